@@ -1,0 +1,1 @@
+"""Board targets, synthesis, place and route, and their reports."""

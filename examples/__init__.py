@@ -1,0 +1,1 @@
+"""Recipes, trained integer networks and the real data they run on."""

@@ -1,0 +1,1 @@
+"""Amaranth components, from processing element to network top, and Verilog emission."""

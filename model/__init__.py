@@ -1,0 +1,1 @@
+"""Formats, the network and its file, the golden model and the timing model: the truth."""

@@ -1,0 +1,303 @@
+"""The frozen network: layers of integer codes that the golden model runs and the hardware is."""
+
+import dataclasses
+import enum
+
+import msgspec
+import numpy as np
+
+from ternloom.model.format import Fixed, Format
+from ternloom.model.rounding import Rounding
+
+
+__all__ = ["Cell", "Layer", "Matrix", "Network", "NetworkError", "Precision", "Readout", "When",
+           "Weight"]
+
+
+class NetworkError(ValueError):
+    """A network or its file that cannot be what it claims to be."""
+
+
+class Cell(enum.Enum):
+    """Recurrent cells, with the equations of PyTorch's documentation."""
+
+    #: c = f*c + i*g, h = o*tanh(c); gates i, f, g, o.
+    LSTM = "lstm"
+    #: n = tanh(Wx + b + r*(Uh + b')), h = n + z*(h - n); gates r, z, n (PyTorch's GRU).
+    GRU_RESET_AFTER = "gru-reset-after"
+    #: n = tanh(Wx + U(r*h) + b), h = n + z*(h - n); gates r, z, n (Cho et al. 2014, ONNX's default).
+    GRU_RESET_BEFORE = "gru-reset-before"
+
+    @property
+    def gates(self):
+        """Gate names in the order of the tensors and of the rows of a unit."""
+        return ("i", "f", "g", "o") if self is Cell.LSTM else ("r", "z", "n")
+
+
+class Weight(enum.Enum):
+    """Alphabets of weight codes."""
+
+    BINARY  = "binary"
+    TERNARY = "ternary"
+    #: k sign planes, each with a coefficient a row.
+    PLANES  = "planes"
+
+
+class When(enum.Enum):
+    """The steps at which a readout speaks."""
+
+    LAST  = "last"
+    EVERY = "every"
+
+
+class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Widths of everything between the dot products and the next state's code.
+
+    Parameters
+    ----------
+    preact : Fixed
+        Gate pre-activations, and the argument of every table: at most 12 bits.
+    gate_frac : int
+        Fraction bits of gate values; a gate is a signed number of ``gate_frac + 1`` bits.
+    state : Fixed
+        What is carried over time: c of an LSTM, h of a GRU.
+    rounding : Rounding
+        Of every shift between these formats.
+    """
+
+    preact: Fixed = Fixed(10, 6)
+    gate_frac: int = 8
+    state: Fixed = Fixed(16, 11)
+    rounding: Rounding = Rounding.HALF_UP
+
+    def __post_init__(self):
+        if not self.preact.signed or not 4 <= self.preact.width <= 12:
+            raise ValueError(f"Pre-activations must be signed and of 4 to 12 bits, "
+                             f"not {self.preact!r}")
+        if not 0 <= self.preact.frac <= self.state.frac:
+            raise ValueError(f"Pre-activations must have from 0 to {self.state.frac} fraction bits "
+                             f"(the state's), not {self.preact.frac!r}")
+        if not 2 <= self.gate_frac <= 15:
+            raise ValueError(f"Gate fraction bits must be from 2 to 15, not {self.gate_frac!r}")
+        if not self.state.signed or not 2 <= self.state.width <= 24:
+            raise ValueError(f"The state must be signed and of 2 to 24 bits, not {self.state!r}")
+        if self.state.frac < self.gate_frac:
+            raise ValueError(f"The state must have at least the gates' {self.gate_frac} fraction "
+                             f"bits, not {self.state.frac!r}")
+        for part in (self.preact, self.state):
+            if part.rounding is not self.rounding:
+                raise ValueError(f"Rounding must be {self.rounding.value} as the precision says, "
+                                 f"not {part.rounding.value}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Matrix:
+    """Weights as codes, with an integer coefficient for each plane of each row.
+
+    Row r of the product with integers v is ``sum over p of coefficients[p, r] * codes[p, r] . v``.
+
+    Parameters
+    ----------
+    weight : Weight
+    codes : int8 array (planes, rows, columns)
+        One plane unless ``weight`` is ``PLANES``, which has one to four of {-1, +1}.
+    coefficients : int32 array (planes, rows)
+    """
+
+    weight: Weight
+    codes: np.ndarray
+    coefficients: np.ndarray
+
+    @property
+    def planes(self):
+        return self.codes.shape[0]
+
+    @property
+    def rows(self):
+        return self.codes.shape[1]
+
+    @property
+    def columns(self):
+        return self.codes.shape[2]
+
+    def validate(self, name, rows, columns):
+        """Raise ``NetworkError``, naming the matrix, unless it is sound and of this shape."""
+        planes = range(1, 5) if self.weight is Weight.PLANES else range(1, 2)
+        shape = self.codes.shape
+        if len(shape) != 3 or shape[0] not in planes or shape[1:] != (rows, columns):
+            raise NetworkError(f"{name}.codes must have the shape (planes, {rows}, {columns}) with "
+                               f"{planes[0]} to {planes[-1]} planes, not {shape}")
+        if self.coefficients.shape != shape[:2]:
+            raise NetworkError(f"{name}.coefficients must have the shape {shape[:2]}, "
+                               f"not {self.coefficients.shape}")
+        alphabet = (-1, 0, 1) if self.weight is Weight.TERNARY else (-1, 1)
+        if not np.isin(self.codes, alphabet).all():
+            bad = self.codes[~np.isin(self.codes, alphabet)][0]
+            raise NetworkError(f"{name}.codes must be {self.weight.value} codes {alphabet}, "
+                               f"not {int(bad)}")
+        limit = (1 << 15) - 1
+        if np.abs(self.coefficients.astype(np.int64)).max(initial=0) > limit:
+            raise NetworkError(f"{name}.coefficients must be from -{limit} to {limit}")
+
+
+def _validate_bias(name, bias, shape):
+    if bias.shape != shape:
+        raise NetworkError(f"{name} must have the shape {shape}, not {bias.shape}")
+    if np.abs(bias.astype(np.int64)).max(initial=0) >= 1 << 30:
+        raise NetworkError(f"{name} must be less than 2**30 in magnitude")
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """One recurrent layer.
+
+    Rows are gate by gate, unit by unit within a gate: row ``g * units + u``. A pre-activation is
+    ``(input row + recurrent row + bias) >> shift`` with a named rounding, saturated; in a
+    ``GRU_RESET_AFTER`` the n row stays apart: ``(input row + bias) >> shift`` and
+    ``(recurrent row + recurrent_bias) >> shift``.
+
+    Parameters
+    ----------
+    cell : Cell
+    units : int
+    input_format, state_format : Format
+        Of the codes that the input and the recurrent matrix multiply. The latter is also what the
+        layer puts out; in a ``GRU_RESET_BEFORE`` r*h has it too.
+    precision : Precision
+    input, recurrent : Matrix
+        (planes, gates * units, inputs) and (planes, gates * units, units).
+    bias : int32 array (gates * units)
+    recurrent_bias : int32 array (units) or None
+        Only in a ``GRU_RESET_AFTER``.
+    shift : int
+        Fraction bits of a row's sum beyond those of the pre-activation, 0 to 40.
+    """
+
+    cell: Cell
+    units: int
+    input_format: Format
+    state_format: Format
+    precision: Precision
+    input: Matrix
+    recurrent: Matrix
+    bias: np.ndarray
+    recurrent_bias: np.ndarray | None
+    shift: int
+
+    @property
+    def inputs(self):
+        return self.input.columns
+
+    @property
+    def rows(self):
+        return len(self.cell.gates) * self.units
+
+    def validate(self, name):
+        """Raise ``NetworkError``, naming the layer and the field, unless it is sound."""
+        self.input.validate(f"{name}.input", self.rows, self.input.codes.shape[-1])
+        self.recurrent.validate(f"{name}.recurrent", self.rows, self.units)
+        _validate_bias(f"{name}.bias", self.bias, (self.rows,))
+        if (self.recurrent_bias is not None) != (self.cell is Cell.GRU_RESET_AFTER):
+            raise NetworkError(f"{name}.recurrent_bias belongs to gru-reset-after and to no other "
+                               f"cell, this one is {self.cell.value}")
+        if self.recurrent_bias is not None:
+            _validate_bias(f"{name}.recurrent_bias", self.recurrent_bias, (self.units,))
+        if not 0 <= self.shift <= 40:
+            raise NetworkError(f"{name}.shift must be from 0 to 40, not {self.shift!r}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Readout:
+    """Dense layer on the last recurrent layer's codes: logits, and the index of the largest.
+
+    Parameters
+    ----------
+    input_format : Format
+    weights : Matrix
+        (planes, classes, inputs).
+    bias : int32 array (classes)
+    shift : int
+    logits : Fixed
+        ``(row + bias) >> shift``, saturated; ties of the largest go to the lower index.
+    when : When
+    """
+
+    input_format: Format
+    weights: Matrix
+    bias: np.ndarray
+    shift: int
+    logits: Fixed
+    when: When
+
+    @property
+    def inputs(self):
+        return self.weights.columns
+
+    @property
+    def classes(self):
+        return self.weights.rows
+
+    def validate(self, name):
+        """Raise ``NetworkError``, naming the field, unless it is sound."""
+        self.weights.validate(f"{name}.weights", self.classes, self.inputs)
+        _validate_bias(f"{name}.bias", self.bias, (self.classes,))
+        if not 0 <= self.shift <= 40:
+            raise NetworkError(f"{name}.shift must be from 0 to 40, not {self.shift!r}")
+        if not self.logits.signed:
+            raise NetworkError(f"{name}.logits must be signed")
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """Stacked recurrent layers and a readout, frozen to integers.
+
+    Parameters
+    ----------
+    name : str
+    layers : tuple of Layer
+        The input format of each is the state format of the one before.
+    readout : Readout
+    labels : tuple of str
+        Names of the classes, or empty.
+    notes : dict of str to str
+        Where the network comes from: recipe, data, accuracy as trained. Never read by the model.
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    readout: Readout
+    labels: tuple[str, ...] = ()
+    notes: dict = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        if not self.layers:
+            raise NetworkError("a network must have at least one layer")
+        inputs, input_format = self.inputs, self.input_format
+        for index, layer in enumerate(self.layers):
+            layer.validate(f"layer{index}")
+            self._match(f"layer{index}", layer, inputs, input_format)
+            inputs, input_format = layer.units, layer.state_format
+        self.readout.validate("readout")
+        self._match("readout", self.readout, inputs, input_format)
+        if self.labels and len(self.labels) != self.readout.classes:
+            raise NetworkError(f"labels must be {self.readout.classes}, one a class, "
+                               f"not {len(self.labels)}")
+
+    @staticmethod
+    def _match(name, layer, inputs, input_format):
+        if layer.inputs != inputs:
+            raise NetworkError(f"{name} must have {inputs} inputs, as many as the units before it, "
+                               f"not {layer.inputs}")
+        if layer.input_format != input_format:
+            raise NetworkError(f"{name}.input_format must be the state format before it, "
+                               f"{input_format!r}, not {layer.input_format!r}")
+
+    @property
+    def inputs(self):
+        """Elements of an input vector."""
+        return self.layers[0].inputs
+
+    @property
+    def input_format(self):
+        """Format of an input element."""
+        return self.layers[0].input_format

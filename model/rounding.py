@@ -1,0 +1,58 @@
+"""Rounding and overflow of integers: always named, never implied."""
+
+import enum
+
+import numpy as np
+
+
+__all__ = ["Overflow", "Rounding", "saturate", "shift_right"]
+
+
+class Rounding(enum.Enum):
+    """How a right shift treats the bits that it drops."""
+
+    #: Nearest, ties toward plus infinity: add half, then shift.
+    HALF_UP = "half-up"
+    #: Nearest, ties away from zero.
+    HALF_AWAY = "half-away"
+    #: Nearest, ties to the even neighbour.
+    HALF_EVEN = "half-even"
+
+
+class Overflow(enum.Enum):
+    """What becomes of a value that its format cannot hold."""
+
+    #: The nearest representable value.
+    SATURATE = "saturate"
+
+
+def shift_right(value, shift, rounding=Rounding.HALF_UP):
+    """Divide integers by ``2**shift``, rounding as named.
+
+    Parameters
+    ----------
+    value : int or array of int64
+        Dividends, any shape.
+    shift : int
+        Bits to drop; a negative number multiplies instead, exactly.
+    rounding : Rounding
+
+    Returns
+    -------
+    int or array of int64, the shape of ``value``
+    """
+    if shift <= 0:
+        return value << -shift
+    half = 1 << (shift - 1)
+    if rounding is Rounding.HALF_UP:
+        return (value + half) >> shift
+    if rounding is Rounding.HALF_AWAY:
+        return (value + half - (value < 0)) >> shift
+    if rounding is Rounding.HALF_EVEN:
+        return (value + half - 1 + ((value >> shift) & 1)) >> shift
+    raise TypeError(f"Rounding must be a Rounding, not {rounding!r}")
+
+
+def saturate(value, low, high):
+    """Clip integers to ``[low, high]``."""
+    return np.clip(value, low, high)

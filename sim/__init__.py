@@ -1,0 +1,1 @@
+"""cocotb benches, simulator runners and first-mismatch reports."""

@@ -1,0 +1,1 @@
+"""Quantization-aware training in PyTorch, and lowering to the integer network."""
