@@ -1,0 +1,20 @@
+"""Options of the whole suite."""
+
+__all__ = ["pytest_addoption", "pytest_sessionfinish"]
+
+
+def pytest_addoption(parser):
+    parser.addoption("--no-skips", action="store_true",
+                     help="fail if a test was skipped or expected to fail, or if none ran")
+
+
+def pytest_sessionfinish(session):
+    """Turn a skip into a failure, also in the process that collects from xdist's workers."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not session.config.getoption("--no-skips") or reporter is None:
+        return
+    excused = sum(len(reporter.stats.get(kind, ())) for kind in ("skipped", "xfailed", "xpassed"))
+    if excused:
+        reporter.write_line(f"{excused} tests were skipped or expected to fail, which --no-skips "
+                            "forbids", red=True)
+        session.exitstatus = 1

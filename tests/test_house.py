@@ -1,0 +1,146 @@
+"""The rules that hold for every file: who imports whom, and what is packaged."""
+
+import ast
+import importlib
+import importlib.metadata
+import pathlib
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+#: What the modules of each area may import of the house.
+AREAS = {
+    "model":    {"model"},
+    "hw":       {"model", "hw"},
+    "sim":      {"model", "hw", "sim"},
+    "boards":   {"model", "hw", "sim", "boards"},
+    "train":    {"model", "train"},
+    "cli":      {"model", "hw", "sim", "boards", "train", "cli"},
+    "examples": set(),
+}
+
+#: The only areas that may import these packages of others.
+GUESTS = {
+    "amaranth":        {"hw", "sim", "boards"},
+    "amaranth_boards": {"boards"},
+    "cocotb":          {"sim"},
+    "cocotb_tools":    {"sim"},
+    "torch":           {"train"},
+    "rich":            {"cli"},
+    "matplotlib":      {"cli"},
+}
+
+MODULES = sorted(path for area in AREAS for path in (ROOT / area).rglob("*.py"))
+
+
+def dotted(path):
+    """Import name of a file of the house."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(("ternloom", *parts)).removesuffix(".__init__")
+
+
+def imports(path):
+    """Dotted names that a file imports, at any depth of its code."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield "." * node.level + (node.module or "")
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.fixture(scope="module")
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_import_direction(path):
+    area = path.relative_to(ROOT).parts[0]
+    for name in imports(path):
+        assert not name.startswith("."), f"{name} is a relative import"
+        first, _, rest = name.partition(".")
+        assert first not in AREAS, f"{name} must be ternloom.{name}"
+        if first == "ternloom" and rest:
+            assert rest.partition(".")[0] in AREAS[area], f"{area} must not import {name}"
+        assert area in GUESTS.get(first, AREAS), f"{area} must not import {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_docstring(path):
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_public_names(path):
+    body = ast.parse(path.read_text()).body
+    if path.name == "__init__.py" and len(body) == 1:
+        return
+    module = importlib.import_module(dotted(path)) if "train" not in path.parts else None
+    listed = next(ast.literal_eval(node.value) for node in body if isinstance(node, ast.Assign)
+                  and getattr(node.targets[0], "id", None) == "__all__")
+    defined = {name for node in body for name in _bound(node)}
+    assert len(set(listed)) == len(listed)
+    assert set(listed) <= defined
+    for name in listed if module else ():
+        assert hasattr(module, name)
+
+
+def _bound(node):
+    """Names that a statement at the top of a module binds."""
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return [node.name]
+    if isinstance(node, ast.Assign):
+        return [name.id for target in node.targets for name in ast.walk(target)
+                if isinstance(name, ast.Name)]
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return [alias.asname or alias.name for alias in node.names]
+    return []
+
+
+def test_declared_packages(project):
+    tool = project["tool"]["setuptools"]
+    on_disk = {dotted(path) for path in MODULES if path.name == "__init__.py"}
+    assert set(tool["packages"]) == on_disk
+    assert set(tool["package-dir"]) == on_disk
+
+
+def test_top_level_names():
+    """Nothing imports the house by its folders' names, which would load a module twice."""
+    program = "import sys, ternloom.cli.main, ternloom.hw.emit; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True,
+                            check=True, cwd=ROOT.parent).stdout.split()
+    assert "ternloom.hw.emit" in loaded
+    assert not set(AREAS) & set(loaded)
+
+
+def test_model_guests():
+    """The truth that the others are held against loads neither hardware nor training."""
+    names = [dotted(path) for path in MODULES if path.parent.name == "model"]
+    program = f"import sys, importlib\nfor name in {names!r}: importlib.import_module(name)\n" \
+              "print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True,
+                            check=True, cwd=ROOT.parent).stdout.split()
+    assert not {"amaranth", "torch", "cocotb", "rich", "matplotlib"} & set(loaded)
+
+
+def test_console_script():
+    script = pathlib.Path(sys.executable).parent / "ternloom"
+    version = importlib.metadata.version("ternloom")
+    done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"ternloom {version}\n"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_comments(path):
+    """No debts, no silenced linters, no checks that vanish with -O."""
+    text = path.read_text()
+    for word in ("TODO", "FIXME", "XXX", "noqa"):
+        assert word not in text
+    handlers = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ExceptHandler)]
+    assert all(handler.type is not None for handler in handlers)
