@@ -1,0 +1,298 @@
+"""Geometry: the chains, words and blocks that follow from a layer and its folding.
+
+This is arithmetic on sizes only. The hardware is built from it and the timing model counts with it.
+"""
+
+import dataclasses
+import enum
+import functools
+import math
+
+import numpy as np
+
+from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.model.network import Cell, Weight
+
+
+__all__ = ["Block", "Element", "Geometry", "Source", "layer_geometry", "readout_geometry"]
+
+
+class Element(enum.Enum):
+    """Lane arithmetic of an array, chosen by the formats of weights and state."""
+
+    XNOR_POPCOUNT  = "xnor-popcount"
+    GATED_POPCOUNT = "gated-popcount"
+    SHIFT_ADD      = "shift-add"
+
+
+class Source(enum.Enum):
+    """What a block multiplies."""
+
+    #: The input vector x(t).
+    INPUT = "input"
+    #: The state codes h(t-1).
+    STATE = "state"
+    #: The codes of r*h, in a GRU that resets before the product.
+    RESET = "reset"
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """A run of the array over some gates of all units, with one source.
+
+    Parameters
+    ----------
+    source : Source
+    gates : tuple of int
+        Gate indices of the rows, in the order in which they leave.
+    planes : int
+        Weight planes, so dots a row.
+    words : int
+        Activation words a dot.
+    serial : int
+        Bit planes in which a word is fed, most significant first; 1 if fed whole.
+    units : int
+        Units of a chain.
+    elements : int
+        Processing elements of a chain.
+    """
+
+    source: Source
+    gates: tuple[int, ...]
+    planes: int
+    words: int
+    serial: int
+    units: int
+    elements: int
+
+    @property
+    def rows(self):
+        """Rows of a chain."""
+        return self.units * len(self.gates)
+
+    @property
+    def dots(self):
+        """Dot products of a chain."""
+        return self.rows * self.planes
+
+    @property
+    def groups(self):
+        """Groups of dots that the elements of a chain work on together."""
+        return -(-self.dots // self.elements)
+
+    @property
+    def period(self):
+        """Cycles a group: its words, or the elements of a chain where those are more."""
+        return max(self.words * self.serial, self.elements)
+
+    @property
+    def cycles(self):
+        """Cycles in which the block occupies the array."""
+        return self.groups * self.period
+
+    def exits(self):
+        """Cycle after the block's first at which each dot's group ends, plus its place in it."""
+        dot = np.arange(self.dots)
+        return (dot // self.elements + 1) * self.period - 1 + dot % self.elements
+
+
+def _value_format(form):
+    """Signed bits that hold every value of a format."""
+    if isinstance(form, Fixed):
+        return form.width + (not form.signed)
+    return form.magnitude.bit_length() + 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Geometry:
+    """An array and the blocks that make a step.
+
+    Parameters
+    ----------
+    element : Element
+    weight_bits : int
+        Bits of a weight code in the ROM: 1 binary, 2 ternary.
+    activation_bits : int
+        Bits of a lane: 1, 2, or the width of the widest value for ``SHIFT_ADD``.
+    activation_planes : int
+        Activation planes that meet a weight word at once.
+    chains, elements : int
+        Systolic chains, and processing elements of each.
+    simd : int
+    units : int
+        Units (or classes) of a chain.
+    total : int
+        Units of the layer.
+    inputs : int
+    beat_lanes : int
+        Codes that arrive together in the input buffer.
+    blocks : tuple of Block
+    """
+
+    element: Element
+    weight_bits: int
+    activation_bits: int
+    activation_planes: int
+    chains: int
+    elements: int
+    simd: int
+    units: int
+    total: int
+    inputs: int
+    beat_lanes: int
+    blocks: tuple[Block, ...]
+
+    @property
+    def slice(self):
+        """Lanes of a state word that belong to one chain."""
+        return self.simd // self.chains
+
+    @property
+    def state_words(self):
+        """Words of the state memory."""
+        return -(-self.units // self.slice)
+
+    @property
+    def beats(self):
+        """Beats of an input vector."""
+        return -(-self.inputs // self.beat_lanes)
+
+    @property
+    def beats_per_row(self):
+        """Beats that share a row of the input buffer."""
+        return max(1, self.simd // self.beat_lanes)
+
+    @property
+    def words_per_row(self):
+        """Words in a row of the input buffer, a power of two."""
+        return 1 << (-(-self.beat_lanes // self.simd) - 1).bit_length()
+
+    @property
+    def input_rows(self):
+        """Rows of one bank of the input buffer."""
+        return -(-self.beats // self.beats_per_row)
+
+    @property
+    def input_words(self):
+        """Words of an input vector."""
+        return self.input_rows * self.words_per_row
+
+    @functools.cached_property
+    def input_columns(self):
+        """Input element of each word and lane, -1 where there is none; (words, simd)."""
+        columns = np.full((self.input_words, self.simd), -1)
+        for word, lane in np.ndindex(columns.shape):
+            if self.words_per_row > 1 or self.beat_lanes > self.simd:
+                beat, sub = divmod(word, self.words_per_row)
+                place = sub * self.simd + lane
+            else:
+                beat, place = divmod(lane, self.beat_lanes)
+                if beat >= self.beats_per_row:
+                    continue
+                beat += word * self.beats_per_row
+            if place < self.beat_lanes and beat * self.beat_lanes + place < self.inputs:
+                columns[word, lane] = beat * self.beat_lanes + place
+        return columns
+
+    @functools.cached_property
+    def state_columns(self):
+        """Unit of each word and lane of the state memory, -1 where there is none."""
+        columns = np.full((self.state_words, self.simd), -1)
+        for word, lane in np.ndindex(columns.shape):
+            chain, place = divmod(lane, self.slice)
+            local = word * self.slice + place
+            if local < self.units and local * self.chains + chain < self.total:
+                columns[word, lane] = local * self.chains + chain
+        return columns
+
+    def columns(self, block):
+        """Column of the block's matrix at each word and lane, -1 where there is none."""
+        return self.input_columns if block.source is Source.INPUT else self.state_columns
+
+    @property
+    def ideal_cycles(self):
+        """Cycles of a step if every lane did a product of the matrices every cycle."""
+        products = sum(b.planes * len(b.gates) * self.total * b.serial
+                       * (self.inputs if b.source is Source.INPUT else self.total)
+                       for b in self.blocks)
+        return products / (self.chains * self.elements * self.simd)
+
+    @property
+    def busy_cycles(self):
+        """Cycles of a step in which the array takes words."""
+        return sum(block.groups * block.words * block.serial for block in self.blocks)
+
+
+def _split(folding, words):
+    """Chains: the fewest that let a chain's results leave while the next group is read."""
+    divisors = [d for d in range(1, math.gcd(folding.pe, folding.simd) + 1)
+                if folding.pe % d == 0 and folding.simd % d == 0]
+    for chains in divisors:
+        if folding.pe // chains <= words:
+            return chains
+    return divisors[-1]
+
+
+def _element(weights, form):
+    """Element, weight bits, lane bits and lane planes for a multiplied format."""
+    weight_bits = 2 if Weight.TERNARY in weights else 1
+    if isinstance(form, Fixed):
+        return Element.SHIFT_ADD, weight_bits, _value_format(form), 1
+    if isinstance(form, Ternary):
+        return Element.GATED_POPCOUNT, weight_bits, 2, 1
+    kind = Element.XNOR_POPCOUNT if weight_bits == 1 else Element.GATED_POPCOUNT
+    return kind, weight_bits, 1, form.width if isinstance(form, Planes) else 1
+
+
+def _same_planes(first, second):
+    """Whether two few-level formats feed the same planes with the same coefficients."""
+    if isinstance(first, Binary) or isinstance(second, Binary):
+        return type(first) is type(second)
+    if isinstance(first, Planes) and isinstance(second, Planes):
+        return first.coefficients == second.coefficients
+    return isinstance(first, Ternary) and isinstance(second, Ternary)
+
+
+def layer_geometry(layer, folding, beat_lanes):
+    """Geometry of a recurrent layer.
+
+    Parameters
+    ----------
+    layer : Layer
+    folding : LayerFolding
+    beat_lanes : int
+        Codes that arrive together: the input stream's, or the chains of the layer before.
+    """
+    weights = {layer.input.weight, layer.recurrent.weight}
+    element, weight_bits, lane_bits, lane_planes = _element(weights, layer.state_format)
+    serial = 1
+    if element is Element.SHIFT_ADD:
+        lane_bits = max(lane_bits, _value_format(layer.input_format))
+    elif not _same_planes(layer.input_format, layer.state_format):
+        serial = _value_format(layer.input_format)
+    chains = _split(folding, -(-layer.units // folding.simd))
+    frame = Geometry(element, weight_bits, lane_bits, lane_planes, chains, folding.pe // chains,
+                     folding.simd, -(-layer.units // chains), layer.units, layer.inputs, beat_lanes,
+                     ())
+    block = functools.partial(Block, units=frame.units, elements=frame.elements)
+
+    def halves(gates, source):
+        return (block(Source.INPUT, gates, layer.input.planes, frame.input_words, serial),
+                block(source, gates, layer.recurrent.planes, frame.state_words, 1))
+
+    if layer.cell is Cell.GRU_RESET_BEFORE:
+        blocks = halves((0, 1), Source.STATE) + halves((2,), Source.RESET)
+    else:
+        blocks = halves(tuple(range(len(layer.cell.gates))), Source.STATE)
+    return dataclasses.replace(frame, blocks=blocks)
+
+
+def readout_geometry(readout, folding, beat_lanes):
+    """Geometry of a readout: one chain, one block."""
+    element, weight_bits, lane_bits, lane_planes = _element({readout.weights.weight},
+                                                            readout.input_format)
+    frame = Geometry(element, weight_bits, lane_bits, lane_planes, 1, folding.pe, folding.simd,
+                     readout.classes, readout.classes, readout.inputs, beat_lanes, ())
+    block = Block(Source.INPUT, (0,), readout.weights.planes, frame.input_words, 1,
+                  readout.classes, folding.pe)
+    return dataclasses.replace(frame, blocks=(block,))
