@@ -1,0 +1,215 @@
+"""Random networks and inputs for tests and benchmarks, the same for the same seed everywhere.
+
+Coefficients, shift and biases are chosen from the formats so that pre-activations spread over
+their range, with a tail that saturates: a network whose gates are all stuck finds no fault.
+"""
+
+import math
+
+import numpy as np
+
+from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.model.network import (Cell, Layer, Matrix, Network, Precision, Readout, Weight, When)
+from ternloom.model.rounding import Rounding
+
+
+__all__ = ["random_network", "random_sequences"]
+
+
+_LARGEST_COEFFICIENT = (1 << 15) - 1
+#: Names of the formats that ``input_format`` and ``state_format`` may be given as.
+_FORMATS = ("fixed", "binary", "ternary", "planes")
+
+
+def random_network(seed, *, cell=None, layers=None, units=None, inputs=None, classes=None,
+                   input_format=None, state_format=None, weight=None, when=None, precision=None,
+                   name=None):
+    """Draw a sound network; what isn't given is drawn, layer by layer where it may differ.
+
+    Parameters
+    ----------
+    seed : int or numpy Generator
+    cell : Cell, optional
+    layers : int, optional
+        Drawn from 1 to 3.
+    units, inputs : int, optional
+        Drawn from 1 to 40; ``units`` is that of every layer.
+    classes : int, optional
+        Drawn from 1 to 12.
+    input_format, state_format : Format or str, optional
+        A format, or the kind of one to draw: "fixed", "binary", "ternary" or "planes".
+    weight : Weight, optional
+        Of every matrix.
+    when : When, optional
+    precision : Precision, optional
+    name : str, optional
+        Drawn networks are called "random" otherwise.
+
+    Returns
+    -------
+    Network
+    """
+    rng = np.random.default_rng(seed)
+    layers = int(rng.integers(1, 4)) if layers is None else layers
+    columns = int(rng.integers(1, 41)) if inputs is None else inputs
+    column_format = _activation(rng, input_format, _input_fixed)
+    parts = []
+    for _ in range(layers):
+        part = _layer(rng, _draw(rng, cell, Cell), int(rng.integers(1, 41)) if units is None
+                      else units, columns, column_format,
+                      _activation(rng, state_format, _state_fixed), weight,
+                      _precision(rng) if precision is None else precision)
+        parts.append(part)
+        columns, column_format = part.units, part.state_format
+    classes = int(rng.integers(1, 13)) if classes is None else classes
+    readout = _readout(rng, classes, columns, column_format, weight, _draw(rng, when, When))
+    return Network("random" if name is None else name, tuple(parts), readout)
+
+
+def random_sequences(seed, network, count, steps=(1, 12)):
+    """Draw input codes for a network.
+
+    Parameters
+    ----------
+    seed : int or numpy Generator
+    network : Network
+    count : int
+        Sequences.
+    steps : (int, int)
+        Shortest and longest sequence.
+
+    Returns
+    -------
+    list of int64 array (steps, inputs)
+    """
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(steps[0], steps[1] + 1, count)
+    return [_codes(rng, network.input_format, (int(length), network.inputs)) for length in lengths]
+
+
+def _draw(rng, given, kinds):
+    return list(kinds)[rng.integers(len(kinds))] if given is None else given
+
+
+def _codes(rng, kind, shape):
+    """Codes of a format: mostly even over its range, one in ten an extreme."""
+    if not isinstance(kind, Fixed):
+        return np.array(kind.levels, dtype=np.int64)[rng.integers(len(kind.levels), size=shape)]
+    even = rng.integers(kind.low, kind.high + 1, size=shape)
+    extreme = np.where(rng.random(shape) < 0.5, kind.low, kind.high)
+    return np.where(rng.random(shape) < 0.1, extreme, even)
+
+
+def _rms(kind, *, state):
+    """Typical magnitude of what a dot product sees of a code."""
+    if not isinstance(kind, Fixed):
+        values = kind.value(np.array(kind.levels, dtype=np.int64))
+        return math.sqrt(np.mean(values.astype(np.float64) ** 2))
+    return 0.55 * (min(kind.high, 2.0 ** kind.frac) if state else kind.high) + 0.1
+
+
+def _input_fixed(rng):
+    width = int(rng.integers(2, 17))
+    return Fixed(width, int(rng.integers(0, width + 1)), rounding=_rounding(rng))
+
+
+def _state_fixed(rng):
+    width = int(rng.integers(2, 17))
+    return Fixed(width, int(rng.integers(max(width - 3, 0), width)), rounding=_rounding(rng))
+
+
+def _activation(rng, given, fixed):
+    """A format of the kind given, or of any kind; a fixed one by the function ``fixed``."""
+    if given is not None and not isinstance(given, str):
+        return given
+    kind = _draw(rng, given, _FORMATS)
+    if kind == "fixed":
+        return fixed(rng)
+    if kind == "binary":
+        return Binary()
+    if kind == "ternary":
+        return Ternary(int(rng.integers(1, 8)), 4)
+    if kind == "planes":
+        count = int(rng.integers(1, 5))
+        return Planes(tuple(int(c) for c in rng.integers(1, 13, count)), 4)
+    raise ValueError(f"Format must be one of {', '.join(_FORMATS)}, not {kind!r}")
+
+
+def _rounding(rng):
+    kinds = list(Rounding)
+    return kinds[rng.choice(len(kinds), p=[0.7, 0.15, 0.15])]
+
+
+def _precision(rng):
+    """The default half of the time, else any widths that are allowed and sensible."""
+    if rng.random() < 0.5:
+        return Precision()
+    rounding = _rounding(rng)
+    width = int(rng.integers(5, 13))
+    frac = int(rng.integers(max(width - 5, 0), width - 1))
+    gate_frac = int(rng.integers(3, 13))
+    state_frac = max(gate_frac, frac) + int(rng.integers(0, 4))
+    state_width = min(state_frac + int(rng.integers(1, 6)), 24)
+    return Precision(Fixed(width, frac, rounding=rounding), gate_frac,
+                     Fixed(state_width, state_frac, rounding=rounding), rounding)
+
+
+def _weights(rng, weight, rows, columns):
+    """Codes of a matrix, and the typical magnitude of one of its dot products with unit inputs."""
+    weight = _draw(rng, weight, Weight)
+    planes = int(rng.integers(1, 5)) if weight is Weight.PLANES else 1
+    shape = (planes, rows, columns)
+    if weight is Weight.TERNARY:
+        codes = rng.choice([-1, 0, 1], size=shape, p=[0.3, 0.4, 0.3])
+    else:
+        codes = rng.choice([-1, 1], size=shape)
+    density = 0.6 if weight is Weight.TERNARY else 1.0
+    return weight, codes.astype(np.int8), math.sqrt(density * planes * columns)
+
+
+def _coefficients(rng, shape, typical):
+    """Integers around ``typical``: one power of two, or one a row and plane, some of them negative.
+    """
+    if rng.random() < 0.4:
+        values = np.full(shape, 2.0 ** round(math.log2(max(typical, 1.0))))
+    else:
+        values = typical * rng.uniform(0.4, 1.6, shape) * rng.choice([1, 1, 1, -1], shape)
+    values = np.clip(np.round(values), -_LARGEST_COEFFICIENT, _LARGEST_COEFFICIENT)
+    return values.astype(np.int32)
+
+
+def _layer(rng, cell, units, inputs, input_format, state_format, weight, precision):
+    rows = len(cell.gates) * units
+    halves = [_weights(rng, weight, rows, inputs), _weights(rng, weight, rows, units)]
+    spreads = [halves[0][2] * _rms(input_format, state=False),
+               halves[1][2] * _rms(state_format, state=True)]
+    shift, typical = _scale(rng, spreads, 0.3 * precision.preact.high)
+    matrices = [Matrix(kind, codes, _coefficients(rng, codes.shape[:2], size))
+                for (kind, codes, _), size in zip(halves, typical, strict=True)]
+    limit = min(1 << 29, precision.preact.high << shift) // 2
+    bias = rng.integers(-limit, limit + 1, rows).astype(np.int32)
+    after = cell is Cell.GRU_RESET_AFTER
+    recurrent_bias = rng.integers(-limit, limit + 1, units).astype(np.int32) if after else None
+    return Layer(cell, units, input_format, state_format, precision, *matrices, bias,
+                 recurrent_bias, shift)
+
+
+def _scale(rng, spreads, target):
+    """A shift, and for each spread of dot products the coefficient that makes it ``target``."""
+    needed = [target / spread for spread in spreads]
+    shift = max(0, math.ceil(-math.log2(min(needed)))) + int(rng.integers(0, 7))
+    while shift and max(needed) * 2.0 ** shift > _LARGEST_COEFFICIENT / 2:
+        shift -= 1
+    return shift, [need * 2.0 ** shift for need in needed]
+
+
+def _readout(rng, classes, columns, input_format, weight, when):
+    weight, codes, spread = _weights(rng, weight, classes, columns)
+    width = int(rng.integers(4, 25))
+    logits = Fixed(width, int(rng.integers(0, width)), rounding=_rounding(rng))
+    target = min(0.3 * logits.high, 4096.0)
+    shift, typical = _scale(rng, [spread * _rms(input_format, state=True)], target)
+    matrix = Matrix(weight, codes, _coefficients(rng, codes.shape[:2], typical[0]))
+    limit = min(1 << 29, int(target) << shift) // 2
+    bias = rng.integers(-limit, limit + 1, classes).astype(np.int32)
+    return Readout(input_format, matrix, bias, shift, logits, when)
