@@ -26,7 +26,7 @@ class Fixed(msgspec.Struct, frozen=True, tag="fixed", forbid_unknown_fields=True
     width : int
         Bits of a code, 2 to 32.
     frac : int
-        Fraction bits; may exceed the width.
+        Fraction bits, -16 to 32; may exceed the width.
     signed : bool
     rounding : Rounding
         How a finer value becomes a code.
@@ -43,8 +43,8 @@ class Fixed(msgspec.Struct, frozen=True, tag="fixed", forbid_unknown_fields=True
     def __post_init__(self):
         if not 2 <= self.width <= 32:
             raise ValueError(f"Fixed width must be from 2 to 32, not {self.width!r}")
-        if not -32 <= self.frac <= 64:
-            raise ValueError(f"Fixed fraction bits must be from -32 to 64, not {self.frac!r}")
+        if not -16 <= self.frac <= 32:
+            raise ValueError(f"Fixed fraction bits must be from -16 to 32, not {self.frac!r}")
 
     @property
     def low(self):
@@ -90,8 +90,10 @@ class _Comparator:
 
     def quantize(self, value, frac):
         """Code of each integer ``value`` that has ``frac`` fraction bits."""
-        cuts = np.asarray(self.cuts(frac), dtype=np.int64)
-        return np.asarray(self.levels, dtype=np.int64)[np.searchsorted(cuts, value, side="right")]
+        rank = np.zeros(np.shape(value), dtype=np.int64)
+        for cut in self.cuts(frac):
+            rank += np.greater_equal(value, cut)
+        return np.asarray(self.levels, dtype=np.int64)[rank]
 
     def contains(self, code):
         """Whether every code is one of this format."""
@@ -139,8 +141,9 @@ class Ternary(_Comparator, msgspec.Struct, frozen=True, tag="ternary", forbid_un
     levels = (-1, 0, 1)
 
     def __post_init__(self):
-        if self.threshold < 1:
-            raise ValueError(f"Ternary threshold must be positive, not {self.threshold!r}")
+        if not 1 <= self.threshold < 1 << 32:
+            raise ValueError("Ternary threshold must be from 1 to 4294967295, "
+                             f"not {self.threshold!r}")
         if not 0 <= self.threshold_frac <= 64:
             raise ValueError("Ternary threshold fraction bits must be from 0 to 64, "
                              f"not {self.threshold_frac!r}")
