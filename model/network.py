@@ -25,7 +25,8 @@ class Cell(enum.Enum):
     LSTM = "lstm"
     #: n = tanh(Wx + b + r*(Uh + b')), h = n + z*(h - n); gates r, z, n (PyTorch's GRU).
     GRU_RESET_AFTER = "gru-reset-after"
-    #: n = tanh(Wx + U(r*h) + b), h = n + z*(h - n); gates r, z, n (Cho et al. 2014, ONNX's default).
+    #: n = tanh(Wx + U(r*h) + b), h = n + z*(h - n); gates r, z, n (Cho et al. 2014, and ONNX's
+    #: default).
     GRU_RESET_BEFORE = "gru-reset-before"
 
     @property

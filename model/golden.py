@@ -1,0 +1,303 @@
+"""The golden model: the network computed on integers, many sequences at a time.
+
+Sequences are sorted by length and packed time-major, as PyTorch packs them, so that each step works
+on the sequences that are still running and nothing is padded. Every layer runs over the whole
+batch before the next one starts: its input product is then one matrix product.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from ternloom.model.bounds import bounds, effective
+from ternloom.model.cell import (gru_after_cell, gru_before_cell, gru_reset, initial_code,
+                                 lstm_cell)
+from ternloom.model.network import Cell, NetworkError, When
+
+
+__all__ = ["Result", "run"]
+
+
+#: Sequences that are computed together: as many as keep a step's arrays in the cache.
+_BATCH = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a network makes of its sequences; every list has an entry a sequence.
+
+    Parameters
+    ----------
+    logits : list of int64 array (vectors, classes)
+        One vector if the readout speaks at the last step, else one a step.
+    winners : list of int64 array (vectors,)
+        Index of the largest logit of each vector, the lowest of equals.
+    trace : dict of str to list of int array (steps, units)
+        Every intermediate of docs/design.md section 2 by its name, if a trace was asked for;
+        ``readout.logits`` is (vectors, classes) and ``readout.argmax`` (vectors, 1).
+    """
+
+    logits: list
+    winners: list
+    trace: dict
+
+
+def run(network, sequences, *, trace=False):
+    """Compute a network on sequences of input codes, exactly.
+
+    Parameters
+    ----------
+    network : Network
+    sequences : list of int array (steps, inputs)
+        Input codes; the sequences may differ in length.
+    trace : bool
+        Whether to keep every named intermediate.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ValueError
+        A sequence that is empty, of the wrong width or with codes out of the input's format.
+    NetworkError
+        A network whose sums may exceed 62 bits.
+    """
+    arrays = _check_sequences(network, sequences)
+    layers, readout = _prepare(network)
+    order = sorted(range(len(arrays)), key=lambda index: -len(arrays[index]))
+    logits, winners, traces = [None] * len(arrays), [None] * len(arrays), [None] * len(arrays)
+    for start in range(0, len(order), _BATCH):
+        chosen = order[start:start + _BATCH]
+        packing = _Packing([len(arrays[index]) for index in chosen])
+        codes, named = packing.pack([arrays[index] for index in chosen]), {}
+        for number, layer in enumerate(layers):
+            codes, steps = layer.run(codes, packing.sizes, trace)
+            named |= {f"layer{number}.{name}": packing.unpack(np.concatenate(values))
+                      for name, values in steps.items()}
+        vectors = readout.run(codes, packing)
+        for place, index in enumerate(chosen):
+            logits[index] = vectors[place]
+            winners[index] = np.argmax(vectors[place], axis=1)
+            traces[index] = {name: values[place] for name, values in named.items()}
+    return Result(logits, winners, _gather(traces, logits, winners) if trace else {})
+
+
+def _gather(traces, logits, winners):
+    """Traces by name, then by sequence."""
+    names = traces[0] if traces else ()
+    gathered = {name: [one[name] for one in traces] for name in names}
+    gathered["readout.logits"] = logits
+    gathered["readout.argmax"] = [winner[:, None] for winner in winners]
+    return gathered
+
+
+def _check_sequences(network, sequences):
+    """Sequences as arrays, or a ``ValueError`` that names the first sequence and step at fault."""
+    arrays = [np.asarray(sequence) for sequence in sequences]
+    kind, inputs = network.input_format, network.inputs
+    for index, array in enumerate(arrays):
+        if array.ndim != 2 or array.shape[1] != inputs:
+            raise ValueError(f"sequence {index} must have the shape (steps, {inputs}), "
+                             f"not {array.shape}")
+        if not len(array):
+            raise ValueError(f"sequence {index} must have at least one step, not 0")
+        if not np.issubdtype(array.dtype, np.integer):
+            raise ValueError(f"sequence {index} must hold integer codes, not {array.dtype}")
+        if not kind.contains(array):
+            step, column = next((step, column) for step, column in np.ndindex(array.shape)
+                                if not kind.contains(array[step, column]))
+            raise ValueError(f"sequence {index} step {step} must hold codes of {kind!r}, "
+                             f"not {int(array[step, column])} in column {column}")
+    return arrays
+
+
+class _Packing:
+    """Places of sequences, sorted by falling length, in a time-major array without gaps.
+
+    Parameters
+    ----------
+    lengths : list of int
+        Falling.
+    """
+
+    def __init__(self, lengths):
+        lengths = np.asarray(lengths)
+        #: Sequences that have each step.
+        self.sizes = [int(np.count_nonzero(lengths > step)) for step in range(lengths.max())]
+        starts = np.concatenate([[0], np.cumsum(self.sizes[:-1], dtype=np.int64)])
+        self._places = [starts[:length] + rank for rank, length in enumerate(lengths)]
+
+    def pack(self, arrays):
+        """One array (all steps, columns) of the sequences' arrays."""
+        packed = np.empty((sum(self.sizes), arrays[0].shape[1]), dtype=np.int64)
+        for places, array in zip(self._places, arrays, strict=True):
+            packed[places] = array
+        return packed
+
+    def unpack(self, packed):
+        """The sequences' arrays of a packed one."""
+        return [packed[places] for places in self._places]
+
+    def last(self, packed):
+        """Row of each sequence's last step."""
+        return packed[[places[-1] for places in self._places]]
+
+
+class _Product:
+    """Rows of a matrix by BLAS, in the narrowest type in which every partial sum is exact.
+
+    A sum of multiples of ``unit`` that stays below ``unit * 2**24`` has no rounding error in single
+    precision, whatever the order of its terms, and one below ``unit * 2**53`` none in double.
+
+    Parameters
+    ----------
+    matrix : Matrix
+    kind : Format
+        Of the activations.
+    dtype : dtype
+        Of the rows.
+    """
+
+    def __init__(self, matrix, kind, dtype):
+        weights = effective(matrix)
+        bits = int(np.bitwise_or.reduce(weights, axis=None))
+        unit = max(bits & -bits, 1)
+        largest = int(np.abs(weights).sum(axis=1).max()) * kind.magnitude // unit
+        self._type = (np.float32 if largest < 1 << 24 else
+                      np.float64 if largest < 1 << 53 else np.int64)
+        self._weights = np.ascontiguousarray(weights.T.astype(self._type))
+        self._kind, self._dtype = kind, dtype
+
+    def __call__(self, codes):
+        """Rows of codes: (n, columns) to (n, rows)."""
+        values = self._kind.value(codes)
+        return (values.astype(self._type) @ self._weights).astype(self._dtype)
+
+
+class _Layer:
+    """A layer ready to run: products and the integer type that holds its sums.
+
+    Parameters
+    ----------
+    layer : Layer
+    dtype : dtype
+        Integer type that holds every sum of the layer.
+    """
+
+    def __init__(self, layer, dtype):
+        self._layer, self._dtype = layer, dtype
+        self._input = _Product(layer.input, layer.input_format, dtype)
+        self._bias = layer.bias.astype(dtype)
+        units, matrix = layer.units, layer.recurrent
+        # The reset before the product makes the n rows wait for codes that the r rows decide.
+        self._split = (2 * units if layer.cell is Cell.GRU_RESET_BEFORE else layer.rows)
+        parts = [slice(0, self._split), slice(self._split, layer.rows)]
+        self._recurrent = [
+            _Product(dataclasses.replace(matrix, codes=matrix.codes[:, part],
+                                         coefficients=matrix.coefficients[:, part]),
+                     layer.state_format, dtype)
+            for part in parts if part.start < part.stop]
+        self._recurrent_bias = (None if layer.recurrent_bias is None
+                                else layer.recurrent_bias.astype(dtype))
+
+    def run(self, codes, sizes, trace):
+        """Codes of all steps, packed, and what a trace holds of each step.
+
+        Parameters
+        ----------
+        codes : int array (all steps, inputs)
+        sizes : list of int
+            Sequences that have each step.
+        trace : bool
+
+        Returns
+        -------
+        (int array (all steps, units), dict of str to list of int array)
+        """
+        layer = self._layer
+        rows = self._input(codes) + self._bias
+        held = np.zeros((sizes[0], layer.units), dtype=self._dtype)
+        h = np.full((sizes[0], layer.units), initial_code(layer.state_format))
+        outputs, kept, start = [], {}, 0
+        for size in sizes:
+            named = self._step(rows[start:start + size], h[:size], held[:size])
+            held, h = named["cell" if layer.cell is Cell.LSTM else "state"], named["h"]
+            outputs.append(h)
+            if trace:
+                for name, value in named.items():
+                    kept.setdefault(name, []).append(value)
+            start += size
+        return np.concatenate(outputs), kept
+
+    def _preact(self, rows):
+        """Pre-activations of sums."""
+        layer = self._layer
+        return layer.precision.preact.quantize(rows, layer.precision.preact.frac + layer.shift)
+
+    def _step(self, rows, h, held):
+        """One step of any cell: everything named, from input rows, codes and state."""
+        layer = self._layer
+        formats = layer.precision, layer.state_format
+        shape = (len(rows), -1, layer.units)
+        if layer.cell is Cell.LSTM:
+            preact = self._preact(rows + self._recurrent[0](h))
+            return lstm_cell(*formats, preact.reshape(shape), held)
+        if layer.cell is Cell.GRU_RESET_AFTER:
+            return self._step_after(rows, h, held)
+        gates = self._preact(rows[:, :self._split] + self._recurrent[0](h)).reshape(shape)
+        named = gru_reset(*formats, gates[:, 0], held)
+        candidate = self._preact(rows[:, self._split:] + self._recurrent[1](named["reset"]))
+        return named | gru_before_cell(*formats, gates[:, 1], candidate, held)
+
+    def _step_after(self, rows, h, held):
+        layer = self._layer
+        recurrent, gates = self._recurrent[0](h), 2 * layer.units
+        preact = self._preact(rows[:, :gates] + recurrent[:, :gates])
+        return gru_after_cell(layer.precision, layer.state_format,
+                              preact.reshape(len(rows), 2, layer.units),
+                              self._preact(rows[:, gates:]),
+                              self._preact(recurrent[:, gates:] + self._recurrent_bias), held)
+
+
+class _Readout:
+    """The readout ready to run."""
+
+    def __init__(self, readout):
+        self._readout = readout
+        self._product = _Product(readout.weights, readout.input_format, np.int64)
+
+    def run(self, codes, packing):
+        """Logits of each sequence: a list of int64 array (vectors, classes)."""
+        readout = self._readout
+        last = readout.when is When.LAST
+        sums = self._product(packing.last(codes) if last else codes) + readout.bias
+        logits = readout.logits.quantize(sums, readout.logits.frac + readout.shift)
+        return [row[None] for row in logits] if last else packing.unpack(logits)
+
+
+def _prepare(network):
+    """Layers and readout ready to run, in integer types that their bounds allow."""
+    ranges = bounds(network)
+    for name, reach in ranges.items():
+        if reach.magnitude >= 1 << 62:
+            raise NetworkError(f"{name} must be less than 2**62 in magnitude, "
+                               f"not {reach.magnitude}")
+    layers = []
+    for index, layer in enumerate(network.layers):
+        prefix = f"layer{index}."
+        reach = max(value.magnitude for name, value in ranges.items() if name.startswith(prefix))
+        layers.append(_Layer(layer, _integer_type(layer, reach)))
+    return layers, _Readout(network.readout)
+
+
+def _integer_type(layer, reach):
+    """int32 where it holds sums of magnitude ``reach``, half an ulp of any shift, and all codes."""
+    precision, kind = layer.precision, layer.state_format
+    fraction = getattr(kind, "frac", 0)
+    shifts = [layer.shift, precision.state.frac + precision.gate_frac, 2 * precision.gate_frac,
+              fraction + 1]
+    lifted = precision.state.magnitude << max(fraction - precision.state.frac, 0)
+    codes = max(lifted, precision.preact.magnitude, kind.magnitude)
+    return np.int32 if reach + codes + (1 << max(shifts)) < 1 << 31 else np.int64
