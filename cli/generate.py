@@ -1,0 +1,70 @@
+"""Write a network's Verilog, with test vectors and a report.
+
+The folder gets one self-contained Verilog file, report.json, and vectors/ with recorded
+inputs and outputs and a plain Verilog bench that plays them in any simulator.
+"""
+
+import json
+
+from ternloom.cli import output, source
+from ternloom.cli.console import Outcome, facts, table
+from ternloom.cli.option import add_folding, add_network, folding, module
+from ternloom.cli.stimulus import add_stimulus, stimulus
+
+
+__all__ = ["EXAMPLE", "arguments", "produce", "run"]
+
+EXAMPLE = "ternloom generate digits-gru-ternary -o gru --pe 8 --simd 8"
+
+
+def arguments(parser):
+    """Add the verb's arguments."""
+    add_network(parser)
+    parser.add_argument("-o", "--output", metavar="DIR", required=True,
+                        help="folder to write; one that ternloom wrote is replaced")
+    parser.add_argument("--name", default="ternloom_core", metavar="MODULE", type=module,
+                        help="name of the top module (default: %(default)s)")
+    add_folding(parser)
+    add_stimulus(parser, clips=4, what="put in vectors/")
+
+
+def run(chosen, console):
+    """Generate into a new folder."""
+    network = source.network(chosen.network)
+    spread = folding(chosen, network)
+    clips = stimulus(chosen, network)
+    with output.folder(chosen.output, verb="generate", network=network.name) as place:
+        with console.progress("Generating"):
+            design, report = produce(place, network, spread, chosen.name, clips.sequences)
+    data = {"output": str(chosen.output), **report}
+    matrices = design.report["matrices"] if "matrices" in design.report else ()
+    pairs = [("Verilog", f"{chosen.output}/{chosen.name}.v, {report['lines']:,} lines"),
+             ("vectors", f"{chosen.output}/vectors, {report['vectors']['sequences']} sequences of "
+                         f"{clips.name}, {report['vectors']['cycles']:,} cycles"),
+             ("try", f"cd {chosen.output}/vectors && iverilog -o bench testbench.v "
+                     f"../{chosen.name}.v && vvp bench")]
+    return Outcome(data, (facts(None, pairs), "", _matrices(matrices)))
+
+
+def produce(place, network, spread, name, sequences):
+    """Write the Verilog, its report and its vectors into a folder.
+
+    Returns
+    -------
+    Design and dict
+        The design, and the report that was written.
+    """
+    from ternloom.cli import vectors
+    from ternloom.hw.emit import generate
+
+    design = generate(network, spread, name=name)
+    (place / f"{name}.v").write_text(design.verilog)
+    report = {"network": network.name, "top": design.name,
+              "lines": design.verilog.count("\n"), "design": design.report,
+              "vectors": vectors.write(place / "vectors", network, spread, name, sequences)}
+    (place / "report.json").write_text(json.dumps(report, indent=2) + "\n")
+    return design, report
+
+
+def _matrices(matrices):
+    return table("Weights", ("", ">rows", ">columns"), matrices)

@@ -1,0 +1,131 @@
+"""Say what a network is and what it costs.
+
+Shows the layers with their formats, the weights' memory, and, for the sizes that --pe and
+--simd ask for, how busy the arrays are and how many cycles a time step takes. Nothing is
+generated: cycles are those of the timing model, which the hardware matches exactly.
+"""
+
+import numpy as np
+
+from ternloom.cli import source
+from ternloom.cli.console import Outcome, facts, table
+from ternloom.cli.option import add_folding, add_network, folding
+from ternloom.model.format import Binary, Fixed, Planes, Ternary
+
+
+__all__ = ["EXAMPLE", "arguments", "describe", "run"]
+
+EXAMPLE = "ternloom info digits-gru-ternary --pe 8 --simd 8"
+
+#: Steps over which the settled pace of a step is measured.
+_STEPS = 64
+
+
+def arguments(parser):
+    """Add the verb's arguments."""
+    add_network(parser)
+    add_folding(parser)
+
+
+def describe(form):
+    """A format in a word or two."""
+    if isinstance(form, Fixed):
+        return f"{'' if form.signed else 'unsigned '}fixed {form.width} bit, {form.frac} fraction"
+    if isinstance(form, Ternary):
+        return "ternary"
+    if isinstance(form, Binary):
+        return "binary"
+    if isinstance(form, Planes):
+        return f"{len(form.coefficients)} planes {form.coefficients}"
+    raise TypeError(f"Format must be one of the model's, not {form!r}")
+
+
+def run(chosen, console):
+    """Describe the network and its folding."""
+    network = source.network(chosen.network)
+    spread = folding(chosen, network)
+    arrays = list(_arrays(network, spread))
+    pace = _pace(network, spread)
+    matrices = list(_matrices(network))
+    data = {"name": network.name, "inputs": network.inputs,
+            "input_format": describe(network.input_format), "layers": list(_layers(network)),
+            "readout": {"classes": network.readout.classes, "when": network.readout.when.value,
+                        "labels": list(network.labels)},
+            "matrices": matrices, "folding": arrays, "cycles_per_step": pace,
+            "notes": dict(network.notes)}
+    return Outcome(data, _tables(data))
+
+
+def _layers(network):
+    for index, layer in enumerate(network.layers):
+        yield {"name": f"layer{index}", "cell": layer.cell.value, "units": layer.units,
+               "inputs": layer.inputs, "input_format": describe(layer.input_format),
+               "state_format": describe(layer.state_format),
+               "precision": {"preact": describe(layer.precision.preact),
+                             "gate_frac": layer.precision.gate_frac,
+                             "state": describe(layer.precision.state)}}
+
+
+def _matrices(network):
+    named = [(f"layer{index}.{part}", getattr(layer, part))
+             for index, layer in enumerate(network.layers) for part in ("input", "recurrent")]
+    for name, matrix in [*named, ("readout.weights", network.readout.weights)]:
+        bits = 2 if matrix.weight.value == "ternary" else 1
+        yield {"name": name, "weights": matrix.weight.value, "planes": matrix.planes,
+               "rows": matrix.rows, "columns": matrix.columns, "bits": bits * matrix.codes.size,
+               "zeros": float(np.mean(matrix.codes == 0))}
+
+
+def _arrays(network, spread):
+    from ternloom.model.geometry import layer_geometry, readout_geometry
+
+    spread.check(network)
+    beat = spread.input_lanes
+    for index, (layer, part) in enumerate(zip(network.layers, spread.layers, strict=True)):
+        made = layer_geometry(layer, part, beat)
+        yield _array(f"layer{index}", part, made)
+        beat = made.chains
+    made = readout_geometry(network.readout, spread.readout, beat)
+    yield _array("readout", spread.readout, made)
+
+
+def _array(name, part, made):
+    return {"name": name, "element": made.element.value, "pe": part.pe, "simd": part.simd,
+            "chains": made.chains, "lanes": part.lanes, "busy_cycles": made.busy_cycles,
+            "ideal_cycles": made.ideal_cycles}
+
+
+def _pace(network, spread):
+    """Cycles between steps once a long sequence is under way."""
+    from ternloom.model.timing import predict
+
+    long, short = (int(predict(network, spread, [steps]).outputs[-1])
+                   for steps in (2 * _STEPS, _STEPS))
+    return (long - short) / _STEPS
+
+
+def _tables(data):
+    readout = data["readout"]
+    total = sum(matrix["bits"] for matrix in data["matrices"])
+    first = [("network", data["name"]), ("input", f"{data['inputs']} x {data['input_format']}"),
+             ("readout", f"{readout['classes']} classes, at "
+                         f"{'the last' if readout['when'] == 'last' else 'every'} step"),
+             ("weights", f"{total:,} bits ({total / 8192:.1f} KiB)"),
+             ("pace", f"{data['cycles_per_step']:,.0f} cycles a time step, so "
+                      f"{1e6 / data['cycles_per_step']:,.0f} steps/s a MHz"),
+             *data["notes"].items()]
+    layers = [(each["name"], each["cell"], each["inputs"], each["units"], each["input_format"],
+               each["state_format"], each["precision"]["state"]) for each in data["layers"]]
+    matrices = [(each["name"], each["weights"], each["planes"], each["rows"], each["columns"],
+                 f"{each['bits']:,}", f"{100 * each['zeros']:.0f} %")
+                for each in data["matrices"]]
+    arrays = [(each["name"], each["element"], each["pe"], each["simd"], each["chains"],
+               each["lanes"], each["busy_cycles"], f"{each['ideal_cycles']:,.0f}")
+              for each in data["folding"]]
+    return (facts(None, first), "",
+            table("Layers", ("", "cell", ">inputs", ">units", "input", "output", "state"), layers),
+            "",
+            table("Matrices", ("", "weights", ">planes", ">rows", ">columns", ">bits", ">zeros"),
+                  matrices), "",
+            table("Arrays, and the cycles of a step in which each has work", (
+                "", "element", ">pe", ">simd", ">chains", ">lanes", ">busy", ">ideal"), arrays))

@@ -1,0 +1,134 @@
+"""The command line's tree: verbs, and how a run of one ends."""
+
+import argparse
+import contextlib
+import importlib
+import importlib.metadata
+import os
+import signal
+import sys
+import time
+
+from ternloom.cli.error import INTERRUPTED, MISTAKEN, UserError, message
+
+
+__all__ = ["VERBS", "main", "parser"]
+
+#: Verbs in the order of the work, each in the module of its name, and their line of help.
+VERBS = {
+    "demo":     "do the whole job on a shipped example: accuracy, Verilog, simulation, bitstream",
+    "train":    "train a quantized network from a recipe",
+    "info":     "say what a network is and what it costs",
+    "eval":     "measure a network's accuracy on the golden model",
+    "generate": "write a network's Verilog, with test vectors and a report",
+    "simulate": "run the Verilog against the golden model, bit for bit and cycle for cycle",
+    "synth":    "make a bitstream: utilization, clock and files",
+}
+
+#: Seconds within which a second Ctrl-C belongs to the first, so that it does not disturb tidying.
+_GRACE = 5.0
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports a mistake as one line, as every other mistake is."""
+
+    def error(self, message):
+        raise UserError(f"{message}; see {self.prog} --help")
+
+
+def parser(verb=None):
+    """The argument parser.
+
+    Parameters
+    ----------
+    verb : str or None
+        The verb to fill in; the others get their line of help alone, so that nothing that they
+        need has to be loaded.
+
+    Returns
+    -------
+    argparse.ArgumentParser
+    """
+    root = _Parser(prog="ternloom", formatter_class=argparse.RawDescriptionHelpFormatter,
+                   description="Turns a quantized recurrent network into an FPGA core.",
+                   epilog="start with:\n  ternloom demo\n\n"
+                          "help on a verb:\n  ternloom VERB --help")
+    root.add_argument("--version", action="version",
+                      version=f"ternloom {importlib.metadata.version('ternloom')}")
+    verbs = root.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
+    for name, help_line in VERBS.items():
+        module = importlib.import_module(f"ternloom.cli.{name}") if name == verb else None
+        sub = verbs.add_parser(name, help=help_line, add_help=module is not None,
+                               formatter_class=argparse.RawDescriptionHelpFormatter,
+                               description=module.__doc__ if module else None,
+                               epilog=f"example:\n  {module.EXAMPLE}" if module else None)
+        if module:
+            sub.set_defaults(run=module.run)
+            sub.add_argument("--json", action="store_true",
+                             help="print the result as JSON, and nothing else")
+            module.arguments(sub)
+    return root
+
+
+def main(arguments=None):
+    """Run a verb.
+
+    Parameters
+    ----------
+    arguments : sequence of str or None
+        Those of the process where None.
+
+    Returns
+    -------
+    int
+        0; 1 where the answer is bad, such as a mismatch; 2 after a mistake of the user, told in
+        one line; 130 after Ctrl-C.
+    """
+    try:
+        with _interruptible():
+            return _run(sys.argv[1:] if arguments is None else list(arguments))
+    except KeyboardInterrupt:
+        print("ternloom: interrupted, nothing was left behind", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away; what Python flushes at exit must go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        line = message(error)
+        if line is None:
+            raise
+        print(f"ternloom: {line}", file=sys.stderr)
+        return MISTAKEN
+
+
+def _run(arguments):
+    verb = next((word for word in arguments if not word.startswith("-")), None)
+    chosen = parser(verb if verb in VERBS else None).parse_args(arguments)
+    from ternloom.cli.console import Console
+    console = Console(machine=chosen.json)
+    outcome = chosen.run(chosen, console)
+    console.show(outcome)
+    sys.stdout.flush()
+    return outcome.status
+
+
+@contextlib.contextmanager
+def _interruptible():
+    """Make the first SIGINT, SIGTERM or SIGHUP a ``KeyboardInterrupt``, and let it tidy up."""
+    last = None
+
+    def interrupt(number, frame):
+        nonlocal last
+        now = time.monotonic()
+        if last is None or now - last > _GRACE:
+            last = now
+            raise KeyboardInterrupt
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, interrupt) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

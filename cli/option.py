@@ -1,0 +1,90 @@
+"""Options that several verbs share, and the values they stand for."""
+
+import argparse
+import dataclasses
+
+from ternloom.cli.error import UserError
+
+
+__all__ = ["add_folding", "add_network", "count", "folding", "frequency", "module"]
+
+#: What ``--pe`` and ``--simd`` are when left out.
+PE, SIMD = 4, 8
+
+
+def count(text):
+    """A whole number from 1, for ``type=``."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
+    return value
+
+
+def frequency(text):
+    """A clock frequency in MHz above zero, for ``type=``."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 10_000:
+        raise argparse.ArgumentTypeError(f"must be a frequency in MHz above 0, not {text!r}")
+    return value
+
+
+def module(text):
+    """A plain Verilog identifier, for ``type=``."""
+    if not (text.isidentifier() and text.isascii()):
+        raise argparse.ArgumentTypeError(f"must be a Verilog identifier, not {text!r}")
+    return text
+
+
+def _counts(text):
+    """Whole numbers from 1 with commas between, for ``type=``."""
+    return tuple(count(part) for part in text.split(","))
+
+
+def add_network(parser):
+    """Add the argument NET."""
+    parser.add_argument("network", metavar="NET",
+                        help="network file, or the name of a shipped network")
+
+
+def add_folding(parser):
+    """Add ``--pe`` and ``--simd``."""
+    group = parser.add_argument_group("size of the hardware")
+    group.add_argument("--pe", type=_counts, default=(PE,), metavar="N[,N...]",
+                       help="processing elements of each layer, rows in work at once; one number "
+                            f"for all layers, or one a layer (default: {PE})")
+    group.add_argument("--simd", type=_counts, default=(SIMD,), metavar="N[,N...]",
+                       help="lanes of an element, columns in work at once; one number for all "
+                            f"layers, or one a layer (default: {SIMD})")
+
+
+def folding(arguments, network):
+    """Folding that ``--pe`` and ``--simd`` ask for.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+    network : Network
+
+    Returns
+    -------
+    Folding
+    """
+    from ternloom.model.folding import Folding, LayerFolding
+
+    depth = len(network.layers)
+    sizes = []
+    for name in ("pe", "simd"):
+        given = getattr(arguments, name)
+        if len(given) not in (1, depth):
+            raise UserError(f"--{name} must be one number or {depth}, one a layer, "
+                            f"not {len(given)}")
+        sizes.append(given * depth if len(given) == 1 else given)
+    layers = tuple(LayerFolding(pe, simd) for pe, simd in zip(*sizes, strict=True))
+    base = Folding.uniform(network, layers[0].pe, layers[0].simd)
+    return dataclasses.replace(base, layers=layers)

@@ -1,0 +1,93 @@
+"""Output folders and files: written whole or not at all."""
+
+import contextlib
+import json
+import pathlib
+import signal
+import tempfile
+
+from ternloom.cli.error import UserError
+
+
+__all__ = ["MARKER", "check", "file", "folder"]
+
+#: The file by which a folder is known to be one that this program wrote, and may replace.
+MARKER = ".ternloom.json"
+
+
+def check(path):
+    """Raise ``UserError`` unless a folder may be written at ``path``.
+
+    An empty folder may be, and one that carries the marker; nothing else that exists.
+    """
+    path = pathlib.Path(path)
+    if path.is_dir():
+        if pathlib.Path.cwd().is_relative_to(path.resolve()):
+            raise UserError(f"Output folder must not be the current one or above it, not {path}")
+        if not (path / MARKER).is_file() and any(path.iterdir()):
+            raise UserError(f"Output folder {path} exists and was not written by ternloom; "
+                            "choose another with --output, or remove it")
+    elif path.exists() or path.is_symlink():
+        raise UserError(f"Output folder {path} exists and is not a folder")
+
+
+@contextlib.contextmanager
+def folder(path, **facts):
+    """Write an output folder whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        Where the folder will be. One of ours that is there is replaced, anything else refused.
+    **facts
+        What the marker says besides, as JSON values: the verb, the network.
+
+    Yields
+    ------
+    pathlib.Path
+        An empty folder beside the final place, to be filled. It takes that place when the block
+        ends, and vanishes when the block raises, Ctrl-C included.
+    """
+    path = pathlib.Path(path)
+    check(path)
+    place = path.resolve()
+    with tempfile.TemporaryDirectory(dir=_anchor(place), prefix=f".{place.name}.") as scratch:
+        new = pathlib.Path(scratch, "new")
+        new.mkdir()
+        yield new
+        (new / MARKER).write_text(json.dumps(facts, indent=2) + "\n")
+        with _undisturbed():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if place.exists():
+                place.rename(pathlib.Path(scratch, "old"))
+            new.rename(place)
+
+
+@contextlib.contextmanager
+def file(path):
+    """Write one file whole or not at all: yields a path beside it that is renamed at the end."""
+    place = pathlib.Path(path).resolve()
+    if place.is_dir():
+        raise UserError(f"Output file {path} must not be a folder")
+    with tempfile.TemporaryDirectory(dir=_anchor(place), prefix=f".{place.name}.") as scratch:
+        new = pathlib.Path(scratch, place.name)
+        yield new
+        with _undisturbed():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            new.replace(place)
+
+
+def _anchor(place):
+    """Nearest folder above ``place`` that exists: the same file system, so that a rename works."""
+    return next(parent for parent in place.parents if parent.is_dir())
+
+
+@contextlib.contextmanager
+def _undisturbed():
+    """Hold back Ctrl-C for the few renames that must not be torn apart."""
+    signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

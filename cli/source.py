@@ -1,0 +1,103 @@
+"""Networks and data by the name of a shipped example or by path."""
+
+import functools
+import importlib.resources
+import json
+import pathlib
+import struct
+
+from ternloom.cli.error import UserError
+
+
+__all__ = ["data", "data_path", "network", "network_path", "shipped"]
+
+#: Keys of the metadata by which the two kinds of shipped file are told apart.
+_NETWORK, _DATA = "ternloom", "ternloom-dataset"
+
+
+@functools.cache
+def _examples():
+    """Path of each shipped file and the metadata keys in its header."""
+    found, folder = {}, pathlib.Path(importlib.resources.files("ternloom.examples"))
+    for path in sorted(folder.glob("*.safetensors")):
+        with path.open("rb") as stream:
+            (size,) = struct.unpack("<Q", stream.read(8))
+            found[path] = set(json.loads(stream.read(size)).get("__metadata__", {}))
+    return found
+
+
+def shipped(kind):
+    """Names of the shipped files of a kind, ``"network"`` or ``"data"``."""
+    key = {"network": _NETWORK, "data": _DATA}[kind]
+    return {path.stem: path for path, keys in _examples().items() if key in keys}
+
+
+def _find(kind, name):
+    path = pathlib.Path(name)
+    if path.is_file():
+        return path
+    known = shipped(kind)
+    if name in known:
+        return known[name]
+    what = "Network" if kind == "network" else "Data"
+    raise UserError(f"{what} must be a file, or the name of a shipped example "
+                    f"({', '.join(known) or 'there are none'}), not {str(name)!r}")
+
+
+def network_path(name):
+    """Path of a network file; ``UserError`` lists the shipped ones if there is none."""
+    return _find("network", name)
+
+
+def data_path(name):
+    """Path of a data file; ``UserError`` lists the shipped ones if there is none."""
+    return _find("data", name)
+
+
+def network(name):
+    """Load a network by path or shipped name."""
+    from ternloom.model.file import load
+
+    return load(network_path(name))
+
+
+def data(name, part, network=None):
+    """Load one part of a data file by path or shipped name.
+
+    Parameters
+    ----------
+    name : str
+    part : str
+        ``"train"``, ``"valid"``, ``"test"``, or ``"all"``.
+    network : Network or None
+        What the data must fit.
+
+    Returns
+    -------
+    Dataset
+    """
+    from ternloom.model.dataset import load
+
+    dataset = load(data_path(name))
+    if network is not None:
+        _match(network, dataset)
+    if part == "all":
+        return dataset
+    chosen = dataset.part(part)
+    if not len(chosen.labels):
+        raise UserError(f"Data {dataset.name} has no part {part!r}")
+    return chosen
+
+
+def _match(network, dataset):
+    """Raise ``UserError`` unless a network can read this data."""
+    inputs = dataset.sequences[0].shape[1]
+    if inputs != network.inputs:
+        raise UserError(f"Data {dataset.name} has {inputs} inputs a step, "
+                        f"network {network.name} takes {network.inputs}")
+    if dataset.format != network.input_format:
+        raise UserError(f"Data {dataset.name} holds codes of {dataset.format}, "
+                        f"network {network.name} takes {network.input_format}")
+    if len(dataset.classes) > network.readout.classes:
+        raise UserError(f"Data {dataset.name} has {len(dataset.classes)} classes, "
+                        f"network {network.name} knows {network.readout.classes}")
