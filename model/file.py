@@ -1,0 +1,224 @@
+"""The network file: packed codes and a versioned description, in safetensors.
+
+Tensors, by the names of the fields (``layer0.input.codes``, ``readout.bias``, ...):
+
+========================= ======== =================================================================
+``*.codes``               uint8    codes in C order of (planes, rows, columns): ternary five to a
+                                   byte in base 3, the first one lowest, as code + 1; all others one
+                                   bit each, the first one lowest, 1 is +1; zero bits fill up
+``*.coefficients``        int32    (planes, rows)
+``*.bias``                int32    (rows)
+``*.recurrent_bias``      int32    (units), only in a reset-after GRU
+========================= ======== =================================================================
+
+Everything else is in the description, see :mod:`ternloom.model.store`.
+"""
+
+import typing
+
+import msgspec
+import numpy as np
+
+from ternloom.model.format import Fixed, Format
+from ternloom.model.network import (Cell, Layer, Matrix, Network, NetworkError, Precision, Readout,
+                                    Weight, When)
+from ternloom.model.store import Description, convert, read, verify, write
+
+
+__all__ = ["VERSION", "load", "save"]
+
+
+#: The version of the description that is written, and the newest one that is read.
+VERSION = 1
+
+_KIND = "network"
+_CODES_LIMIT = 1 << 28
+_TRITS = 5
+
+_Size = typing.Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
+_Shift = typing.Annotated[int, msgspec.Meta(ge=0, le=40)]
+
+
+class _MatrixSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    weight: Weight
+    planes: typing.Annotated[int, msgspec.Meta(ge=1, le=4)]
+    rows: _Size
+    columns: _Size
+
+
+class _LayerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    cell: Cell
+    units: _Size
+    input_format: Format
+    state_format: Format
+    precision: Precision
+    input: _MatrixSpec
+    recurrent: _MatrixSpec
+    shift: _Shift
+
+
+class _ReadoutSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    input_format: Format
+    weights: _MatrixSpec
+    shift: _Shift
+    logits: Fixed
+    when: When
+
+
+class _NetworkSpec(Description, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    name: str
+    layers: typing.Annotated[tuple[_LayerSpec, ...], msgspec.Meta(min_length=1, max_length=64)]
+    readout: _ReadoutSpec
+    labels: tuple[str, ...]
+    notes: dict[str, str]
+
+
+def save(network, path):
+    """Write a network file, whole or not at all.
+
+    Parameters
+    ----------
+    network : Network
+    path : str or Path
+        Replaced if it exists.
+
+    Raises
+    ------
+    NetworkError
+        A network beyond the limits of the file, or a place that cannot be written.
+    """
+    layers = tuple(_LayerSpec(layer.cell, layer.units, layer.input_format, layer.state_format,
+                              layer.precision, _matrix_spec(layer.input),
+                              _matrix_spec(layer.recurrent), layer.shift)
+                   for layer in network.layers)
+    readout = network.readout
+    spec = _NetworkSpec(
+        kind=_KIND, version=VERSION, name=network.name, layers=layers,
+        readout=_ReadoutSpec(readout.input_format, _matrix_spec(readout.weights), readout.shift,
+                             readout.logits, readout.when),
+        labels=tuple(network.labels), notes=dict(network.notes))
+    try:
+        _layout(convert(_NetworkSpec, msgspec.to_builtins(spec)))
+    except ValueError as failure:
+        raise NetworkError(f"network {network.name!r} {failure}") from None
+    write(path, spec, _tensors(network), NetworkError)
+
+
+def load(path):
+    """Read a network file.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    NetworkError
+        One line that says what is wrong with the file.
+    """
+    spec, tensors = read(path, _NetworkSpec, _KIND, VERSION, _layout, NetworkError)
+    try:
+        layers = tuple(_layer(f"layer{index}", layer, tensors)
+                       for index, layer in enumerate(spec.layers))
+        readout = Readout(spec.readout.input_format,
+                          _matrix("readout.weights", spec.readout.weights, tensors),
+                          tensors["readout.bias"], spec.readout.shift, spec.readout.logits,
+                          spec.readout.when)
+        network = Network(spec.name, layers, readout, spec.labels, spec.notes)
+    except NetworkError as failure:
+        raise NetworkError(f"network file {path} is not sound: {failure}") from None
+    verify(path, spec, tensors, NetworkError)
+    return network
+
+
+def _matrix_spec(matrix):
+    return _MatrixSpec(matrix.weight, matrix.planes, matrix.rows, matrix.columns)
+
+
+def _tensors(network):
+    """All tensors of a network, by name."""
+    matrices, tensors = {}, {}
+    for index, layer in enumerate(network.layers):
+        matrices[f"layer{index}.input"] = layer.input
+        matrices[f"layer{index}.recurrent"] = layer.recurrent
+        tensors[f"layer{index}.bias"] = layer.bias
+        if layer.recurrent_bias is not None:
+            tensors[f"layer{index}.recurrent_bias"] = layer.recurrent_bias
+    matrices["readout.weights"] = network.readout.weights
+    tensors["readout.bias"] = network.readout.bias
+    for name, matrix in matrices.items():
+        tensors[f"{name}.coefficients"] = matrix.coefficients
+    tensors = {name: np.ascontiguousarray(tensor, dtype=np.int32)
+               for name, tensor in tensors.items()}
+    return tensors | {f"{name}.codes": _pack(matrix) for name, matrix in matrices.items()}
+
+
+def _packed_size(spec):
+    """Bytes that the codes of a matrix take."""
+    per_byte = _TRITS if spec.weight is Weight.TERNARY else 8
+    return -(-spec.planes * spec.rows * spec.columns // per_byte)
+
+
+def _layout(spec):
+    """Types and shapes of the tensors that a description calls for."""
+    matrices, shapes = {}, {}
+    for index, layer in enumerate(spec.layers):
+        matrices[f"layer{index}.input"] = layer.input
+        matrices[f"layer{index}.recurrent"] = layer.recurrent
+        shapes[f"layer{index}.bias"] = "int32", (len(layer.cell.gates) * layer.units,)
+        if layer.cell is Cell.GRU_RESET_AFTER:
+            shapes[f"layer{index}.recurrent_bias"] = "int32", (layer.units,)
+    matrices["readout.weights"] = spec.readout.weights
+    shapes["readout.bias"] = "int32", (spec.readout.weights.rows,)
+    for name, matrix in matrices.items():
+        count = matrix.planes * matrix.rows * matrix.columns
+        if count > _CODES_LIMIT:
+            raise ValueError(f"must have at most {_CODES_LIMIT} codes in {name}, not {count}")
+        shapes[f"{name}.codes"] = "uint8", (_packed_size(matrix),)
+        shapes[f"{name}.coefficients"] = "int32", (matrix.planes, matrix.rows)
+    return shapes
+
+
+def _layer(name, spec, tensors):
+    return Layer(spec.cell, spec.units, spec.input_format, spec.state_format, spec.precision,
+                 _matrix(f"{name}.input", spec.input, tensors),
+                 _matrix(f"{name}.recurrent", spec.recurrent, tensors),
+                 tensors[f"{name}.bias"], tensors.get(f"{name}.recurrent_bias"), spec.shift)
+
+
+def _matrix(name, spec, tensors):
+    return Matrix(spec.weight, _unpack(f"{name}.codes", spec, tensors[f"{name}.codes"]),
+                  tensors[f"{name}.coefficients"])
+
+
+def _pack(matrix):
+    """Codes of a matrix as bytes."""
+    flat = matrix.codes.reshape(-1)
+    if matrix.weight is not Weight.TERNARY:
+        return np.packbits(flat > 0, bitorder="little")
+    digits = np.zeros(-(-len(flat) // _TRITS) * _TRITS, dtype=np.uint8)
+    digits[:len(flat)] = flat + 1
+    places = np.array([3 ** place for place in range(_TRITS)], dtype=np.uint8)
+    return (digits.reshape(-1, _TRITS) * places).sum(axis=1, dtype=np.uint8)
+
+
+def _unpack(name, spec, packed):
+    """Codes (planes, rows, columns) of bytes, or ``NetworkError`` on a byte that none makes."""
+    count = spec.planes * spec.rows * spec.columns
+    if spec.weight is Weight.TERNARY:
+        if packed.max() >= 3 ** _TRITS:
+            raise NetworkError(f"{name} must hold bytes below {3 ** _TRITS}, five ternary codes "
+                               f"each, not {int(packed.max())}")
+        places = np.array([3 ** place for place in range(_TRITS)], dtype=np.uint8)
+        digits = (packed[:, None] // places % 3).reshape(-1)
+        codes = digits.astype(np.int8) - 1
+    else:
+        digits = np.unpackbits(packed, bitorder="little")
+        codes = 2 * digits.astype(np.int8) - 1
+    if digits[count:].any():
+        raise NetworkError(f"{name} must end in zero bits after its {count} codes")
+    return codes[:count].reshape(spec.planes, spec.rows, spec.columns)

@@ -1,0 +1,240 @@
+"""Safetensors files with a strict JSON description: what network and data files are kept in.
+
+The description is one JSON object under the metadata key ``ternloom``. It names the kind of file
+and its version, and ends in a SHA-256 digest over itself and all tensors, so that a file is either
+what was written or refused. Nothing is read beyond the header before shapes are known to be right.
+"""
+
+import hashlib
+import os
+import pathlib
+import types
+import typing
+
+import msgspec
+import safetensors
+import safetensors.numpy
+
+
+__all__ = ["Description", "convert", "read", "verify", "write"]
+
+
+_KEY = "ternloom"
+#: Bytes of the header: descriptions beyond this are no network's.
+_HEADER_LIMIT = 1 << 24
+_DTYPES = {"uint8": "U8", "int8": "I8", "int16": "I16", "int32": "I32"}
+
+
+class Description(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every description has.
+
+    Parameters
+    ----------
+    kind : str
+        What the file holds, "network" or "data set".
+    version : int
+        Of the description's layout.
+    digest : str
+        SHA-256 in hexadecimal, or empty in a description that isn't written yet.
+    """
+
+    kind: str
+    version: int
+    digest: str = ""
+
+
+class _Stamp(msgspec.Struct):
+    """The part of a description that every version has."""
+
+    kind: str
+    version: int
+
+
+def convert(kind, document):
+    """Decode plain data strictly.
+
+    Parameters
+    ----------
+    kind : type
+        A ``msgspec.Struct`` whose nested structs are reached by fields, tuples and tagged unions.
+    document : object
+        What JSON or TOML made of a text.
+
+    Returns
+    -------
+    instance of ``kind``
+
+    Raises
+    ------
+    ValueError
+        One line that names the place; for an unknown field also the known ones.
+    """
+    _refuse_unknown(kind, document, "")
+    try:
+        return msgspec.convert(document, kind)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from None
+
+
+def _refuse_unknown(kind, document, place):
+    """Raise ``ValueError`` on a field that ``kind`` doesn't have, listing those that it has."""
+    if isinstance(kind, types.UnionType):
+        tag = document.get("type") if isinstance(document, dict) else None
+        chosen = [one for one in typing.get_args(kind) if one.__struct_config__.tag == tag]
+        kind = chosen[0] if chosen else None
+    if isinstance(document, list) and typing.get_origin(kind) in (tuple, list):
+        for index, entry in enumerate(document):
+            _refuse_unknown(typing.get_args(kind)[0], entry, f"{place}[{index}]")
+    if not (isinstance(document, dict) and isinstance(kind, type)
+            and issubclass(kind, msgspec.Struct)):
+        return
+    fields = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+    known = fields | ({"type": str} if kind.__struct_config__.tag else {})
+    for name in document:
+        if name not in known:
+            where = f" of {place}" if place else ""
+            raise ValueError(f"unknown field {name!r}{where}, the known ones are "
+                             f"{', '.join(known)}")
+    for name in fields.keys() & document.keys():
+        _refuse_unknown(fields[name], document[name], f"{place}.{name}" if place else name)
+
+
+def _digest(description, tensors):
+    """SHA-256 of a description, less its digest, and of named tensors."""
+    digest = hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(description, digest="")))
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
+        digest.update(tensor.tobytes())
+    return digest.hexdigest()
+
+
+def write(path, description, tensors, error):
+    """Write a file whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        Replaced if it exists.
+    description : Description
+        Its digest is filled in.
+    tensors : dict of str to uint8, int8, int16 or int32 array
+    error : type
+        Exception for a place that cannot be written.
+    """
+    path = pathlib.Path(path)
+    description = msgspec.structs.replace(description, digest=_digest(description, tensors))
+    metadata = {_KEY: msgspec.json.encode(description).decode()}
+    data = safetensors.numpy.save(tensors, metadata=metadata)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(data)
+        os.replace(partial, path)
+    except OSError as failure:
+        raise error(f"{description.kind} file {path} cannot be written: "
+                    f"{failure.strerror}") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read(path, kind, name, version, layout, error):
+    """Read a file whose header and description are sound.
+
+    Parameters
+    ----------
+    path : str or Path
+    kind : type
+        Of the description, a subclass of :class:`Description`.
+    name : str
+        The kind of file, as the description spells it.
+    version : int
+        The newest one that ``kind`` describes.
+    layout : callable
+        From the description to a dict of tensor name to (dtype name, shape); raises ``ValueError``
+        on a description whose sizes are beyond limits.
+    error : type
+        Exception for everything that is wrong with the file.
+
+    Returns
+    -------
+    (kind, dict of str to array)
+    """
+    title = f"{name} file {path}"
+    try:
+        _check_frame(path)
+        with safetensors.safe_open(path, framework="numpy") as stored:
+            description = _describe(stored.metadata(), kind, name, version)
+            shapes = layout(description)
+            _check_tensors(stored, shapes)
+            return description, {tensor: stored.get_tensor(tensor) for tensor in shapes}
+    except OSError as failure:
+        raise error(f"{title} cannot be read: {failure.strerror or failure}") from None
+    except safetensors.SafetensorError as failure:
+        truncated = "IncompleteBuffer" in str(failure)
+        raise error(f"{title} is truncated" if truncated else
+                    f"{title} is damaged: {_one_line(failure)}") from None
+    except ValueError as failure:
+        raise error(f"{title} {_one_line(failure)}") from None
+
+
+def verify(path, description, tensors, error):
+    """Raise ``error`` unless the digest of a description is that of its content."""
+    if description.digest != _digest(description, tensors):
+        raise error(f"{description.kind} file {path} is damaged or was edited: its digest does not "
+                    "match its content")
+
+
+def _one_line(failure):
+    return " ".join(str(failure).split())
+
+
+def _check_frame(path):
+    """Tell a foreign file and a truncated one by the first bytes, before the header is parsed."""
+    size = os.path.getsize(path)
+    with open(path, "rb") as stream:
+        start = stream.read(9)
+    length = int.from_bytes(start[:8], "little")
+    if len(start) < 9 or start[8:] != b"{":
+        raise ValueError("is not a safetensors file")
+    if length > _HEADER_LIMIT:
+        raise ValueError(f"must have a header of at most {_HEADER_LIMIT} bytes, not {length}")
+    if 8 + length > size:
+        raise ValueError("is truncated")
+
+
+def _describe(metadata, kind, name, version):
+    """Decode the description among a file's metadata."""
+    text = (metadata or {}).get(_KEY)
+    if text is None:
+        raise ValueError(f"was not written by Ternloom: it has no metadata {_KEY!r}")
+    try:
+        document = msgspec.json.decode(text)
+        stamp = msgspec.convert(document, _Stamp)
+    except (msgspec.MsgspecError, RecursionError) as failure:
+        raise ValueError(f"has a description that is not sound: {failure}") from None
+    if stamp.kind != name:
+        raise ValueError(f"must hold a {name}, not a {stamp.kind}")
+    if stamp.version > version:
+        raise ValueError(f"was written by a newer Ternloom: version {stamp.version}, "
+                         f"this one reads {version}")
+    if stamp.version < 1:
+        raise ValueError(f"must have a version from 1, not {stamp.version}")
+    try:
+        return convert(kind, document)
+    except ValueError as failure:
+        raise ValueError(f"has a description that is not sound: {failure}") from None
+
+
+def _check_tensors(stored, shapes):
+    """Compare names, types and shapes of the stored tensors with those that must be there."""
+    names = set(stored.keys())
+    for tensor in sorted(shapes.keys() - names):
+        raise ValueError(f"lacks the tensor {tensor}")
+    for tensor in sorted(names - shapes.keys()):
+        raise ValueError(f"has a tensor that its description does not have: {tensor!r}")
+    for tensor, (dtype, shape) in shapes.items():
+        view = stored.get_slice(tensor)
+        found = view.get_dtype(), tuple(view.get_shape())
+        if found != (_DTYPES[dtype], tuple(shape)):
+            raise ValueError(f"must have {tensor} as {_DTYPES[dtype]} of shape {tuple(shape)}, "
+                             f"not {found[0]} of shape {found[1]}")
