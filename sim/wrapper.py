@@ -1,0 +1,53 @@
+"""The bench's top level: several cores side by side, with ports that a simulator may reach."""
+
+import re
+
+from ternloom.sim.case import beat_width
+
+
+__all__ = ["TOP", "bench_top", "renamed"]
+
+
+#: Module name of the bench's top level.
+TOP = "bench_top"
+#: Ports of a core that the bench drives, and those that it reads.
+_DRIVEN = ("rst", "s_axis_tdata", "s_axis_tvalid", "s_axis_tlast", "m_axis_tready")
+_READ = ("s_axis_tready", "m_axis_tdata", "m_axis_tvalid", "m_axis_tlast", "m_axis_tuser")
+
+
+def renamed(verilog, name, new):
+    """Verilog with module ``name`` and all modules below it, ``name.part``, called otherwise."""
+    return re.sub(rf"(?<![\w$.]){re.escape(name)}(?![\w$])", new, verilog)
+
+
+def _port(direction, index, port, widths):
+    width = widths.get(port)
+    vector = f" [{width - 1}:0]" if width else ""
+    access = "public_flat_rw" if direction == "input" else "public_flat_rd"
+    return f"  {direction}{vector} core{index}_{port} /*verilator {access}*/"
+
+
+def bench_top(cases, modules):
+    """Verilog of the bench's top level.
+
+    The ports of core i are called ``core<i>_<port>``, its instance ``core<i>``; all share ``clk``.
+
+    Parameters
+    ----------
+    cases : list of Case
+    modules : list of str
+        Module name of each case's core.
+
+    Returns
+    -------
+    str
+    """
+    ports, instances = ["  input clk /*verilator public_flat_rw*/"], []
+    for index, (case, module) in enumerate(zip(cases, modules, strict=True)):
+        widths = dict(zip(("s_axis_tdata", "m_axis_tdata", "m_axis_tuser"),
+                          beat_width(case.network, case.folding), strict=True))
+        ports += [_port("input", index, port, widths) for port in _DRIVEN]
+        ports += [_port("output", index, port, widths) for port in _READ]
+        pins = ", ".join(f".{port}(core{index}_{port})" for port in _DRIVEN + _READ)
+        instances.append(f"  {module} core{index} (.clk(clk), {pins});")
+    return "\n".join([f"module {TOP} (", ",\n".join(ports), ");", *instances, "endmodule", ""])
