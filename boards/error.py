@@ -1,0 +1,43 @@
+"""What can go wrong between a core and its bitstream; each message is one line for a user."""
+
+__all__ = ["BoardError", "TooLarge", "TooSlow", "ToolFailed", "ToolMissing", "UnknownBoard"]
+
+
+class BoardError(Exception):
+    """A bitstream that cannot be made."""
+
+
+class UnknownBoard(BoardError):
+    """A board that the registry does not have."""
+
+
+class TooLarge(BoardError):
+    """A design that needs more of a resource than the board has.
+
+    Parameters
+    ----------
+    board : str
+        Title of the board.
+    resource : str
+        What runs out first, relative to what there is.
+    needed, available : int
+    """
+
+    def __init__(self, board, resource, needed, available):
+        super().__init__(f"the design needs {needed} {resource}, {board} has {available}")
+        self.board     = board
+        self.resource  = resource
+        self.needed    = needed
+        self.available = available
+
+
+class TooSlow(BoardError):
+    """A board design whose clock misses what the board's clock generator gives it."""
+
+
+class ToolMissing(BoardError):
+    """A tool that is not installed."""
+
+
+class ToolFailed(BoardError):
+    """A tool that stopped with an error of its own."""

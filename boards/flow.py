@@ -1,0 +1,308 @@
+"""From a core to a bitstream: Yosys, nextpnr and a packer, as one value with a digest."""
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+import shutil
+import tempfile
+
+import msgspec
+from amaranth.back import verilog
+
+from ternloom.boards import report, synthesis
+from ternloom.boards.board import Board
+from ternloom.boards.error import BoardError, TooLarge, TooSlow, ToolFailed
+from ternloom.boards.family import Command
+from ternloom.boards.pll import solve
+from ternloom.boards.registry import find
+from ternloom.boards.shape import CoreShape
+from ternloom.boards.tool import YOSYS
+from ternloom.boards.top import Harness, UartTop
+
+
+__all__ = ["Plan", "Result", "build", "plan"]
+
+
+#: Names of the module around the core, by the kind of top.
+_TOPS = {"core": "ternloom_harness", "uart": "ternloom_uart"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Everything that decides what a build makes.
+
+    Parameters
+    ----------
+    board : Board
+    top : str
+        ``core`` or ``uart``.
+    seed : int
+    frequency : float
+        MHz.
+    files : dict of str to str
+    commands : tuple of Command
+        Yosys, nextpnr, and for a design with pins of its own the packer.
+    bitstream : str or None
+        Its file.
+    """
+
+    board: Board
+    top: str
+    seed: int
+    frequency: float
+    files: dict
+    commands: tuple[Command, ...]
+    bitstream: str | None
+
+    def digest(self, versions):
+        """Twelve hexadecimal digits of the files, the commands and the tools' versions."""
+        commands = [(command.tool.name, *command.arguments) for command in self.commands]
+        value = [sorted(self.files.items()), commands, sorted(versions.items())]
+        return hashlib.sha256(msgspec.json.encode(value)).hexdigest()[:12]
+
+    def versions(self):
+        """Version of each tool by its name.
+
+        Raises
+        ------
+        ToolMissing
+            For the first that is not installed.
+        """
+        return {command.tool.name: command.tool.version() for command in self.commands}
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a build made.
+
+    Parameters
+    ----------
+    board, top : str
+    seed : int
+        Of nextpnr; another gives another placement, and a clock that differs by some percent.
+    clock : Clock
+    utilization : dict of str to Usage
+        By resource.
+    cells : dict of str to int
+        Cells of each type after synthesis.
+    critical_path : tuple of Hop
+        The slowest path.
+    tools : dict of str to str
+        Version of each.
+    seconds : dict of str to float
+        Of each stage.
+    bitstream : Path or None
+        None for ``core``, whose pins are nowhere.
+    folder : Path
+        Sources, constraints, logs, reports and the bitstream.
+    """
+
+    board: str
+    top: str
+    seed: int
+    clock: report.Clock
+    utilization: dict[str, report.Usage]
+    cells: dict[str, int]
+    critical_path: tuple[report.Hop, ...]
+    tools: dict[str, str]
+    seconds: dict[str, float]
+    bitstream: pathlib.Path | None
+    folder: pathlib.Path
+
+
+def plan(board_name, design, *, top="core", seed=1, frequency=None, baud=None, adders=True):
+    """Work out what a build would do, without doing it.
+
+    Parameters
+    ----------
+    board_name : str
+    design : Design
+        A generated core: ``verilog``, ``name``, ``network`` and ``folding``.
+    top : str
+        ``core`` measures the core between registers; ``uart`` is a design for the board.
+    seed : int
+    frequency : float or None
+        MHz: what place and route aims at, and for ``uart`` what the clock generator makes. None
+        is the board's own choice.
+    baud : int or None
+        Of the UART; None is the board's own choice.
+    adders : bool
+        See ``ternloom.boards.synthesis``.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    BoardError
+        For an unknown board or top, or a frequency that the board cannot make.
+    """
+    board = find(board_name)
+    if top not in _TOPS:
+        raise BoardError(f"top must be one of {', '.join(_TOPS)}, not {top!r}")
+    if frequency is None:
+        frequency = board.goal if top == "core" else board.frequency
+    if not 1 <= frequency <= 1000:
+        raise BoardError(f"frequency must be from 1 to 1000 MHz, not {frequency!r}")
+    shape = CoreShape.of(design)
+    module = Harness(shape) if top == "core" else _uart(shape, board, frequency, baud)
+    files = {
+        "core.v": design.verilog,
+        "top.v": verilog.convert(module, name=_TOPS[top], strip_internal_attrs=True),
+        "synthesize.ys": synthesis.script(["core.v", "top.v"], _TOPS[top], board.family,
+                                          adders=adders),
+        board.family.constraints: _constraints(board, module),
+    }
+    if adders:
+        files["adders.v"] = synthesis.ADDERS
+    bitstream = f"{design.name}.{board.family.extension}" if top == "uart" else None
+    commands = _commands(board, seed, frequency, bitstream)
+    return Plan(board, top, seed, frequency, files, commands, bitstream)
+
+
+def build(board_name, design, *, top="core", seed=1, frequency=None, baud=None, work_dir,
+          progress=None):
+    """Make a core into a placed and routed design, and into a bitstream if it is a board's.
+
+    The folder of a build is named after its digest. It appears whole or not at all, and is taken
+    as it is when it is there already.
+
+    Parameters
+    ----------
+    board_name, design, top, seed, frequency, baud
+        See ``plan``.
+    work_dir : path
+        Made if it is missing.
+    progress : function of str, or None
+        Called with the name of each stage as it starts.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    TooLarge
+        With the resource, what is needed and what there is.
+    TooSlow
+        When a ``uart`` design misses its clock.
+    ToolMissing, ToolFailed
+        When a tool is not there, or stops for another reason.
+    BoardError
+        As ``plan`` does.
+    """
+    planned = plan(board_name, design, top=top, seed=seed, frequency=frequency, baud=baud)
+    versions = planned.versions()
+    folder = (pathlib.Path(work_dir)
+              / f"{planned.board.name}-{top}-{planned.digest(versions)}").absolute()
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _make(planned, versions, folder, progress or (lambda stage: None))
+    return _result(folder)
+
+
+def _uart(shape, board, frequency, baud):
+    hertz = round(frequency * 1e6)
+    pll = solve(board.family.name, board.crystal, hertz)
+    hertz = board.crystal if pll is None else round(pll.frequency)
+    return UartTop(shape, pll=pll, frequency=hertz, baud=baud or board.baud,
+                   invert_led=board.pins["led"].invert)
+
+
+def _constraints(board, module):
+    lines = []
+    for port in module.signature.members:
+        lines += board.family.pin_lines(port, board.pins[port])
+    return "\n".join(lines) + "\n"
+
+
+def _commands(board, seed, frequency, bitstream):
+    family = board.family
+    place = ("--json", "netlist.json", "--report", "report.json", "--seed", str(seed),
+             "--freq", f"{frequency:g}", "--timing-allow-fail",
+             *family.place_arguments(board.part))
+    commands = [Command("synthesize", YOSYS, ("-q", "-s", "synthesize.ys")),
+                Command("place and route", family.place, place)]
+    if bitstream is not None:
+        commands.append(Command("pack", family.packer,
+                                family.pack_arguments(board.part, bitstream)))
+    return tuple(commands)
+
+
+def _make(planned, versions, folder, progress):
+    scratch = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        for name, text in planned.files.items():
+            (scratch / name).write_text(text)
+        seconds = {}
+        for command in planned.commands:
+            progress(command.stage)
+            seconds[command.stage] = round(_run(planned, command, scratch), 2)
+            if command.tool is planned.board.family.place:
+                _refuse_slow(planned, scratch)
+        result = _summary(planned, versions, seconds, scratch)
+        (scratch / "result.json").write_bytes(msgspec.json.format(msgspec.json.encode(result)))
+        scratch.chmod(0o777 & ~_umask())
+        if not folder.is_dir():
+            os.replace(scratch, folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _umask():
+    mask = os.umask(0o22)
+    os.umask(mask)
+    return mask
+
+
+def _run(planned, command, folder):
+    log = command.stage.replace(" ", "-") + ".log"
+    try:
+        return command.tool.run(command.arguments, folder, log)
+    except ToolFailed:
+        if command.tool is planned.board.family.place:
+            _refuse_large(planned, command, folder)
+        raise
+
+
+def _refuse_large(planned, command, folder):
+    """Raise ``TooLarge`` if packing alone, which stops before any placement, shows why."""
+    arguments = (*command.arguments, "--pack-only")
+    command.tool.run(arguments, folder, "pack-only.log")
+    usage = report.utilization(report.read_json(folder / "report.json"), planned.board.family)
+    overflow = report.first_overflow(usage)
+    if overflow is not None:
+        resource, use = overflow
+        raise TooLarge(planned.board.title, resource, use.used, use.available)
+
+
+def _refuse_slow(planned, folder):
+    clock = report.clock(report.read_json(folder / "report.json"), planned.frequency)
+    if planned.top == "uart" and not clock.met:
+        raise TooSlow(f"frequency must be at most {clock.achieved:.1f} MHz for this core on "
+                      f"{planned.board.title}, not {clock.asked:g} MHz")
+
+
+def _summary(planned, versions, seconds, folder):
+    found = report.read_json(folder / "report.json")
+    return {
+        "board":         planned.board.name,
+        "top":           planned.top,
+        "seed":          planned.seed,
+        "clock":         report.clock(found, planned.frequency),
+        "utilization":   report.utilization(found, planned.board.family),
+        "cells":         report.cells(report.read_json(folder / "cells.json")),
+        "critical_path": report.critical_path(found),
+        "tools":         versions,
+        "seconds":       seconds,
+        "bitstream":     planned.bitstream,
+    }
+
+
+def _result(folder):
+    values = report.read_json(folder / "result.json")
+    bitstream = values.pop("bitstream")
+    paths = {"bitstream": bitstream and folder / bitstream, "folder": folder}
+    return msgspec.convert({**values, **paths}, Result, dec_hook=lambda kind, value: kind(value))

@@ -1,0 +1,167 @@
+"""Bytes to input beats and output beats to bytes: what the UART carries.
+
+To the board, for each vector: one flag byte, whose bit 0 says that the vector is the last of its
+sequence, then the vector's input beats, each as the bytes of ``s_axis_tdata``, low byte first.
+
+From the board, for each output vector: its logits, class 0 first, each as the bytes of
+``m_axis_tdata``, low byte first; then the index of the largest as one byte, or two (low byte
+first) when there are more than 256 classes.
+"""
+
+from amaranth import Cat, Module, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+
+__all__ = ["BytesToVectors", "VectorsToBytes", "pack_vector", "unpack_vector"]
+
+
+class BytesToVectors(wiring.Component):
+    """Bytes of the host to beats of a core's input stream.
+
+    A beat is offered in the cycle after its last byte was taken; no byte is taken while it waits.
+
+    Parameters
+    ----------
+    width : int
+        Bits of a beat.
+    beats : int
+        Beats of a vector.
+
+    Members
+    -------
+    i : In(stream.Signature(8))
+    o : Out(stream.Signature(StructLayout({"data": width, "last": 1})))
+        ``last`` with the last beat of a sequence.
+    """
+
+    def __init__(self, width, beats):
+        self._bytes = -(-width // 8)
+        self._beats = beats
+        self._width = width
+        layout = data.StructLayout({"data": width, "last": 1})
+        super().__init__({"i": In(stream.Signature(8)), "o": Out(stream.Signature(layout))})
+
+    def elaborate(self, platform):
+        m = Module()
+
+        last = Signal()
+        beat = Signal(range(self._beats))
+        byte = Signal(range(self._bytes))
+        word = Signal(8 * self._bytes)
+        m.d.comb += [
+            self.o.p.data.eq(word[:self._width]),
+            self.o.p.last.eq(last & (beat == self._beats - 1)),
+        ]
+        with m.FSM():
+            with m.State("Flag"):
+                m.d.comb += self.i.ready.eq(1)
+                m.d.sync += [last.eq(self.i.payload[0]), beat.eq(0), byte.eq(0)]
+                with m.If(self.i.valid):
+                    m.next = "Byte"
+            with m.State("Byte"):
+                m.d.comb += self.i.ready.eq(1)
+                with m.If(self.i.valid):
+                    m.d.sync += [word.eq(Cat(word, self.i.payload)[8:]), byte.eq(byte + 1)]
+                    with m.If(byte == self._bytes - 1):
+                        m.next = "Beat"
+            with m.State("Beat"):
+                m.d.comb += self.o.valid.eq(1)
+                m.d.sync += byte.eq(0)
+                with m.If(self.o.ready):
+                    m.d.sync += beat.eq(beat + 1)
+                    m.next = "Byte"
+                    with m.If(beat == self._beats - 1):
+                        m.next = "Flag"
+
+        return m
+
+
+class VectorsToBytes(wiring.Component):
+    """Beats of a core's output stream to bytes for the host.
+
+    The next beat is taken when the bytes of the one before are gone.
+
+    Parameters
+    ----------
+    width : int
+        Bits of a logit.
+    winner_width : int
+        Bits of the index of a class.
+    classes : int
+        Beats of a vector.
+
+    Members
+    -------
+    i : In(stream.Signature(StructLayout({"data": width, "winner": winner_width})))
+    o : Out(stream.Signature(8))
+    """
+
+    def __init__(self, width, winner_width, classes):
+        self._bytes        = -(-width // 8)
+        self._winner_bytes = -(-winner_width // 8)
+        self._classes      = classes
+        layout = data.StructLayout({"data": width, "winner": winner_width})
+        super().__init__({"i": In(stream.Signature(layout)), "o": Out(stream.Signature(8))})
+
+    def elaborate(self, platform):
+        m = Module()
+
+        total = self._bytes + self._winner_bytes
+        left  = Signal(range(total + 1))
+        index = Signal(range(self._classes))
+        word  = Signal(8 * total)
+        final = index == self._classes - 1
+        padded = Signal(8 * self._bytes)
+        m.d.comb += [
+            padded.eq(self.i.p.data),
+            self.i.ready.eq(left == 0),
+            self.o.valid.eq(left != 0),
+            self.o.payload.eq(word[:8]),
+        ]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [word.eq(Cat(padded, self.i.p.winner)), left.eq(self._bytes),
+                         index.eq(index + 1)]
+            with m.If(final):
+                m.d.sync += [left.eq(total), index.eq(0)]
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += [word.eq(word >> 8), left.eq(left - 1)]
+
+        return m
+
+
+def pack_vector(beats, input_bytes, *, last):
+    """Bytes that carry a vector to the board.
+
+    Parameters
+    ----------
+    beats : sequence of int
+        Values of ``s_axis_tdata``.
+    input_bytes : int
+        Bytes of each.
+    last : bool
+        Whether the vector is the last of its sequence.
+
+    Returns
+    -------
+    bytes
+    """
+    return bytes([last]) + b"".join(int(beat).to_bytes(input_bytes, "little") for beat in beats)
+
+
+def unpack_vector(answer, classes, output_bytes):
+    """Logits and winner of a vector's bytes from the board.
+
+    Parameters
+    ----------
+    answer : bytes
+    classes, output_bytes : int
+
+    Returns
+    -------
+    list of int, int
+    """
+    cut = classes * output_bytes
+    logits = [int.from_bytes(answer[at:at + output_bytes], "little", signed=True)
+              for at in range(0, cut, output_bytes)]
+    return logits, int.from_bytes(answer[cut:], "little")

@@ -1,0 +1,159 @@
+"""What the tools say of a design, from their JSON: what it takes, how fast it is, and why."""
+
+import dataclasses
+import json
+import pathlib
+import re
+
+from ternloom.boards.error import BoardError
+
+
+__all__ = ["Clock", "Hop", "Usage", "cells", "clock", "critical_path", "first_overflow",
+           "read_json", "utilization"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Usage:
+    """How much of a resource a design takes."""
+
+    used: int
+    available: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Clock:
+    """Frequency of a design, in MHz: what its timing allows, and what was aimed at."""
+
+    achieved: float
+    asked: float
+
+    @property
+    def met(self):
+        """Whether the design is as fast as was asked."""
+        return self.achieved >= self.asked
+
+
+@dataclasses.dataclass(frozen=True)
+class Hop:
+    """One stretch of the slowest path: through cells, then along a net.
+
+    Parameters
+    ----------
+    name : str
+        The net by the generated hardware's names, or the last register's cell.
+    logic, routing : float
+        In ns: through the cells before the net, and along it.
+    """
+
+    name: str
+    logic: float
+    routing: float
+
+
+def read_json(path):
+    """The JSON that a tool wrote.
+
+    Raises
+    ------
+    BoardError
+        When it did not.
+    """
+    try:
+        return json.loads(pathlib.Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise BoardError(f"{pathlib.Path(path).name} must be the JSON report of a tool, but is "
+                         f"missing or damaged") from error
+
+
+def cells(statistics):
+    """Cells of each type, from Yosys's ``stat -json``.
+
+    Returns
+    -------
+    dict of str to int
+        Of the whole hierarchy.
+    """
+    design = statistics.get("design", {})
+    found = design.get("num_cells_by_type")
+    if found is None:
+        raise BoardError("the statistics of Yosys must count cells by their type")
+    return dict(sorted(found.items()))
+
+
+def utilization(report, family):
+    """Use of each of a family's resources, from nextpnr's report.
+
+    Returns
+    -------
+    dict of str to Usage
+    """
+    counts = report["utilization"]
+    return {title: Usage(sum(counts[bel]["used"] for bel in bels if bel in counts),
+                         sum(counts[bel]["available"] for bel in bels if bel in counts))
+            for title, bels in family.resources.items()}
+
+
+def first_overflow(usage):
+    """The resource that a design exceeds the most, relative to what there is.
+
+    Returns
+    -------
+    (str, Usage) or None
+    """
+    beyond = [(use.used / max(use.available, 1), title) for title, use in usage.items()
+              if use.used > use.available]
+    if not beyond:
+        return None
+    title = max(beyond)[1]
+    return title, usage[title]
+
+
+def clock(report, asked):
+    """The slowest clock of a report.
+
+    Parameters
+    ----------
+    report : dict
+        nextpnr's.
+    asked : float
+        MHz.
+    """
+    found = [entry["achieved"] for entry in report["fmax"].values()]
+    if not found:
+        raise BoardError("the design must have a path from register to register")
+    return Clock(min(found), asked)
+
+
+def critical_path(report):
+    """The slowest path between registers.
+
+    Returns
+    -------
+    tuple of Hop
+        Empty when the report has none.
+    """
+    paths = [path["path"] for path in report["critical_paths"]
+             if "posedge" in path["from"] and path["from"] == path["to"]]
+    if not paths:
+        return ()
+    hops, logic = [], 0.0
+    for hop in max(paths, key=lambda path: sum(hop["delay"] for hop in path)):
+        routing = hop["delay"] if hop["type"] == "routing" else 0.0
+        logic += hop["delay"] - routing
+        # A carry chain routes in no time: it is one stretch of logic.
+        if routing > 0 or hop["type"] == "setup":
+            name = hop["net"] if routing > 0 else hop["to"]["cell"]
+            hops.append(Hop(_readable(name), round(logic, 3), round(routing, 3)))
+            logic = 0.0
+    return tuple(hops)
+
+
+#: Where Yosys goes on naming a cell after the net that it drives.
+_SUFFIX = re.compile(
+    r"(_(TRELLIS|SB|CCU2C|LUT[1-6]|L6MUX|PFUMX|DFF|ALU|MUX2|MULT\d|DP16KD|DPX|SPX|SDPX)"
+    r"(?=[_A-Z0-9$.]|$)|\$(abc|auto|techmap)).*?(?=\[\d+\]$|$)")
+
+
+def _readable(name):
+    """Name of a net without what synthesis appended to it."""
+    return _SUFFIX.sub("", name) or name

