@@ -11,7 +11,7 @@ from ternloom.cli.option import add_network
 
 __all__ = ["EXAMPLE", "arguments", "run"]
 
-EXAMPLE = "ternloom eval digits-gru-ternary digits"
+EXAMPLE = "ternloom eval digits-gru-ternary-ternary digits"
 
 
 def arguments(parser):

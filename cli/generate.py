@@ -14,7 +14,7 @@ from ternloom.cli.stimulus import add_stimulus, stimulus
 
 __all__ = ["EXAMPLE", "arguments", "produce", "run"]
 
-EXAMPLE = "ternloom generate digits-gru-ternary -o gru --pe 8 --simd 8"
+EXAMPLE = "ternloom generate digits-gru-ternary-ternary -o gru --pe 8 --simd 8"
 
 
 def arguments(parser):

@@ -15,7 +15,7 @@ from ternloom.model.format import Binary, Fixed, Planes, Ternary
 
 __all__ = ["EXAMPLE", "arguments", "describe", "run"]
 
-EXAMPLE = "ternloom info digits-gru-ternary --pe 8 --simd 8"
+EXAMPLE = "ternloom info digits-gru-ternary-ternary --pe 8 --simd 8"
 
 #: Steps over which the settled pace of a step is measured.
 _STEPS = 64

@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import signal
 import sys
+import textwrap
 import time
 
 from ternloom.cli.error import INTERRUPTED, MISTAKEN, UserError, message
@@ -36,6 +37,13 @@ class _Parser(argparse.ArgumentParser):
         raise UserError(f"{message}; see {self.prog} --help")
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps names such as ``tang-nano-9k`` in one piece."""
+
+    def _split_lines(self, text, width):
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
+
+
 def parser(verb=None):
     """The argument parser.
 
@@ -49,7 +57,7 @@ def parser(verb=None):
     -------
     argparse.ArgumentParser
     """
-    root = _Parser(prog="ternloom", formatter_class=argparse.RawDescriptionHelpFormatter,
+    root = _Parser(prog="ternloom", formatter_class=_Formatter,
                    description="Turns a quantized recurrent network into an FPGA core.",
                    epilog="start with:\n  ternloom demo\n\n"
                           "help on a verb:\n  ternloom VERB --help")
@@ -59,7 +67,7 @@ def parser(verb=None):
     for name, help_line in VERBS.items():
         module = importlib.import_module(f"ternloom.cli.{name}") if name == verb else None
         sub = verbs.add_parser(name, help=help_line, add_help=module is not None,
-                               formatter_class=argparse.RawDescriptionHelpFormatter,
+                               formatter_class=_Formatter,
                                description=module.__doc__ if module else None,
                                epilog=f"example:\n  {module.EXAMPLE}" if module else None)
         if module:

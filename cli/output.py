@@ -65,16 +65,28 @@ def folder(path, **facts):
 
 @contextlib.contextmanager
 def file(path):
-    """Write one file whole or not at all: yields a path beside it that is renamed at the end."""
+    """Write a file, and what belongs beside it, whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        Where the file will be; one that is there is replaced.
+
+    Yields
+    ------
+    pathlib.Path
+        The path to write to, of the same name, in an empty folder. When the block ends, all files
+        of that folder take their places; when it raises, none does.
+    """
     place = pathlib.Path(path).resolve()
     if place.is_dir():
         raise UserError(f"Output file {path} must not be a folder")
     with tempfile.TemporaryDirectory(dir=_anchor(place), prefix=f".{place.name}.") as scratch:
-        new = pathlib.Path(scratch, place.name)
-        yield new
+        yield pathlib.Path(scratch, place.name)
         with _undisturbed():
             place.parent.mkdir(parents=True, exist_ok=True)
-            new.replace(place)
+            for new in pathlib.Path(scratch).iterdir():
+                new.replace(place.parent / new.name)
 
 
 def _anchor(place):

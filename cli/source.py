@@ -9,27 +9,33 @@ import struct
 from ternloom.cli.error import UserError
 
 
-__all__ = ["data", "data_path", "network", "network_path", "shipped"]
+__all__ = ["data", "data_path", "network", "network_path", "recipe_path", "shipped"]
 
-#: Keys of the metadata by which the two kinds of shipped file are told apart.
-_NETWORK, _DATA = "ternloom", "ternloom-dataset"
+#: What the description in a file says that it is of.
+_KINDS = {"network": "network", "data": "data set"}
+
+
+def _folder():
+    return pathlib.Path(str(importlib.resources.files("ternloom.examples")))
 
 
 @functools.cache
 def _examples():
-    """Path of each shipped file and the metadata keys in its header."""
-    found, folder = {}, pathlib.Path(importlib.resources.files("ternloom.examples"))
-    for path in sorted(folder.glob("*.safetensors")):
+    """Path of each shipped file, and the kind that its header names."""
+    found = {}
+    for path in sorted(_folder().glob("*.safetensors")):
         with path.open("rb") as stream:
             (size,) = struct.unpack("<Q", stream.read(8))
-            found[path] = set(json.loads(stream.read(size)).get("__metadata__", {}))
+            metadata = json.loads(stream.read(size)).get("__metadata__", {})
+            found[path] = json.loads(metadata["ternloom"])["kind"]
     return found
 
 
 def shipped(kind):
-    """Names of the shipped files of a kind, ``"network"`` or ``"data"``."""
-    key = {"network": _NETWORK, "data": _DATA}[kind]
-    return {path.stem: path for path, keys in _examples().items() if key in keys}
+    """Paths of the shipped files of a kind by name: ``"network"``, ``"data"`` or ``"recipe"``."""
+    if kind == "recipe":
+        return {path.stem: path for path in sorted(_folder().glob("*.toml"))}
+    return {path.stem: path for path, each in _examples().items() if each == _KINDS[kind]}
 
 
 def _find(kind, name):
@@ -39,9 +45,8 @@ def _find(kind, name):
     known = shipped(kind)
     if name in known:
         return known[name]
-    what = "Network" if kind == "network" else "Data"
-    raise UserError(f"{what} must be a file, or the name of a shipped example "
-                    f"({', '.join(known) or 'there are none'}), not {str(name)!r}")
+    raise UserError(f"{kind.capitalize()} must be a file, or the name of a shipped one "
+                    f"({', '.join(known)}), not {str(name)!r}")
 
 
 def network_path(name):
@@ -52,6 +57,11 @@ def network_path(name):
 def data_path(name):
     """Path of a data file; ``UserError`` lists the shipped ones if there is none."""
     return _find("data", name)
+
+
+def recipe_path(name):
+    """Path of a recipe; ``UserError`` lists the shipped ones if there is none."""
+    return _find("recipe", name)
 
 
 def network(name):

@@ -1,0 +1,76 @@
+"""A verb in a process of its own, so that two long jobs share the cores."""
+
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+
+from ternloom.cli.error import MISTAKEN, UserError
+
+
+__all__ = ["Background"]
+
+#: Seconds between two looks at the process, and those that it gets to tidy up.
+_LOOK, _TIDY = 0.5, 15.0
+
+
+class Background:
+    """A verb that runs beside this process, as a context that it does not outlive.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        The verb and its arguments; ``--json`` is added.
+    """
+
+    def __init__(self, arguments):
+        self._command = [sys.executable, "-P", "-m", "ternloom.cli", *arguments, "--json"]
+        self._out = self._err = self._process = None
+
+    def __enter__(self):
+        # Files rather than pipes: nobody reads while the verb writes.
+        self._out, self._err = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")
+        self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=self._out,
+                                         stderr=self._err, start_new_session=True)
+        return self
+
+    def __exit__(self, *error):
+        try:
+            if self._process.poll() is None:
+                self._process.send_signal(signal.SIGINT)
+                self._process.wait(_TIDY)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        finally:
+            self._out.close()
+            self._err.close()
+
+    def result(self, report):
+        """Wait for the verb, and return what it prints.
+
+        Parameters
+        ----------
+        report : callable
+            Called now and then, without arguments.
+
+        Raises
+        ------
+        UserError
+            The verb's own, in its words.
+        """
+        while True:
+            try:
+                status = self._process.wait(_LOOK)
+                break
+            except subprocess.TimeoutExpired:
+                report()
+        self._out.seek(0)
+        self._err.seek(0)
+        if status == MISTAKEN:
+            raise UserError(self._err.read().strip().removeprefix("ternloom: "))
+        if status:
+            raise RuntimeError(f"{self._command[4]} ended with status {status}:\n"
+                               f"{self._err.read()}")
+        return json.load(self._out)

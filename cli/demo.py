@@ -1,0 +1,116 @@
+"""Do the whole job on a shipped example, from a trained network to a bitstream.
+
+A GRU with ternary weights that was trained on recordings of spoken digits is measured on
+recordings that it never heard, becomes Verilog, runs recordings in simulation against its
+golden model, bit for bit and cycle for cycle, and becomes a bitstream for a board. A picture
+shows one recording on its way through the network. Takes a few minutes.
+"""
+
+import json
+import pathlib
+import time
+
+from ternloom.cli import generate, output, simulate, source, synth
+from ternloom.cli.console import Outcome, facts
+from ternloom.cli.option import add_folding, count, folding
+from ternloom.cli.stimulus import stimulus
+
+
+__all__ = ["EXAMPLE", "arguments", "run"]
+
+EXAMPLE = "ternloom demo -o demo --board icebreaker"
+
+#: What the demo shows.
+NETWORK, DATA = "digits-gru-ternary-ternary", "digits"
+
+#: Recordings among the test vectors.
+_VECTORS = 4
+
+
+def arguments(parser):
+    """Add the verb's arguments."""
+    from ternloom.boards.registry import BOARDS
+
+    parser.add_argument("-o", "--output", metavar="DIR", default="demo",
+                        help="folder to write; one that ternloom wrote is replaced "
+                             "(default: %(default)s)")
+    parser.add_argument("--board", default="icebreaker", metavar="BOARD",
+                        help=f"board to build for: {', '.join(BOARDS)} (default: %(default)s)")
+    parser.add_argument("--clips", type=count, default=20, metavar="N",
+                        help="recordings to simulate (default: %(default)s)")
+    parser.set_defaults(data=DATA, part="test")
+    add_folding(parser)
+
+
+def run(chosen, console):
+    """Do the job, and say what came of each part."""
+    from ternloom.boards import registry
+    from ternloom.cli.background import Background
+
+    began = time.monotonic()
+    board = registry.find(chosen.board)
+    network = source.network(NETWORK)
+    spread = folding(chosen, network)
+    clips = stimulus(chosen, network)
+    with output.folder(chosen.output, verb="demo", network=network.name) as place:
+        with Background(_synth(chosen, place)) as building:
+            data = _foreground(console, network, spread, clips, place)
+            with console.progress(f"Building for {board.title}") as report:
+                data["synth"] = building.result(report)
+        data["seconds"] = round(time.monotonic() - began, 1)
+        (place / "report.json").write_text(json.dumps(data, indent=2) + "\n")
+    return Outcome({"output": chosen.output, **data}, tables(chosen.output, data),
+                   status=0 if data["simulate"]["exact"] else 1)
+
+
+def _synth(chosen, place):
+    """Arguments of the verb that makes the bitstream."""
+    sizes = [f"--{name}={','.join(map(str, getattr(chosen, name)))}" for name in ("pe", "simd")]
+    return ["synth", NETWORK, "--board", chosen.board, "--top", "uart",
+            "--output", str(place / "bitstream"), *sizes]
+
+
+def _foreground(console, network, spread, clips, place):
+    """What runs while the bitstream is made."""
+    from ternloom.cli.accuracy import measure
+    from ternloom.cli.picture import draw
+
+    test = source.data(DATA, "test", network)
+    with console.progress("Golden model, recordings") as report:
+        accuracy = measure(network, test, report)
+    with console.progress("Generating Verilog"):
+        design, written = generate.produce(place, network, spread, "ternloom_core",
+                                           clips.sequences[:_VECTORS])
+    run = simulate.simulate_clips(console, network, spread, clips, "verilator", design)
+    # A recording that is heard right, and takes its time.
+    right = [index for index in range(len(test.labels))
+             if accuracy.winners[index] == test.labels[index]]
+    shown = max(right, key=lambda index: len(test.sequences[index]))
+    draw(place / "picture.png", network, test.sequences[shown], int(test.labels[shown]))
+    return {"network": network.name, "notes": dict(network.notes), "eval": accuracy.data(),
+            "generate": written, "picture": "picture.png",
+            "simulate": {"clips": len(clips.sequences), **simulate.describe(run)}}
+
+
+def tables(place, data):
+    """The result for people."""
+    found, ran, built = data["eval"], data["simulate"], data["synth"]
+    place = pathlib.Path(place)
+    exact = ("bit- and cycle-exact" if ran["exact"] else f"WRONG, {ran['mismatch']['text']}")
+    pairs = [
+        ("network", data["network"]),
+        ("accuracy", f"{100 * found['accuracy']:.2f} %, {found['correct']} of {found['clips']} "
+                     f"test recordings, golden model"),
+        *((name, text) for name, text in data["notes"].items() if name == "float accuracy"),
+        ("Verilog", f"{data['generate']['lines']:,} lines, {place / 'ternloom_core.v'}"),
+        ("simulation", f"{ran['clips']} recordings {exact}: {ran['transfers']:,} transfers in "
+                       f"{ran['cycles']:,} cycles, {ran['simulator']}"),
+        ("board", built["board"]),
+        ("clock", f"{built['clock']['achieved']:.1f} MHz reached, "
+                  f"{built['clock']['asked']:g} MHz asked for"),
+        ("utilization", synth.sentence(built)),
+        ("bitstream", place / "bitstream" / built["bitstream"]),
+        ("picture", place / "picture.png"),
+        ("time", f"{data['seconds']:.0f} s"),
+    ]
+    return (facts("The whole job", pairs),)

@@ -1,0 +1,124 @@
+"""Run the Verilog against the golden model, bit for bit and cycle for cycle.
+
+Every output transfer must have the value of the golden model and come in the cycle of the
+timing model; the first that does not is reported, down to the earliest wrong value inside.
+The exit status is 0 if all agree and 1 if not.
+"""
+
+import contextlib
+import dataclasses
+import pathlib
+
+from ternloom.cli import output, source
+from ternloom.cli.console import Outcome, facts, table
+from ternloom.cli.error import UserError
+from ternloom.cli.option import add_folding, add_network, folding
+from ternloom.cli.stimulus import add_stimulus, stimulus
+
+
+__all__ = ["EXAMPLE", "arguments", "describe", "run", "tables"]
+
+EXAMPLE = "ternloom simulate digits-gru-ternary-ternary --clips 20 --simulator both"
+
+#: What ``--simulator`` stands for.
+_SIMULATORS = {"verilator": ("verilator",), "icarus": ("icarus",), "both": ("verilator", "icarus")}
+
+#: Wave files that each simulator writes.
+_WAVES = {"verilator": (".vcd",), "icarus": (".vcd", ".fst")}
+
+
+def arguments(parser):
+    """Add the verb's arguments."""
+    add_network(parser)
+    add_stimulus(parser, clips=5, what="run")
+    parser.add_argument("--simulator", choices=tuple(_SIMULATORS), metavar="NAME",
+                        help="verilator, icarus or both (default: verilator; icarus with "
+                             "--netlist)")
+    parser.add_argument("--waves", metavar="FILE",
+                        help="record waves to this file: .vcd, or with Icarus .fst")
+    parser.add_argument("--netlist", choices=("ice40", "ecp5", "gowin"), metavar="FAMILY",
+                        help="run what synthesis makes of the Verilog for ice40, ecp5 or gowin; "
+                             "takes minutes, in Icarus only")
+    add_folding(parser)
+
+
+def run(chosen, console):
+    """Simulate, and say whether everything agreed."""
+    names = _simulators(chosen)
+    network = source.network(chosen.network)
+    spread = folding(chosen, network)
+    clips = stimulus(chosen, network)
+    design = _design(chosen, console, network, spread)
+    reports = []
+    with contextlib.ExitStack() as stack:
+        waves = stack.enter_context(output.file(chosen.waves)) if chosen.waves else None
+        for name in names:
+            reports.append(simulate_clips(console, network, spread, clips, name, design, waves))
+    data = {"network": network.name, "data": clips.name, "clips": len(clips.sequences),
+            "exact": all(report.exact for report in reports), "waves": chosen.waves,
+            "netlist": chosen.netlist, "runs": [describe(report) for report in reports]}
+    return Outcome(data, tables(data), status=0 if data["exact"] else 1)
+
+
+def simulate_clips(console, network, spread, clips, simulator, design, waves=None):
+    """Simulate with progress, and return the report."""
+    from ternloom.sim.run import simulate
+
+    with console.progress(f"Simulating in {simulator.capitalize()}, sequences") as report:
+        report(0, len(clips.sequences))
+        return simulate(network, spread, clips.sequences, simulator=simulator, design=design,
+                        waves=waves, progress=report)
+
+
+def describe(report):
+    """A report as JSON values."""
+    wrong = None
+    if report.mismatch is not None:
+        wrong = dataclasses.asdict(report.mismatch) | {"text": str(report.mismatch)}
+    return {"simulator": report.simulator, "exact": report.exact, "cycles": report.cycles,
+            "transfers": report.transfers, "seconds": report.seconds, "mismatch": wrong}
+
+
+def tables(data):
+    """The same for people."""
+    runs = [(each["simulator"], "exact" if each["exact"] else "WRONG", f"{each['transfers']:,}",
+             f"{each['cycles']:,}", f"{each['seconds']:.1f}") for each in data["runs"]]
+    what = f"{data['clips']} sequences of {data['data']}"
+    first = [("network", data["network"]), ("sequences", what),
+             ("design", f"{data['netlist']} netlist" if data["netlist"] else "generated Verilog")]
+    if data["waves"]:
+        first.append(("waves", data["waves"]))
+    wrong = [f"{each['simulator']}: {each['mismatch']['text']}"
+             for each in data["runs"] if each["mismatch"]]
+    return (facts(None, first), "",
+            table("Every transfer against the golden model (value) and the timing model (cycle)",
+                  ("simulator", "result", ">transfers", ">cycles", ">seconds"), runs), *wrong)
+
+
+def _simulators(chosen):
+    """Names of the simulators to run, after refusing what cannot go together."""
+    if chosen.netlist and chosen.simulator not in (None, "icarus"):
+        raise UserError("--netlist must go with --simulator icarus, "
+                        f"not with {chosen.simulator}")
+    if chosen.waves and chosen.simulator == "both":
+        raise UserError("--waves must go with one simulator, not with both")
+    names = ("icarus",) if chosen.netlist else _SIMULATORS[chosen.simulator or "verilator"]
+    suffix = pathlib.Path(chosen.waves).suffix if chosen.waves else ".vcd"
+    if suffix not in _WAVES[names[0]]:
+        raise UserError(f"--waves must be a file that ends in {' or '.join(_WAVES[names[0]])}, "
+                        f"not {chosen.waves!r}")
+    return names
+
+
+def _design(chosen, console, network, spread):
+    """What to simulate: the generated core, or what synthesis makes of it."""
+    from ternloom.hw.emit import generate
+
+    with console.progress("Generating"):
+        design = generate(network, spread)
+    if chosen.netlist is None:
+        return design
+    from ternloom.sim.netlist import synthesize
+
+    with console.progress(f"Synthesizing for {chosen.netlist}"):
+        return synthesize(design, chosen.netlist)
