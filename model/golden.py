@@ -9,10 +9,11 @@ import dataclasses
 
 import numpy as np
 
-from ternloom.model.bounds import bounds, effective
+from ternloom.model.bounds import bounds
 from ternloom.model.cell import (gru_after_cell, gru_before_cell, gru_reset, initial_code,
                                  lstm_cell)
 from ternloom.model.network import Cell, NetworkError, When
+from ternloom.model.product import Product
 
 
 __all__ = ["Result", "run"]
@@ -145,37 +146,6 @@ class _Packing:
         return packed[[places[-1] for places in self._places]]
 
 
-class _Product:
-    """Rows of a matrix by BLAS, in the narrowest type in which every partial sum is exact.
-
-    A sum of multiples of ``unit`` that stays below ``unit * 2**24`` has no rounding error in single
-    precision, whatever the order of its terms, and one below ``unit * 2**53`` none in double.
-
-    Parameters
-    ----------
-    matrix : Matrix
-    kind : Format
-        Of the activations.
-    dtype : dtype
-        Of the rows.
-    """
-
-    def __init__(self, matrix, kind, dtype):
-        weights = effective(matrix)
-        bits = int(np.bitwise_or.reduce(weights, axis=None))
-        unit = max(bits & -bits, 1)
-        largest = int(np.abs(weights).sum(axis=1).max()) * kind.magnitude // unit
-        self._type = (np.float32 if largest < 1 << 24 else
-                      np.float64 if largest < 1 << 53 else np.int64)
-        self._weights = np.ascontiguousarray(weights.T.astype(self._type))
-        self._kind, self._dtype = kind, dtype
-
-    def __call__(self, codes):
-        """Rows of codes: (n, columns) to (n, rows)."""
-        values = self._kind.value(codes)
-        return (values.astype(self._type) @ self._weights).astype(self._dtype)
-
-
 class _Layer:
     """A layer ready to run: products and the integer type that holds its sums.
 
@@ -188,17 +158,14 @@ class _Layer:
 
     def __init__(self, layer, dtype):
         self._layer, self._dtype = layer, dtype
-        self._input = _Product(layer.input, layer.input_format, dtype)
+        self._input = Product(layer.input, layer.input_format, dtype)
         self._bias = layer.bias.astype(dtype)
-        units, matrix = layer.units, layer.recurrent
         # The reset before the product makes the n rows wait for codes that the r rows decide.
-        self._split = (2 * units if layer.cell is Cell.GRU_RESET_BEFORE else layer.rows)
+        before = layer.cell is Cell.GRU_RESET_BEFORE
+        self._split = 2 * layer.units if before else layer.rows
         parts = [slice(0, self._split), slice(self._split, layer.rows)]
-        self._recurrent = [
-            _Product(dataclasses.replace(matrix, codes=matrix.codes[:, part],
-                                         coefficients=matrix.coefficients[:, part]),
-                     layer.state_format, dtype)
-            for part in parts if part.start < part.stop]
+        self._recurrent = [Product(layer.recurrent, layer.state_format, dtype, part)
+                           for part in parts if part.start < part.stop]
         self._recurrent_bias = (None if layer.recurrent_bias is None
                                 else layer.recurrent_bias.astype(dtype))
 
@@ -266,7 +233,7 @@ class _Readout:
 
     def __init__(self, readout):
         self._readout = readout
-        self._product = _Product(readout.weights, readout.input_format, np.int64)
+        self._product = Product(readout.weights, readout.input_format, np.int64)
 
     def run(self, codes, packing):
         """Logits of each sequence: a list of int64 array (vectors, classes)."""
@@ -293,11 +260,15 @@ def _prepare(network):
 
 
 def _integer_type(layer, reach):
-    """int32 where it holds sums of magnitude ``reach``, half an ulp of any shift, and all codes."""
+    """int32 where it holds sums of magnitude ``reach``, with or without bias, half an ulp of any
+    shift, and all codes.
+    """
     precision, kind = layer.precision, layer.state_format
     fraction = getattr(kind, "frac", 0)
     shifts = [layer.shift, precision.state.frac + precision.gate_frac, 2 * precision.gate_frac,
               fraction + 1]
     lifted = precision.state.magnitude << max(fraction - precision.state.frac, 0)
     codes = max(lifted, precision.preact.magnitude, kind.magnitude)
-    return np.int32 if reach + codes + (1 << max(shifts)) < 1 << 31 else np.int64
+    biases = [layer.bias] if layer.recurrent_bias is None else [layer.bias, layer.recurrent_bias]
+    bias = max(int(np.abs(bias).max()) for bias in biases)
+    return np.int32 if reach + bias + codes + (1 << max(shifts)) < 1 << 31 else np.int64

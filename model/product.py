@@ -1,0 +1,52 @@
+"""Products of a matrix with activation codes, exact and as fast as BLAS."""
+
+import numpy as np
+
+from ternloom.model.bounds import effective
+
+
+__all__ = ["Product"]
+
+
+class Product:
+    """Rows of a matrix by BLAS, in the narrowest type in which every partial sum is exact.
+
+    A sum of multiples of ``unit`` that stays below ``unit * 2**24`` has no rounding error in single
+    precision, whatever the order of its terms, and one below ``unit * 2**53`` none in double. What
+    fits neither is computed on int64, without BLAS.
+
+    Parameters
+    ----------
+    matrix : Matrix
+    kind : Format
+        Of the activations.
+    dtype : dtype
+        Integer type of the rows, which must hold them.
+    rows : slice
+        Of the matrix, all by default.
+    """
+
+    def __init__(self, matrix, kind, dtype=np.int64, rows=slice(None)):
+        weights = effective(matrix)[rows]
+        bits = int(np.bitwise_or.reduce(weights, axis=None))
+        unit = max(bits & -bits, 1)
+        largest = int(np.abs(weights).sum(axis=1).max()) * kind.magnitude // unit
+        self._type = (np.float32 if largest < 1 << 24 else
+                      np.float64 if largest < 1 << 53 else np.int64)
+        self._weights = np.ascontiguousarray(weights.T.astype(self._type))
+        self._kind, self._dtype = kind, dtype
+
+    def __call__(self, codes):
+        """Rows of activation codes.
+
+        Parameters
+        ----------
+        codes : int array (n, columns)
+
+        Returns
+        -------
+        array of ``dtype`` (n, rows)
+            ``sum over p of coefficients[p, r] * codes[p, r] . value(codes)``.
+        """
+        values = self._kind.value(codes)
+        return (values.astype(self._type) @ self._weights).astype(self._dtype)
