@@ -7,9 +7,11 @@ import sys
 import time
 
 from rich.console import Console as Terminal
+from rich.console import Group
 from rich.progress import (BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn,
                            TimeElapsedColumn)
 from rich.table import Table
+from rich.text import Text
 
 
 __all__ = ["Console", "Outcome", "facts", "table"]
@@ -116,7 +118,7 @@ class _Lines:
 
 
 def table(title, columns, rows):
-    """A table with a heading line.
+    """A table under a line that says what it shows.
 
     Parameters
     ----------
@@ -128,21 +130,21 @@ def table(title, columns, rows):
 
     Returns
     -------
-    rich.table.Table
+    rich.console.Group
     """
-    made = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    made = Table(box=None, pad_edge=False, header_style="dim")
     for heading in columns:
         made.add_column(heading.lstrip(">"), justify="right" if heading[:1] == ">" else "left")
     for row in rows:
-        made.add_row(*(str(cell) for cell in row))
-    return made
+        made.add_row(*(Text(str(cell)) for cell in row))
+    return Group(Text(f"\n{title}", style="bold"), made)
 
 
-def facts(title, pairs):
+def facts(pairs):
     """A table of names and values."""
-    made = Table(title=title, title_justify="left", box=None, pad_edge=False, show_header=False)
+    made = Table(box=None, pad_edge=False, show_header=False)
     made.add_column(style="dim", no_wrap=True)
     made.add_column(overflow="fold")
     for name, value in pairs:
-        made.add_row(name, str(value))
+        made.add_row(name, Text(str(value)))
     return made

@@ -113,4 +113,4 @@ def tables(place, data):
         ("picture", place / "picture.png"),
         ("time", f"{data['seconds']:.0f} s"),
     ]
-    return (facts("The whole job", pairs),)
+    return (facts(pairs),)

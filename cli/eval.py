@@ -36,7 +36,7 @@ def run(chosen, console):
              ("accuracy", f"{100 * accuracy.fraction:.2f} %, {accuracy.correct} of "
                           f"{accuracy.clips} sequences"),
              ("speed", f"{accuracy.steps / accuracy.seconds:,.0f} steps/s")]
-    return Outcome(data, (facts(None, pairs), "", _confusion(accuracy, dataset.classes)))
+    return Outcome(data, (facts(pairs), _confusion(accuracy, dataset.classes)))
 
 
 def _confusion(accuracy, classes):

@@ -43,7 +43,7 @@ def run(chosen, console):
                          f"{clips.name}, {report['vectors']['cycles']:,} cycles"),
              ("try", f"cd {chosen.output}/vectors && iverilog -o bench testbench.v "
                      f"../{chosen.name}.v && vvp bench")]
-    return Outcome(data, (facts(None, pairs), "", _matrices(matrices)))
+    return Outcome(data, (facts(pairs), _matrices(matrices)))
 
 
 def produce(place, network, spread, name, sequences):

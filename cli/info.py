@@ -9,11 +9,11 @@ import numpy as np
 
 from ternloom.cli import source
 from ternloom.cli.console import Outcome, facts, table
+from ternloom.cli.describe import describe
 from ternloom.cli.option import add_folding, add_network, folding
-from ternloom.model.format import Binary, Fixed, Planes, Ternary
 
 
-__all__ = ["EXAMPLE", "arguments", "describe", "run"]
+__all__ = ["EXAMPLE", "arguments", "run"]
 
 EXAMPLE = "ternloom info digits-gru-ternary-ternary --pe 8 --simd 8"
 
@@ -25,19 +25,6 @@ def arguments(parser):
     """Add the verb's arguments."""
     add_network(parser)
     add_folding(parser)
-
-
-def describe(form):
-    """A format in a word or two."""
-    if isinstance(form, Fixed):
-        return f"{'' if form.signed else 'unsigned '}fixed {form.width} bit, {form.frac} fraction"
-    if isinstance(form, Ternary):
-        return "ternary"
-    if isinstance(form, Binary):
-        return "binary"
-    if isinstance(form, Planes):
-        return f"{len(form.coefficients)} planes {form.coefficients}"
-    raise TypeError(f"Format must be one of the model's, not {form!r}")
 
 
 def run(chosen, console):
@@ -122,10 +109,9 @@ def _tables(data):
     arrays = [(each["name"], each["element"], each["pe"], each["simd"], each["chains"],
                each["lanes"], each["busy_cycles"], f"{each['ideal_cycles']:,.0f}")
               for each in data["folding"]]
-    return (facts(None, first), "",
+    return (facts(first),
             table("Layers", ("", "cell", ">inputs", ">units", "input", "output", "state"), layers),
-            "",
             table("Matrices", ("", "weights", ">planes", ">rows", ">columns", ">bits", ">zeros"),
-                  matrices), "",
+                  matrices),
             table("Arrays, and the cycles of a step in which each has work", (
                 "", "element", ">pe", ">simd", ">chains", ">lanes", ">busy", ">ideal"), arrays))

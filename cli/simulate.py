@@ -90,7 +90,7 @@ def tables(data):
         first.append(("waves", data["waves"]))
     wrong = [f"{each['simulator']}: {each['mismatch']['text']}"
              for each in data["runs"] if each["mismatch"]]
-    return (facts(None, first), "",
+    return (facts(first),
             table("Every transfer against the golden model (value) and the timing model (cycle)",
                   ("simulator", "result", ">transfers", ">cycles", ">seconds"), runs), *wrong)
 

@@ -101,13 +101,16 @@ def data(name, part, network=None):
 
 def _match(network, dataset):
     """Raise ``UserError`` unless a network can read this data."""
+    from ternloom.cli.describe import describe
+
     inputs = dataset.sequences[0].shape[1]
     if inputs != network.inputs:
         raise UserError(f"Data {dataset.name} has {inputs} inputs a step, "
                         f"network {network.name} takes {network.inputs}")
-    if dataset.format != network.input_format:
-        raise UserError(f"Data {dataset.name} holds codes of {dataset.format}, "
-                        f"network {network.name} takes {network.input_format}")
+    held, taken = (describe(form) for form in (dataset.format, network.input_format))
+    if held != taken:
+        raise UserError(f"Data {dataset.name} holds codes of {held}, "
+                        f"network {network.name} takes {taken}")
     if len(dataset.classes) > network.readout.classes:
         raise UserError(f"Data {dataset.name} has {len(dataset.classes)} classes, "
                         f"network {network.name} knows {network.readout.classes}")

@@ -87,8 +87,7 @@ def tables(place, data):
              ("folder", place)]
     if data["bitstream"]:
         first.append(("bitstream", f"{place}/{data['bitstream']}"))
-    return (facts(None, first), "",
-            table("Utilization", ("", ">used", ">available", ">share"), rows))
+    return (facts(first), table("Utilization", ("", ">used", ">available", ">share"), rows))
 
 
 def sentence(data):

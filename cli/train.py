@@ -49,5 +49,5 @@ def run(chosen, console):
             "accuracy": {kind: dataclasses.asdict(each) for kind, each in kinds.items()}}
     rows = [(kind, *(f"{100 * value:.2f} %" for value in each.values()))
             for kind, each in data["accuracy"].items()]
-    return Outcome(data, (facts(None, [("network", place), ("curve", data["curve"])]), "",
+    return Outcome(data, (facts([("network", place), ("curve", data["curve"])]),
                           table("Accuracy", ("", ">validation", ">test"), rows)))

@@ -83,6 +83,14 @@ def test_file(tmp_path):
         assert os.listdir(tmp_path / "a") == ["b.txt"]
 
 
+def test_file_with_companion(tmp_path):
+    with output.file(tmp_path / "b.txt") as path:
+        path.write_text("one")
+        path.with_suffix(".csv").write_text("two")
+    assert {each.name: each.read_text() for each in tmp_path.iterdir()} == {"b.txt": "one",
+                                                                            "b.csv": "two"}
+
+
 def test_file_failure(tmp_path):
     with pytest.raises(KeyboardInterrupt), output.file(tmp_path / "b.txt") as path:
         path.write_text("half")

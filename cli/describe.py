@@ -1,0 +1,19 @@
+"""Formats in a few words."""
+
+from ternloom.model.format import Binary, Fixed, Planes, Ternary
+
+
+__all__ = ["describe"]
+
+
+def describe(form):
+    """A format in a word or two."""
+    if isinstance(form, Fixed):
+        return f"{'' if form.signed else 'unsigned '}fixed {form.width} bit, {form.frac} fraction"
+    if isinstance(form, Ternary):
+        return "ternary"
+    if isinstance(form, Binary):
+        return "binary"
+    if isinstance(form, Planes):
+        return f"{len(form.coefficients)} planes {form.coefficients}"
+    raise TypeError(f"Format must be one of the model's, not {form!r}")
