@@ -147,7 +147,10 @@ def plan(board_name, design, *, top="core", seed=1, frequency=None, baud=None, a
     if not 1 <= frequency <= 1000:
         raise BoardError(f"frequency must be from 1 to 1000 MHz, not {frequency!r}")
     shape = CoreShape.of(design)
-    module = Harness(shape) if top == "core" else _uart(shape, board, frequency, baud)
+    if top == "core":
+        module = Harness(shape)
+    else:
+        module, frequency = _uart(shape, board, frequency, baud)
     files = {
         "core.v": design.verilog,
         "top.v": verilog.convert(module, name=_TOPS[top], strip_internal_attrs=True),
@@ -207,8 +210,9 @@ def _uart(shape, board, frequency, baud):
     hertz = round(frequency * 1e6)
     pll = solve(board.family.name, board.crystal, hertz)
     hertz = board.crystal if pll is None else round(pll.frequency)
-    return UartTop(shape, pll=pll, frequency=hertz, baud=baud or board.baud,
-                   invert_led=board.pins["led"].invert)
+    module = UartTop(shape, pll=pll, frequency=hertz, baud=baud or board.baud,
+                     invert_led=board.pins["led"].invert)
+    return module, hertz / 1e6
 
 
 def _constraints(board, module):

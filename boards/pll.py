@@ -12,7 +12,7 @@ __all__ = ["Pll", "solve"]
 
 
 #: Largest relative error of a frequency that a PLL may make in place of the one asked for.
-_TOLERANCE = 0.005
+_TOLERANCE = 0.02
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +73,7 @@ def solve(family, crystal, frequency):
     Raises
     ------
     BoardError
-        When the nearest is more than half a percent away.
+        When the nearest is more than two percent away.
     """
     if frequency == crystal:
         return None
@@ -81,9 +81,9 @@ def solve(family, crystal, frequency):
     best = min(candidates[family](crystal, frequency), default=None,
                key=lambda candidate: (abs(candidate[0] - frequency), *candidate[1].values()))
     if best is None or abs(best[0] - frequency) > _TOLERANCE * frequency:
-        near = "none" if best is None else f"the nearest is {best[0] / 1e6:g} MHz"
-        raise BoardError(f"frequency must be one that the PLL makes of {crystal / 1e6:g} MHz "
-                         f"({near}), not {frequency / 1e6:g} MHz")
+        nearest = "" if best is None else f" (the nearest is {best[0] / 1e6:g} MHz)"
+        raise BoardError(f"frequency must be one that the PLL makes of {crystal / 1e6:g} MHz"
+                         f"{nearest}, not {frequency / 1e6:g} MHz")
     return Pll(family, crystal, *best)
 
 
@@ -102,16 +102,15 @@ def _ice40_settings(crystal, frequency):
 
 
 def _ecp5_settings(crystal, frequency):
-    """EHXPLLL, feedback from CLKOP: VCO 400 to 800 MHz, phase detector 10 to 400 MHz."""
-    for reference_divider, output_divider in itertools.product(range(1, 129), range(1, 129)):
-        reference = crystal / reference_divider
-        feedback = round(frequency / reference)
-        if not (10e6 <= reference <= 400e6 and 1 <= feedback <= 80):
+    """EHXPLLL, CLKOP fed back, CLKOS put out: VCO 400 to 800 MHz, phase detector from 10 MHz."""
+    for divider, multiplier in itertools.product(range(1, 3), range(1, 81)):
+        oscillator = crystal / divider * multiplier
+        output_divider = round(oscillator / frequency)
+        if not (crystal >= 10e6 * divider and 1 <= output_divider <= 128):
             continue
-        if 400e6 <= reference * feedback * output_divider <= 800e6:
-            yield (reference * feedback,
-                   {"CLKI_DIV": reference_divider, "CLKFB_DIV": feedback,
-                    "CLKOP_DIV": output_divider})
+        if 400e6 <= oscillator <= 800e6:
+            yield (oscillator / output_divider,
+                   {"CLKI_DIV": divider, "CLKOP_DIV": multiplier, "CLKOS_DIV": output_divider})
 
 
 def _gowin_settings(crystal, frequency):
@@ -137,20 +136,21 @@ def _ice40_instance(pll, clock, output, locked):
 
 
 def _ecp5_instance(pll, clock, output, locked):
-    settings = pll.settings
+    feedback = Signal()
     return Instance("EHXPLLL",
         a_FREQUENCY_PIN_CLKI=f"{pll.crystal / 1e6:g}",
-        a_FREQUENCY_PIN_CLKOP=f"{pll.frequency / 1e6:g}",
+        a_FREQUENCY_PIN_CLKOS=f"{pll.frequency / 1e6:g}",
         a_ICP_CURRENT="12", a_LPF_RESISTOR="8",
-        p_CLKI_DIV=settings["CLKI_DIV"], p_CLKFB_DIV=settings["CLKFB_DIV"],
-        p_CLKOP_DIV=settings["CLKOP_DIV"], p_CLKOP_ENABLE="ENABLED",
-        # The phase shift that puts the output's edge on the input's.
-        p_CLKOP_CPHASE=settings["CLKOP_DIV"] // 2, p_CLKOP_FPHASE=0,
+        **{f"p_{name}": value for name, value in pll.settings.items()},
+        p_CLKFB_DIV=1, p_CLKOP_ENABLE="ENABLED", p_CLKOS_ENABLE="ENABLED",
+        # A phase counter of the divider less one is no shift.
+        p_CLKOP_CPHASE=pll.settings["CLKOP_DIV"] - 1, p_CLKOP_FPHASE=0,
+        p_CLKOS_CPHASE=pll.settings["CLKOS_DIV"] - 1, p_CLKOS_FPHASE=0,
         p_FEEDBK_PATH="CLKOP",
-        i_CLKI=clock, i_CLKFB=output, i_RST=Const(0), i_STDBY=Const(0), i_PLLWAKESYNC=Const(0),
+        i_CLKI=clock, i_CLKFB=feedback, i_RST=Const(0), i_STDBY=Const(0), i_PLLWAKESYNC=Const(0),
         i_PHASESEL0=Const(0), i_PHASESEL1=Const(0), i_PHASEDIR=Const(0), i_PHASESTEP=Const(0),
-        i_PHASELOADREG=Const(0), i_ENCLKOP=Const(0),
-        o_CLKOP=output, o_LOCK=locked)
+        i_PHASELOADREG=Const(0), i_ENCLKOP=Const(0), i_ENCLKOS=Const(0),
+        o_CLKOP=feedback, o_CLKOS=output, o_LOCK=locked)
 
 
 def _gowin_instance(pll, clock, output, locked):
