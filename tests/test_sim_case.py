@@ -1,0 +1,95 @@
+"""What the bench feeds a core, and what it expects of it."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ternloom.model import golden
+from ternloom.model.folding import Folding, LayerFolding
+from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.model.network import When
+from ternloom.model.random import random_network, random_sequences
+from ternloom.sim.case import Case, beat_width, input_beats
+
+
+def _network(form=None, **kinds):
+    return random_network(3, layers=1, units=4, inputs=5, classes=3, input_format=form, **kinds)
+
+
+def _folding(lanes, simd=4):
+    return Folding((LayerFolding(1, simd),), LayerFolding(1, 1), lanes)
+
+
+@pytest.mark.parametrize("form, codes, lanes, words", [
+    (Fixed(4, 0), (-8, 7, -1, 0, 3), 2, [0x78, 0x0f, 0x3]),
+    (Fixed(16, 0), (-1, 1, 2, 3, 4), 1, [0xffff, 1, 2, 3, 4]),
+    (Fixed(4, 0, signed=False), (15, 1, 2, 3, 4), 4, [0x321f, 4]),
+    (Binary(), (1, -1, -1, 1, 1), 4, [0b1001, 0b1]),
+    (Ternary(), (1, 0, -1, -1, 0), 4, [0b11110001, 0]),
+    (Planes((2, 1), 0), (3, 0, 1, 2, 1), 3, [0b010011, 0b0110]),
+])
+def test_input_beats(form, codes, lanes, words):
+    network = _network(form)
+    sequence = np.array([codes, codes])
+    assert input_beats(network, _folding(lanes), sequence) == words * 2
+
+
+@pytest.mark.parametrize("form, lanes, width", [(Fixed(4, 0), 1, 8), (Fixed(4, 0), 3, 16),
+                                                (Ternary(), 4, 8), (Fixed(9, 0), 2, 24)])
+def test_beat_width(form, lanes, width):
+    network = _network(form)
+    readout = dataclasses.replace(network.readout, logits=Fixed(17, 3))
+    network = dataclasses.replace(network, readout=readout)
+    assert beat_width(network, _folding(lanes)) == (width, 24, 2)
+
+
+@pytest.mark.parametrize("when", When, ids=lambda when: when.value)
+def test_transfers(when):
+    network = _network(when=when)
+    sequences = random_sequences(5, network, 3)
+    case = Case(network, _folding(2), tuple(sequences))
+    result = golden.run(network, sequences)
+    flat = [int(x) for logits in result.logits for x in np.asarray(logits).ravel()]
+    assert [transfer.logit for transfer in case.transfers] == flat
+    last = [transfer for transfer in case.transfers if transfer.last]
+    assert [transfer.sequence for transfer in last] == [0, 1, 2]
+    assert [transfer.step + 1 for transfer in last] == [len(each) for each in sequences]
+    winners = [transfer.winner for transfer in case.transfers if transfer.index == 2]
+    assert winners == [int(winner) for each in result.winners for winner in np.ravel(each)]
+    assert case.first_transfers[-1] == len(case.transfers)
+
+
+def test_places():
+    network = _network()
+    sequences = [np.ones((steps, 5), dtype=int) for steps in (2, 1, 3)]
+    case = Case(network, _folding(2), tuple(sequences))
+    assert case.first_beats == [0, 6, 9, 18]
+    assert case.beat_place(5) == (0, 1)
+    assert case.beat_place(6) == (1, 0)
+    assert case.beat_place(17) == (2, 2)
+    assert case.step_place(1, 0) == (1, 0)
+    assert case.step_place(1, 3) == (2, 2)
+    assert case.step_place(1, 4) is None
+    assert case.beats[1] == [5, 8, 17]
+
+
+def test_no_sequences():
+    with pytest.raises(ValueError, match="^sequences must be at least one$"):
+        Case(_network(), _folding(1), ())
+
+
+def test_wrong_shape():
+    with pytest.raises(ValueError,
+                       match=r"^sequence 1 must have the shape \(steps, 5\), not \(2, 4\)$"):
+        Case(_network(), _folding(1), (np.ones((2, 5)), np.ones((2, 4))))
+
+
+def test_wrong_offers():
+    with pytest.raises(ValueError, match="^offers must be 10, one a beat, not 3$"):
+        Case(_network(), _folding(1), (np.ones((2, 5)),), offers=(0, 1, 2))
+
+
+def test_never_ready():
+    with pytest.raises(ValueError, match="^ready must be 1 at some cycle$"):
+        Case(_network(), _folding(1), (np.ones((2, 5)),), ready=(0, 0))
