@@ -78,6 +78,8 @@ def convert(kind, document):
 
 def _refuse_unknown(kind, document, place):
     """Raise ``ValueError`` on a field that ``kind`` doesn't have, listing those that it has."""
+    if typing.get_origin(kind) is typing.Annotated:
+        kind = typing.get_args(kind)[0]
     if isinstance(kind, types.UnionType):
         tag = document.get("type") if isinstance(document, dict) else None
         chosen = [one for one in typing.get_args(kind) if one.__struct_config__.tag == tag]
@@ -170,9 +172,7 @@ def read(path, kind, name, version, layout, error):
     except OSError as failure:
         raise error(f"{title} cannot be read: {failure.strerror or failure}") from None
     except safetensors.SafetensorError as failure:
-        truncated = "IncompleteBuffer" in str(failure)
-        raise error(f"{title} is truncated" if truncated else
-                    f"{title} is damaged: {_one_line(failure)}") from None
+        raise error(f"{title} is truncated or damaged: {_one_line(failure)}") from None
     except ValueError as failure:
         raise error(f"{title} {_one_line(failure)}") from None
 

@@ -1,0 +1,179 @@
+"""Worst-case ranges: attained by worst inputs, and never exceeded."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from ternloom.model.bounds import (Range, bounds, dot_range, effective, row_range, signed_width,
+                                   worst_inputs)
+from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.model.golden import run
+from ternloom.model.network import Cell, Matrix, Precision, When
+from ternloom.model.product import Product
+from ternloom.model.random import random_network, random_sequences
+from ternloom.model.table import sigmoid, tanh
+
+
+FORMATS = [Fixed(8, 6), Fixed(16, 15), Fixed(5, 0, signed=False), Binary(), Ternary(),
+           Planes((5, 2), 3), Planes((1, 1, 4), 2)]
+#: Small enough to enumerate everything that the elementwise part can meet.
+SMALL = [Precision(Fixed(4, 2), 3, Fixed(5, 3)), Precision(Fixed(5, 0), 2, Fixed(4, 4)),
+         Precision(Fixed(4, 3), 4, Fixed(6, 4)), Precision(Fixed(4, 0), 3, Fixed(7, 3))]
+
+
+def plane(matrix, index):
+    """One plane with coefficients of one: its rows are dot products."""
+    return Matrix(matrix.weight, matrix.codes[index:index + 1],
+                  np.ones_like(matrix.coefficients[:1]))
+
+
+def extremes(matrix, kind):
+    """Smallest and largest result of each row on its own worst inputs."""
+    rows, product = effective(matrix), Product(matrix, kind)
+    lows, highs = zip(*(worst_inputs(row, kind) for row in rows), strict=True)
+    return np.diag(product(np.array(lows))), np.diag(product(np.array(highs)))
+
+
+@pytest.mark.parametrize("low, high, width", [
+    (0, 0, 1), (-1, 0, 1), (0, 1, 2), (-2, 1, 2), (-2, 2, 3), (-3, 0, 3), (5, 6, 4), (-9, -5, 5),
+    (-(1 << 40), 0, 41), (0, 1 << 40, 42),
+])
+def test_signed_width(low, high, width):
+    assert signed_width(low, high) == Range(low, high).width == width
+    assert -(1 << (width - 1)) <= low and high < 1 << (width - 1)
+
+
+def test_range():
+    assert Range(-3, 5) + Range(-1, 2) == Range(-4, 7)
+    assert Range(-3, 5) | Range(-7, 2) == Range(-7, 5)
+    assert Range(-3, 5) * Range(-2, 1) == Range(-10, 6)
+    assert Range(-3, 5) << 2 == Range(-12, 20)
+    assert Range(-8, 5).magnitude == 8
+    with pytest.raises(ValueError, match="^Range must not end below its start, "
+                                         r"not Range\(low=1, high=0\)$"):
+        Range(1, 0)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("seed", range(6))
+def test_dots_and_rows_attained(seed, kind):
+    network = random_network(seed, layers=1, input_format=kind, state_format=kind)
+    layer, ranges = network.layers[0], bounds(network)
+    for half, matrix in (("input", layer.input), ("recurrent", layer.recurrent)):
+        ends = [extremes(plane(matrix, index), kind) for index in range(matrix.planes)]
+        attained = Range(min(low.min() for low, _ in ends), max(high.max() for _, high in ends))
+        assert ranges[f"layer0.{half}.dot"] == dot_range(matrix, kind) == attained
+        lows, highs = extremes(matrix, kind)
+        assert row_range(matrix, kind) == Range(lows.min(), highs.max())
+    lows, highs = (ends + layer.bias for ends in extremes(layer.input, kind))
+    assert ranges["layer0.input.row"] == Range(lows.min(), highs.max())
+
+
+@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("seed", range(6))
+def test_sums_attained(seed, cell):
+    network = random_network(seed, cell=cell, layers=1)
+    layer, ranges = network.layers[0], bounds(network)
+    inputs = [ends + layer.bias for ends in extremes(layer.input, layer.input_format)]
+    recurrent = extremes(layer.recurrent, layer.state_format)
+    if cell is Cell.GRU_RESET_AFTER:
+        gates = 2 * layer.units
+        recurrent = [np.concatenate([ends[:gates], ends[gates:] + layer.recurrent_bias])
+                     for ends in recurrent]
+        sums = [np.concatenate([x[:gates] + h[:gates], x[gates:], h[gates:]])
+                for x, h in zip(inputs, recurrent, strict=True)]
+    else:
+        sums = [x + h for x, h in zip(inputs, recurrent, strict=True)]
+    assert ranges["layer0.recurrent.row"] == Range(recurrent[0].min(), recurrent[1].max())
+    assert ranges["layer0.sum"] == Range(sums[0].min(), sums[1].max())
+    readout = network.readout
+    lows, highs = extremes(readout.weights, readout.input_format)
+    assert ranges["readout.row"] == Range(lows.min(), highs.max())
+    assert ranges["readout.sum"] == Range((lows + readout.bias).min(), (highs + readout.bias).max())
+
+
+def ends(values):
+    values = list(values)
+    return Range(min(values), max(values))
+
+
+@pytest.mark.parametrize("precision", SMALL)
+@pytest.mark.parametrize("cell", Cell)
+def test_elementwise_tight(cell, precision):
+    """The ranges are those of all combinations of table entries and state codes."""
+    ranges = bounds(random_network(1, cell=cell, layers=1, units=2, precision=precision))
+    preact, frac, state = precision.preact, precision.gate_frac, precision.state
+    lift = state.frac - frac
+    sigmoids = set(sigmoid(preact, frac).tolist())
+    tanhs = set(tanh(preact, frac).tolist())
+    states = range(state.low, state.high + 1)
+    if cell is Cell.LSTM:
+        products = ends((i * g) << lift for i in sigmoids for g in tanhs)
+        assert ranges["layer0.cell.sum"] == ends(f * c for f in sigmoids for c in states) + products
+        arguments = {int(preact.quantize(code, state.frac)) for code in states}
+        assert ranges["layer0.h.product"] == ends(
+            o * int(tanh(preact, frac)[code]) for o in sigmoids for code in arguments)
+        return
+    candidates = [n << lift for n in tanhs]
+    assert ranges["layer0.state.difference"] == ends(h - n for h in states for n in candidates)
+    assert ranges["layer0.state.sum"] == ends(
+        (n << frac) + z * (h - n) for z, h, n in itertools.product(sigmoids, states, candidates))
+    if cell is Cell.GRU_RESET_AFTER:
+        codes = range(preact.low, preact.high + 1)
+        assert ranges["layer0.gate.n.sum"] == ends(
+            (ax << frac) + r * ah for r, ax, ah in itertools.product(sigmoids, codes, codes))
+    else:
+        assert ranges["layer0.reset.product"] == ends(r * h for r in sigmoids for h in states)
+
+
+def before(values):
+    """What was carried into each step."""
+    return np.concatenate([np.zeros_like(values[:1]), values[:-1]])
+
+
+def observed(layer, prefix, trace, index, sequence):
+    """Sums of one sequence, remade from its trace, by the name of their bound."""
+    def named(name):
+        return trace[f"{prefix}.{name}"][index].astype(np.int64)
+    precision = layer.precision
+    lift = precision.state.frac - precision.gate_frac
+    sums = {"input.row": Product(layer.input, layer.input_format)(sequence) + layer.bias}
+    if layer.cell is Cell.LSTM:
+        held = before(named("cell"))
+        sums["cell.sum"] = named("gate.f") * held + ((named("gate.i") * named("gate.g")) << lift)
+        tanhs = tanh(precision.preact, precision.gate_frac)
+        argument = precision.preact.quantize(named("cell"), precision.state.frac)
+        sums["h.product"] = named("gate.o") * tanhs[argument]
+        return sums
+    held, lifted = before(named("state")), named("gate.n") << lift
+    sums["state.difference"] = held - lifted
+    sums["state.sum"] = (lifted << precision.gate_frac) + named("gate.z") * (held - lifted)
+    if layer.cell is Cell.GRU_RESET_AFTER:
+        sums["gate.n.sum"] = ((named("gate.n.input") << precision.gate_frac)
+                              + named("gate.r") * named("gate.n.recurrent"))
+    else:
+        sums["reset.product"] = named("gate.r") * held
+    return sums
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_never_exceeded(seed):
+    network = random_network(seed, when=When.EVERY)
+    ranges = bounds(network)
+    sequences = random_sequences(seed, network, 5, (1, 20))
+    trace = run(network, sequences, trace=True).trace
+    checked = set()
+    for index, sequence in enumerate(sequences):
+        for number, layer in enumerate(network.layers):
+            prefix = f"layer{number}"
+            for name, sums in observed(layer, prefix, trace, index, sequence).items():
+                reach = ranges[f"{prefix}.{name}"]
+                assert reach.low <= sums.min() and sums.max() <= reach.high, name
+                checked.add(name)
+            sequence = trace[f"{prefix}.h"][index]
+        readout = network.readout
+        sums = Product(readout.weights, readout.input_format)(sequence) + readout.bias
+        assert ranges["readout.sum"].low <= sums.min()
+        assert sums.max() <= ranges["readout.sum"].high
+    assert len(checked) >= 3

@@ -1,0 +1,351 @@
+"""The network file: round trips, and a clear line for each thing that can be wrong with one."""
+
+import json
+import os
+
+import msgspec
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from ternloom.model import dataset
+from ternloom.model.file import load, save
+from ternloom.model.format import Fixed, Planes, Ternary
+from ternloom.model.network import Cell, Network, NetworkError, Weight
+from ternloom.model.random import random_network
+
+
+def arrays(network):
+    """Every array of a network."""
+    found = []
+    for layer in network.layers:
+        found += [layer.input.codes, layer.input.coefficients, layer.recurrent.codes,
+                  layer.recurrent.coefficients, layer.bias]
+        found += [] if layer.recurrent_bias is None else [layer.recurrent_bias]
+    readout = network.readout
+    return [*found, readout.weights.codes, readout.weights.coefficients, readout.bias]
+
+
+def values(network):
+    """Everything of a network that isn't an array."""
+    layers = [(layer.cell, layer.units, layer.input_format, layer.state_format, layer.precision,
+               layer.input.weight, layer.recurrent.weight, layer.shift) for layer in network.layers]
+    readout = network.readout
+    return (network.name, layers, readout.input_format, readout.weights.weight, readout.shift,
+            readout.logits, readout.when, network.labels, network.notes)
+
+
+def same(one, other):
+    if values(one) != values(other) or len(arrays(one)) != len(arrays(other)):
+        return False
+    return all(a.dtype == b.dtype and np.array_equal(a, b)
+               for a, b in zip(arrays(one), arrays(other), strict=True))
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "net.safetensors"
+
+
+@pytest.fixture
+def small(path):
+    """A ternary network, saved."""
+    network = random_network(3, cell=Cell.GRU_RESET_AFTER, layers=1, units=4, inputs=3, classes=2,
+                             input_format=Fixed(8, 5), state_format=Ternary(),
+                             weight=Weight.TERNARY)
+    save(network, path)
+    return network
+
+
+def parts(path):
+    """Description and tensors of a file."""
+    data = path.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:8 + length])
+    return json.loads(header["__metadata__"]["ternloom"]), safetensors.numpy.load(data)
+
+
+def forge(path, document, tensors):
+    """A file of any description and tensors."""
+    text = document if isinstance(document, str) else json.dumps(document)
+    path.write_bytes(safetensors.numpy.save(tensors, metadata={"ternloom": text}))
+
+
+def refusal(path):
+    """What the file is refused with, less its path: one line."""
+    with pytest.raises(NetworkError) as caught:
+        load(path)
+    message = str(caught.value)
+    assert message.startswith(f"network file {path} ") and "\n" not in message
+    return message.removeprefix(f"network file {path} ")
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_round_trip(seed, path):
+    drawn = random_network(seed)
+    labels = tuple(f"class {index}" for index in range(drawn.readout.classes))
+    network = Network("name", drawn.layers, drawn.readout, labels, {"recipe": "none", "ü": "\n"})
+    save(network, path)
+    assert same(load(path), network)
+    first = path.read_bytes()
+    save(load(path), path)
+    assert path.read_bytes() == first
+
+
+@pytest.mark.parametrize("weight", Weight)
+def test_packing(weight, path):
+    """Numbers of codes that do and don't fill their last byte."""
+    for inputs in range(1, 11):
+        network = random_network(inputs, layers=1, units=3, inputs=inputs, weight=weight)
+        save(network, path)
+        assert same(load(path), network)
+
+
+def test_size(path):
+    """Ternary codes take 1.6 bits, others one a plane."""
+    for weight, bits in ((Weight.TERNARY, 1.6), (Weight.BINARY, 1)):
+        save(random_network(1, cell=Cell.LSTM, layers=1, units=50, inputs=50, weight=weight), path)
+        _, tensors = parts(path)
+        assert tensors["layer0.input.codes"].nbytes == 4 * 50 * 50 * bits / 8
+
+
+def test_overwriting(path, small):
+    other = random_network(4)
+    save(other, path)
+    assert same(load(path), other)
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_failed_writing(tmp_path, small):
+    with pytest.raises(NetworkError, match=r"^network file .*/none/net cannot be written: No such "
+                                           "file or directory$"):
+        save(small, tmp_path / "none" / "net")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(NetworkError, match="^network file .*/folder cannot be written: Is a "
+                                           "directory$"):
+        save(small, tmp_path / "folder")
+    assert sorted(os.listdir(tmp_path)) == ["folder", "net.safetensors"]
+
+
+def test_notes_of_other_types(path, small):
+    with pytest.raises(NetworkError, match=r"^network 'x' Expected `str`, got `float` - at "
+                                           r"`\$\.notes\[\.\.\.\]`$"):
+        save(Network("x", small.layers, small.readout, (), {"accuracy": 0.98}), path)
+
+
+def test_missing_file(path):
+    assert refusal(path) == "cannot be read: No such file or directory"
+
+
+def test_folder(tmp_path):
+    assert refusal(tmp_path) == "cannot be read: Is a directory"
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x04\x95", b"PK\x03\x04" + bytes(100), b"x" * 500])
+def test_no_safetensors(path, content):
+    path.write_bytes(content)
+    assert refusal(path) == "is not a safetensors file"
+
+
+def test_every_truncation(path, small):
+    data = path.read_bytes()
+    for length in range(9, len(data)):
+        path.write_bytes(data[:length])
+        assert refusal(path).startswith("is truncated")
+
+
+def test_long_header(path):
+    path.write_bytes(((1 << 24) + 1).to_bytes(8, "little") + b"{}")
+    assert refusal(path) == "must have a header of at most 16777216 bytes, not 16777217"
+
+
+@pytest.mark.parametrize("metadata", [None, {"format": "pt"}])
+def test_other_tool(path, metadata):
+    path.write_bytes(safetensors.numpy.save({"weight": np.zeros(3)}, metadata=metadata))
+    assert refusal(path) == "was not written by Ternloom: it has no metadata 'ternloom'"
+
+
+def test_data_file(path):
+    data = dataset.Dataset("d", [np.zeros((1, 1), dtype=np.int16)], np.array([0]),
+                           np.array(["test"]), ("a",), Ternary())
+    dataset.save(data, path)
+    assert refusal(path) == "must hold a network, not a data set"
+
+
+@pytest.mark.parametrize("version, message", [
+    (2, "was written by a newer Ternloom: version 2, this one reads 1"),
+    (0, "must have a version from 1, not 0"),
+])
+def test_version(path, small, version, message):
+    document, tensors = parts(path)
+    forge(path, document | {"version": version, "unheard": 1}, tensors)
+    assert refusal(path) == message
+
+
+NOT_SOUND = "has a description that is not sound: "
+
+
+@pytest.mark.parametrize("text, message", [
+    ("{", "Input data was truncated"),
+    ("[" * 100000, "maximum recursion depth exceeded while deserializing an object"),
+    ("[]", "Expected `object`, got `array`"),
+    ('{"kind": "network"}', "Object missing required field `version`"),
+])
+def test_no_description(path, small, text, message):
+    forge(path, text, parts(path)[1])
+    assert refusal(path) == NOT_SOUND + message
+
+
+def changed(document, place, value):
+    """A description with the value at a dotted place replaced, or removed if it is ``...``."""
+    *outer, last = [int(key) if key.isdigit() else key for key in place.split(".")]
+    inner = document
+    for key in outer:
+        inner = inner[key]
+    if value is ...:
+        del inner[last]
+    else:
+        inner[last] = value
+    return document
+
+
+@pytest.mark.parametrize("place, value, message", [
+    ("colour", 1, "unknown field 'colour', the known ones are kind, version, digest, name, layers, "
+                  "readout, labels, notes"),
+    ("layers.0.input.stride", 1, "unknown field 'stride' of layers[0].input, the known ones are "
+                                 "weight, planes, rows, columns"),
+    ("layers.0.state_format.width", 2, "unknown field 'width' of layers[0].state_format, the known "
+                                       "ones are threshold, threshold_frac, type"),
+    ("layers.0.cell", "elman", "Invalid enum value 'elman' - at `$.layers[0].cell`"),
+    ("layers.0.units", ..., "Object missing required field `units` - at `$.layers[0]`"),
+    ("layers.0.units", 0, "Expected `int` >= 1 - at `$.layers[0].units`"),
+    ("layers.0.units", "4", "Expected `int`, got `str` - at `$.layers[0].units`"),
+    ("layers.0.shift", 41, "Expected `int` <= 40 - at `$.layers[0].shift`"),
+    ("layers.0.input.planes", 5, "Expected `int` <= 4 - at `$.layers[0].input.planes`"),
+    ("layers", [], "Expected `array` of length >= 1 - at `$.layers`"),
+    ("layers.0.state_format.type", "posit",
+     "Invalid value 'posit' - at `$.layers[0].state_format.type`"),
+    ("layers.0.precision.gate_frac", 1,
+     "Gate fraction bits must be from 2 to 15, not 1 - at `$.layers[0].precision`"),
+    ("notes.age", 3, "Expected `str`, got `int` - at `$.notes[...]`"),
+])
+def test_bad_description(path, small, place, value, message):
+    document, tensors = parts(path)
+    forge(path, changed(document, place, value), tensors)
+    assert refusal(path) == NOT_SOUND + message
+
+
+@pytest.mark.parametrize("place, value, message", [
+    ("layers.0.input.columns", 1 << 20,
+     "must have layer0.input.codes as U8 of shape (2516583,), not U8 of shape (8,)"),
+    ("layers.0.units", 5, "must have layer0.bias as I32 of shape (15,), not I32 of shape (12,)"),
+    ("layers.0.cell", "lstm",
+     "has a tensor that its description does not have: 'layer0.recurrent_bias'"),
+    ("layers.0.input.weight", "binary",
+     "must have layer0.input.codes as U8 of shape (5,), not U8 of shape (8,)"),
+])
+def test_description_of_other_tensors(path, small, place, value, message):
+    document, tensors = parts(path)
+    forge(path, changed(document, place, value), tensors)
+    assert refusal(path) == message
+
+
+def test_too_many_codes(path, small):
+    document, tensors = parts(path)
+    changed(document, "layers.0.input.rows", 1 << 20)
+    forge(path, changed(document, "layers.0.input.columns", 1 << 20), tensors)
+    assert refusal(path) == ("must have at most 268435456 codes in layer0.input, "
+                             "not 1099511627776")
+
+
+@pytest.mark.parametrize("name, change, message", [
+    ("layer0.bias", None, "lacks the tensor layer0.bias"),
+    ("extra", lambda _: np.zeros(1, dtype=np.int32),
+     "has a tensor that its description does not have: 'extra'"),
+    ("layer0.bias", lambda bias: bias.astype(np.float32),
+     "must have layer0.bias as I32 of shape (12,), not F32 of shape (12,)"),
+    ("readout.bias", lambda bias: bias[:1],
+     "must have readout.bias as I32 of shape (2,), not I32 of shape (1,)"),
+    ("layer0.input.codes", lambda codes: codes | 0xf3,
+     "is not sound: layer0.input.codes must hold bytes below 243, five ternary codes each, "
+     "not {most}"),
+    ("layer0.input.codes", lambda codes: codes * 0 + 242,
+     "is not sound: layer0.input.codes must end in zero bits after its 36 codes"),
+    ("layer0.recurrent.coefficients", lambda coefficients: coefficients | 1 << 20,
+     "is not sound: layer0.recurrent.coefficients must be from -32767 to 32767"),
+    ("layer0.bias", lambda bias: bias | 1 << 30,
+     "is not sound: layer0.bias must be less than 2**30 in magnitude"),
+    ("layer0.bias", lambda bias: bias ^ 1,
+     "is damaged or was edited: its digest does not match its content"),
+])
+def test_bad_tensor(path, small, name, change, message):
+    document, tensors = parts(path)
+    if change is None:
+        del tensors[name]
+    else:
+        tensors[name] = change(tensors.get(name))
+    forge(path, document, tensors)
+    assert refusal(path) == message.format(most=tensors[name].max() if change else None)
+
+
+@pytest.mark.parametrize("place, value, message", [
+    ("labels", ["one"], "is not sound: labels must be 2, one a class, not 1"),
+    ("readout.input_format.threshold", 3,
+     "is not sound: readout.input_format must be the state format before it, "
+     "Ternary(threshold=1, threshold_frac=1), not Ternary(threshold=3, threshold_frac=1)"),
+    ("name", "other", "is damaged or was edited: its digest does not match its content"),
+    ("digest", ..., "is damaged or was edited: its digest does not match its content"),
+])
+def test_inconsistent_description(path, small, place, value, message):
+    document, tensors = parts(path)
+    forge(path, changed(document, place, value), tensors)
+    assert refusal(path) == message
+
+
+def test_plane_weights_of_one_alphabet(path):
+    """A file may not mix a weight's name and the number of its planes."""
+    network = random_network(5, layers=1, weight=Weight.PLANES, state_format=Planes((2, 1), 1))
+    planes = 4
+    while network.layers[0].input.planes != planes:
+        network = random_network(network.layers[0].units + planes, layers=1, weight=Weight.PLANES)
+        planes -= 1
+    save(network, path)
+    document, tensors = parts(path)
+    forge(path, changed(document, "layers.0.input.weight", "binary"), tensors)
+    rows, columns = network.layers[0].rows, network.inputs
+    assert refusal(path) == ("is not sound: layer0.input.codes must have the shape (planes, "
+                             f"{rows}, {columns}) with 1 to 1 planes, not "
+                             f"({network.layers[0].input.planes}, {rows}, {columns})")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_damage(path, small, seed):
+    """Flipped bits, overwritten and missing bytes: the same network or a refusal."""
+    rng = np.random.default_rng(seed)
+    data = path.read_bytes()
+    refused = 0
+    for _ in range(400):
+        damaged = bytearray(data)
+        for _ in range(int(rng.integers(1, 4))):
+            place = int(rng.integers(len(damaged)))
+            kind = rng.integers(4)
+            if kind == 0:
+                damaged[place] = int(rng.integers(256))
+            elif kind == 1:
+                del damaged[place:place + int(rng.integers(1, 9))]
+            else:
+                damaged[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        try:
+            assert same(load(path), small)
+        except NetworkError as failure:
+            assert "\n" not in str(failure)
+            refused += 1
+    assert refused > 380
+
+
+def test_description_spacing(path, small):
+    """White space in the JSON is no damage."""
+    document, tensors = parts(path)
+    forge(path, msgspec.json.format(json.dumps(document), indent=2), tensors)
+    assert same(load(path), small)
