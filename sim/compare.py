@@ -60,7 +60,7 @@ def first_mismatch(case, record):
     """
     for segment in record:
         judge = _Judge(case, segment)
-        found = [mismatch for mismatch in (judge.inputs(), judge.outputs(), judge.held())
+        found = [mismatch for mismatch in (judge.held(), judge.inputs(), judge.outputs())
                  if mismatch is not None]
         if found:
             return min(found, key=lambda mismatch: mismatch.cycle)
