@@ -14,7 +14,8 @@ from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.network import Cell, Weight
 
 
-__all__ = ["Block", "Element", "Geometry", "Source", "layer_geometry", "readout_geometry"]
+__all__ = ["Block", "Element", "Geometry", "Source", "layer_geometry", "network_geometry",
+           "readout_geometry"]
 
 
 class Element(enum.Enum):
@@ -296,3 +297,13 @@ def readout_geometry(readout, folding, beat_lanes):
     block = Block(Source.INPUT, (0,), readout.weights.planes, frame.input_words, 1,
                   readout.classes, folding.pe)
     return dataclasses.replace(frame, blocks=(block,))
+
+
+def network_geometry(network, folding):
+    """Geometries of a network's layers in order, then of its readout."""
+    geometries, beat_lanes = [], folding.input_lanes
+    for layer, part in zip(network.layers, folding.layers, strict=True):
+        geometries.append(layer_geometry(layer, part, beat_lanes))
+        beat_lanes = geometries[-1].chains
+    geometries.append(readout_geometry(network.readout, folding.readout, beat_lanes))
+    return tuple(geometries)

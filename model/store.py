@@ -5,6 +5,7 @@ and its version, and ends in a SHA-256 digest over itself and all tensors, so th
 what was written or refused. Nothing is read beyond the header before shapes are known to be right.
 """
 
+import functools
 import hashlib
 import os
 import pathlib
@@ -76,6 +77,12 @@ def convert(kind, document):
         raise ValueError(str(error)) from None
 
 
+@functools.cache
+def _fields(kind):
+    """Types of a struct's fields by name; resolving annotations takes a millisecond."""
+    return {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+
+
 def _refuse_unknown(kind, document, place):
     """Raise ``ValueError`` on a field that ``kind`` doesn't have, listing those that it has."""
     if typing.get_origin(kind) is typing.Annotated:
@@ -90,7 +97,7 @@ def _refuse_unknown(kind, document, place):
     if not (isinstance(document, dict) and isinstance(kind, type)
             and issubclass(kind, msgspec.Struct)):
         return
-    fields = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+    fields = _fields(kind)
     known = fields | ({"type": str} if kind.__struct_config__.tag else {})
     for name in document:
         if name not in known:

@@ -1,0 +1,227 @@
+"""Double-buffered memories of activation words: what a layer reads, while the next is written."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+
+__all__ = ["InputBuffer", "StateBuffer"]
+
+
+class InputBuffer(wiring.Component):
+    """Gathers beats of codes into words and keeps two vectors.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    code_width : int
+        Bits of a code.
+
+    Members
+    -------
+    i_valid, i_data, i_last
+        A beat of ``beat_lanes`` codes; ``i_last`` counts with a vector's last beat: the vector is
+        the last of its sequence. A beat is taken every cycle; the writer heeds ``o_ready``.
+    i_reserve : 1
+        A writer that cannot wait takes a bank ahead of its beats.
+    o_ready : 1
+        The bank that is written is free.
+    o_space : 1
+        There is a bank that is neither full nor reserved.
+    o_full, o_last
+        A vector is complete, and its flag, once a release in this cycle is counted.
+    o_waiting, o_waiting_last
+        The same before it is counted.
+    i_release : 1
+        The vector has been read; in the cycle of its last read or later.
+    i_word, o_word
+        Word to read, and its codes two cycles later. Lanes without a code are zero.
+    """
+
+    def __init__(self, geometry, code_width):
+        self._geometry   = geometry
+        self._code_width = code_width
+        words = max(geometry.input_words, 2)
+        super().__init__({
+            "i_valid":   In(1),
+            "i_data":    In(geometry.beat_lanes * code_width),
+            "i_last":    In(1),
+            "i_reserve": In(1),
+            "o_ready":   Out(1),
+            "o_space":   Out(1),
+            "o_full":    Out(1),
+            "o_last":    Out(1),
+            "o_waiting":      Out(1),
+            "o_waiting_last": Out(1),
+            "i_release": In(1),
+            "i_word":    In(range(words)),
+            "o_word":    Out(geometry.simd * code_width),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        geometry = self._geometry
+        beat_bits = geometry.beat_lanes * self._code_width
+        row_bits  = beat_bits * geometry.beats_per_row
+
+        write_bank, read_bank = Signal(), Signal()
+        row  = Signal(range(max(geometry.input_rows, 2)))
+        depth = 1 << (1 + len(row))
+        m.submodules.memory = memory = Memory(shape=unsigned(row_bits), depth=depth, init=[])
+        write, read = memory.write_port(), memory.read_port()
+
+        vector_ends = self._gather(m, write, row)
+        m.d.comb += write.addr.eq(Cat(row, write_bank))
+
+        full, held = Signal(range(3)), Signal(range(3))
+        flags = Signal(2)
+        remaining = Signal(range(3))
+        m.d.comb += [
+            self.o_ready.eq(full != 2),
+            self.o_space.eq(held != 2),
+            remaining.eq(full - self.i_release),
+            self.o_full.eq(remaining != 0),
+            self.o_last.eq(flags.bit_select(read_bank ^ self.i_release, 1)),
+            self.o_waiting.eq(full != 0),
+            self.o_waiting_last.eq(flags.bit_select(read_bank, 1)),
+        ]
+        m.d.sync += [
+            full.eq(remaining + vector_ends),
+            held.eq(held + self.i_reserve - self.i_release),
+            read_bank.eq(read_bank ^ self.i_release),
+        ]
+        with m.If(vector_ends):
+            m.d.sync += [
+                flags.bit_select(write_bank, 1).eq(self.i_last),
+                write_bank.eq(~write_bank),
+            ]
+
+        sub_bits = (geometry.words_per_row - 1).bit_length()
+        sub = Signal(sub_bits)
+        chosen = Signal(geometry.simd * self._code_width)
+        padded = Cat(read.data, Const(0, geometry.words_per_row * len(chosen)))
+        m.d.comb += read.addr.eq(Cat((self.i_word >> sub_bits)[:len(row)], read_bank))
+        m.d.sync += sub.eq(self.i_word[:sub_bits])
+        m.d.comb += chosen.eq(padded.word_select(sub, len(chosen)) if sub_bits
+                              else padded[:len(chosen)])
+        m.d.sync += self.o_word.eq(chosen)
+
+        return m
+
+    def _gather(self, m, write, row):
+        """Collect the beats of a row; returns the strobe of a vector's last beat."""
+        geometry = self._geometry
+        beat_bits = geometry.beat_lanes * self._code_width
+        slots = geometry.beats_per_row
+
+        last_beat, row_ends, vector_ends = Signal(), Signal(), Signal()
+        beat = Signal(range(max(geometry.beats, 2)))
+        slot = Signal(range(max(slots, 2)))
+        used = geometry.inputs - (geometry.beats - 1) * geometry.beat_lanes
+        masked = Signal(beat_bits)
+        m.d.comb += [
+            last_beat.eq(beat == geometry.beats - 1),
+            masked.eq(Mux(last_beat, self.i_data[:used * self._code_width], self.i_data)),
+            row_ends.eq(self.i_valid & ((slot == slots - 1) | last_beat)),
+            vector_ends.eq(self.i_valid & last_beat),
+            write.en.eq(row_ends),
+        ]
+        with m.If(self.i_valid):
+            m.d.sync += [beat.eq(beat + 1), slot.eq(slot + 1)]
+            with m.If(row_ends):
+                m.d.sync += [slot.eq(0), row.eq(row + 1)]
+            with m.If(vector_ends):
+                m.d.sync += [beat.eq(0), row.eq(0)]
+
+        gathered = [masked if slots == 1 else Signal(beat_bits, name=f"slot{index}")
+                    for index in range(slots)]
+        if slots > 1:
+            for index, held in enumerate(gathered):
+                with m.If(self.i_valid & (slot == index)):
+                    m.d.sync += held.eq(masked)
+                with m.If(row_ends):
+                    m.d.sync += held.eq(0)
+            m.d.comb += write.data.eq(Cat(Mux(slot == index, masked, held)
+                                          for index, held in enumerate(gathered)))
+        else:
+            m.d.comb += write.data.eq(masked)
+        return vector_ends
+
+
+class StateBuffer(wiring.Component):
+    """One chain's slice of the state words: codes come one by one, words are read.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    code_width : int
+    present : int
+        Units of the chain that exist; the code of one that does not is written as zero bits.
+    banks : int
+        2 where the vector before is still read while the next is written, else 1.
+
+    Members
+    -------
+    i_valid, i_code
+        Code of the next unit.
+    i_word, o_word
+        Word to read from the vector that is complete, and its codes two cycles later. A vector may
+        be read from the cycle after its last code.
+    """
+
+    def __init__(self, geometry, code_width, *, present, banks):
+        self._geometry   = geometry
+        self._code_width = code_width
+        self._present    = present
+        self._banks      = banks
+        super().__init__({
+            "i_valid": In(1),
+            "i_code":  In(code_width),
+            "i_word":  In(range(max(geometry.state_words, 2))),
+            "o_word":  Out(geometry.slice * code_width),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        geometry, lanes = self._geometry, self._geometry.slice
+
+        bank = Signal()
+        unit = Signal(range(max(geometry.units, 2)))
+        lane = Signal(range(max(lanes, 2)))
+        word = Signal(range(max(geometry.state_words, 2)))
+        depth = self._banks << len(word)
+        m.submodules.memory = memory = Memory(shape=unsigned(lanes * self._code_width), depth=depth,
+                                              init=[])
+        write, read = memory.write_port(), memory.read_port()
+
+        last_unit, word_ends = Signal(), Signal()
+        code = Signal(self._code_width)
+        m.d.comb += [
+            last_unit.eq(unit == geometry.units - 1),
+            word_ends.eq(self.i_valid & ((lane == lanes - 1) | last_unit)),
+            code.eq(self.i_code if self._present == geometry.units
+                    else Mux(last_unit, 0, self.i_code)),
+            write.en.eq(word_ends),
+            write.addr.eq(Cat(word, ~bank) if self._banks > 1 else word),
+            read.addr.eq(Cat(self.i_word, bank) if self._banks > 1 else self.i_word),
+        ]
+        with m.If(self.i_valid):
+            m.d.sync += [lane.eq(lane + 1), unit.eq(unit + 1)]
+            with m.If(word_ends):
+                m.d.sync += [lane.eq(0), word.eq(word + 1)]
+            with m.If(last_unit):
+                m.d.sync += [unit.eq(0), word.eq(0), bank.eq(~bank)]
+
+        parts = []
+        for index in range(lanes):
+            held = Signal(self._code_width, name=f"lane{index}")
+            with m.If(self.i_valid & (lane == index)):
+                m.d.sync += held.eq(code)
+            with m.If(word_ends):
+                m.d.sync += held.eq(0)
+            parts.append(Mux(lane == index, code, held))
+        m.d.comb += write.data.eq(Cat(parts))
+        m.d.sync += self.o_word.eq(read.data)
+
+        return m

@@ -1,0 +1,278 @@
+"""The combiner: raw dots of a chain become pre-activations, one result a cycle."""
+
+from amaranth import *
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from ternloom.hw.arith import range_shape, rounded, saturated
+from ternloom.model.geometry import Source
+
+
+__all__ = ["Combiner", "Place", "RowCounter"]
+
+
+class Place(data.StructLayout):
+    """Which dot it is that leaves the chains, and what becomes of it.
+
+    Members
+    -------
+    valid : 1
+    first, last : 1
+        The dot is its row's first, its last plane.
+    store : 1
+        The row's sum waits in memory for the recurrent half.
+    held : 1
+        The row starts from what waits in memory, else from its addend.
+    dot : index in the coefficient ROM
+    row : index in the memory of waiting rows
+    addend : index in the addend ROM
+    gate, unit : of the row
+    block : index of the block
+    """
+
+    def __init__(self, program):
+        geometry = program.geometry
+        blocks = geometry.blocks
+        depth = program.addends.shape[1]
+        super().__init__({
+            "valid": 1, "first": 1, "last": 1, "store": 1, "held": 1, "split": 1, "serial": 1,
+            "dot": range(max(sum(block.dots for block in blocks), 2)),
+            "row": range(max(depth, 2)),
+            "addend": range(max(depth, 2)),
+            "gate": range(4),
+            "unit": range(max(geometry.units, 2)),
+            "block": range(max(len(blocks), 2)),
+        })
+
+
+class RowCounter(wiring.Component):
+    """Names the dots that leave the chains, which come in a fixed order.
+
+    Parameters
+    ----------
+    program : Program
+
+    Members
+    -------
+    i_valid : 1
+        Every chain has a result.
+    o : Place
+        Of that result, in the same cycle; not valid for the results of elements that had no dot in
+        a block's last group.
+    """
+
+    def __init__(self, program):
+        self._program = program
+        super().__init__({"i_valid": In(1), "o": Out(Place(program))})
+
+    def elaborate(self, platform):
+        m = Module()
+        place, geometry = self.o, self._program.geometry
+
+        surplus = Signal(range(max(geometry.elements, 2)))
+        gate = Signal(range(4))
+        gate_ends, unit_ends, block_ends = Signal(), Signal(), Signal()
+        plane = Signal(range(4))
+        last_gate = Signal()
+        m.d.comb += [
+            place.valid.eq(self.i_valid & (surplus == 0)),
+            place.first.eq(plane == 0),
+            gate_ends.eq(place.valid & place.last),
+            unit_ends.eq(gate_ends & last_gate),
+            block_ends.eq(unit_ends & (place.unit == geometry.units - 1)),
+        ]
+        with m.If(self.i_valid & (surplus != 0)):
+            m.d.sync += surplus.eq(surplus - 1)
+        with m.If(place.valid):
+            m.d.sync += [place.dot.eq(place.dot + 1), plane.eq(plane + 1)]
+        with m.If(gate_ends):
+            m.d.sync += [plane.eq(0), gate.eq(gate + 1), place.row.eq(place.row + 1)]
+        with m.If(unit_ends):
+            m.d.sync += [gate.eq(0), place.unit.eq(place.unit + 1)]
+        m.d.comb += place.addend.eq(place.row)
+        base = 0
+        with m.Switch(place.block):
+            for index, block in enumerate(geometry.blocks):
+                with m.Case(index):
+                    self._block(m, index, block, base, gate, plane, last_gate, block_ends, surplus)
+                if block.source is not Source.INPUT:
+                    base += block.rows
+        return m
+
+    def _block(self, m, index, block, base, gate, plane, last_gate, block_ends, surplus):
+        """What holds while the dots of one block leave."""
+        place, geometry = self.o, self._program.geometry
+        is_input = block.source is Source.INPUT
+        final = index == len(geometry.blocks) - 1
+        m.d.comb += [
+            place.last.eq(plane == block.planes - 1),
+            last_gate.eq(gate == len(block.gates) - 1),
+            place.gate.eq(gate + block.gates[0]),
+            place.store.eq(is_input & (len(geometry.blocks) > 1)),
+            place.held.eq(not is_input),
+            place.serial.eq(block.serial > 1),
+        ]
+        if self._program.split and not is_input:
+            with m.If(last_gate):
+                m.d.comb += [
+                    place.split.eq(1),
+                    place.held.eq(0),
+                    place.addend.eq(place.unit + block.rows),
+                ]
+        with m.If(block_ends):
+            m.d.sync += [
+                place.unit.eq(0),
+                place.block.eq(0 if final else index + 1),
+                place.row.eq(base if is_input and not final else 0 if final else base + block.rows),
+                surplus.eq(block.groups * block.elements - block.dots),
+            ]
+            if final:
+                m.d.sync += place.dot.eq(0)
+
+
+class Combiner(wiring.Component):
+    """Coefficient, sum over planes and halves, addend, shift, rounding and saturation.
+
+    Parameters
+    ----------
+    program : Program
+    chain : int
+    form : Fixed
+        Of the result.
+    raw : Shape
+        Of an element's accumulator.
+
+    Members
+    -------
+    i_raw
+        One raw sum for each activation plane.
+    i_place : Place
+    o_valid, o_value : result of a row, five cycles after its last dot.
+    o_aside : the waiting row that a split row leaves apart, with ``o_value``.
+    o_gate, o_unit : of the row.
+
+    Throughput one dot a cycle. A coefficient multiplier is made only where some coefficient is not
+    a power of two.
+    """
+
+    latency = 5
+
+    def __init__(self, program, chain, *, form, raw):
+        self._program = program
+        self._chain   = chain
+        self._form    = form
+        self._place   = Place(program)
+        super().__init__({
+            "i_raw":   In(data.ArrayLayout(raw, program.geometry.activation_planes)),
+            "i_place": In(self._place),
+            "o_valid": Out(1),
+            "o_value": Out(signed(form.width)),
+            "o_aside": Out(signed(form.width)),
+            "o_gate":  Out(range(4)),
+            "o_unit":  Out(range(max(program.geometry.units, 2))),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        program = self._program
+
+        places = [self.i_place]
+        for stage in range(self.latency):
+            place = Signal(self._place, name=f"place{stage + 1}")
+            m.d.sync += place.eq(places[-1])
+            places.append(place)
+
+        product = self._multiply(m, places)
+        row = Signal(range_shape(program.row_low, program.row_high))
+        addend = self._start(m, places, row)
+
+        total = Signal.like(row)
+        m.d.comb += total.eq(Mux(places[3].first, addend, row) + product)
+        with m.If(places[3].valid):
+            m.d.sync += row.eq(total)
+
+        result = saturated(m, rounded(m, row, program.shift, self._form.rounding), self._form)
+        m.d.sync += self.o_value.eq(result)
+        if program.split:
+            aside = Signal.like(row)
+            with m.If(places[3].first):
+                m.d.sync += aside.eq(self._waiting)
+            m.d.sync += self.o_aside.eq(
+                saturated(m, rounded(m, aside, program.shift, self._form.rounding), self._form))
+        m.d.comb += [
+            self.o_valid.eq(places[5].valid & places[5].last & ~places[5].store),
+            self.o_gate.eq(places[5].gate),
+            self.o_unit.eq(places[5].unit),
+        ]
+
+        return m
+
+    def _multiply(self, m, places):
+        """Coefficient times dot, three cycles after the raw sums."""
+        program = self._program
+        raw = [self.i_raw[plane] for plane in range(program.geometry.activation_planes)]
+        mixed_low = sum(program.mix) * min(part.raw_low for part in program.blocks)
+        mixed_high = sum(program.mix) * max(part.raw_high for part in program.blocks)
+        dot = Signal(range_shape(mixed_low, mixed_high))
+        if len(raw) == 1:
+            m.d.sync += dot.eq(raw[0])
+        else:
+            mixed = sum(value * coefficient for value, coefficient in zip(raw, program.mix))
+            m.d.sync += dot.eq(Mux(self.i_place.serial, raw[0], mixed))
+        held = Signal.like(dot)
+        m.d.sync += held.eq(dot)
+
+        product = Signal(range_shape(min(int(part.product_low.min()) for part in program.blocks),
+                                     max(int(part.product_high.max()) for part in program.blocks)))
+        uniform = [self._shift(part) for part in program.blocks]
+        if None not in uniform:
+            with m.Switch(places[2].block):
+                for index, shift in enumerate(uniform):
+                    with m.Case(index):
+                        m.d.sync += product.eq(held << shift)
+            return product
+
+        coefficients = [int(value) for part in program.blocks
+                        for value in part.coefficients[self._chain]]
+        shape = range_shape(min(coefficients), max(coefficients))
+        m.submodules.coefficients = rom = Memory(shape=shape, depth=max(len(coefficients), 2),
+                                                 init=coefficients)
+        port = rom.read_port()
+        coefficient = Signal(shape)
+        m.d.comb += port.addr.eq(self.i_place.dot)
+        m.d.sync += [coefficient.eq(port.data), product.eq(held * coefficient)]
+        return product
+
+    @staticmethod
+    def _shift(part):
+        """Exponent, if all coefficients of a block are one power of two, in all chains alike."""
+        values = {int(value) for value in part.coefficients.flat}
+        value = values.pop() if len(values) == 1 else 0
+        return value.bit_length() - 1 if value > 0 and value & (value - 1) == 0 else None
+
+    def _start(self, m, places, row):
+        """What a row starts from, three cycles after its first dot's raw sum."""
+        program = self._program
+        addends = [int(value) for value in program.addends[self._chain]]
+        m.submodules.addends = rom = Memory(shape=row.shape(), depth=max(len(addends), 2),
+                                            init=addends)
+        port = rom.read_port()
+        fixed = Signal.like(row)
+        m.d.comb += port.addr.eq(places[1].addend)
+        m.d.sync += fixed.eq(port.data)
+        if len(program.blocks) == 1:
+            return fixed
+
+        m.submodules.waiting = memory = Memory(shape=row.shape(), depth=max(len(addends), 2),
+                                               init=[])
+        write, read = memory.write_port(), memory.read_port()
+        self._waiting = waiting = Signal.like(row)
+        m.d.comb += [
+            write.addr.eq(places[4].row),
+            write.data.eq(row),
+            write.en.eq(places[4].valid & places[4].last & places[4].store),
+            read.addr.eq(places[1].row),
+        ]
+        m.d.sync += waiting.eq(read.data)
+        return Mux(places[3].held, waiting, fixed)

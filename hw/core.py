@@ -1,0 +1,103 @@
+"""The core: a whole network between two AXI4-Streams."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ternloom.hw.layer import RecurrentLayer
+from ternloom.hw.readout import DenseReadout
+from ternloom.model.geometry import network_geometry
+
+
+__all__ = ["Core"]
+
+
+def _bytes(bits):
+    """Bits of as many whole bytes."""
+    return -(-bits // 8) * 8
+
+
+class Core(wiring.Component):
+    """Recurrent layers and readout in a row.
+
+    Parameters
+    ----------
+    network : Network
+    folding : Folding
+
+    Members
+    -------
+    s_axis_tdata, s_axis_tvalid, s_axis_tready, s_axis_tlast
+        Beats of ``input_lanes`` codes, ``ceil(inputs / input_lanes)`` a vector; ``tlast`` with the
+        last beat of a sequence.
+    m_axis_tdata, m_axis_tvalid, m_axis_tready, m_axis_tlast, m_axis_tuser
+        One logit a beat; ``tuser`` is the index of the largest up to it.
+
+    Raises
+    ------
+    FoldingError
+        If the folding does not belong to the network.
+    """
+
+    def __init__(self, network, folding):
+        folding.check(network)
+        self._network    = network
+        self._geometries = network_geometry(network, folding)
+        readout = network.readout
+        self._input_bits = folding.input_lanes * network.input_format.width
+        super().__init__({
+            "s_axis_tdata":  In(_bytes(self._input_bits)),
+            "s_axis_tvalid": In(1),
+            "s_axis_tready": Out(1),
+            "s_axis_tlast":  In(1),
+            "m_axis_tdata":  Out(_bytes(readout.logits.width)),
+            "m_axis_tvalid": Out(1),
+            "m_axis_tready": In(1),
+            "m_axis_tlast":  Out(1),
+            "m_axis_tuser":  Out(range(max(readout.classes, 2))),
+        })
+
+    @property
+    def network(self):
+        return self._network
+
+    @property
+    def geometries(self):
+        """One a layer, then the readout's."""
+        return self._geometries
+
+    def elaborate(self, platform):
+        m = Module()
+
+        stages = []
+        for index, layer in enumerate(self._network.layers):
+            stage = RecurrentLayer(layer, self._geometries[index])
+            m.submodules[f"layer{index}"] = stage
+            stages.append(stage)
+        m.submodules.readout = readout = DenseReadout(self._network.readout, self._geometries[-1])
+        stages.append(readout)
+
+        m.d.comb += [
+            self.s_axis_tready.eq(stages[0].o_ready),
+            stages[0].i_valid.eq(self.s_axis_tvalid & self.s_axis_tready),
+            stages[0].i_data.eq(self.s_axis_tdata),
+            stages[0].i_last.eq(self.s_axis_tlast),
+        ]
+        for before, after in zip(stages, stages[1:]):
+            m.d.comb += [
+                after.i_valid.eq(before.o_valid),
+                after.i_data.eq(before.o_data),
+                after.i_last.eq(before.o_last),
+                after.i_reserve.eq(before.o_reserve),
+                before.i_space.eq(after.o_space),
+            ]
+        beat = readout.o_data
+        m.d.comb += [
+            self.m_axis_tvalid.eq(readout.o_valid),
+            self.m_axis_tdata.eq(beat.logit),
+            self.m_axis_tuser.eq(beat.winner),
+            self.m_axis_tlast.eq(beat.last),
+            readout.i_ready.eq(self.m_axis_tready),
+        ]
+
+        return m

@@ -1,0 +1,90 @@
+"""The feed: words of codes become the lanes that the elements of an array take."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ternloom.hw.program import decode_width
+from ternloom.model.format import Binary, Fixed, Planes
+from ternloom.model.geometry import Element
+
+
+__all__ = ["Feed"]
+
+
+class Feed(wiring.Component):
+    """Combinational: a word of one source to activation planes of lanes.
+
+    Codes of the state's own kind pass as they are, plane by plane. For ``SHIFT_ADD`` a code becomes
+    its value, sign-extended. Any other source of a popcount gives one bit of each value, in offset
+    binary: a bit of a ternary lane is 0 or +1, of a binary lane -1 or +1.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    block : Block
+    form : Format
+        Of the source's codes.
+
+    Members
+    -------
+    i_word : ``simd`` codes
+    i_plane : bit plane, 0 the most significant
+    o : activation word
+    """
+
+    def __init__(self, geometry, block, form):
+        self._geometry = geometry
+        self._block    = block
+        self._form     = form
+        super().__init__({
+            "i_word":  In(geometry.simd * form.width),
+            "i_plane": In(range(max(block.serial, 2))),
+            "o":       Out(geometry.simd * geometry.activation_bits * geometry.activation_planes),
+        })
+
+    def _value(self, code):
+        """Signed value of one code."""
+        form = self._form
+        if isinstance(form, Fixed):
+            return code.as_signed() if form.signed else Cat(code, 0).as_signed()
+        if isinstance(form, Binary):
+            return Mux(code, Const(1, signed(2)), Const(-1, signed(2)))
+        if isinstance(form, Planes):
+            shape = signed(decode_width(form))
+            value = Const(-form.magnitude, shape)
+            for pattern in range(1, 1 << form.width):
+                value = Mux(code == pattern, Const(int(form.value(pattern)), shape), value)
+            return value
+        return code.as_signed()
+
+    def elaborate(self, platform):
+        m = Module()
+        geometry, form = self._geometry, self._form
+        codes = [self.i_word.word_select(lane, form.width) for lane in range(geometry.simd)]
+
+        if geometry.element is Element.SHIFT_ADD:
+            lanes = []
+            for code in codes:
+                lane = Signal(signed(geometry.activation_bits))
+                m.d.comb += lane.eq(self._value(code))
+                lanes.append(lane)
+            m.d.comb += self.o.eq(Cat(lanes))
+        elif self._block.serial > 1:
+            m.d.comb += self.o.eq(Cat(self._serial(m, code) for code in codes))
+        elif geometry.activation_planes > 1:
+            m.d.comb += self.o.eq(Cat(code[plane] for plane in range(geometry.activation_planes)
+                                      for code in codes))
+        else:
+            m.d.comb += self.o.eq(self.i_word)
+
+        return m
+
+    def _serial(self, m, code):
+        """One bit of a value in offset binary, as a lane."""
+        width = self._block.serial
+        value = Signal(signed(width))
+        bits  = Signal(width)
+        m.d.comb += [value.eq(self._value(code)), bits.eq(value ^ (1 << (width - 1)))]
+        bit = bits[::-1].bit_select(self.i_plane, 1)
+        return Cat(bit, Const(0, self._geometry.activation_bits - 1))

@@ -1,0 +1,163 @@
+"""The readout: logits of a vector, one a beat, and the index of the largest."""
+
+from amaranth import *
+from amaranth.lib import data, fifo, wiring
+from amaranth.lib.wiring import In, Out
+
+from ternloom.hw.arith import delayed
+from ternloom.hw.buffer import InputBuffer
+from ternloom.hw.layer import Array
+from ternloom.hw.program import readout_program
+from ternloom.model.network import When
+from ternloom.model.schedule import COMBINER, exit_latency
+
+
+__all__ = ["DenseReadout", "OutputQueue", "output_layout"]
+
+
+def output_layout(readout):
+    """A beat of the output stream."""
+    return data.StructLayout({
+        "logit":  signed(readout.logits.width),
+        "winner": range(max(readout.classes, 2)),
+        "last":   1,
+    })
+
+
+class OutputQueue(wiring.Component):
+    """Holds logits until they are taken, and tells when there is room for a vector more.
+
+    Parameters
+    ----------
+    readout : Readout
+
+    Members
+    -------
+    i_reserve : 1
+        A vector of logits will come.
+    o_space : 1
+        There is room for one that is not reserved yet.
+    i_valid, i_data : a beat.
+    o_valid, o_data, i_ready : stream of beats, at the earliest two cycles after ``i_valid``.
+    """
+
+    def __init__(self, readout):
+        self._classes = readout.classes
+        self._vectors = 2 if readout.when is When.EVERY else 1
+        layout = output_layout(readout)
+        super().__init__({
+            "i_reserve": In(1), "o_space": Out(1),
+            "i_valid": In(1), "i_data": In(layout),
+            "o_valid": Out(1), "o_data": Out(layout), "i_ready": In(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+
+        depth = self._classes * self._vectors
+        m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=len(self.i_data.as_value()),
+                                                           depth=depth)
+        m.d.comb += [
+            queue.w_data.eq(self.i_data),
+            queue.w_en.eq(self.i_valid),
+            self.o_data.eq(queue.r_data),
+            self.o_valid.eq(queue.r_rdy),
+            queue.r_en.eq(self.i_ready),
+        ]
+        taken, held = Signal(), Signal(range(depth + 1))
+        m.d.comb += [
+            taken.eq(self.o_valid & self.i_ready),
+            self.o_space.eq(held <= depth - self._classes),
+        ]
+        m.d.sync += held.eq(held + Mux(self.i_reserve, self._classes, 0) - taken)
+
+        return m
+
+
+class DenseReadout(wiring.Component):
+    """Dense layer on vectors of codes.
+
+    Parameters
+    ----------
+    readout : Readout
+    geometry : Geometry
+
+    Members
+    -------
+    i_valid, i_data, i_last, i_reserve, o_space
+        Of the input buffer.
+    o_valid, o_data, i_ready
+        Of the output queue.
+
+    A readout that speaks at the last step drops the other vectors, one a cycle.
+    """
+
+    def __init__(self, readout, geometry):
+        self._readout  = readout
+        self._geometry = geometry
+        super().__init__({
+            "i_valid":   In(1),
+            "i_data":    In(geometry.beat_lanes * readout.input_format.width),
+            "i_last":    In(1),
+            "i_reserve": In(1),
+            "o_space":   Out(1),
+            "o_valid":   Out(1),
+            "o_data":    Out(output_layout(readout)),
+            "i_ready":   In(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        readout, geometry = self._readout, self._geometry
+
+        m.submodules.buffer = buffer = InputBuffer(geometry, readout.input_format.width)
+        m.submodules.array = array = Array(readout_program(readout, geometry), form=readout.logits,
+                                           formats=[readout.input_format], waits=(0,))
+        m.submodules.queue = queue = OutputQueue(readout)
+        reading, dropped = Signal(), Signal()
+        m.d.comb += [
+            buffer.i_valid.eq(self.i_valid),
+            buffer.i_data.eq(self.i_data),
+            buffer.i_last.eq(self.i_last),
+            buffer.i_reserve.eq(self.i_reserve),
+            buffer.i_release.eq(array.o_release | dropped),
+            buffer.i_word.eq(array.o_word),
+            self.o_space.eq(buffer.o_space),
+            array.i_full.eq(buffer.o_full),
+            array.i_last.eq(buffer.o_last),
+            array.i_space.eq(queue.o_space),
+            array.i_word0.eq(buffer.o_word),
+            queue.i_reserve.eq(array.o_reserve),
+            queue.i_ready.eq(self.i_ready),
+            self.o_valid.eq(queue.o_valid),
+            self.o_data.eq(queue.o_data),
+        ]
+        if readout.when is When.LAST:
+            m.d.comb += [
+                array.i_full.eq(buffer.o_full & buffer.o_last),
+                dropped.eq(buffer.o_waiting & ~buffer.o_waiting_last & ~reading),
+            ]
+            m.d.sync += reading.eq((reading & ~array.o_release) | array.o_reserve)
+        self._enqueue(m, array, queue)
+
+        return m
+
+    def _enqueue(self, m, array, queue):
+        """Add the index of the largest logit so far and the end of the sequence."""
+        beat, value, unit = queue.i_data, array.o_values[0], array.o_unit
+        best, index, better = Signal.like(value), Signal.like(unit), Signal()
+        starts, ends = unit == 0, unit == self._geometry.units - 1
+
+        # The next vector's block may have started, so the flag is sampled as of this one's issue.
+        sampled = delayed(m, array.o_last, exit_latency(self._geometry) + COMBINER)
+        flag, held = Signal(), Signal()
+        m.d.comb += [
+            better.eq(starts | (value > best)),
+            flag.eq(Mux(starts, sampled, held)),
+            queue.i_valid.eq(array.o_valid),
+            beat.logit.eq(value),
+            beat.winner.eq(Mux(better, unit, index)),
+            beat.last.eq(flag & ends),
+        ]
+        with m.If(array.o_valid):
+            m.d.sync += [index.eq(beat.winner), best.eq(Mux(better, value, best)), held.eq(flag)]

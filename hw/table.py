@@ -1,0 +1,80 @@
+"""Sigmoid and tanh from ROMs that hold half of their domain."""
+
+import enum
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from ternloom.model import table
+
+
+__all__ = ["Function", "Table"]
+
+
+class Function(enum.Enum):
+    """What a table computes."""
+
+    SIGMOID = "sigmoid"
+    TANH    = "tanh"
+
+    def half(self, preact, gate_frac):
+        """Entries for the codes from zero up."""
+        make = table.sigmoid_half if self is Function.SIGMOID else table.tanh_half
+        return make(preact, gate_frac)
+
+
+class Table(wiring.Component):
+    """One or two functions of a pre-activation.
+
+    Parameters
+    ----------
+    precision : Precision
+    functions : tuple of Function
+        Chosen by ``i_select``.
+
+    Members
+    -------
+    i_value : pre-activation
+    i_select : 1
+    o : gate value, two cycles later.
+    """
+
+    latency = 2
+
+    def __init__(self, precision, *functions):
+        self._precision = precision
+        self._functions = functions
+        super().__init__({
+            "i_value":  In(signed(precision.preact.width)),
+            "i_select": In(1),
+            "o":        Out(signed(precision.gate_frac + 1)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        preact, gate_frac = self._precision.preact, self._precision.gate_frac
+
+        magnitude = Signal(preact.width - 1)
+        negative  = Signal()
+        select    = Signal()
+        lowest    = self.i_value == preact.low
+        m.d.comb += magnitude.eq(Mux(lowest, preact.high,
+                                     Mux(self.i_value < 0, -self.i_value, self.i_value)))
+        m.d.sync += [negative.eq(self.i_value < 0), select.eq(self.i_select)]
+
+        entries = [int(entry) for function in self._functions
+                   for entry in function.half(preact, gate_frac)]
+        m.submodules.rom = rom = Memory(shape=unsigned(gate_frac), depth=len(entries), init=entries)
+        port = rom.read_port()
+        m.d.comb += port.addr.eq(Cat(magnitude, self.i_select)[:len(port.addr)])
+
+        mirrored = Signal(signed(gate_frac + 2))
+        tops = [(1 << gate_frac) if function is Function.SIGMOID else 0
+                for function in self._functions]
+        top = Mux(select, tops[-1], tops[0]) if len(set(tops)) > 1 else tops[0]
+        m.d.comb += mirrored.eq(top - port.data)
+        m.d.sync += self.o.eq(Mux(negative, mirrored, port.data))
+
+        return m

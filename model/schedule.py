@@ -1,0 +1,76 @@
+"""The schedule: pipeline depths of the hardware as a contract, and the waits that follow.
+
+The hardware is built to these figures and the timing model counts with them. A figure that is wrong
+shows in simulation as a wrong cycle, or as a wrong bit where a memory is read too early.
+"""
+
+import numpy as np
+
+from ternloom.model.geometry import Source
+from ternloom.model.network import Cell
+
+
+__all__ = ["COMBINER", "element_latency", "exit_latency", "lane_latency", "result_latency", "waits"]
+
+
+#: Cycles from a dot at the end of its chain to its row's pre-activation.
+COMBINER = 5
+
+#: Cycles from a row's sum at the combiner until the other half's read of it finds it in memory.
+_HELD = 4
+
+
+def element_latency(simd):
+    """Register stages inside an element of ``simd`` lanes: ``ceil(log2(simd) / 3)``."""
+    return -(-(simd - 1).bit_length() // 3)
+
+
+def exit_latency(geometry):
+    """Cycles from the issue of a group's last word to its first dot at the end of the chain.
+
+    Two for the memory, one an element, and the element's own.
+    """
+    return 4 + geometry.elements + element_latency(geometry.simd)
+
+
+def lane_latency(cell, source):
+    """Cycles from the last pre-activation of a unit to its code.
+
+    Parameters
+    ----------
+    cell : Cell
+    source : Source
+        Of the block: that of r and z makes the codes of r*h in a ``GRU_RESET_BEFORE``.
+    """
+    match cell:
+        case Cell.LSTM:
+            return 10
+        case Cell.GRU_RESET_AFTER:
+            return 11
+        case Cell.GRU_RESET_BEFORE:
+            return 5 if source is Source.STATE else 6
+
+
+def result_latency(cell, geometry, block):
+    """Cycles from the issue of a block's last word to the last code that it makes."""
+    last = (block.dots - 1) % block.elements
+    return exit_latency(geometry) + last + COMBINER + lane_latency(cell, block.source)
+
+
+def waits(cell, geometry):
+    """For each block, the least cycles from its last word until a recurrent block is let in.
+
+    After a recurrent block its codes must be complete. After an input block its first rows must
+    be in memory before they are read: zero but for the smallest layers.
+    """
+    result = []
+    blocks = geometry.blocks
+    for block, following in zip(blocks, blocks[1:] + blocks[:1], strict=True):
+        if block.source is not Source.INPUT:
+            result.append(result_latency(cell, geometry, block))
+            continue
+        complete = block.exits()[block.planes - 1::block.planes]
+        wanted = following.exits()[::following.planes]
+        gap = int(np.max(complete - wanted)) + _HELD - block.cycles
+        result.append(max(0, gap))
+    return tuple(result)
