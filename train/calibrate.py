@@ -20,9 +20,11 @@ __all__ = ["calibrate"]
 _PLANE_FRAC = 6
 #: Of a threshold, before common factors of two are dropped.
 _THRESHOLD_FRAC = 8
+#: At most; as many fraction bits as a row's sum has, from four on.
 _LOGITS = Fixed(16, 6)
-#: Quantized cells may carry so many times the largest value that the float cells carried.
-_STATE_MARGIN = 2.0
+_LEAST_LOGIT_FRAC = 4
+#: Cells saturate at 16: a larger one stays saturated in the tables, whose argument ends at 8.
+_MOST_STATE_BITS = 5
 
 
 def _ternary(threshold):
@@ -53,7 +55,7 @@ def _state_bits(cell, states):
         # A convex combination of values below one stays there.
         return 1
     largest = max(float(state.abs().max()) for state in states)
-    return 1 + max(1, math.ceil(math.log2(_STATE_MARGIN * largest)))
+    return min(_MOST_STATE_BITS, 1 + max(1, math.ceil(math.log2(largest))))
 
 
 def _quantizer(recipe, weight, planes, latent):
@@ -64,12 +66,15 @@ def _quantizer(recipe, weight, planes, latent):
 
 
 def _sum_frac(recipe, parts):
-    """Fraction bits of a row's sum at which every coefficient is exact, or has its bits.
+    """Fraction bits of a row's sum at which all coefficients have their bits, if all fit.
 
     ``parts`` are triples of quantizer, latent weights and the format they multiply.
     """
-    return max(quantizer.least_exponent(latent, recipe.coefficient_bits) + value_frac(number_format)
-               for quantizer, latent, number_format in parts)
+    ranges = []
+    for quantizer, latent, number_format in parts:
+        least, most = quantizer.exponents(latent, recipe.coefficient_bits)
+        ranges.append((least + value_frac(number_format), most + value_frac(number_format)))
+    return min(max(least for least, _ in ranges), min(most for _, most in ranges))
 
 
 def _quantize_layer(recipe, layer, input_format, state_format, states):
@@ -86,6 +91,16 @@ def _quantize_layer(recipe, layer, input_format, state_format, states):
     layer.quantization = LayerQuantization(
         input_format=input_format, state_format=state_format, precision=precision,
         shift=sum_frac - precision.preact.frac, input=quantizers[0], recurrent=quantizers[1])
+
+
+def _quantize_readout(recipe, network, input_format):
+    latent = network.readout_weight.detach()
+    quantizer = _quantizer(recipe, recipe.readout_weights, recipe.readout_planes, latent)
+    sum_frac = max(_LEAST_LOGIT_FRAC, _sum_frac(recipe, [(quantizer, latent, input_format)]))
+    logits = Fixed(_LOGITS.width, min(_LOGITS.frac, sum_frac))
+    network.readout_quantization = ReadoutQuantization(
+        input_format=input_format, logits=logits, shift=sum_frac - logits.frac,
+        weights=quantizer.with_exponent(sum_frac - value_frac(input_format)))
 
 
 def calibrate(network, recipe, input_format, batches):
@@ -116,13 +131,3 @@ def calibrate(network, recipe, input_format, batches):
             _quantize_layer(recipe, layer, before, after, states[index])
             before = after
         _quantize_readout(recipe, network, before)
-
-
-def _quantize_readout(recipe, network, input_format):
-    latent = network.readout_weight.detach()
-    quantizer = _quantizer(recipe, recipe.readout_weights, recipe.readout_planes, latent)
-    sum_frac = max(0, _sum_frac(recipe, [(quantizer, latent, input_format)]))
-    logits = Fixed(_LOGITS.width, min(_LOGITS.frac, sum_frac))
-    network.readout_quantization = ReadoutQuantization(
-        input_format=input_format, logits=logits, shift=sum_frac - logits.frac,
-        weights=quantizer.with_exponent(sum_frac - value_frac(input_format)))

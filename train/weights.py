@@ -12,6 +12,8 @@ from ternloom.model.network import Matrix, Weight
 __all__ = ["MatrixQuantizer", "alternating", "power_of_two", "ternary_scale"]
 
 
+#: Bits of the largest coefficient that a ``Matrix`` may have.
+_COEFFICIENT_BITS = 15
 #: TWN's threshold in units of the mean magnitude (Li & Liu 2016, eq. 6).
 _TERNARY_THRESHOLD = 0.7
 
@@ -103,7 +105,7 @@ class MatrixQuantizer:
     frozen : float tensor (rows, 1) or None
         Scales that training keeps, powers of two; None fits them at every forward pass.
     exponent : int
-        A coefficient is ``round(scale * 2**exponent)``, at least 1.
+        A coefficient is ``round(scale * 2**exponent)``, from 1 to what a ``Matrix`` may have.
     """
 
     weight: Weight
@@ -131,7 +133,8 @@ class MatrixQuantizer:
 
     def coefficients(self, scales):
         """Integers, as floats, that stand for the scales."""
-        return torch.floor(scales * 2.0**self.exponent + 0.5).clamp(min=1)
+        coefficients = torch.floor(scales * 2.0**self.exponent + 0.5)
+        return coefficients.clamp(1, 2**_COEFFICIENT_BITS - 1)
 
     def effective(self, latent):
         """Weights as the integers mean them; the gradient goes straight to the latent weights."""
@@ -165,9 +168,14 @@ class MatrixQuantizer:
         """This quantizer with another exponent of its coefficients."""
         return dataclasses.replace(self, exponent=exponent)
 
-    def least_exponent(self, latent, bits):
-        """Smallest exponent at which coefficients are exact (frozen), or have ``bits`` bits."""
+    def exponents(self, latent, bits):
+        """Smallest useful and largest possible exponent.
+
+        At the smallest one every coefficient is exact if the scales are frozen, and the largest
+        has ``bits`` bits otherwise; beyond the largest one it would not fit a ``Matrix``.
+        """
         _, scales = self.fit(latent)
+        top = math.floor(math.log2(float(scales.max())))
         if self.frozen is not None:
-            return -int(torch.log2(scales.min()).round())
-        return bits - 1 - math.floor(math.log2(float(scales.max())))
+            bits = top - math.floor(math.log2(float(scales.min()))) + 1
+        return bits - 1 - top, _COEFFICIENT_BITS - 2 - top

@@ -1,0 +1,172 @@
+"""Float cells against PyTorch's own; cells on grids against the golden model, bit for bit."""
+
+import itertools
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+
+from ternloom.model import golden
+from ternloom.model.format import Fixed
+from ternloom.model.network import Cell, Weight
+from ternloom.train.batches import SequenceSet
+from ternloom.train.calibrate import calibrate
+from ternloom.train.cell import RecurrentLayer, quantize_bias
+from ternloom.train.lower import lower
+from ternloom.train.recipe import Activation, Recipe
+from ternloom.train.recurrent import RecurrentNetwork
+
+
+pytestmark = pytest.mark.train
+
+INPUT_FORMAT = Fixed(8, 5)
+RECIPE = Recipe(name="test", data="none", cell=Cell.LSTM, units=7, weights=Weight.TERNARY,
+                activations=Activation.TERNARY)
+LENGTHS = [1, 12, 5, 9, 2]
+
+
+def reference(layer):
+    """PyTorch's layer with the same weights."""
+    kind = torch.nn.LSTM if layer.cell is Cell.LSTM else torch.nn.GRU
+    twin = kind(layer.inputs, layer.units, dtype=torch.float64)
+    hidden_bias = torch.zeros_like(layer.bias)
+    if layer.recurrent_bias is not None:
+        hidden_bias[2 * layer.units:] = layer.recurrent_bias
+    twin.load_state_dict({"weight_ih_l0": layer.input_weight, "bias_ih_l0": layer.bias,
+                          "weight_hh_l0": layer.recurrent_weight, "bias_hh_l0": hidden_bias})
+    return twin
+
+
+@pytest.mark.parametrize("cell", [Cell.LSTM, Cell.GRU_RESET_AFTER])
+def test_float_cell(cell):
+    torch.manual_seed(5)
+    layer = RecurrentLayer(cell, 3, 4).double()
+    for parameter in layer.parameters():
+        torch.nn.init.normal_(parameter)
+    sequences = torch.randn(6, 2, 3, dtype=torch.float64)
+    expected, _ = reference(layer)(sequences)
+    torch.testing.assert_close(layer(sequences), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_float_reset_before():
+    """The convention that PyTorch lacks, against its equations step by step."""
+    torch.manual_seed(6)
+    layer = RecurrentLayer(Cell.GRU_RESET_BEFORE, 3, 4).double()
+    for parameter in layer.parameters():
+        torch.nn.init.normal_(parameter)
+    sequences = torch.randn(6, 2, 3, dtype=torch.float64)
+    h = torch.zeros(2, 4, dtype=torch.float64)
+    (w_r, w_z, w_n), (u_r, u_z, u_n), (b_r, b_z, b_n) = (
+        tensor.split(4) for tensor in (layer.input_weight, layer.recurrent_weight, layer.bias))
+    for x, output in zip(sequences, layer(sequences)):
+        r = torch.sigmoid(x @ w_r.t() + h @ u_r.t() + b_r)
+        z = torch.sigmoid(x @ w_z.t() + h @ u_z.t() + b_z)
+        n = torch.tanh(x @ w_n.t() + (r * h) @ u_n.t() + b_n)
+        h = (1 - z) * n + z * h
+        torch.testing.assert_close(output, h, rtol=1e-12, atol=1e-12)
+
+
+def test_bias_grid():
+    bias = torch.tensor([0.3, -0.3, 0.125, -0.125], dtype=torch.float64, requires_grad=True)
+    rounded = quantize_bias(bias, 2)
+    assert rounded.tolist() == [0.25, -0.25, 0.25, 0.0]
+    rounded.sum().backward()
+    assert bias.grad.tolist() == [1.0] * 4
+
+
+def sequence_set(seed=11):
+    """Random codes of ``LENGTHS``, as integers and as a ``SequenceSet``."""
+    random = np.random.default_rng(seed)
+    codes = [random.integers(-128, 128, (length, 5)).astype(np.int16) for length in LENGTHS]
+    values = np.zeros((max(LENGTHS), len(LENGTHS), 5))
+    for index, sequence in enumerate(codes):
+        values[:len(sequence), index] = sequence / 32
+    return codes, SequenceSet(torch.from_numpy(values), torch.tensor(LENGTHS),
+                              torch.zeros(len(LENGTHS), dtype=torch.int64))
+
+
+def quantized(recipe, scale=1.5, seed=7):
+    """A random network of the recipe, calibrated on random sequences."""
+    torch.manual_seed(seed)
+    network = RecurrentNetwork(recipe.cell, 5, recipe.units, recipe.layers, 4).double()
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if "bias" in name:
+                parameter.normal_()
+            else:
+                parameter.mul_(scale)
+    calibrate(network, recipe, INPUT_FORMAT, [sequence_set(seed=12)[1]])
+    return network.eval()
+
+
+def states_name(cell, layer):
+    return f"layer{layer}.cell" if cell is Cell.LSTM else f"layer{layer}.state"
+
+
+def assert_exact(recipe, **options):
+    network = quantized(recipe, **options)
+    codes, padded = sequence_set()
+    carried = []
+    with torch.no_grad():
+        logits = network(padded.values, padded.lengths, carried)
+    lowered = lower(network, "test")
+    result = golden.run(lowered, codes, trace=True)
+    frac = lowered.readout.logits.frac
+    assert [vector[0].tolist() for vector in result.logits] == (logits * 2.0**frac).tolist()
+    for layer, states in enumerate(carried):
+        frac = lowered.layers[layer].precision.state.frac
+        states = (torch.stack(states) * 2.0**frac).numpy()
+        for index, trace in enumerate(result.trace[states_name(recipe.cell, layer)]):
+            assert np.array_equal(trace, states[:LENGTHS[index], index])
+
+
+@pytest.mark.parametrize("cell, weights, activations",
+                         list(itertools.product(Cell, Weight, Activation)),
+                         ids=lambda value: value.value)
+def test_golden_model(cell, weights, activations):
+    assert_exact(msgspec.structs.replace(RECIPE, cell=cell, weights=weights,
+                                         activations=activations, readout_weights=weights))
+
+
+@pytest.mark.parametrize("changes", [
+    {"layers": 3}, {"per_row": True}, {"power_of_two": False},
+    {"per_row": True, "power_of_two": False, "weights": Weight.BINARY},
+    {"preact": Fixed(12, 8), "gate_frac": 11, "state_frac": 15}, {"threshold": 0.3},
+    {"activations": Activation.FIXED, "activation_bits": 5},
+    {"activations": Activation.PLANES, "activation_planes": 3},
+    {"weights": Weight.PLANES, "weight_planes": 4, "coefficient_bits": 11},
+    {"units": 1}, {"preact": Fixed(4, 1), "gate_frac": 2, "state_frac": 3},
+], ids=str)
+@pytest.mark.parametrize("cell", list(Cell), ids=lambda cell: cell.value)
+def test_golden_model_options(cell, changes):
+    assert_exact(msgspec.structs.replace(RECIPE, cell=cell, **changes))
+
+
+@pytest.mark.parametrize("cell", list(Cell), ids=lambda cell: cell.value)
+def test_golden_model_saturation(cell):
+    """Weights that drive pre-activations and cells to their ends."""
+    assert_exact(msgspec.structs.replace(RECIPE, cell=cell, activations=Activation.FIXED), scale=30)
+
+
+def test_uncalibrated_network():
+    network = RecurrentNetwork(Cell.LSTM, 5, 3, 1, 4)
+    with pytest.raises(ValueError, match="^Network must be calibrated before it is lowered$"):
+        lower(network, "test")
+
+
+def test_latent_bounds():
+    network = quantized(RECIPE, scale=100)
+    network.clip()
+    for weight, quantizer in network.matrices():
+        assert bool((weight.abs() <= quantizer.bound()).all())
+        assert bool((weight.abs() == quantizer.bound()).any())
+
+
+def test_every_gradient():
+    for cell, activations in itertools.product(Cell, Activation):
+        network = quantized(msgspec.structs.replace(RECIPE, cell=cell, activations=activations))
+        _, padded = sequence_set()
+        network(padded.values, padded.lengths).square().sum().backward()
+        for name, parameter in network.named_parameters():
+            assert parameter.grad is not None and bool((parameter.grad != 0).any()), name

@@ -1,0 +1,95 @@
+"""Fake quantizers: the model's numbers forwards, straight through backwards."""
+
+import numpy as np
+import pytest
+import torch
+
+from ternloom.model import table
+from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.model.network import Precision
+from ternloom.train.quantize import (code_values, grid, sigmoid_gate, tanh_gate, to_code,
+                                     value_frac)
+
+
+pytestmark = pytest.mark.train
+
+FRAC = 9
+WIDE = np.arange(-2 << FRAC, (2 << FRAC) + 1)
+FORMATS = [
+    Binary(), Ternary(), Ternary(3, 2), Ternary(5, 4), Ternary(341, 10), Planes((5,), 3),
+    Planes((5, 3), 3), Planes((28, 18), 6), Planes((7, 3, 1), 4), Planes((9, 9, 2), 12),
+    Fixed(8, 7), Fixed(2, 1), Fixed(3, 0), Fixed(12, 9), Fixed(16, 13), Fixed(4, 3, signed=False),
+]
+
+
+def real(values, frac):
+    return torch.from_numpy(np.asarray(values) * 2.0**-frac)
+
+
+@pytest.mark.parametrize("number_format", FORMATS, ids=repr)
+def test_codes(number_format):
+    codes = number_format.value(number_format.quantize(WIDE, FRAC))
+    made = to_code(real(WIDE, FRAC), number_format, FRAC)
+    assert torch.equal(made, real(codes, value_frac(number_format)))
+
+
+@pytest.mark.parametrize("number_format", FORMATS[:10], ids=repr)
+def test_levels(number_format):
+    values = code_values(number_format)
+    assert values == sorted(values)
+    assert len(values) == len(number_format.levels)
+
+
+def test_foreign_format():
+    with pytest.raises(TypeError, match="^Number format must be a Format, not 'ternary'$"):
+        to_code(torch.zeros(1), "ternary", 0)
+
+
+@pytest.mark.parametrize("preact, gate_frac", [
+    (Fixed(10, 6), 8), (Fixed(12, 8), 8), (Fixed(12, 11), 15), (Fixed(4, 0), 2), (Fixed(6, 5), 11),
+])
+def test_tables(preact, gate_frac):
+    precision = Precision(preact=preact, gate_frac=gate_frac, state=Fixed(18, 16))
+    codes = np.arange(preact.low, preact.high + 1)
+    for gate, entries in ((sigmoid_gate, table.sigmoid), (tanh_gate, table.tanh)):
+        expected = entries(preact, gate_frac)[codes]
+        assert torch.equal(gate(real(codes, preact.frac), precision), real(expected, gate_frac))
+
+
+def test_single_precision_tables():
+    codes = torch.arange(-512, 512, dtype=torch.float64) / 64
+    for gate in (sigmoid_gate, tanh_gate):
+        assert torch.equal(gate(codes.float(), Precision()).double(), gate(codes, Precision()))
+
+
+def test_gate_rounding():
+    preact = torch.tensor([0.1, 0.4921875, 100.0, -100.0], dtype=torch.float64)
+    snapped = torch.tensor([0.09375, 0.5, 511 / 64, -8.0], dtype=torch.float64)
+    for gate in (sigmoid_gate, tanh_gate):
+        assert torch.equal(gate(preact, Precision()), gate(snapped, Precision()))
+
+
+def gradient(function, values):
+    value = torch.tensor(values, dtype=torch.float64, requires_grad=True)
+    function(value).sum().backward()
+    return value.grad.tolist()
+
+
+def test_straight_through():
+    values = [-1.7, -0.5, 0.0, 0.3, 0.9]
+    for number_format in (Binary(), Ternary(), Planes((5, 3), 3)):
+        assert gradient(lambda value: to_code(value, number_format, FRAC), values) == [1.0] * 5
+
+
+def test_saturated_gradient():
+    assert gradient(lambda value: grid(value, Fixed(4, 2)), [-2.1, -2.0, 0.3, 1.75, 1.8]) \
+        == [0.0, 1.0, 1.0, 1.0, 0.0]
+
+
+def test_gate_gradient():
+    sigmoid, tanh = torch.sigmoid, torch.tanh
+    at = torch.tensor([0.5, -1.25], dtype=torch.float64)
+    assert gradient(lambda value: sigmoid_gate(value, Precision()), [0.5, -1.25, 8.5, -9.0]) \
+        == (sigmoid(at) * (1 - sigmoid(at))).tolist() + [0.0, 0.0]
+    assert gradient(lambda value: tanh_gate(value, Precision()), [0.5, -1.25, 8.5, -9.0]) \
+        == (1 - tanh(at) * tanh(at)).tolist() + [0.0, 0.0]
