@@ -80,6 +80,8 @@ class Dataset:
                 raise DatasetError(f"{field} must have the shape ({count},), one a sequence, "
                                    f"not {shape}")
         labels = np.asarray(self.labels)
+        if not np.issubdtype(labels.dtype, np.integer):
+            raise DatasetError(f"labels must be integers, not {labels.dtype}")
         if not np.all((labels >= 0) & (labels < len(self.classes))):
             raise DatasetError(f"labels must be from 0 to {len(self.classes) - 1}, "
                                f"not {int(labels.min())} to {int(labels.max())}")
@@ -158,6 +160,8 @@ def _codes_type(kind):
 
 def _layout(spec):
     """Types and shapes of the tensors that a description calls for."""
+    if not spec.sequences:
+        raise ValueError("must have at least one sequence")
     if spec.steps * spec.inputs > _CODES_LIMIT:
         raise ValueError(f"must have at most {_CODES_LIMIT} codes, "
                          f"not {spec.steps * spec.inputs}")
@@ -184,7 +188,7 @@ def save(dataset, path):
     """
     lengths = [len(sequence) for sequence in dataset.sequences]
     spec = _Spec(kind=_KIND, version=VERSION, name=dataset.name, classes=tuple(dataset.classes),
-                 format=dataset.format, notes=dict(dataset.notes), inputs=dataset.inputs,
+                 format=dataset.format, notes=dict(dataset.notes), inputs=max(dataset.inputs, 1),
                  sequences=len(lengths), steps=sum(lengths))
     try:
         shapes = _layout(convert(_Spec, msgspec.to_builtins(spec)))
@@ -230,6 +234,5 @@ def _dataset(spec, tensors):
     if (parts >= len(PARTS)).any():
         raise DatasetError(f"split must be from 0 to {len(PARTS) - 1}, not {int(parts.max())}")
     codes = tensors["codes"].astype(np.int16)
-    return Dataset(spec.name, np.split(codes, offsets[1:-1]) if spec.sequences else [],
-                   tensors["labels"].astype(np.int64), np.array(PARTS)[parts], spec.classes,
-                   spec.format, spec.notes)
+    return Dataset(spec.name, np.split(codes, offsets[1:-1]), tensors["labels"].astype(np.int64),
+                   np.array(PARTS)[parts], spec.classes, spec.format, spec.notes)
