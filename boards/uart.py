@@ -116,7 +116,8 @@ class UartReceiver(wiring.Component):
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         m.d.sync += Cat(phase, tick).eq(phase + self._increment)
-        with m.FSM():
+        # A reset in the middle of a break waits for the break's end.
+        with m.FSM(init="Wait"):
             with m.State("Idle"):
                 m.d.sync += [Cat(phase, tick).eq(phase.init), count.eq(0)]
                 with m.If(~line):
