@@ -104,8 +104,8 @@ def _refuse_unknown(kind, document, place):
             where = f" of {place}" if place else ""
             raise ValueError(f"unknown field {name!r}{where}, the known ones are "
                              f"{', '.join(known)}")
-    for name in fields.keys() & document.keys():
-        _refuse_unknown(fields[name], document[name], f"{place}.{name}" if place else name)
+    for name, entry in document.items():
+        _refuse_unknown(known[name], entry, f"{place}.{name}" if place else name)
 
 
 def _digest(description, tensors):
