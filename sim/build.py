@@ -136,7 +136,9 @@ def _build_icarus(folder, sources, waves):
             f"    $dumpvars(0, {TOP});\n  end\nendmodule\n")
         tops += ["-s", "waves"]
         sources = [*sources, "waves.v"]
-    _compile([find("iverilog"), "-g2012", "-f", "timescale.f", *tops, "-o", "bench.vvp", *sources],
+    # As SystemVerilog, Icarus initializes variables before any process runs, so that the blocks of
+    # a constant input, which Yosys wakes by such an initialization, would never run.
+    _compile([find("iverilog"), "-g2005", "-f", "timescale.f", *tops, "-o", "bench.vvp", *sources],
              folder, "iverilog")
 
 
