@@ -132,11 +132,11 @@ def test_golden_model(cell, weights, activations):
 @pytest.mark.parametrize("changes", [
     {"layers": 3}, {"per_row": True}, {"power_of_two": False},
     {"per_row": True, "power_of_two": False, "weights": Weight.BINARY},
-    {"preact": Fixed(12, 8), "gate_frac": 11, "state_frac": 15}, {"threshold": 0.3},
+    {"preact_width": 12, "preact_frac": 8, "gate_frac": 11, "state_frac": 15}, {"threshold": 0.3},
     {"activations": Activation.FIXED, "activation_bits": 5},
     {"activations": Activation.PLANES, "activation_planes": 3},
     {"weights": Weight.PLANES, "weight_planes": 4, "coefficient_bits": 11},
-    {"units": 1}, {"preact": Fixed(4, 1), "gate_frac": 2, "state_frac": 3},
+    {"units": 1}, {"preact_width": 4, "preact_frac": 1, "gate_frac": 2, "state_frac": 3},
 ], ids=str)
 @pytest.mark.parametrize("cell", list(Cell), ids=lambda cell: cell.value)
 def test_golden_model_options(cell, changes):

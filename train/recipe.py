@@ -11,7 +11,7 @@ from ternloom.model.format import Fixed
 from ternloom.model.network import Cell, Precision, Weight
 
 
-__all__ = ["Activation", "Augment", "Recipe", "RecipeError", "load_recipe"]
+__all__ = ["Activation", "Augment", "LoadedRecipe", "Recipe", "RecipeError", "load_recipe"]
 
 
 class RecipeError(ValueError):
@@ -25,6 +25,20 @@ class Activation(enum.Enum):
     TERNARY = "ternary"
     PLANES  = "planes"
     FIXED   = "fixed"
+
+
+def _check_ranges(struct, *ranges):
+    for field, low, high in ranges:
+        value = getattr(struct, field)
+        if not low <= value <= high:
+            raise ValueError(f"{field} must be from {low} to {high}, not {value!r}")
+
+
+def _check_shares(struct, *ranges):
+    for field, low, high in ranges:
+        value = getattr(struct, field)
+        if not low <= value < high:
+            raise ValueError(f"{field} must be from {low} to below {high}, not {value!r}")
 
 
 class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,6 +63,10 @@ class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     offset: float = 0.0
     trim: int = 0
     mask: int = 0
+
+    def __post_init__(self):
+        _check_ranges(self, ("trim", 0, 1000), ("mask", 0, 1000))
+        _check_shares(self, ("stretch", 0, 1), ("noise", 0, 10), ("offset", 0, 10))
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -80,8 +98,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         Of ``ternary`` activations: a state of at least this magnitude isn't zero.
     readout_weights : Weight
     readout_planes : int
-    preact : Fixed
-    gate_frac, state_frac : int
+    preact_width, preact_frac, gate_frac, state_frac : int
+        Of the network's ``Precision``.
     float_epochs : int
         Epochs in floating point, which give the reference and the start of what follows.
     epochs : int
@@ -116,7 +134,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     threshold: float = 0.5
     readout_weights: Weight = Weight.TERNARY
     readout_planes: int = 2
-    preact: Fixed = Fixed(10, 6)
+    preact_width: int = 10
+    preact_frac: int = 6
     gate_frac: int = 8
     state_frac: int = 11
     float_epochs: int = 40
@@ -132,20 +151,15 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     augment: Augment = Augment()
 
     def __post_init__(self):
-        for field, low, high in _INTEGER_RANGES:
-            if not low <= getattr(self, field) <= high:
-                raise ValueError(f"{field} must be from {low} to {high}, "
-                                 f"not {getattr(self, field)!r}")
-        for field, low, high in _REAL_RANGES:
-            if not low <= getattr(self, field) < high:
-                raise ValueError(f"{field} must be from {low} to below {high}, "
-                                 f"not {getattr(self, field)!r}")
+        _check_ranges(self, *_INTEGER_RANGES)
+        _check_shares(self, *_REAL_RANGES)
         # The ranges of the rest are the network's own.
-        self.precision(state_bits=2)
+        self.precision(state_bits=5)
 
     def precision(self, state_bits):
         """The network's ``Precision`` with so many bits above the state's fraction."""
-        return Precision(preact=self.preact, gate_frac=self.gate_frac,
+        return Precision(preact=Fixed(self.preact_width, self.preact_frac),
+                         gate_frac=self.gate_frac,
                          state=Fixed(self.state_frac + state_bits, self.state_frac))
 
 
@@ -212,9 +226,8 @@ def load_recipe(path):
     except ValueError as error:
         raise RecipeError(f"{path} must be a TOML file: {error}") from error
     _refuse_unknown(str(path), table, Recipe)
-    for key, struct in (("augment", Augment), ("preact", Fixed)):
-        if isinstance(table.get(key), dict):
-            _refuse_unknown(f"{key} in {path}", table[key], struct)
+    if isinstance(table.get("augment"), dict):
+        _refuse_unknown(f"augment in {path}", table["augment"], Augment)
     try:
         return LoadedRecipe(msgspec.convert(table, Recipe), path)
     except ValueError as error:
