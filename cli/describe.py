@@ -7,13 +7,13 @@ __all__ = ["describe"]
 
 
 def describe(form):
-    """A format in a word or two."""
+    """A format in a word or two; ``fixed(8, 5)`` has 8 bits, 5 of them fraction."""
     if isinstance(form, Fixed):
-        return f"{'' if form.signed else 'unsigned '}fixed {form.width} bit, {form.frac} fraction"
+        return f"{'' if form.signed else 'unsigned '}fixed({form.width}, {form.frac})"
     if isinstance(form, Ternary):
         return "ternary"
     if isinstance(form, Binary):
         return "binary"
     if isinstance(form, Planes):
-        return f"{len(form.coefficients)} planes {form.coefficients}"
+        return f"planes{form.coefficients}"
     raise TypeError(f"Format must be one of the model's, not {form!r}")

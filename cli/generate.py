@@ -25,7 +25,7 @@ def arguments(parser):
     parser.add_argument("--name", default="ternloom_core", metavar="MODULE", type=module,
                         help="name of the top module (default: %(default)s)")
     add_folding(parser)
-    add_stimulus(parser, clips=4, what="put in vectors/")
+    add_stimulus(parser, clips=2, what="put in vectors/")
 
 
 def run(chosen, console):

@@ -64,22 +64,15 @@ def _matrices(network):
 
 
 def _arrays(network, spread):
-    from ternloom.model.geometry import layer_geometry, readout_geometry
+    from ternloom.model.geometry import network_geometry
 
     spread.check(network)
-    beat = spread.input_lanes
-    for index, (layer, part) in enumerate(zip(network.layers, spread.layers, strict=True)):
-        made = layer_geometry(layer, part, beat)
-        yield _array(f"layer{index}", part, made)
-        beat = made.chains
-    made = readout_geometry(network.readout, spread.readout, beat)
-    yield _array("readout", spread.readout, made)
-
-
-def _array(name, part, made):
-    return {"name": name, "element": made.element.value, "pe": part.pe, "simd": part.simd,
-            "chains": made.chains, "lanes": part.lanes, "busy_cycles": made.busy_cycles,
-            "ideal_cycles": made.ideal_cycles}
+    names = [f"layer{index}" for index in range(len(network.layers))] + ["readout"]
+    parts = [*spread.layers, spread.readout]
+    for name, part, made in zip(names, parts, network_geometry(network, spread), strict=True):
+        yield {"name": name, "element": made.element.value, "pe": part.pe, "simd": part.simd,
+               "chains": made.chains, "lanes": part.lanes, "busy_cycles": made.busy_cycles,
+               "ideal_cycles": made.ideal_cycles}
 
 
 def _pace(network, spread):

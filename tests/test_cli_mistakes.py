@@ -175,8 +175,7 @@ def test_data_width(network_file, capsys):
 def test_data_format(network_file, capsys):
     data_file(form=Fixed(8, 4))
     line = mistake(capsys, "eval", "net.safetensors", "data.safetensors")
-    assert line == "Data zeros holds codes of fixed 8 bit, 4 fraction, network random takes " \
-                   "fixed 8 bit, 5 fraction"
+    assert line == "Data zeros holds codes of fixed(8, 4), network random takes fixed(8, 5)"
 
 
 def test_data_classes(network_file, capsys):

@@ -1,0 +1,197 @@
+"""The verbs at work, and what they print."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from ternloom.cli import main as cli
+from ternloom.cli.main import VERBS, main
+
+
+SHIPPED = "digits-gru-ternary-ternary"
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """An empty current folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    return tmp_path
+
+
+def told(capsys, *arguments):
+    """Text that a verb prints."""
+    assert main(arguments) == 0
+    return capsys.readouterr().out
+
+
+def answer(capsys, *arguments):
+    """JSON that a verb prints, and nothing else does."""
+    assert main([*arguments, "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    return json.loads(out)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help(place, capsys, verb):
+    with pytest.raises(SystemExit) as ended:
+        main([verb, "--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: ternloom {verb} [-h] [--json]")
+    assert f"\nexample:\n  ternloom {verb} " in text
+    assert "-o" in text or verb in ("info", "eval", "simulate")
+    assert "(default: " in text
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_example(verb):
+    """The example of each verb's help is one that the parser takes."""
+    words = cli.importlib.import_module(f"ternloom.cli.{verb}").EXAMPLE.split()
+    assert words[:2] == ["ternloom", verb]
+    assert cli.parser(verb).parse_args(words[1:]).verb == verb
+
+
+def test_overview(place, capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    assert all(f"\n    {verb} " in text for verb in VERBS)
+
+
+def test_speed_of_help():
+    """Help loads nothing large."""
+    program = "import sys\nfrom ternloom.cli.main import main\ntry: main(['--help'])\n" \
+              "except SystemExit: print(*sys.modules)"
+    out = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True,
+                         check=True).stdout
+    assert not {"numpy", "amaranth", "rich", "matplotlib", "torch"} & set(out.split())
+
+
+def test_info(place, capsys):
+    text = told(capsys, "info", SHIPPED)
+    assert "layer0  gru-reset-after" in text
+    assert "13 x fixed(8, 5)" in text
+    data = answer(capsys, "info", SHIPPED, "--pe", "8", "--simd", "16")
+    assert data["layers"][0]["units"] == 64
+    assert data["folding"][0]["lanes"] == 128
+    assert [matrix["rows"] for matrix in data["matrices"]] == [192, 192, 10]
+    assert data["cycles_per_step"] >= data["folding"][0]["busy_cycles"]
+
+
+def test_eval(place, capsys):
+    text = told(capsys, "eval", SHIPPED, "digits")
+    assert "of 300 sequences" in text
+    data = answer(capsys, "eval", SHIPPED, "digits")
+    assert data["clips"] == 300
+    assert data["correct"] == sum(data["confusion"][index][index] for index in range(10))
+    assert f"{data['correct']} of 300" in text
+    assert answer(capsys, "eval", SHIPPED, "digits", "--part", "all")["clips"] == 3000
+
+
+def test_generate(place, capsys):
+    """What is written runs without Python: the bench passes, and fails where a vector is wrong."""
+    data = answer(capsys, "generate", SHIPPED, "-o", "out", "--name", "gru", "--clips", "2")
+    assert sorted(os.listdir("out")) == [".ternloom.json", "gru.v", "report.json", "vectors"]
+    assert data["vectors"]["sequences"] == 2 and data["vectors"]["transfers"] == 20
+    assert bench() == "passed: 20 of 20 transfers seen, 0 wrong"
+    with open("out/vectors/output.hex") as stream:
+        lines = stream.read().split()
+    lines[7] = f"{int(lines[7], 16) ^ 1:x}"
+    with open("out/vectors/output.hex", "w") as stream:
+        stream.write("\n".join(lines))
+    assert bench() == "FAILED: 20 of 20 transfers seen, 1 wrong"
+
+
+def bench():
+    """Last line of the plain Verilog bench."""
+    subprocess.run(["iverilog", "-g2001", "-o", "bench", "testbench.v", "../gru.v"], check=True,
+                   cwd="out/vectors")
+    return subprocess.run(["vvp", "bench"], check=True, cwd="out/vectors", capture_output=True,
+                          text=True).stdout.splitlines()[-1]
+
+
+def test_generate_repeats(place, capsys):
+    """The same again makes the same files."""
+    for folder in ("one", "two"):
+        answer(capsys, "generate", SHIPPED, "-o", folder)
+    assert subprocess.run(["diff", "-r", "one", "two"], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("simulator", ["verilator", "icarus"])
+def test_simulate(place, capsys, simulator):
+    data = answer(capsys, "simulate", SHIPPED, "--clips", "2", "--simulator", simulator)
+    assert data["exact"] is True
+    assert data["clips"] == 2
+    assert data["runs"][0]["simulator"].startswith(simulator)
+    assert data["runs"][0]["transfers"] > 20
+    assert os.listdir(place) == []
+
+
+def test_simulate_random(place, capsys):
+    """A network that brings no data runs on random codes."""
+    from ternloom.model.file import save
+    from ternloom.model.random import random_network
+
+    save(random_network(3, layers=1, units=5, inputs=3), "net.safetensors")
+    data = answer(capsys, "simulate", "net.safetensors", "--simulator=icarus")
+    assert data["exact"] and data["data"] == "random codes"
+
+
+def test_waves(place, capsys):
+    text = told(capsys, "simulate", SHIPPED, "--clips=1", "--simulator=icarus", "--waves=w/a.vcd")
+    assert "exact" in text
+    assert os.listdir("w") == ["a.vcd"]
+    with open("w/a.vcd") as stream:
+        assert "layer0" in stream.read(1_000_000)
+
+
+def test_mismatch(place, capsys, monkeypatch):
+    """A wrong core ends with exit status 1 and the place of the first difference."""
+    from ternloom.hw import emit
+
+    right = emit.generate
+
+    def wrong(network, folding, name="ternloom_core"):
+        bias = network.readout.bias.copy()
+        bias[3] += 64
+        readout = cli_replace(network.readout, bias=bias)
+        return right(cli_replace(network, readout=readout), folding, name)
+
+    from dataclasses import replace as cli_replace
+    monkeypatch.setattr(emit, "generate", wrong)
+    assert main(["simulate", SHIPPED, "--clips=1", "--simulator=icarus"]) == 1
+    text = " ".join(capsys.readouterr().out.split())
+    assert "WRONG" in text
+    assert "sequence 0, step" in text and "readout" in text
+
+
+def test_synth(place, capsys):
+    data = answer(capsys, "synth", SHIPPED, "--board=icebreaker", "-o", "out")
+    assert data["clock"]["met"]
+    assert os.path.getsize(os.path.join("out", data["bitstream"])) > 10_000
+    assert 0 < data["utilization"]["logic cells"]["used"] <= 5280
+
+
+@pytest.mark.slow
+def test_demo(place, capsys):
+    text = told(capsys, "demo")
+    assert "20 recordings bit- and cycle-exact" in text
+    assert sorted(os.listdir("demo")) == [".ternloom.json", "bitstream", "picture.png",
+                                          "report.json", "ternloom_core.v", "vectors"]
+    with open("demo/picture.png", "rb") as stream:
+        assert stream.read(4) == b"\x89PNG"
+    with open("demo/report.json") as stream:
+        assert json.load(stream)["eval"]["accuracy"] > 0.95
+
+
+@pytest.mark.train
+def test_train(place, capsys):
+    data = answer(capsys, "train", SHIPPED, "-o", "mine.safetensors", "--epochs", "1")
+    assert sorted(os.listdir(place)) == ["mine.csv", "mine.safetensors"]
+    assert set(data["accuracy"]) == {"float", "quantized", "integer"}
+    assert answer(capsys, "info", "mine.safetensors")["name"] == SHIPPED
