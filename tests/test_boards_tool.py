@@ -84,16 +84,16 @@ def test_interrupt(loom, tmp_path):
     """A break ends the tool, even one that ignores breaks."""
     loom("import os, signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
          "open('pid', 'w').write(str(os.getpid())); time.sleep(60)")
-    caller = subprocess.Popen([sys.executable, "-c",
-        "import sys; from ternloom.boards.tool import Tool\n"
-        "Tool('loom-tool', 'loom-package', 'loom-program').run((), sys.argv[1], 'log')",
-        str(tmp_path)], stderr=subprocess.DEVNULL)
+    call = ("import sys; from ternloom.boards.tool import Tool\n"
+            "Tool('loom-tool', 'loom-package', 'loom-program').run((), sys.argv[1], 'log')")
     pid_file = tmp_path / "pid"
-    deadline = time.monotonic() + 30
-    while not (pid_file.exists() and pid_file.read_text()) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    with subprocess.Popen([sys.executable, "-c", call, str(tmp_path)],
+                          stderr=subprocess.DEVNULL) as caller:
+        deadline = time.monotonic() + 30
+        while not (pid_file.exists() and pid_file.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        caller.send_signal(signal.SIGINT)
+        assert caller.wait(30) != 0
     pid = int(pid_file.read_text())
-    caller.send_signal(signal.SIGINT)
-    assert caller.wait(30) != 0
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)

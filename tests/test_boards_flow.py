@@ -1,0 +1,241 @@
+"""From Verilog to a bitstream on each board, and what a user is told when that is impossible."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import types
+
+import pytest
+
+from ternloom.boards import flow
+from ternloom.boards.error import (BoardError, TooLarge, TooSlow, ToolFailed, ToolMissing,
+                                   UnknownBoard)
+from ternloom.boards.registry import BOARDS, find
+from ternloom.boards.shape import CoreShape
+from ternloom.boards.synthesis import synthesize
+
+
+#: A core of no network: it multiplies, looks up and remembers, so that all cells occur.
+PORTS = """\
+module loom(clk, rst, s_axis_tdata, s_axis_tvalid, s_axis_tready, s_axis_tlast,
+            m_axis_tdata, m_axis_tvalid, m_axis_tready, m_axis_tlast, m_axis_tuser);
+  input clk;
+  wire clk;
+  input rst;
+  input [7:0] s_axis_tdata;
+  wire [7:0] s_axis_tdata;
+  input s_axis_tvalid;
+  output s_axis_tready;
+  input s_axis_tlast;
+  output [15:0] m_axis_tdata;
+  output m_axis_tvalid;
+  input m_axis_tready;
+  output m_axis_tlast;
+  output [1:0] m_axis_tuser;
+  reg [15:0] rom [0:511];
+  reg [15:0] word, sum, product;
+  reg [8:0] address;
+  reg valid, last;
+  integer i;
+  initial for (i = 0; i < 512; i = i + 1) rom[i] = (i * 7919 + 13) ^ (i * i);
+  assign s_axis_tready = ~valid;
+  assign m_axis_tvalid = valid;
+  assign m_axis_tlast = last;
+  assign m_axis_tdata = sum;
+  assign m_axis_tuser = product[15:14];
+  always @(posedge clk) begin
+    word <= rom[address];
+    product <= $signed(word[7:0]) * $signed(s_axis_tdata);
+    sum <= sum + product;
+    if (rst) begin valid <= 0; address <= 0; end
+    else if (s_axis_tvalid & s_axis_tready) begin
+      valid <= 1; last <= s_axis_tlast; address <= address + s_axis_tdata;
+    end else if (m_axis_tready) valid <= 0;
+  end
+"""
+
+
+def design(extra=""):
+    network = types.SimpleNamespace(inputs=5, readout=types.SimpleNamespace(classes=4))
+    return types.SimpleNamespace(name="loom", verilog=PORTS + extra + "endmodule\n",
+                                 network=network, folding=types.SimpleNamespace(input_lanes=2))
+
+
+#: A memory of 64 bits times ``depth`` beside the core.
+MEMORY = """\
+  (* ram_style = "block" *) reg [63:0] store [0:{depth} - 1];
+  reg [63:0] read;
+  reg [15:0] place;
+  always @(posedge clk) begin
+    place <= place + 1;
+    if (s_axis_tvalid) store[place] <= {{8{{s_axis_tdata}}}};
+    read <= store[place];
+    (* keep *) kept <= ^read;
+  end
+  (* keep *) reg kept;
+"""
+
+
+def test_shape():
+    shape = CoreShape.of(design())
+    assert shape == CoreShape("loom", 8, 16, 2, beats=3, classes=4)
+    assert (shape.input_bytes, shape.output_bytes, shape.winner_bytes) == (1, 2, 1)
+
+
+@pytest.mark.parametrize(("old", "new", "message"), [
+    ("module loom", "module frame", "the Verilog must have the module loom"),
+    ("input rst;", "", "loom must have the port rst of 1 bits"),
+    ("output m_axis_tlast", "output [3:0] m_axis_tlast",
+     "loom must have the port m_axis_tlast of 1 bits"),
+    ("output [1:0] m_axis_tuser;", "", "loom must have the port m_axis_tuser"),
+])
+def test_foreign_verilog(old, new, message):
+    broken = design()
+    broken.verilog = broken.verilog.replace(old, new)
+    with pytest.raises(BoardError) as error:
+        CoreShape.of(broken)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_bitstream(name, tmp_path):
+    stages = []
+    result = flow.build(name, design(), top="uart", work_dir=tmp_path, progress=stages.append,
+                        frequency={"ulx3s-85f": 50}.get(name))
+    assert stages == ["synthesize", "place and route", "pack"]
+    assert list(result.seconds) == stages
+    assert result.clock.met
+    assert result.bitstream.parent == result.folder
+    assert result.bitstream.stat().st_size > 50_000
+    assert os.listdir(tmp_path) == [result.folder.name]
+    assert all(use.used <= use.available for use in result.utilization.values())
+    assert result.utilization["block RAM"].used > 0
+    assert sum(hop.logic + hop.routing for hop in result.critical_path) > 1
+    assert json.loads((result.folder / "result.json").read_text())["board"] == name
+
+
+def test_core_alone(tmp_path):
+    result = flow.build("icebreaker", design(), work_dir=tmp_path)
+    assert result.bitstream is None
+    assert result.utilization["pins"].used == 2
+    assert result.clock.asked == BOARDS["icebreaker"].goal
+    stages = []
+    again = flow.build("icebreaker", design(), work_dir=tmp_path, progress=stages.append)
+    assert again == result
+    assert stages == []
+
+
+def test_digest():
+    planned = flow.plan("icebreaker", design())
+    versions = {"yosys": "1", "nextpnr-ice40": "2"}
+    assert planned.digest(versions) == flow.plan("icebreaker", design()).digest(versions)
+    others = [
+        planned.digest({"yosys": "1", "nextpnr-ice40": "3"}),
+        flow.plan("icebreaker", design(), seed=2).digest(versions),
+        flow.plan("icebreaker", design(), top="uart").digest(versions),
+        flow.plan("icebreaker", design(), frequency=13).digest(versions),
+        flow.plan("icebreaker", design(" // other\n")).digest(versions),
+    ]
+    assert len({planned.digest(versions), *others}) == 6
+
+
+def test_unknown_board():
+    with pytest.raises(UnknownBoard) as error:
+        find("breadboard")
+    assert str(error.value) == ("board must be one of icebreaker, ulx3s-85f, tang-nano-9k, "
+                                "not 'breadboard'")
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    ({"top": "side"}, "top must be one of core, uart, not 'side'"),
+    ({"frequency": 0}, "frequency must be from 1 to 1000 MHz, not 0"),
+    ({"top": "uart", "frequency": 900}, "frequency must be one that the PLL makes of 12 MHz, "
+                                        "not 900 MHz"),
+])
+def test_refusal(arguments, message):
+    with pytest.raises(BoardError) as error:
+        flow.plan("icebreaker", design(), **arguments)
+    assert str(error.value) == message
+
+
+def test_too_large(tmp_path):
+    with pytest.raises(TooLarge) as error:
+        flow.build("icebreaker", design(MEMORY.format(depth=4096)), work_dir=tmp_path)
+    assert str(error.value) == ("the design needs 65 block RAM, iCEBreaker (UP5K) has 30")
+    assert (error.value.resource, error.value.needed, error.value.available) == (
+        "block RAM", 65, 30)
+    assert os.listdir(tmp_path) == []
+
+
+def test_too_slow(tmp_path):
+    with pytest.raises(TooSlow) as error:
+        flow.build("icebreaker", design(), top="uart", frequency=120, work_dir=tmp_path)
+    assert str(error.value).startswith("frequency must be at most ")
+    assert str(error.value).endswith(" MHz for this core on iCEBreaker (UP5K), not 120 MHz")
+    assert os.listdir(tmp_path) == []
+
+
+def test_bad_verilog(tmp_path):
+    with pytest.raises(ToolFailed) as error:
+        flow.build("icebreaker", design("  nonsense!\n"), work_dir=tmp_path)
+    assert str(error.value).startswith("yosys failed with status 1: core.v:")
+    assert "\n" not in str(error.value)
+    assert os.listdir(tmp_path) == []
+
+
+def test_missing_tool(tmp_path, monkeypatch):
+    monkeypatch.setenv("ICEPACK", "lost")
+    with pytest.raises(ToolMissing, match="^icepack must be a program, but the environment "):
+        flow.build("icebreaker", design(), top="uart", work_dir=tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_interrupt(tmp_path):
+    """A break in the middle leaves no folder and no process."""
+    (tmp_path / "core.v").write_text(design(MEMORY.format(depth=16384)).verilog)
+    with subprocess.Popen([sys.executable, "-c", INTERRUPTED, str(tmp_path)], text=True,
+                          stderr=subprocess.DEVNULL, stdout=subprocess.PIPE) as caller:
+        assert caller.stdout.readline() == "synthesize\n"
+        time.sleep(0.3)
+        caller.send_signal(signal.SIGINT)
+        assert caller.wait(30) == -signal.SIGINT
+    assert os.listdir(tmp_path / "out") == []
+
+
+INTERRUPTED = """\
+import pathlib, sys, types
+from ternloom.boards import flow
+folder = pathlib.Path(sys.argv[1])
+network = types.SimpleNamespace(inputs=5, readout=types.SimpleNamespace(classes=4))
+design = types.SimpleNamespace(name="loom", verilog=(folder / "core.v").read_text(),
+                               network=network, folding=types.SimpleNamespace(input_lanes=2))
+flow.build("icebreaker", design, work_dir=folder / "out",
+           progress=lambda stage: print(stage, flush=True))
+"""
+
+
+ADDER = "module sum(input [7:0] a, b, c, d, e, output [10:0] y); assign y = a+b+c+d+e; endmodule"
+
+
+def test_adders():
+    """The carry chains of five summands: four adders, where Yosys alone makes a compressor."""
+    chains = synthesize(ADDER, "sum", "ice40", adders=True)
+    compressor = synthesize(ADDER, "sum", "ice40")
+    assert chains["SB_CARRY"] > compressor["SB_CARRY"]
+    assert chains["SB_LUT4"] < compressor["SB_LUT4"]
+
+
+def test_synthesis_refusal():
+    with pytest.raises(BoardError) as error:
+        synthesize(ADDER, "sum", "spartan")
+    assert str(error.value) == "family must be one of ice40, ecp5, gowin, not 'spartan'"
+
+
+def test_board_completeness():
+    board = BOARDS["icebreaker"]
+    with pytest.raises(UnknownBoard, match=r"^icebreaker must have the pins \['led', 'rx'\]$"):
+        dataclasses.replace(board, pins={"clk": board.pins["clk"], "tx": board.pins["tx"]})
