@@ -1,5 +1,21 @@
-"""Processing elements: one word of lanes, weight times activation, summed exactly."""
+"""Processing elements: one word of lanes, weight times activation, summed exactly.
 
+Every element has one interface. ``weights`` and ``activations`` hold lane i at bits
+``[i * bits, (i + 1) * bits)``, and ``latency`` cycles after them ``o`` holds an integer with
+
+    sum over lanes of weight * activation = gain * o + offset.
+
+**Latency** is ``stages``, by default ``ceil(log2(simd) / 3)`` for every element:
+1 lane: 0 cycles, 2 to 8 lanes: 1, 9 to 64 lanes: 2, 65 to 256 lanes: 3.
+
+Where the area goes. A look-up table of four inputs takes a bit out of a sum for two of them, a
+carry chain for one and its ends, and a count of four bits that is known to be at most three for
+one. So counts grow in tables up to four bits, then in carry chains, whose carry input takes one bit
+more. A carry input is written as an extra low bit, ``{a, 1} + {b, carry}``, which also keeps Yosys
+from fusing a tree of adders into a larger one of full adders.
+"""
+
+import functools
 import operator
 
 from amaranth import *
@@ -11,45 +27,107 @@ __all__ = ["GatedPopcount", "ShiftAdd", "XnorPopcount", "default_stages"]
 
 
 def default_stages(simd):
-    """Register stages inside an element of ``simd`` lanes: ``ceil(log2(simd) / 3)``.
-
-    1 lane has none, 2 to 8 lanes have one, 9 to 64 lanes two, 65 to 256 lanes three.
-    """
+    """Register stages of an element of ``simd`` lanes: ``ceil(log2(simd) / 3)``."""
     return -(-(simd - 1).bit_length() // 3)
+
+
+class _Netlist:
+    """Nodes of an element: single bits, each a signal of its own, and the registers between them.
+
+    An expression that is used twice would be emitted twice, hence a signal for every node.
+    """
+
+    def __init__(self, m):
+        self._m = m
+        self._delayed = {}
+
+    def node(self, expression, width=1):
+        """Signal equal to ``expression``."""
+        signal = Signal(width)
+        self._m.d.comb += signal.eq(expression)
+        return signal
+
+    def delay(self, signal, cycles):
+        """``signal`` of ``cycles`` ago."""
+        for _ in range(cycles):
+            if id(signal) not in self._delayed:
+                register = Signal(signal.shape())
+                self._m.d.sync += register.eq(signal)
+                # The signal is kept as well, lest its id is given to another.
+                self._delayed[id(signal)] = signal, register
+            signal = self._delayed[id(signal)][1]
+        return signal
+
+    def full_add(self, a, b, lane):
+        """Sum and carry; ``lane`` may be an expression of two signals, which costs nothing."""
+        third = self.node(lane)
+        return (self.node(a ^ b ^ third),
+                # Yosys maps this form of the majority to one table together with the lane.
+                self.node(Mux(a ^ third, b, third)))
+
+    def count_four(self, a, b, c, d):
+        """Two bits of a count of four that never exceeds three: two tables."""
+        return self.node(a ^ b ^ c ^ d), self.node((a & b) | (c & d) | ((a | b) & (c | d)))
+
+    def ripple(self, a, b, carry, width):
+        """Bits of ``a + b + carry`` in tables, no operand longer than ``a``."""
+        bits = []
+        for index, first in enumerate(a):
+            rest = [bit for bit in (b[index] if index < len(b) else None, carry) if bit is not None]
+            carry = None
+            if len(rest) == 2:
+                first, carry = self.full_add(first, *rest)
+            elif len(rest) == 1:
+                first, carry = self.node(first ^ rest[0]), self.node(first & rest[0])
+            bits.append(first)
+        if len(bits) < width:
+            bits.append(carry)
+        return bits
+
+    def chain(self, a, b, carry, width):
+        """Bits of ``a + b + carry`` in a carry chain."""
+        if carry is None:
+            return list(self.node(Cat(a) + Cat(b), width))
+        return list(self.node(Cat(C(1, 1), a) + Cat(carry, b), width + 1))[1:]
 
 
 class _Element(wiring.Component):
     """What all elements share: ports, parameters and their checks."""
 
-    def __init__(self, simd, *, weight_bits, activation_bits, low, high, stages=None):
-        simd = operator.index(simd)
-        if not 1 <= simd <= 256:
-            raise ValueError(f"Lanes must be from 1 to 256, not {simd!r}")
-        stages = default_stages(simd) if stages is None else operator.index(stages)
-        if stages < 0:
-            raise ValueError(f"Register stages must be a non-negative integer, not {stages!r}")
+    def __init__(self, simd, *, weight_bits, activation_bits, low, high, stages):
         self._simd = simd
         self._weight_bits = weight_bits
         self._activation_bits = activation_bits
         self._low = low
         self._high = high
-        self._stages = stages
+        self._stages = default_stages(simd) if stages is None else operator.index(stages)
+        if self._stages < 0:
+            raise ValueError(f"Register stages must be a non-negative integer, not {stages!r}")
         super().__init__({
             "weights":     In(simd * weight_bits),
             "activations": In(simd * activation_bits),
             "o":           Out(range(low, high + 1)),
         })
 
+    @staticmethod
+    def _check_simd(simd):
+        if not 1 <= operator.index(simd) <= 256:
+            raise ValueError(f"Lanes must be from 1 to 256, not {simd!r}")
+        return operator.index(simd)
+
     @property
     def simd(self):
+        """Lanes of a word."""
         return self._simd
 
     @property
     def weight_bits(self):
+        """Bits of a weight code."""
         return self._weight_bits
 
     @property
     def activation_bits(self):
+        """Bits of an activation code."""
         return self._activation_bits
 
     @property
@@ -64,6 +142,7 @@ class _Element(wiring.Component):
 
     @property
     def stages(self):
+        """Register stages inside."""
         return self._stages
 
     @property
@@ -72,87 +151,274 @@ class _Element(wiring.Component):
         return self._stages
 
     def reference(self, weights, activations):
-        """``o`` of integer codes, one a lane."""
+        """``o`` for integer codes, one a lane."""
         total = sum(int(w) * int(a) for w, a in zip(weights, activations, strict=True))
-        count, rest = divmod(total - self.offset, self.gain)
-        if rest:
-            raise ValueError(f"A dot product must be {self.offset} and a multiple of {self.gain}, "
-                             f"not {total}")
-        return count
+        return (total - self.offset) // self.gain
+
+    def _lane(self, lane):
+        return (self.weights.word_select(lane, self.weight_bits),
+                self.activations.word_select(lane, self.activation_bits))
+
+
+#: Table cost of a block of ternary products that yields one number.
+_BLOCK_COST = (0, 2, 6, 9, 16, 18, 25, 25)
+
+
+@functools.cache
+def _plan(units, gated):
+    """Cheapest way to count ``units`` bits, found by dynamic programming.
+
+    Returns
+    -------
+    cost : float
+        Tables, the mean of iCE40 and ECP5.
+    plan : tuple
+        ``("block", lanes)``, ``("unit",)``, or ``("ripple" or "chain", a, b, carry)``: the sum of
+        the counts of ``a`` and of ``b`` units and of ``carry`` (0 or 1) units.
+    """
+    if units == 1:
+        return 1, ("unit",)
+    if gated and units % 2 == 0 and units // 2 < len(_BLOCK_COST):
+        return _BLOCK_COST[units // 2], ("block", units // 2)
+    width = units.bit_length()
+    plans = []
+    for carry in (0, 1):
+        for b in range(max(1, (units - carry) // 3), (units - carry) // 2 + 1):
+            a = units - carry - b
+            cost = _plan(a, gated)[0] + _plan(b, gated)[0]
+            long, short = a.bit_length(), b.bit_length()
+            if not gated and width <= 4:
+                plans.append((cost + 2 * short + 1.5 * (long - short) - (width == long),
+                              ("ripple", a, b, carry)))
+            chain = width + carry
+            plans.append((cost + carry + (chain + (chain + 1) // 2 * 2) / 2,
+                          ("chain", a, b, carry)))
+    return min(plans)
+
+
+class _Popcount(_Element):
+    """A count of units, each a bit that a lane gives."""
+
+    def _phase(self, width):
+        """Registers before a node of ``width`` result bits: none up to four, then in even parts."""
+        last = self._high.bit_length()
+        if self.stages < 2 or width <= 4:
+            return 0
+        return 1 + (width - 5) * (self.stages - 1) // (last - 4)
+
+    def _count(self, netlist, units, lanes):
+        """Bits of the count of ``units`` and their phase; takes what it needs from ``lanes``."""
+        kind, *parts = _plan(units, self._gated)[1]
+        if kind == "unit":
+            return [netlist.node(lanes.unit())], 0
+        if kind == "block":
+            return self._block(netlist, lanes.take(*parts)), 0
+        width = units.bit_length()
+        phase = self._phase(width)
+        a, b = ([netlist.delay(bit, phase - start) for bit in bits]
+                for bits, start in (self._count(netlist, part, lanes) for part in parts[:2]))
+        carry = None
+        if parts[2]:
+            carry = lanes.unit()
+            if kind == "chain" or phase:
+                carry = netlist.delay(netlist.node(carry), phase)
+        return getattr(netlist, kind)(a, b, carry, width), phase
 
     def elaborate(self, platform):
         m = Module()
-        nodes = [self._lane(self.weights.word_select(lane, self.weight_bits),
-                            self.activations.word_select(lane, self.activation_bits))
-                 for lane in range(self.simd)]
-        total = _tree(m, nodes)
-        for _ in range(self.stages):
-            register = Signal.like(total)
-            m.d.sync += register.eq(total)
-            total = register
-        m.d.comb += self.o.eq(total)
+        netlist = _Netlist(m)
+        bits, phase = self._count(netlist, self.high, _Lanes(self))
+        total = netlist.node(Cat(bits), len(bits))
+        m.d.comb += self.o.eq(netlist.delay(total, self.stages - phase))
 
         return m
 
 
-def _tree(m, nodes):
-    while len(nodes) > 1:
-        sums = []
-        for a, b in zip(nodes[::2], nodes[1::2]):
-            node = Signal((a + b).shape())
-            m.d.comb += node.eq(a + b)
-            sums.append(node)
-        nodes = sums + (nodes[-1:] if len(nodes) % 2 else [])
-    return nodes[0]
+class _Lanes:
+    """Hands out lanes whole, or one unit at a time."""
+
+    def __init__(self, element):
+        self._element = element
+        self._next = 0
+        self._units = []
+
+    def take(self, lanes):
+        """Indices of the next lanes."""
+        self._next += lanes
+        return range(self._next - lanes, self._next)
+
+    def unit(self):
+        """Expression of the next unit."""
+        if not self._units:
+            self._units = self._element._units(*self.take(1))
+        return self._units.pop(0)
 
 
-class XnorPopcount(_Element):
-    """Binary weights on binary activations: ``o`` is the number of equal lanes."""
+class XnorPopcount(_Popcount):
+    """Binary weights on binary activations: ``o`` is the number of equal lanes.
+
+    Parameters
+    ----------
+    simd : int
+        Lanes, 1 to 256.
+    stages : int or None
+        Register stages, by default ``default_stages(simd)``.
+
+    Members
+    -------
+    weights, activations : In(simd)
+        One bit a lane, 1 is +1 and 0 is -1.
+    o : Out(range(simd + 1))
+        ``sum of products = 2 * o - simd``, ``stages`` cycles later.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
+    """
 
     gain = 2
+    _gated = False
 
     def __init__(self, simd, *, stages=None):
+        simd = self._check_simd(simd)
         super().__init__(simd, weight_bits=1, activation_bits=1, low=0, high=simd, stages=stages)
 
     @property
     def offset(self):
+        """Sum of products at ``o = 0``."""
         return -self.simd
 
-    def _lane(self, weight, activation):
-        return ~(weight ^ activation)
+    def _units(self, lane):
+        weight, activation = self._lane(lane)
+        return [~(weight ^ activation)]
 
 
-class GatedPopcount(_Element):
-    """Binary or ternary weights on binary or ternary activations, not both binary."""
+class GatedPopcount(_Popcount):
+    """Ternary weights or activations, the other binary or ternary: ``o`` is the sum and an offset.
+
+    A product p plus one is a number of two bits, ``p != 0`` inverted and ``p = 1``. Three lanes, or
+    two lanes and a number of two bits, make a number of three bits in nine or seven tables.
+
+    Parameters
+    ----------
+    simd : int
+        Lanes, 1 to 256.
+    weight_bits, activation_bits : int
+        1 for binary or 2 for ternary codes, at least one of them 2.
+    stages : int or None
+        Register stages, by default ``default_stages(simd)``.
+
+    Members
+    -------
+    weights : In(simd * weight_bits)
+        A lane is one bit, 1 for +1 and 0 for -1, or two bits of two's complement, of which 10 must
+        not occur.
+    activations : In(simd * activation_bits)
+        Likewise.
+    o : Out(range(2 * simd + 1))
+        ``sum of products = o - simd``, ``stages`` cycles later.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
+    """
 
     gain = 1
+    _gated = True
 
     def __init__(self, simd, *, weight_bits, activation_bits, stages=None):
+        simd = self._check_simd(simd)
         if (weight_bits, activation_bits) not in ((1, 2), (2, 1), (2, 2)):
-            raise ValueError("Gated popcounts must have 1 or 2 bits a code, at least one of them "
-                             f"2, not {(weight_bits, activation_bits)!r}")
+            raise ValueError("Weight and activation bits must be 1 or 2 and not both 1, "
+                             f"not {(weight_bits, activation_bits)!r}")
         super().__init__(simd, weight_bits=weight_bits, activation_bits=activation_bits,
                          low=0, high=2 * simd, stages=stages)
 
     @property
     def offset(self):
+        """Sum of products at ``o = 0``."""
         return -self.simd
 
-    def _lane(self, weight, activation):
-        nonzero = ((weight[0] if self.weight_bits == 2 else 1)
-                   & (activation[0] if self.activation_bits == 2 else 1))
-        sign = ((weight[1] if self.weight_bits == 2 else ~weight[0])
-                ^ (activation[1] if self.activation_bits == 2 else ~activation[0]))
-        return Cat(~nonzero, nonzero & ~sign)
+    def _signs(self, lane):
+        """Expressions: product is not 0, and its sign where it is not."""
+        weight, activation = self._lane(lane)
+        codes = [code for code in (weight, activation) if len(code) == 2]
+        nonzero = functools.reduce(operator.and_, [code[0] for code in codes])
+        return nonzero, (weight[-1] ^ activation[-1] ^ (len(codes) == 1))
+
+    def _zero(self, lane):
+        return ~self._signs(lane)[0]
+
+    def _positive(self, lane):
+        nonzero, negative = self._signs(lane)
+        return nonzero & ~negative
+
+    def _units(self, lane):
+        nonzero, negative = self._signs(lane)
+        return [nonzero & ~negative, ~(nonzero & negative)]
+
+    def _block(self, netlist, lanes):
+        """Bits of the count of up to seven lanes, at most 14."""
+        zero, positive = self._zero, self._positive
+        first, *rest = lanes
+        low, middle, highs = netlist.node(zero(first)), netlist.node(positive(first)), []
+        while rest:
+            # As many lanes as leave the count of the second column at three at most.
+            taken, rest = rest[:2], rest[2:]
+            column = [middle, *(netlist.node(positive(lane)) for lane in taken)]
+            if len(taken) == 2:
+                low, carry = netlist.full_add(low, netlist.node(zero(taken[0])), zero(taken[1]))
+            else:
+                low, carry = netlist.node(low ^ zero(taken[0])), netlist.node(low & zero(taken[0]))
+            column.append(carry)
+            middle, high = netlist.count_four(*column, *[C(0, 1)] * (4 - len(column)))
+            highs.append(high)
+        if len(highs) < 2:
+            return [low, middle, *highs]
+        if len(highs) == 2:
+            return [low, middle, netlist.node(highs[0] ^ highs[1]),
+                    netlist.node(highs[0] & highs[1])]
+        return [low, middle, *netlist.full_add(*highs)]
 
 
 class ShiftAdd(_Element):
-    """Binary or ternary weights on fixed-point activations: ``o`` is the sum itself."""
+    """Binary or ternary weights on fixed-point activations: ``o`` is the sum itself.
+
+    A lane is inverted or cleared, which takes one table a bit, and the one that completes a
+    negation enters at the carry input of an adder of the tree: n lanes have n - 1 such inputs.
+
+    Parameters
+    ----------
+    simd : int
+        Lanes, 1 to 256.
+    weight_bits : int
+        1 for binary or 2 for ternary codes.
+    activation_width : int
+        Bits of an activation, 2 to 16, two's complement.
+    stages : int or None
+        Register stages, by default ``default_stages(simd)``.
+
+    Members
+    -------
+    weights : In(simd * weight_bits)
+        As in ``GatedPopcount``.
+    activations : In(simd * activation_width)
+    o : Out(range(-high, high + 1)), high = simd * 2**(activation_width - 1)
+        ``stages`` cycles later.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
+    """
 
     gain = 1
     offset = 0
 
     def __init__(self, simd, *, weight_bits, activation_width, stages=None):
+        simd = self._check_simd(simd)
         if weight_bits not in (1, 2):
             raise ValueError(f"Weight bits must be 1 or 2, not {weight_bits!r}")
         if not 2 <= activation_width <= 16:
@@ -161,8 +427,39 @@ class ShiftAdd(_Element):
         super().__init__(simd, weight_bits=weight_bits, activation_bits=activation_width,
                          low=-extreme, high=extreme, stages=stages)
 
-    def _lane(self, weight, activation):
-        value = activation.as_signed()
-        if self.weight_bits == 1:
-            return Mux(weight, value, -value)
-        return Mux(weight[0], Mux(weight[1], -value, value), 0)
+    def _negative(self, lane):
+        weight, _ = self._lane(lane)
+        return weight[1] if self.weight_bits == 2 else ~weight
+
+    def _operand(self, lane):
+        """Activation times weight, less one where the weight is negative."""
+        weight, activation = self._lane(lane)
+        value = activation ^ self._negative(lane).replicate(self.activation_bits)
+        return value & weight[0].replicate(self.activation_bits) if self.weight_bits == 2 else value
+
+    def elaborate(self, platform):
+        m = Module()
+        netlist = _Netlist(m)
+        nodes = [netlist.node(self._operand(lane), signed(self.activation_bits))
+                 for lane in range(self.simd)]
+        negative = [netlist.node(self._negative(lane)) for lane in range(self.simd)]
+        levels, phase = (self.simd - 1).bit_length(), 0
+        for level in range(levels):
+            ahead = level * self.stages // levels - phase
+            phase += ahead
+            nodes = [netlist.delay(node, ahead) for node in nodes]
+            sums = [self._add(netlist, a, b, netlist.delay(negative.pop(), phase))
+                    for a, b in zip(nodes[::2], nodes[1::2], strict=False)]
+            nodes = sums + nodes[len(sums) * 2:]
+        last = netlist.delay(negative.pop(), phase)
+        total = netlist.node(nodes[0] + last, signed(len(self.o)))
+        m.d.comb += self.o.eq(netlist.delay(total, self.stages - phase))
+
+        return m
+
+    @staticmethod
+    def _add(netlist, a, b, carry):
+        width = max(len(a), len(b)) + 1
+        total = netlist.node(Cat(C(1, 1), a).as_signed() + Cat(carry, b).as_signed(),
+                             signed(width + 1))
+        return total[1:].as_signed()
