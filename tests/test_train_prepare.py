@@ -67,7 +67,7 @@ def test_japanese_vowels(archive):
 def test_command(archive, tmp_path):
     path = tmp_path / "vowels.safetensors"
     prepare.main(["japanese_vowels", str(path)])
-    assert load(path).name == "japanese-vowels"
+    assert load(path).name == "japanese_vowels"
 
 
 @pytest.fixture

@@ -82,14 +82,16 @@ def test_straight_through():
 
 
 def test_saturated_gradient():
-    assert gradient(lambda value: grid(value, Fixed(4, 2)), [-2.1, -2.0, 0.3, 1.75, 1.8]) \
+    assert gradient(lambda value: grid(value, Fixed(4, 2)), [-2.3, -2.0, 0.3, 1.75, 1.9]) \
         == [0.0, 1.0, 1.0, 1.0, 0.0]
 
 
 def test_gate_gradient():
-    sigmoid, tanh = torch.sigmoid, torch.tanh
+    """The slope is the exact function's at the rounded argument."""
     at = torch.tensor([0.5, -1.25], dtype=torch.float64)
-    assert gradient(lambda value: sigmoid_gate(value, Precision()), [0.5, -1.25, 8.5, -9.0]) \
-        == (sigmoid(at) * (1 - sigmoid(at))).tolist() + [0.0, 0.0]
-    assert gradient(lambda value: tanh_gate(value, Precision()), [0.5, -1.25, 8.5, -9.0]) \
-        == (1 - tanh(at) * tanh(at)).tolist() + [0.0, 0.0]
+    values = [0.5 + 1 / 256, -1.25, 8.5, -9.0]
+    sigmoid = torch.sigmoid(at)
+    assert gradient(lambda value: sigmoid_gate(value, Precision()), values) \
+        == pytest.approx((sigmoid * (1 - sigmoid)).tolist() + [0.0, 0.0], rel=1e-12)
+    assert gradient(lambda value: tanh_gate(value, Precision()), values) \
+        == pytest.approx((1 - torch.tanh(at) ** 2).tolist() + [0.0, 0.0], rel=1e-12)

@@ -163,7 +163,7 @@ def japanese_vowels(seed=1):
         "split": "the archive's test part; 15 % of the rest validates, stratified by speaker, "
                  f"seed {seed}",
     }
-    return Dataset(name="japanese-vowels",
+    return Dataset(name="japanese_vowels",
                    sequences=normalize(parts["TRAIN"][0] + parts["TEST"][0], split),
                    labels=labels, split=split, classes=classes, format=INPUT_FORMAT, notes=notes)
 

@@ -5,29 +5,27 @@ float32 wherever 24 bits hold the sum) and lets gradients through in the backwar
 straight-through estimator of Bengio et al. 2013, with the gradient cut off where a value saturates.
 """
 
-import itertools
+import functools
 
 import numpy as np
 import torch
 
+from ternloom.model import table
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 
 
 __all__ = ["code_values", "grid", "sigmoid_gate", "tanh_gate", "to_code", "value_frac"]
 
 
-def _snap(value, frac, low, high):
-    """Round half up to ``frac`` fraction bits and clip, as ``Fixed.quantize`` does."""
-    code = torch.floor(value * 2.0**frac + 0.5)
-    return code.clamp_(low, high) * 2.0**-frac
-
-
 class _Grid(torch.autograd.Function):
+    """Round half up and clip, as ``Fixed.quantize`` does; no gradient where it clips."""
+
     @staticmethod
     def forward(ctx, value, frac, low, high):
-        snapped = _snap(value, frac, low, high)
-        ctx.save_for_backward((value >= low * 2.0**-frac) & (value <= high * 2.0**-frac))
-        return snapped
+        code = (value * 2.0**frac).add_(0.5).floor_()
+        clipped = code.clamp(low, high)
+        ctx.save_for_backward(code == clipped)
+        return clipped.mul_(2.0**-frac)
 
     @staticmethod
     def backward(ctx, gradient):
@@ -35,20 +33,20 @@ class _Grid(torch.autograd.Function):
         return gradient * inside, None, None, None
 
 
+def _look_up(entries, index):
+    """``entries[index]``, in half the time."""
+    return entries.index_select(0, index.reshape(-1)).view(index.shape)
+
+
 class _Gate(torch.autograd.Function):
-    """A pre-activation, snapped to its format, looked up in the table of sigmoid or tanh."""
+    """A pre-activation, snapped to its format, looked up in a table with its slopes."""
 
     @staticmethod
-    def forward(ctx, value, function, preact, gate_frac):
-        low, high = preact.low * 2.0**-preact.frac, preact.high * 2.0**-preact.frac
-        # The tables are odd, so that the most negative code reads the most positive one's entry.
-        exact = function(_snap(value, preact.frac, -preact.high, preact.high))
-        inside = (value >= low) & (value <= high)
-        if function is torch.sigmoid:
-            ctx.save_for_backward(exact * (1 - exact) * inside)
-            return _odd_table(exact - 0.5, gate_frac, 2.0**(gate_frac - 1) - 1) + 0.5
-        ctx.save_for_backward((1 - exact * exact) * inside)
-        return _odd_table(exact, gate_frac, 2.0**gate_frac - 1)
+    def forward(ctx, value, preact, entries, slopes):
+        code = (value * 2.0**preact.frac).add_(0.5).floor_().clamp_(preact.low, preact.high)
+        index = code.sub_(preact.low).long()
+        ctx.save_for_backward(_look_up(slopes, index))
+        return _look_up(entries, index)
 
     @staticmethod
     def backward(ctx, gradient):
@@ -56,25 +54,42 @@ class _Gate(torch.autograd.Function):
         return gradient * slope, None, None, None
 
 
-def _odd_table(value, frac, limit):
-    """Round magnitudes half up to ``frac`` fraction bits, at most ``limit`` steps."""
-    steps = torch.floor(value.abs() * 2.0**frac + 0.5).clamp_(max=limit)
-    return torch.copysign(steps, value) * 2.0**-frac
-
-
 class _Compare(torch.autograd.Function):
     """Levels by comparison with cuts; the gradient passes unchanged."""
 
     @staticmethod
     def forward(ctx, value, cuts, levels):
-        code = torch.full_like(value, levels[0])
-        for cut, (below, above) in zip(cuts, itertools.pairwise(levels)):
-            code += (value >= cut) * (above - below)
-        return code
+        return _look_up(levels, torch.bucketize(value, cuts, right=True))
 
     @staticmethod
     def backward(ctx, gradient):
         return gradient, None, None
+
+
+@functools.cache
+def _gate_table(function, preact, gate_frac, dtype):
+    """Entries and slopes of a gate over the codes in ascending order.
+
+    The slopes are the exact function's, at the ends zero: there a pre-activation saturates.
+    """
+    codes = np.arange(preact.low, preact.high + 1)
+    entries = function(preact, gate_frac)[codes] * 2.0**-gate_frac
+    argument = codes * 2.0**-preact.frac
+    if function is table.sigmoid:
+        exact = 1 / (1 + np.exp(-argument))
+        slopes = exact * (1 - exact)
+    else:
+        slopes = 1 - np.tanh(argument)**2
+    slopes[[0, -1]] = 0.0
+    return torch.from_numpy(entries).to(dtype), torch.from_numpy(slopes).to(dtype)
+
+
+@functools.cache
+def _comparator(number_format, frac, dtype):
+    """Cuts and levels of a comparator format as real numbers."""
+    cuts = np.asarray(number_format.cuts(frac)) * 2.0**-frac
+    return (torch.from_numpy(cuts).to(dtype),
+            torch.tensor(code_values(number_format), dtype=dtype))
 
 
 def grid(value, number_format):
@@ -82,14 +97,20 @@ def grid(value, number_format):
     return _Grid.apply(value, number_format.frac, number_format.low, number_format.high)
 
 
+def _gate(value, function, precision):
+    preact = precision.preact
+    entries, slopes = _gate_table(function, preact, precision.gate_frac, value.dtype)
+    return _Gate.apply(value, preact, entries, slopes)
+
+
 def sigmoid_gate(value, precision):
     """Sigmoid of a pre-activation as its table has it."""
-    return _Gate.apply(value, torch.sigmoid, precision.preact, precision.gate_frac)
+    return _gate(value, table.sigmoid, precision)
 
 
 def tanh_gate(value, precision):
     """Hyperbolic tangent of a pre-activation as its table has it."""
-    return _Gate.apply(value, torch.tanh, precision.preact, precision.gate_frac)
+    return _gate(value, table.tanh, precision)
 
 
 def value_frac(number_format):
@@ -123,5 +144,4 @@ def to_code(value, number_format, frac):
         return grid(value, number_format)
     if not isinstance(number_format, (Binary, Planes, Ternary)):
         raise TypeError(f"Number format must be a Format, not {number_format!r}")
-    cuts = [cut * 2.0**-frac for cut in number_format.cuts(frac)]
-    return _Compare.apply(value, cuts, code_values(number_format))
+    return _Compare.apply(value, *_comparator(number_format, frac, value.dtype))

@@ -6,14 +6,13 @@ import math
 import pathlib
 
 import msgspec
-import numpy as np
 import torch
 from torch.nn import functional
 
-from ternloom.model import golden
 from ternloom.model.dataset import load as load_dataset
 from ternloom.model.file import save as save_network
 from ternloom.model.network import Network
+from ternloom.train.accuracy import Accuracy, integer_accuracy
 from ternloom.train.batches import SequenceSet, augmented
 from ternloom.train.calibrate import calibrate
 from ternloom.train.lower import lower
@@ -21,7 +20,7 @@ from ternloom.train.recipe import RecipeError, load_recipe
 from ternloom.train.recurrent import RecurrentNetwork
 
 
-__all__ = ["Accuracy", "Epoch", "TrainingResult", "integer_accuracy", "train"]
+__all__ = ["Epoch", "TrainingResult", "train"]
 
 
 #: Share of a stage's steps over which the learning rate rises.
@@ -58,14 +57,6 @@ class Epoch:
 
 
 @dataclasses.dataclass(frozen=True)
-class Accuracy:
-    """Shares of right answers, from 0 to 1, on the validation and the test part."""
-
-    valid: float
-    test: float
-
-
-@dataclasses.dataclass(frozen=True)
 class TrainingResult:
     """What a run made.
 
@@ -99,13 +90,6 @@ def _evaluate(network, part):
             loss += float(functional.cross_entropy(logits, batch.labels, reduction="sum"))
             right += int((logits.argmax(1) == batch.labels).sum())
     return loss / len(part), right / len(part)
-
-
-def integer_accuracy(network, dataset):
-    """Share of right answers of the golden model at each sequence's last step."""
-    winners = golden.run(network, dataset.sequences).winners
-    answers = np.array([winner[-1] for winner in winners])
-    return float((answers == dataset.labels).mean())
 
 
 def _loss(recipe, network, teacher, batch):
@@ -190,11 +174,10 @@ def _network(recipe, inputs, classes):
                             recipe.dropout)
 
 
-def _notes(recipe_path, dataset, accuracies):
-    notes = {"recipe": recipe_path.name, "data": dataset.name}
+def _notes(recipe, recipe_path, dataset, accuracies):
+    notes = {"recipe": recipe_path.name, "data": pathlib.Path(recipe.data).stem}
     notes |= {f"data {key}": text for key, text in dataset.notes.items()}
-    for name, accuracy in accuracies.items():
-        notes[f"{name} accuracy"] = f"valid {accuracy.valid:.4f}, test {accuracy.test:.4f}"
+    notes |= {f"{name} accuracy": accuracy.note() for name, accuracy in accuracies.items()}
     return notes
 
 
@@ -236,6 +219,9 @@ def train(recipe_path, out_path, *, progress=None, epochs=None):
             raise RecipeError(f"Epochs must not be negative, not {epochs!r}")
         recipe = msgspec.structs.replace(recipe, epochs=epochs, float_epochs=epochs)
     dataset = load_dataset(loaded.data_path)
+    if not {"train", "valid", "test"} <= set(dataset.split.tolist()):
+        raise RecipeError(f"{loaded.data_path} must have sequences in its parts train, valid "
+                          "and test")
     threads = torch.get_num_threads()
     # More threads than one only slow matrices of this size down, and change sums.
     torch.set_num_threads(1)
@@ -264,8 +250,8 @@ def _run(recipe, recipe_path, dataset, progress):
     network.double()
     accuracies = {"float": trainer.accuracy(reference), "quantized": trainer.accuracy(network)}
     lowered = lower(network, recipe.name, dataset.classes)
-    accuracies["integer"] = Accuracy(*(integer_accuracy(lowered, dataset.part(name))
-                                       for name in ("valid", "test")))
-    lowered = dataclasses.replace(lowered, notes=_notes(recipe_path, dataset, accuracies))
+    accuracies["integer"] = integer_accuracy(lowered, dataset)
+    lowered = dataclasses.replace(lowered,
+                                  notes=_notes(recipe, recipe_path, dataset, accuracies))
     return TrainingResult(lowered, trainer.curve, accuracies["float"], accuracies["quantized"],
                           accuracies["integer"])
