@@ -231,6 +231,8 @@ def _block_program(geometry, block, matrix, form, mix, element):
     flat = spread.reshape(geometry.chains, block.dots)
     weights = (1,) if feed.serial or geometry.element is Element.SHIFT_ADD else mix
     constants = feed.constants(words, absent) * sum(weights) * flat
+    if len(weights) == 1:
+        flat, weights = flat * weights[0], (1,)
     rows = constants.reshape(geometry.chains, block.rows, block.planes).sum(axis=-1)
     raw_low, raw_high = feed.raw_range(words, absent)
     mixed_low, mixed_high = raw_low * sum(weights), raw_high * sum(weights)

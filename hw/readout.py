@@ -54,7 +54,8 @@ class OutputQueue(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        depth = self._classes * self._vectors
+        # A queue of one entry would be a register, a cycle faster than the rest.
+        depth = max(self._classes * self._vectors, 2)
         m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=len(self.i_data.as_value()),
                                                            depth=depth)
         m.d.comb += [
