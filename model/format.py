@@ -90,10 +90,10 @@ class _Comparator:
 
     def quantize(self, value, frac):
         """Code of each integer ``value`` that has ``frac`` fraction bits."""
-        rank = np.zeros(np.shape(value), dtype=np.int64)
+        rank = np.zeros(np.shape(value), dtype=np.int8)
         for cut in self.cuts(frac):
             rank += np.greater_equal(value, cut)
-        return np.asarray(self.levels, dtype=np.int64)[rank]
+        return np.take(np.asarray(self.levels, dtype=np.int64), rank)
 
     def contains(self, code):
         """Whether every code is one of this format."""
