@@ -97,7 +97,14 @@ QUANTIZERS = [
 FROZEN = [quantizer.freeze(matrix()) for quantizer in QUANTIZERS[:4]]
 
 
-@pytest.mark.parametrize("quantizer", QUANTIZERS + FROZEN, ids=str)
+def title(quantizer):
+    """Of a test case."""
+    scale = "power of two" if quantizer.frozen is not None else "real"
+    return f"{quantizer.planes} {quantizer.weight.value}, {scale}, " \
+           f"{'row' if quantizer.by_row else 'matrix'}"
+
+
+@pytest.mark.parametrize("quantizer", QUANTIZERS + FROZEN, ids=title)
 def test_lowered_matrix(quantizer):
     latent = matrix()
     quantizer = quantizer.with_exponent(quantizer.exponents(latent, 8)[0])
@@ -108,7 +115,7 @@ def test_lowered_matrix(quantizer):
                        latent + (torch.from_numpy(meant * 2.0**-quantizer.exponent) - latent))
 
 
-@pytest.mark.parametrize("quantizer", FROZEN, ids=str)
+@pytest.mark.parametrize("quantizer", FROZEN, ids=title)
 def test_power_of_two_coefficients(quantizer):
     latent = matrix()
     quantizer = quantizer.with_exponent(quantizer.exponents(latent, 8)[0])
@@ -119,14 +126,14 @@ def test_power_of_two_coefficients(quantizer):
         assert coefficients.max() == 1
 
 
-@pytest.mark.parametrize("quantizer", QUANTIZERS, ids=str)
+@pytest.mark.parametrize("quantizer", QUANTIZERS, ids=title)
 def test_coefficient_bits(quantizer):
     latent = matrix()
     largest = quantizer.with_exponent(quantizer.exponents(latent, 8)[0]).lower(latent)
     assert 128 <= largest.coefficients.max() <= 256
 
 
-@pytest.mark.parametrize("quantizer", QUANTIZERS + FROZEN, ids=str)
+@pytest.mark.parametrize("quantizer", QUANTIZERS + FROZEN, ids=title)
 def test_largest_coefficients(quantizer):
     _, most = quantizer.exponents(matrix(), 8)
     for exponent, limit in ((most, 1 << 14), (most + 9, (1 << 15) - 1)):
@@ -135,7 +142,7 @@ def test_largest_coefficients(quantizer):
         assert limit / 2 <= lowered.coefficients.max() <= limit
 
 
-@pytest.mark.parametrize("quantizer", QUANTIZERS + FROZEN, ids=str)
+@pytest.mark.parametrize("quantizer", QUANTIZERS + FROZEN, ids=title)
 def test_straight_through(quantizer):
     latent = matrix().requires_grad_()
     (quantizer.effective(latent) * 3).sum().backward()

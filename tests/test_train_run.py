@@ -1,0 +1,170 @@
+"""A whole training run on a task that takes seconds."""
+
+import csv
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from ternloom.model.dataset import Dataset, DatasetError, save
+from ternloom.model.file import load
+from ternloom.model.format import Fixed, Ternary
+from ternloom.model.network import Cell
+from ternloom.train.accuracy import Accuracy, integer_accuracy
+from ternloom.train.recipe import RecipeError
+from ternloom.train.run import train
+
+
+pytestmark = pytest.mark.train
+
+RECIPE = """
+name = "tiny"
+data = "waves.safetensors"
+cell = "{cell}"
+units = 16
+weights = "{weights}"
+activations = "{activations}"
+float_epochs = 12
+epochs = 20
+learning_rate = 0.01
+float_learning_rate = 0.02
+batch = 12
+dropout = 0.1
+distillation = 0.5
+seed = 3
+
+[augment]
+stretch = 0.1
+noise = 0.1
+trim = 1
+"""
+
+
+def waves(seed=1):
+    """Noisy sines of three frequencies and any phase, 8 to 16 steps."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(360) % 3
+    sequences = []
+    for label in labels:
+        steps = np.arange(random.integers(8, 17))
+        phase = random.uniform(0, 6.28) + steps * (0.4, 0.9, 1.6)[label]
+        values = np.stack([np.sin(phase), np.cos(phase)], axis=1)
+        values += random.normal(0, 0.1, values.shape)
+        sequences.append(np.floor(32 * values).astype(np.int16))
+    split = np.array(["train", "train", "valid", "test"])[np.arange(360) // 3 % 4]
+    return Dataset(name="waves", sequences=sequences, labels=labels, split=split,
+                   classes=("slow", "medium", "fast"), format=Fixed(8, 5),
+                   notes={"source": "drawn at random"})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("train")
+    save(waves(), folder / "waves.safetensors")
+    return folder
+
+
+def recipe(folder, name, **choices):
+    choices = {"cell": "gru-reset-after", "weights": "ternary", "activations": "ternary"} | choices
+    path = folder / f"{name}.toml"
+    path.write_text(RECIPE.format(**choices))
+    return path
+
+
+@pytest.mark.parametrize("choices", [
+    {}, {"cell": "lstm", "weights": "binary"},
+    {"cell": "gru-reset-before", "activations": "fixed"},
+    {"cell": "lstm", "weights": "planes", "activations": "planes"},
+], ids=str)
+def test_accuracy(folder, choices):
+    """The task is learnt in floating point, in few bits, and the integers decide the same."""
+    name = "-".join(choices.values()) or "default"
+    out = folder / f"{name}.safetensors"
+    result = train(recipe(folder, name, **choices), out)
+    assert result.float_accuracy.test >= 0.97
+    assert result.quantized_accuracy.test >= 0.9
+    assert result.integer_accuracy == result.quantized_accuracy
+    network = load(out)
+    assert integer_accuracy(network, waves()) == result.integer_accuracy
+    assert network.labels == ("slow", "medium", "fast")
+    assert network.notes["recipe"] == f"{name}.toml"
+    assert (network.notes["data"], network.notes["data source"]) == ("waves", "drawn at random")
+    noted = Accuracy.from_note(network.notes["float accuracy"])
+    assert noted.test == pytest.approx(result.float_accuracy.test, abs=1e-4)
+
+
+def content(path):
+    return path.read_bytes(), path.with_suffix(".csv").read_bytes()
+
+
+def test_determinism(folder):
+    """The same seed makes the same bytes, whatever PyTorch drew before; another one doesn't."""
+    path = recipe(folder, "twice")
+    files = []
+    for name, threads in (("first", 1), ("second", 2)):
+        torch.manual_seed(threads)
+        train(path, folder / f"{name}.safetensors", epochs=2)
+        files.append(content(folder / f"{name}.safetensors"))
+    assert files[0] == files[1]
+    path.write_text(path.read_text().replace("seed = 3", "seed = 4"))
+    train(path, folder / "third.safetensors", epochs=2)
+    assert content(folder / "third.safetensors")[1] != files[0][1]
+
+
+def test_global_state(folder):
+    """A run leaves PyTorch's random state and threads as they were."""
+    threads = torch.get_num_threads()
+    torch.manual_seed(8)
+    expected = torch.rand(3)
+    torch.manual_seed(8)
+    train(recipe(folder, "state"), folder / "state.safetensors", epochs=1)
+    assert torch.equal(torch.rand(3), expected)
+    assert torch.get_num_threads() == threads
+
+
+def test_curve(folder):
+    out, seen = folder / "curve.safetensors", []
+    result = train(recipe(folder, "curve"), out, epochs=2,
+                   progress=lambda epoch, epochs: seen.append((epoch, epochs)))
+    assert [(epoch.stage, epoch.epoch, epochs) for epoch, epochs in seen] \
+        == [("float", 1, 2), ("float", 2, 2), ("quantized", 1, 2), ("quantized", 2, 2)]
+    assert [epoch for epoch, _ in seen] == result.curve
+    with out.with_suffix(".csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert list(lines[0]) == [field.name for field in dataclasses.fields(result.curve[0])]
+    assert [float(line["valid_loss"]) for line in lines] \
+        == pytest.approx([epoch.valid_loss for epoch in result.curve], abs=1e-6)
+
+
+def test_no_epochs(folder):
+    """Calibration alone makes a sound network of the float one."""
+    result = train(recipe(folder, "none"), folder / "none.safetensors", epochs=0)
+    assert result.curve == []
+    assert result.network.layers[0].state_format == Ternary()
+    assert result.network.layers[0].cell is Cell.GRU_RESET_AFTER
+
+
+def test_negative_epochs(folder):
+    with pytest.raises(RecipeError, match="^Epochs must not be negative, not -1$"):
+        train(recipe(folder, "negative"), folder / "negative.safetensors", epochs=-1)
+
+
+def test_missing_data(folder):
+    path = recipe(folder, "lost")
+    path.write_text(path.read_text().replace("waves", "missing"))
+    with pytest.raises(DatasetError, match="missing.safetensors cannot be read"):
+        train(path, folder / "lost.safetensors")
+    assert not (folder / "lost.safetensors").exists()
+
+
+def test_data_without_test_part(folder):
+    data = waves()
+    save(dataclasses.replace(data, split=np.where(data.split == "test", "train", data.split)),
+         folder / "partial.safetensors")
+    path = recipe(folder, "partial")
+    path.write_text(path.read_text().replace("waves", "partial"))
+    with pytest.raises(RecipeError) as caught:
+        train(path, folder / "out.safetensors")
+    assert str(caught.value) == (f"{folder / 'partial.safetensors'} must have sequences in its "
+                                 "parts train, valid and test")
