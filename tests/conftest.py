@@ -1,11 +1,18 @@
 """Options of the whole suite."""
 
-__all__ = ["pytest_addoption", "pytest_sessionfinish"]
+__all__ = ["pytest_addoption", "pytest_ignore_collect", "pytest_sessionfinish"]
 
 
 def pytest_addoption(parser):
     parser.addoption("--no-skips", action="store_true",
                      help="fail if a test was skipped or expected to fail, or if none ran")
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Leave out the modules that import PyTorch where no training test is wanted."""
+    if "not train" in config.getoption("markexpr") and collection_path.match("test_train_*.py"):
+        return "\npytestmark = pytest.mark.train\n" in collection_path.read_text() or None
+    return None
 
 
 def pytest_sessionfinish(session):
