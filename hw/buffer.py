@@ -98,7 +98,7 @@ class InputBuffer(wiring.Component):
             ]
 
         sub_bits = (geometry.words_per_row - 1).bit_length()
-        sub = Signal(sub_bits)
+        sub = Signal(max(sub_bits, 1))
         chosen = Signal(geometry.simd * self._code_width)
         padded = Cat(read.data, Const(0, geometry.words_per_row * len(chosen)))
         m.d.comb += read.addr.eq(Cat((self.i_word >> sub_bits)[:len(row)], read_bank))

@@ -7,9 +7,9 @@ from amaranth.lib.wiring import In, Out
 
 from ternloom.hw.arith import delayed, quantized, rounded, saturated
 from ternloom.hw.table import Function, Table
+from ternloom.model.geometry import Source
 from ternloom.model.network import Cell
 from ternloom.model.schedule import lane_latency
-from ternloom.model.geometry import Source
 
 
 __all__ = ["GruAfterLane", "GruBeforeLane", "Lane", "LstmLane", "make_lane"]
@@ -56,17 +56,19 @@ class Lane(wiring.Component):
             "o_reset_valid": Out(1),
             "o_reset_code":  Out(width),
         })
+        self._unit = [self.i_unit]
 
     def _strobes(self, m, gate, cycles):
-        """A gate's strobe and unit after 0 to ``cycles`` cycles."""
+        """A gate's strobe, and the unit, after 0 to at least ``cycles`` cycles."""
         name = self._layer.cell.gates[gate]
         strobe = Signal(name=f"{name}_valid")
         m.d.comb += strobe.eq(self.i_valid & (self.i_gate == gate))
-        strobes, units = [strobe], [self.i_unit]
+        strobes = [strobe]
         for _ in range(cycles):
             strobes.append(delayed(m, strobes[-1], 1))
-            units.append(delayed(m, units[-1], 1))
-        return strobes, units
+        while len(self._unit) <= cycles:
+            self._unit.append(delayed(m, self._unit[-1], 1))
+        return strobes, self._unit
 
     def _memory(self, m, name, shape):
         """Ports of a memory with one entry a unit."""
@@ -106,7 +108,7 @@ class Lane(wiring.Component):
 class LstmLane(Lane):
     """c' = f*c + i*g, h = o*tanh(c'); rows i, f, g, o.
 
-    A code comes 10 cycles after the pre-activation of o; two multipliers.
+    A code comes 12 cycles after the pre-activation of o; two multipliers.
     """
 
     latency = lane_latency(Cell.LSTM, Source.STATE)
@@ -118,13 +120,13 @@ class LstmLane(Lane):
 
         m.submodules.gates = gates = Table(precision, Function.SIGMOID, Function.TANH)
         m.d.comb += [gates.i_value.eq(self.i_value), gates.i_select.eq(self.i_gate == 2)]
-        strobe_i, _ = self._strobes(m, 0, 2)
-        strobe_f, _ = self._strobes(m, 1, 4)
-        strobe_g, unit_g = self._strobes(m, 2, 6)
-        strobe_o, _ = self._strobes(m, 3, 9)
+        strobe_i, _ = self._strobes(m, 0, 3)
+        strobe_f, unit_f = self._strobes(m, 1, 5)
+        strobe_g, unit_g = self._strobes(m, 2, 7)
+        strobe_o, _ = self._strobes(m, 3, 11)
 
         write, read = self._memory(m, "cells", signed(state.width))
-        old = self._old_state(m, read, self.i_unit)
+        old = self._old_state(m, read, unit_f[1])
 
         gate_i   = Signal.like(gates.o)
         gate     = Signal.like(gates.o)
@@ -133,20 +135,20 @@ class LstmLane(Lane):
         kept     = Signal.like(product)
         total    = Signal(signed(len(product) + 1))
         self.cell = cell = Signal(signed(state.width))
-        with m.If(strobe_i[2]):
+        with m.If(strobe_i[3]):
             m.d.sync += gate_i.eq(gates.o)
         m.d.sync += [
             gate.eq(gates.o),
-            operand.eq(Mux(strobe_g[2], gate_i << (state.frac - fraction), old)),
+            operand.eq(Mux(strobe_g[3], gate_i << (state.frac - fraction), old)),
             product.eq(gate * operand),
         ]
-        with m.If(strobe_f[4]):
+        with m.If(strobe_f[5]):
             m.d.sync += kept.eq(product)
-        with m.If(strobe_g[4]):
-            m.d.sync += total.eq(kept + product)
         with m.If(strobe_g[5]):
+            m.d.sync += total.eq(kept + product)
+        with m.If(strobe_g[6]):
             m.d.sync += cell.eq(saturated(m, rounded(m, total, fraction, state.rounding), state))
-        m.d.comb += [write.en.eq(strobe_g[6]), write.addr.eq(unit_g[6]), write.data.eq(cell)]
+        m.d.comb += [write.en.eq(strobe_g[7]), write.addr.eq(unit_g[7]), write.data.eq(cell)]
 
         m.submodules.output = output = Table(precision, Function.TANH)
         argument = Signal(signed(precision.preact.width))
@@ -155,11 +157,11 @@ class LstmLane(Lane):
 
         gate_o = Signal(signed(fraction + 1))
         result = Signal(signed(2 * fraction + 2))
-        m.d.comb += gate_o.eq(delayed(m, gates.o, 6))
+        m.d.comb += gate_o.eq(delayed(m, gates.o, 7))
         m.d.sync += [
             result.eq(gate_o * output.o),
             self.o_code.eq(quantized(m, result, 2 * fraction, self._layer.state_format)),
-            self.o_valid.eq(strobe_o[9]),
+            self.o_valid.eq(strobe_o[11]),
         ]
 
         return m
@@ -168,7 +170,7 @@ class LstmLane(Lane):
 class GruAfterLane(Lane):
     """n = tanh(ax + r*ah), h' = n + z*(h - n); rows r, z, n.
 
-    A code comes 11 cycles after the pre-activation of n; two multipliers.
+    A code comes 13 cycles after the pre-activation of n; two multipliers.
     """
 
     latency = lane_latency(Cell.GRU_RESET_AFTER, Source.STATE)
@@ -180,9 +182,9 @@ class GruAfterLane(Lane):
 
         m.submodules.gates = gates = Table(precision, Function.SIGMOID)
         m.d.comb += gates.i_value.eq(self.i_value)
-        strobe_r, _ = self._strobes(m, 0, 2)
-        strobe_z, _ = self._strobes(m, 1, 2)
-        strobe_n, unit_n = self._strobes(m, 2, 10)
+        strobe_r, _ = self._strobes(m, 0, 3)
+        strobe_z, _ = self._strobes(m, 1, 3)
+        strobe_n, unit_n = self._strobes(m, 2, 12)
 
         gate_r  = Signal.like(gates.o)
         gate_z  = Signal.like(gates.o)
@@ -191,23 +193,23 @@ class GruAfterLane(Lane):
         product = Signal(signed(preact.width + fraction + 1))
         total   = Signal(signed(preact.width + fraction + 2))
         self.preact = argument = Signal(signed(preact.width), name="preact")
-        with m.If(strobe_r[2]):
+        with m.If(strobe_r[3]):
             m.d.sync += gate_r.eq(gates.o)
-        with m.If(strobe_z[2]):
+        with m.If(strobe_z[3]):
             m.d.sync += gate_z.eq(gates.o)
         m.d.sync += [
             operand.eq(gate_r),
-            factor.eq(delayed(m, self.i_value, 1)),
+            factor.eq(delayed(m, self.i_value, 2)),
             product.eq(operand * factor),
-            total.eq((delayed(m, self.i_aside, 3) << fraction) + product),
+            total.eq((delayed(m, self.i_aside, 4) << fraction) + product),
             argument.eq(quantized(m, total, preact.frac + fraction, preact)),
         ]
 
         m.submodules.candidate = candidate = Table(precision, Function.TANH)
         m.d.comb += candidate.i_value.eq(argument)
         write, read = self._memory(m, "states", signed(precision.state.width))
-        old = self._old_state(m, read, unit_n[5])
-        self._blend(m, strobe_n[7:], unit_n[7:], candidate.o, delayed(m, gate_z, 5), old, write)
+        old = self._old_state(m, read, unit_n[7])
+        self._blend(m, strobe_n[9:], unit_n[9:], candidate.o, delayed(m, gate_z, 6), old, write)
 
         return m
 
@@ -215,7 +217,7 @@ class GruAfterLane(Lane):
 class GruBeforeLane(Lane):
     """n = tanh(Wx + U(r*h)), h' = n + z*(h - n); rows r, z of all units, then n of all units.
 
-    A code of r*h comes 5 cycles after the pre-activation of r, a code of h 6 cycles after that of n;
+    A code of r*h comes 6 cycles after the pre-activation of r, a code of h 7 cycles after that of n;
     two multipliers.
     """
 
@@ -229,12 +231,12 @@ class GruBeforeLane(Lane):
 
         m.submodules.gates = gates = Table(precision, Function.SIGMOID, Function.TANH)
         m.d.comb += [gates.i_value.eq(self.i_value), gates.i_select.eq(self.i_gate == 2)]
-        strobe_r, _ = self._strobes(m, 0, 4)
-        strobe_z, unit_z = self._strobes(m, 1, 2)
-        strobe_n, unit_n = self._strobes(m, 2, 5)
+        strobe_r, _ = self._strobes(m, 0, 5)
+        strobe_z, unit_z = self._strobes(m, 1, 3)
+        strobe_n, unit_n = self._strobes(m, 2, 6)
 
         write, read = self._memory(m, "states", signed(state.width))
-        old = self._old_state(m, read, self.i_unit)
+        old = self._old_state(m, read, unit_n[1])
 
         gate    = Signal.like(gates.o)
         operand = Signal.like(old)
@@ -244,19 +246,19 @@ class GruBeforeLane(Lane):
             operand.eq(old),
             product.eq(gate * operand),
             self.o_reset_code.eq(quantized(m, product, state.frac + fraction, form)),
-            self.o_reset_valid.eq(strobe_r[4]),
+            self.o_reset_valid.eq(strobe_r[5]),
         ]
 
         update = Signal.like(gates.o)
         write_z, read_z = self._memory(m, "updates", update.shape())
         m.d.comb += [
-            write_z.en.eq(strobe_z[2]),
-            write_z.addr.eq(unit_z[2]),
+            write_z.en.eq(strobe_z[3]),
+            write_z.addr.eq(unit_z[3]),
             write_z.data.eq(gates.o),
-            read_z.addr.eq(unit_n[1]),
+            read_z.addr.eq(unit_n[2]),
         ]
         m.d.sync += update.eq(read_z.data)
-        self._blend(m, strobe_n[2:], unit_n[2:], gates.o, update, old, write)
+        self._blend(m, strobe_n[3:], unit_n[3:], gates.o, update, old, write)
 
         return m
 

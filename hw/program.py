@@ -20,6 +20,14 @@ __all__ = ["BlockProgram", "Program", "decode_width", "layer_program", "make_ele
            "readout_program"]
 
 
+#: Gain, and offset a lane: an element's ``sum of products = gain * o + offset``.
+_CONSTANTS = {
+    Element.XNOR_POPCOUNT:  (2, -1),
+    Element.GATED_POPCOUNT: (1, -1),
+    Element.SHIFT_ADD:      (1, 0),
+}
+
+
 def make_element(geometry):
     """A fresh element of the kind, width and lanes that the geometry asks for."""
     match geometry.element:
@@ -161,17 +169,19 @@ def _spread(geometry, values):
 class _Feed:
     """How a block's activations reach its elements, and what that adds to a dot."""
 
-    def __init__(self, geometry, block, form, element):
+    def __init__(self, geometry, block, form):
         self.serial = block.serial > 1
-        self.form, self.element, self.block = form, element, block
+        self.form = form
+        self.element_gain, offset = _CONSTANTS[geometry.element]
+        self.offset = offset * geometry.simd * block.words
         one_bit = geometry.activation_bits == 1
         if self.serial:
             self.width = block.serial
-            self.gain = element.gain / 2 if one_bit else element.gain
+            self.gain = self.element_gain / 2 if one_bit else self.element_gain
             self.lane_low, self.lane_high = 0, 1
             self.pad = _zero_bits_value(form)
         else:
-            self.gain = element.gain
+            self.gain = self.element_gain
             if geometry.element is Element.SHIFT_ADD:
                 self.lane_low, self.lane_high = _value_range(form)
                 self.pad = _zero_bits_value(form)
@@ -188,7 +198,7 @@ class _Feed:
         lanes = codes.astype(np.int64)
         total = lanes.sum(axis=(-1, -2))
         padding = (lanes * absent).sum(axis=(-1, -2)) * self.pad
-        offset = self.element.offset * self.block.words
+        offset = self.offset
         if not self.serial:
             return offset - padding
         ones = (1 << self.width) - 1
@@ -200,7 +210,7 @@ class _Feed:
         lanes = codes.astype(np.int64) * ~absent
         positive = (lanes > 0).sum(axis=(-1, -2))
         negative = (lanes < 0).sum(axis=(-1, -2))
-        offset = self.element.offset * self.block.words
+        offset = self.offset
         padded = (codes.astype(np.int64) * absent).sum(axis=(-1, -2)) * self.lane_pad
         low, high = self.lane_low, self.lane_high
         if self.serial and self.one_bit:
@@ -208,7 +218,7 @@ class _Feed:
         ones = (1 << self.width) - 1 if self.serial else 1
         lowest = positive * low - negative * high + padded - offset
         highest = positive * high - negative * low + padded - offset
-        return lowest * ones // self.element.gain, highest * ones // self.element.gain
+        return lowest * ones // self.element_gain, highest * ones // self.element_gain
 
     @property
     def lane_pad(self):
@@ -218,7 +228,7 @@ class _Feed:
         return -1 if self.one_bit else 0
 
 
-def _block_program(geometry, block, matrix, form, mix, element):
+def _block_program(geometry, block, matrix, form, mix):
     gates = len(matrix.coefficients[0]) // geometry.total
     shape = (matrix.planes, gates, geometry.total)
     codes = matrix.codes.reshape(shape + (-1,))[:, list(block.gates)]
@@ -226,7 +236,7 @@ def _block_program(geometry, block, matrix, form, mix, element):
     pad = 1 if geometry.weight_bits == 1 else 0
     words = _arrange(geometry, block, codes, pad)
     absent = geometry.columns(block) < 0
-    feed = _Feed(geometry, block, form, element)
+    feed = _Feed(geometry, block, form)
     spread = _spread(geometry, coefficients)
     flat = spread.reshape(geometry.chains, block.dots)
     weights = (1,) if feed.serial or geometry.element is Element.SHIFT_ADD else mix
@@ -299,7 +309,6 @@ def _mix(geometry, form):
 
 def layer_program(layer, geometry):
     """Program of a recurrent layer."""
-    element = make_element(geometry)
     mix = _mix(geometry, layer.state_format)
     parts, biases = [], []
     bias = layer.bias.astype(np.int64).reshape(len(layer.cell.gates), layer.units)
@@ -307,7 +316,7 @@ def layer_program(layer, geometry):
         is_input = block.source is Source.INPUT
         matrix = layer.input if is_input else layer.recurrent
         form = layer.input_format if is_input else layer.state_format
-        parts.append(_block_program(geometry, block, matrix, form, mix, element))
+        parts.append(_block_program(geometry, block, matrix, form, mix))
         if is_input:
             biases.append(_spread(geometry, bias[None, list(block.gates)])
                           .reshape(geometry.chains, block.rows))
@@ -322,7 +331,6 @@ def layer_program(layer, geometry):
 def readout_program(readout, geometry):
     """Program of a readout."""
     mix = _mix(geometry, readout.input_format)
-    part = _block_program(geometry, geometry.blocks[0], readout.weights, readout.input_format, mix,
-                          make_element(geometry))
+    part = _block_program(geometry, geometry.blocks[0], readout.weights, readout.input_format, mix)
     bias = readout.bias.astype(np.int64).reshape(1, -1)
     return _assemble(geometry, [part], [bias], readout.shift, mix, False)

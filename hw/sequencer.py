@@ -71,7 +71,7 @@ class Sequencer(wiring.Component):
     @staticmethod
     def _constant(m, name, values, index):
         """A signal that has one constant value for each block."""
-        signal = Signal(range(max(values) + 1), name=name)
+        signal = Signal(range(max(*values, 1) + 1), name=name)
         with m.Switch(index):
             for block, value in enumerate(values):
                 with m.Case(block):
@@ -83,7 +83,8 @@ class Sequencer(wiring.Component):
         blocks, control = self._blocks, self.o_control
 
         running    = Signal()
-        idle       = Signal(range(max(b.period - b.words * b.serial for b in blocks) + 1))
+        gaps       = [b.period - b.words * b.serial for b in blocks]
+        idle       = Signal(range(max(*gaps, 1) + 1))
         group      = Signal(range(max(max(b.groups for b in blocks), 2)))
         base       = Signal.like(self.o_address)
         last_word  = Signal()
@@ -92,8 +93,7 @@ class Sequencer(wiring.Component):
         words  = self._constant(m, "words", [b.words - 1 for b in blocks], self.o_block)
         planes = self._constant(m, "planes", [b.serial - 1 for b in blocks], self.o_block)
         groups = self._constant(m, "groups", [b.groups - 1 for b in blocks], self.o_block)
-        gaps   = self._constant(m, "gaps", [b.period - b.words * b.serial for b in blocks],
-                                self.o_block)
+        gap    = self._constant(m, "gap", gaps, self.o_block)
         m.d.comb += [
             control.valid.eq(running & (idle == 0)),
             control.first.eq((self.o_word == 0) & (self.o_plane == 0)),
@@ -114,15 +114,15 @@ class Sequencer(wiring.Component):
             with m.If(last_word):
                 m.d.sync += self.o_plane.eq(Mux(control.last, 0, self.o_plane + 1))
         with m.If(group_ends):
-            m.d.sync += [base.eq(self.o_address + 1), group.eq(group + 1), idle.eq(gaps)]
+            m.d.sync += [base.eq(self.o_address + 1), group.eq(group + 1), idle.eq(gap)]
         with m.If(block_ends):
             m.d.sync += [group.eq(0), running.eq(0), idle.eq(0)]
 
-        self._start(m, running, block_ends, idle, base)
+        self._start(m, running, block_ends, idle, gaps, base)
 
         return m
 
-    def _start(self, m, running, block_ends, idle, base):
+    def _start(self, m, running, block_ends, idle, gaps, base):
         """Let the next block in, also in the last cycle of the one before."""
         blocks, waits = self._blocks, self._waits
         recurrent = [b.source is not Source.INPUT for b in blocks]
@@ -169,8 +169,7 @@ class Sequencer(wiring.Component):
             self.o_release.eq(block_ends & (self.o_block == inputs[-1])),
         ]
 
-        first_gap = self._constant(m, "first_gap",
-                                   [b.period - b.words * b.serial for b in blocks], upcoming)
+        first_gap = self._constant(m, "first_gap", gaps, upcoming)
         begin, last = Signal(init=1), Signal()
         with m.If(may_start):
             m.d.sync += self.o_block.eq(upcoming)

@@ -7,6 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from ternloom.hw.arith import delayed
 from ternloom.model import table
 
 
@@ -38,10 +39,10 @@ class Table(wiring.Component):
     -------
     i_value : pre-activation
     i_select : 1
-    o : gate value, two cycles later.
+    o : gate value, three cycles later: a block RAM is read through its output register.
     """
 
-    latency = 2
+    latency = 3
 
     def __init__(self, precision, *functions):
         self._precision = precision
@@ -57,12 +58,9 @@ class Table(wiring.Component):
         preact, gate_frac = self._precision.preact, self._precision.gate_frac
 
         magnitude = Signal(preact.width - 1)
-        negative  = Signal()
-        select    = Signal()
         lowest    = self.i_value == preact.low
         m.d.comb += magnitude.eq(Mux(lowest, preact.high,
                                      Mux(self.i_value < 0, -self.i_value, self.i_value)))
-        m.d.sync += [negative.eq(self.i_value < 0), select.eq(self.i_select)]
 
         entries = [int(entry) for function in self._functions
                    for entry in function.half(preact, gate_frac)]
@@ -70,11 +68,14 @@ class Table(wiring.Component):
         port = rom.read_port()
         m.d.comb += port.addr.eq(Cat(magnitude, self.i_select)[:len(port.addr)])
 
+        entry    = Signal.like(port.data)
+        negative = delayed(m, self.i_value[-1], 2)
+        select   = delayed(m, self.i_select, 2)
         mirrored = Signal(signed(gate_frac + 2))
         tops = [(1 << gate_frac) if function is Function.SIGMOID else 0
                 for function in self._functions]
         top = Mux(select, tops[-1], tops[0]) if len(set(tops)) > 1 else tops[0]
-        m.d.comb += mirrored.eq(top - port.data)
-        m.d.sync += self.o.eq(Mux(negative, mirrored, port.data))
+        m.d.comb += mirrored.eq(top - entry)
+        m.d.sync += [entry.eq(port.data), self.o.eq(Mux(negative, mirrored, entry))]
 
         return m
