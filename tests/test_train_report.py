@@ -10,7 +10,7 @@ from ternloom.model.file import load as load_network
 from ternloom.model.network import Cell, Weight
 from ternloom.train.accuracy import Accuracy, integer_accuracy
 from ternloom.train.recipe import Activation, load_recipe
-from ternloom.train.report import main, matrix_bits
+from ternloom.train.report import main, markdown, matrix_bits
 
 
 EXAMPLES = pathlib.Path(__file__).resolve().parent.parent / "examples"
@@ -78,6 +78,36 @@ def test_results(tmp_path):
     main([str(EXAMPLES), str(path)])
     assert json.loads(path.read_text()) == json.loads((EXAMPLES / "results.json").read_text())
     assert [row["name"] for row in json.loads(path.read_text())] == [path.stem for path in RECIPES]
+
+
+ROW = {"name": "one", "cell": "lstm", "units": 8, "weights": "binary", "activations": "ternary",
+       "weight_bits": 12345, "float_test": 0.9967, "integer_test": 0.99}
+LINE = "| `one` | lstm, 8 units | binary | ternary | 12,345 | 99.67 % | 99.00 % | 0.67 |"
+
+
+def test_markdown():
+    head, rule, line, end = markdown([ROW]).split("\n")
+    assert (line, end) == (LINE, "")
+    assert head.count("|") == rule.count("|") == line.count("|")
+
+
+def test_readme(tmp_path):
+    path = tmp_path / "README.md"
+    for before in ("", "old\n"):
+        path.write_text(f"Text\n<!-- networks -->\n{before}<!-- /networks -->\nmore\n")
+        main([str(tmp_path), str(tmp_path / "results.json"), "--readme", str(path)])
+        assert path.read_text() == (f"Text\n<!-- networks -->\n{markdown([])}"
+                                    "<!-- /networks -->\nmore\n")
+
+
+def test_readme_without_marks(tmp_path, capsys):
+    path = tmp_path / "README.md"
+    path.write_text("<!-- /networks --> and <!-- networks -->\n")
+    with pytest.raises(SystemExit) as caught:
+        main([str(tmp_path), str(tmp_path / "results.json"), "--readme", str(path)])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == ("Document must have the lines <!-- networks --> and "
+                                       "<!-- /networks -->\n")
 
 
 def test_matrix_bits():

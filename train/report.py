@@ -1,20 +1,23 @@
 """Write the table of the shipped networks, with each one's accuracy computed anew.
 
-    python -m ternloom.train.report examples examples/results.json
+    python -m ternloom.train.report examples examples/results.json --readme README.md
 """
 
 import argparse
 import json
 import pathlib
 
-from ternloom.model.dataset import DatasetError, load as load_dataset
+from ternloom.model.dataset import load as load_dataset
 from ternloom.model.file import load as load_network
-from ternloom.model.network import NetworkError
 from ternloom.train.accuracy import Accuracy, integer_accuracy
-from ternloom.train.recipe import RecipeError, load_recipe
+from ternloom.train.recipe import load_recipe
 
 
-__all__ = ["main", "matrix_bits", "report"]
+__all__ = ["main", "markdown", "matrix_bits", "report"]
+
+
+#: What the table stands between in a document.
+_MARKS = "<!-- networks -->\n", "<!-- /networks -->"
 
 
 def _matrices(network):
@@ -75,17 +78,44 @@ def report(folder):
     return rows
 
 
+def markdown(rows):
+    """The rows as a table of Markdown, in percent of the test part."""
+    lines = ["| network | cell | weights | activations | weight bits | float | integer | lost |",
+             "|---|---|---|---|--:|--:|--:|--:|"]
+    for row in rows:
+        before, after = 100 * row["float_test"], 100 * row["integer_test"]
+        lines.append(f"| `{row['name']}` | {row['cell']}, {row['units']} units | {row['weights']} "
+                     f"| {row['activations']} | {row['weight_bits']:,} | {before:.2f} % "
+                     f"| {after:.2f} % | {before - after:.2f} |")
+    return "\n".join(lines) + "\n"
+
+
+def _with_table(text, table):
+    """A document with the table between its marks; a ``ValueError`` if it has none."""
+    opening, closing = _MARKS
+    before, found, rest = text.partition(opening)
+    _, ending, after = rest.partition(closing)
+    if not found or not ending:
+        raise ValueError(f"Document must have the lines {opening.strip()} and {closing}")
+    return before + opening + table + closing + after
+
+
 def main(arguments=None):
-    """Write the table as JSON."""
+    """Write the table as JSON, and into a document."""
     parser = argparse.ArgumentParser(prog="python -m ternloom.train.report", description=__doc__)
     parser.add_argument("folder", metavar="FOLDER", type=pathlib.Path,
                         help="folder of recipes and networks")
     parser.add_argument("path", metavar="PATH", type=pathlib.Path, help="file to write")
+    parser.add_argument("--readme", metavar="PATH", type=pathlib.Path,
+                        help="document to put the table into, between its marks")
     options = parser.parse_args(arguments)
     try:
         rows = report(options.folder)
         options.path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    except (NetworkError, DatasetError, RecipeError, OSError) as error:
+        if options.readme is not None:
+            text = options.readme.read_text(encoding="utf-8")
+            options.readme.write_text(_with_table(text, markdown(rows)), encoding="utf-8")
+    except (OSError, ValueError) as error:
         parser.exit(2, f"{error}\n")
 
 
