@@ -149,20 +149,6 @@ def test_golden_model_saturation(cell):
     assert_exact(msgspec.structs.replace(RECIPE, cell=cell, activations=Activation.FIXED), scale=30)
 
 
-def test_uncalibrated_network():
-    network = RecurrentNetwork(Cell.LSTM, 5, 3, 1, 4)
-    with pytest.raises(ValueError, match="^Network must be calibrated before it is lowered$"):
-        lower(network, "test")
-
-
-def test_latent_bounds():
-    network = quantized(RECIPE, scale=100)
-    network.clip()
-    for weight, quantizer in network.matrices():
-        assert bool((weight.abs() <= quantizer.bound()).all())
-        assert bool((weight.abs() == quantizer.bound()).any())
-
-
 def test_every_gradient():
     for cell, activations in itertools.product(Cell, Activation):
         network = quantized(msgspec.structs.replace(RECIPE, cell=cell, activations=activations))

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from ternloom.model.format import Format
 from ternloom.model.network import Cell, Precision
-from ternloom.train.quantize import grid, sigmoid_gate, tanh_gate, to_code
+from ternloom.train.quantize import grid, sigmoid_gate, straight_through, tanh_gate, to_code
 from ternloom.train.weights import MatrixQuantizer
 
 
@@ -44,8 +44,8 @@ class LayerQuantization:
 def quantize_bias(bias, frac):
     """Round biases half up to ``frac`` fraction bits; the gradient passes unchanged."""
     with torch.no_grad():
-        change = torch.floor(bias * 2.0**frac + 0.5) * 2.0**-frac - bias
-    return bias + change
+        rounded = torch.floor(bias * 2.0**frac + 0.5) * 2.0**-frac
+    return straight_through(bias, rounded)
 
 
 class _FloatArithmetic:

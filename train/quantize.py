@@ -14,7 +14,23 @@ from ternloom.model import table
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 
 
-__all__ = ["code_values", "grid", "sigmoid_gate", "tanh_gate", "to_code", "value_frac"]
+__all__ = ["code_values", "grid", "sigmoid_gate", "straight_through", "tanh_gate", "to_code",
+           "value_frac"]
+
+
+class _Replace(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, latent, value):
+        return value
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient, None
+
+
+def straight_through(latent, value):
+    """Exactly ``value``, whose gradient goes to ``latent`` unchanged."""
+    return _Replace.apply(latent, value)
 
 
 class _Grid(torch.autograd.Function):

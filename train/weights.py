@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from ternloom.model.network import Matrix, Weight
+from ternloom.train.quantize import straight_through
 
 
 __all__ = ["MatrixQuantizer", "alternating", "power_of_two", "ternary_scale"]
@@ -141,8 +142,8 @@ class MatrixQuantizer:
         with torch.no_grad():
             codes, scales = self.fit(latent)
             scales = self.coefficients(scales) * 2.0**-self.exponent
-            change = (codes * scales[:, :, None]).sum(0) - latent
-        return latent + change
+            meant = (codes * scales[:, :, None]).sum(0)
+        return straight_through(latent, meant)
 
     def bound(self):
         """Latent weights are clipped to this magnitude, (rows, 1) or a number.
