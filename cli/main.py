@@ -7,8 +7,10 @@ import importlib.metadata
 import os
 import signal
 import sys
+import tempfile
 import textwrap
 import time
+import warnings
 
 from ternloom.cli.error import INTERRUPTED, MISTAKEN, UserError, message
 
@@ -96,8 +98,7 @@ def main(arguments=None):
         with _interruptible():
             return _run(sys.argv[1:] if arguments is None else list(arguments))
     except KeyboardInterrupt:
-        print("ternloom: interrupted, nothing was left behind", file=sys.stderr)
-        return INTERRUPTED
+        return _end("interrupted, nothing was left behind", INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output went away; what Python flushes at exit must go nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -106,8 +107,14 @@ def main(arguments=None):
         line = message(error)
         if line is None:
             raise
-        print(f"ternloom: {line}", file=sys.stderr)
-        return MISTAKEN
+        return _end(line, MISTAKEN)
+
+
+def _end(line, status):
+    """Say why it ends, as the last and only word: Amaranth would warn of what wasn't elaborated."""
+    warnings.simplefilter("ignore")
+    print(f"ternloom: {line}", file=sys.stderr)
+    return status
 
 
 def _run(arguments):
@@ -115,10 +122,28 @@ def _run(arguments):
     chosen = parser(verb if verb in VERBS else None).parse_args(arguments)
     from ternloom.cli.console import Console
     console = Console(machine=chosen.json)
-    outcome = chosen.run(chosen, console)
+    with _scratch():
+        outcome = chosen.run(chosen, console)
     console.show(outcome)
     sys.stdout.flush()
     return outcome.status
+
+
+@contextlib.contextmanager
+def _scratch():
+    """Collect the temporary files of this process and its children, and remove them at the end.
+
+    A compiler that is killed leaves its own behind.
+    """
+    before = os.environ.get("TMPDIR"), tempfile.tempdir
+    with tempfile.TemporaryDirectory(prefix="ternloom-", ignore_cleanup_errors=True) as folder:
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
+        try:
+            yield
+        finally:
+            os.environ.pop("TMPDIR")
+            os.environ.update({"TMPDIR": before[0]} if before[0] else {})
+            tempfile.tempdir = before[1]
 
 
 @contextlib.contextmanager

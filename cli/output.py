@@ -29,6 +29,13 @@ def check(path):
                             "choose another with --output, or remove it")
     elif path.exists() or path.is_symlink():
         raise UserError(f"Output folder {path} exists and is not a folder")
+    _check_above(path)
+
+
+def _check_above(path):
+    for parent in pathlib.Path(path).absolute().parents:
+        if parent.exists() and not parent.is_dir():
+            raise UserError(f"Output {path} must be in a folder, but {parent} is a file")
 
 
 @contextlib.contextmanager
@@ -81,6 +88,7 @@ def file(path):
     place = pathlib.Path(path).resolve()
     if place.is_dir():
         raise UserError(f"Output file {path} must not be a folder")
+    _check_above(path)
     with tempfile.TemporaryDirectory(dir=_anchor(place), prefix=f".{place.name}.") as scratch:
         yield pathlib.Path(scratch, place.name)
         with _undisturbed():

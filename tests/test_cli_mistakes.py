@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import sys
 
 import numpy as np
@@ -16,7 +17,7 @@ from ternloom.model.dataset import Dataset
 from ternloom.model.dataset import save as save_dataset
 from ternloom.model.file import save
 from ternloom.model.format import Fixed
-from ternloom.model.network import Weight
+from ternloom.model.network import Cell, Precision, Weight
 from ternloom.model.random import random_network
 
 
@@ -233,10 +234,11 @@ def test_foreign_folder(place, capsys, verb):
     assert os.listdir(place) == ["mine"]
 
 
-def test_readonly_place(place, capsys):
+def test_folder_below_a_file(place, capsys):
     pathlib.Path("file").write_text("")
-    line = mistake(capsys, "generate", SHIPPED, "-o", "file/out")
-    assert line == f"{place}/file: Not a directory"
+    for verb in (["generate", SHIPPED, "-o"], ["simulate", SHIPPED, "--waves"]):
+        line = mistake(capsys, *verb, "file/out.vcd")
+        assert line == f"Output file/out.vcd must be in a folder, but {place}/file is a file"
 
 
 @pytest.mark.parametrize("name", ["1st", "a-b", ""])
@@ -295,14 +297,15 @@ def test_missing_synthesis(place, capsys, monkeypatch):
     assert os.listdir(place) == []
 
 
-def test_full_folder(place, capsys):
-    """A big network does not fit the smallest board, and the line says by how much."""
-    network = random_network(1, layers=1, units=256, inputs=64, weight=Weight.TERNARY,
-                             state_format="ternary")
+def test_small_board(place, capsys):
+    """A network does not fit the smallest board, and the line says by how much."""
+    network = random_network(1, layers=1, units=160, inputs=13, classes=4, weight=Weight.TERNARY,
+                             cell=Cell.GRU_RESET_AFTER, state_format="ternary",
+                             input_format="ternary", precision=Precision())
     save(network, "big.safetensors")
-    line = mistake(capsys, "synth", "big.safetensors", "--board=icebreaker", "-o", "out")
-    assert line.startswith("the design needs ")
-    assert "iCEBreaker has " in line
+    line = mistake(capsys, "synth", "big.safetensors", "--board=icebreaker", "--pe=1", "--top=core")
+    needed = re.fullmatch(r"the design needs (\d+) block RAM, iCEBreaker \(UP5K\) has 30", line)
+    assert needed and int(needed[1]) > 30
     assert os.listdir(place) == ["big.safetensors"]
 
 
