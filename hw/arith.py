@@ -31,7 +31,8 @@ def rounded(m, value, shift, rounding):
         result = Signal(signed(shape.width - shift), name=f"{value.name}_rounded")
         m.d.comb += result.eq(value << -shift)
         return result
-    biased = Signal(signed(shape.width + 1), name=f"{value.name}_biased")
+    width = max(shape.width, shift) + 1
+    biased = Signal(signed(width), name=f"{value.name}_biased")
     half = 1 << (shift - 1)
     match rounding:
         case Rounding.HALF_UP:
@@ -41,7 +42,7 @@ def rounded(m, value, shift, rounding):
         case Rounding.HALF_EVEN:
             odd = value[shift] if shift < len(value) else value[-1]
             m.d.comb += biased.eq(value + Mux(odd, half, half - 1))
-    result = Signal(signed(max(shape.width + 1 - shift, 1)), name=f"{value.name}_rounded")
+    result = Signal(signed(width - shift), name=f"{value.name}_rounded")
     m.d.comb += result.eq(biased >> shift)
     return result
 

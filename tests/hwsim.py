@@ -1,0 +1,94 @@
+"""Components in Amaranth's simulator, as functions from stimulus to response."""
+
+import numpy as np
+from amaranth import *
+from amaranth.sim import Simulator
+
+
+__all__ = ["Bare", "events", "pack", "play", "unpack"]
+
+
+class Bare(Elaboratable):
+    """A module made by a function, which has inputs and results as attributes.
+
+    Parameters
+    ----------
+    build : function of a module
+        Returns a dict of name to value.
+    """
+
+    def __init__(self, build):
+        self._module = Module()
+        vars(self).update(build(self._module))
+
+    def elaborate(self, platform):
+        return self._module
+
+
+def _plain(value):
+    """Values of structured ports as an integer of their bits."""
+    return value if isinstance(value, int) else value.as_bits()
+
+
+def play(dut, drive, watch):
+    """Drive a component cycle by cycle, from reset, and see what it answers.
+
+    Parameters
+    ----------
+    dut : Elaboratable
+    drive : dict of str to sequence
+        For each input the value in each cycle; all of one length.
+    watch : iterable of str, or dict of str to value
+        Ports, or anything else by a name of one's own.
+
+    Returns
+    -------
+    dict of str to int64 or object array (cycles,)
+        What each watched value is just before the clock edge that ends the cycle.
+    """
+    watched = watch if isinstance(watch, dict) else {name: getattr(dut, name) for name in watch}
+    ports = [(getattr(dut, name), values) for name, values in drive.items()]
+    length, = {len(values) for values in drive.values()}
+    seen = {name: [] for name in watched}
+
+    async def testbench(ctx):
+        held = [None] * len(ports)
+        for cycle in range(length):
+            for index, (port, values) in enumerate(ports):
+                value = values[cycle]
+                value = value if isinstance(value, dict) else int(value)
+                if value != held[index]:
+                    ctx.set(port, value)
+                    held[index] = value
+            for name, value in watched.items():
+                seen[name].append(_plain(ctx.get(value)))
+            await ctx.tick()
+
+    top = Module()
+    top.domains.sync = ClockDomain()
+    top.submodules.dut = dut
+    simulator = Simulator(top)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(testbench)
+    simulator.run()
+    return {name: np.array(values, dtype=object if max(map(abs, values)) >> 62 else np.int64)
+            for name, values in seen.items()}
+
+
+def events(strobe, *values):
+    """Cycles in which a strobe is up, each with what else is there then."""
+    return [(int(cycle), *(int(value[cycle]) for value in values))
+            for cycle in np.flatnonzero(strobe)]
+
+
+def pack(bits, width):
+    """Word of unsigned lanes, lane 0 in the low bits."""
+    return sum(int(value) << (index * width) for index, value in enumerate(bits))
+
+
+def unpack(word, width, lanes, *, signed=False):
+    """Lanes of a word."""
+    values = [(int(word) >> (lane * width)) & ((1 << width) - 1) for lane in range(lanes)]
+    if signed:
+        values = [value - ((value >> (width - 1)) << width) for value in values]
+    return values
