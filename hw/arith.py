@@ -2,6 +2,7 @@
 
 from amaranth import *
 
+from ternloom.model.bounds import signed_width
 from ternloom.model.format import Fixed
 from ternloom.model.rounding import Rounding
 
@@ -11,8 +12,7 @@ __all__ = ["delayed", "quantized", "range_shape", "rounded", "saturated"]
 
 def range_shape(low, high):
     """Signed shape that holds ``low`` to ``high``."""
-    width = 1 + max((~low if low < 0 else low).bit_length(), (~high if high < 0 else high).bit_length())
-    return signed(width)
+    return signed(1 + max((value ^ -(value < 0)).bit_length() for value in (low, high)))
 
 
 def delayed(m, value, cycles):

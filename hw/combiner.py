@@ -184,7 +184,7 @@ class Combiner(wiring.Component):
             places.append(place)
 
         product = self._multiply(m, places)
-        row = Signal(range_shape(program.row_low, program.row_high))
+        row = Signal(program.row_shape)
         addend = self._start(m, places, row)
 
         total = Signal.like(row)

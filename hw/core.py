@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ternloom.hw.layer import RecurrentLayer
+from ternloom.hw.program import layer_program, readout_program
 from ternloom.hw.readout import DenseReadout
 from ternloom.model.geometry import network_geometry
 
@@ -42,8 +43,12 @@ class Core(wiring.Component):
     def __init__(self, network, folding):
         folding.check(network)
         self._network    = network
-        self._geometries = network_geometry(network, folding)
+        geometries = network_geometry(network, folding)
         readout = network.readout
+        self._programs = tuple(
+            layer_program(layer, geometry)
+            for layer, geometry in zip(network.layers, geometries, strict=False)
+        ) + (readout_program(readout, geometries[-1]),)
         self._input_bits = folding.input_lanes * network.input_format.width
         super().__init__({
             "s_axis_tdata":  In(_bytes(self._input_bits)),
@@ -62,19 +67,19 @@ class Core(wiring.Component):
         return self._network
 
     @property
-    def geometries(self):
+    def programs(self):
         """One a layer, then the readout's."""
-        return self._geometries
+        return self._programs
 
     def elaborate(self, platform):
         m = Module()
 
         stages = []
         for index, layer in enumerate(self._network.layers):
-            stage = RecurrentLayer(layer, self._geometries[index])
+            stage = RecurrentLayer(layer, self._programs[index])
             m.submodules[f"layer{index}"] = stage
             stages.append(stage)
-        m.submodules.readout = readout = DenseReadout(self._network.readout, self._geometries[-1])
+        m.submodules.readout = readout = DenseReadout(self._network.readout, self._programs[-1])
         stages.append(readout)
 
         m.d.comb += [

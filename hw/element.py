@@ -67,7 +67,8 @@ class _Netlist:
 
     def count_four(self, a, b, c, d):
         """Two bits of a count of four that never exceeds three: two tables."""
-        return self.node(a ^ b ^ c ^ d), self.node((a & b) | (c & d) | ((a | b) & (c | d)))
+        left, right = self.node(a ^ b), self.node(c ^ d)
+        return self.node(left ^ right), self.node((left & right) | (a & b) | (c & d))
 
     def ripple(self, a, b, carry, width):
         """Bits of ``a + b + carry`` in tables, no operand longer than ``a``."""
@@ -387,7 +388,8 @@ class ShiftAdd(_Element):
     """Binary or ternary weights on fixed-point activations: ``o`` is the sum itself.
 
     A lane is inverted or cleared, which takes one table a bit, and the one that completes a
-    negation enters at the carry input of an adder of the tree: n lanes have n - 1 such inputs.
+    negation enters at the carry input of an adder of the tree: n lanes have n - 1 such inputs, so
+    one lane is negated in full.
 
     Parameters
     ----------
@@ -431,29 +433,40 @@ class ShiftAdd(_Element):
         weight, _ = self._lane(lane)
         return weight[1] if self.weight_bits == 2 else ~weight
 
-    def _operand(self, lane):
+    def _gate(self, weight, value):
+        return value & weight[0].replicate(len(value)) if self.weight_bits == 2 else value
+
+    def _inverted(self, lane):
         """Activation times weight, less one where the weight is negative."""
         weight, activation = self._lane(lane)
-        value = activation ^ self._negative(lane).replicate(self.activation_bits)
-        return value & weight[0].replicate(self.activation_bits) if self.weight_bits == 2 else value
+        return self._gate(weight, activation ^ self._negative(lane).replicate(len(activation)))
+
+    def _negated(self, netlist, lane):
+        """Activation times weight, one bit longer: bits above the lowest one that is set invert."""
+        weight, activation = self._lane(lane)
+        flips, found = [], C(0, 1)
+        for bit in activation:
+            flips.append(found & self._negative(lane))
+            found = netlist.node(found | bit)
+        flips.append(found & self._negative(lane))
+        return self._gate(weight, Cat(activation, activation[-1]) ^ Cat(flips))
 
     def elaborate(self, platform):
         m = Module()
         netlist = _Netlist(m)
-        nodes = [netlist.node(self._operand(lane), signed(self.activation_bits))
-                 for lane in range(self.simd)]
-        negative = [netlist.node(self._negative(lane)) for lane in range(self.simd)]
+        nodes = [netlist.node(self._negated(netlist, 0), signed(self.activation_bits + 1))]
+        nodes += [netlist.node(self._inverted(lane), signed(self.activation_bits))
+                  for lane in range(1, self.simd)]
+        carries = [netlist.node(self._negative(lane)) for lane in range(1, self.simd)]
         levels, phase = (self.simd - 1).bit_length(), 0
         for level in range(levels):
             ahead = level * self.stages // levels - phase
             phase += ahead
             nodes = [netlist.delay(node, ahead) for node in nodes]
-            sums = [self._add(netlist, a, b, netlist.delay(negative.pop(), phase))
+            sums = [self._add(netlist, a, b, netlist.delay(carries.pop(), phase))
                     for a, b in zip(nodes[::2], nodes[1::2], strict=False)]
             nodes = sums + nodes[len(sums) * 2:]
-        last = netlist.delay(negative.pop(), phase)
-        total = netlist.node(nodes[0] + last, signed(len(self.o)))
-        m.d.comb += self.o.eq(netlist.delay(total, self.stages - phase))
+        m.d.comb += self.o.eq(netlist.delay(nodes[0], self.stages - phase))
 
         return m
 

@@ -2,38 +2,16 @@
 
 import dataclasses
 
+from amaranth import *
 from amaranth.back import verilog
 
 from ternloom.hw.core import Core
+from ternloom.hw.report import Probe, describe, probes
 from ternloom.model.folding import Folding
 from ternloom.model.network import Network
 
 
-__all__ = ["Design", "Probe", "generate"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Probe:
-    """A named intermediate as it can be seen in a simulation.
-
-    Parameters
-    ----------
-    name : str
-        For messages.
-    valid, data : str
-        Hierarchical paths below the top module.
-    signed : bool
-    names : tuple of (str, int)
-        Name in the golden model's trace, and unit, of the values in the order in which they appear,
-        one each time ``valid`` is high at a clock edge; over a step, then again. A unit of -1 does
-        not exist.
-    """
-
-    name: str
-    valid: str
-    data: str
-    signed: bool
-    names: tuple[tuple[str, int], ...]
+__all__ = ["Design", "generate"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,11 +23,13 @@ class Design:
     name : str
         Top module.
     verilog : str
+        Plain Verilog-2001; submodules are named after the top and their path.
     network : Network
     folding : Folding
     report : dict
-        ``matrices``: one entry a matrix; ``arrays``: one entry an array.
+        ``matrices`` and ``arrays``, one entry a matrix and an array: see ``report.describe``.
     probes : tuple of Probe
+        Named intermediates.
     """
 
     name: str
@@ -60,6 +40,50 @@ class Design:
     probes: tuple[Probe, ...]
 
 
+class _Roms:
+    """Platform that takes memories which are never written out of the netlist.
+
+    Amaranth emits the contents of a memory bit by bit, which takes minutes for a large network;
+    a module for each distinct ROM takes none. Simulation keeps Amaranth's own memories.
+    """
+
+    def __init__(self, name):
+        self._name = name
+        self._modules = {}
+
+    def get_memory(self, memory):
+        if memory.write_ports:
+            return memory.elaborate(None)
+        width = Shape.cast(memory.shape).width
+        key = width, tuple(value & ((1 << width) - 1) for value in memory.init)
+        module = self._modules.setdefault(key, f"{self._name}.rom{len(self._modules)}")
+        m = Module()
+        for index, port in enumerate(memory.read_ports):
+            m.submodules[f"port{index}"] = Instance(
+                module, i_clk=ClockSignal(port.domain), i_addr=port.addr, o_data=port.data)
+        return m
+
+    def verilog(self):
+        """Text of the ROM modules."""
+        return "".join(_rom(name, *key) for key, name in self._modules.items())
+
+
+def _rom(name, width, words):
+    address = max((len(words) - 1).bit_length(), 1)
+    digits = -(-width // 4)
+    contents = "".join(f"    contents[{index}] = {width}'h{word:0{digits}x};\n"
+                       for index, word in enumerate(words))
+    return (f"\nmodule \\{name} (clk, addr, data);\n"
+            f"  input clk;\n"
+            f"  input [{address - 1}:0] addr;\n"
+            f"  output [{width - 1}:0] data;\n"
+            f"  reg [{width - 1}:0] data;\n"
+            f"  reg [{width - 1}:0] contents [0:{len(words) - 1}];\n"
+            f"  initial begin\n{contents}  end\n"
+            f"  always @(posedge clk) data <= contents[addr];\n"
+            f"endmodule\n")
+
+
 def generate(network, folding, name="ternloom_core"):
     """Emit a core as Verilog.
 
@@ -68,13 +92,19 @@ def generate(network, folding, name="ternloom_core"):
     network : Network
     folding : Folding
     name : str
-        Of the top module; submodules are named ``name.path``.
+        Of the top module.
 
     Returns
     -------
     Design
+
+    Raises
+    ------
+    FoldingError
+        If the folding does not belong to the network.
     """
-    core = Core(network, folding)
-    ports = [getattr(core, member) for member in core.signature.members]
-    text = verilog.convert(core, name=name, ports=ports, strip_internal_attrs=True)
-    return Design(name, text, network, folding, {}, ())
+    core, roms = Core(network, folding), _Roms(name)
+    text = verilog.convert(core, name=name, platform=roms, strip_internal_attrs=True,
+                           emit_src=False)
+    return Design(name, text + roms.verilog(), network, folding,
+                  describe(network, core.programs), probes(network, core.programs))

@@ -1,5 +1,7 @@
 """Elementwise lanes: the pre-activations of a unit become its state and its code."""
 
+import dataclasses
+
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
@@ -7,12 +9,59 @@ from amaranth.lib.wiring import In, Out
 
 from ternloom.hw.arith import delayed, quantized, rounded, saturated
 from ternloom.hw.table import Function, Table
+from ternloom.model.format import Binary, Planes
 from ternloom.model.geometry import Source
 from ternloom.model.network import Cell
 from ternloom.model.schedule import lane_latency
 
 
-__all__ = ["GruAfterLane", "GruBeforeLane", "Lane", "LstmLane", "make_lane"]
+__all__ = ["GruAfterLane", "GruBeforeLane", "Lane", "LaneProbe", "LstmLane", "lane_probes",
+           "make_lane"]
+
+
+@dataclasses.dataclass(frozen=True)
+class LaneProbe:
+    """A signal of a lane that shows named intermediates.
+
+    Parameters
+    ----------
+    name : str
+        Of the signal; it holds a value when that of the name ``name_valid`` is high.
+    signed : bool
+    groups : tuple of tuple of str
+        For each pass over the units, the names of a unit's values.
+    """
+
+    name: str
+    signed: bool
+    groups: tuple[tuple[str, ...], ...]
+
+
+def lane_probes(layer):
+    """What can be watched in a lane of the layer, in the order of the data flow."""
+    gates, form = layer.cell.gates, layer.state_format
+    before = layer.cell is Cell.GRU_RESET_BEFORE
+    passes = (gates[:2], gates[2:]) if before else (gates,)
+    rows = tuple(tuple(f"gate.{gate}.preact" for gate in part) for part in passes)
+    values = tuple(tuple(f"gate.{gate}" for gate in part) for part in passes)
+    found = [LaneProbe("row", True, rows), LaneProbe("gate_value", True, values)]
+    if layer.cell is Cell.GRU_RESET_AFTER:
+        found = [
+            LaneProbe("row", True, ((*rows[0][:2], "gate.n.recurrent"),)),
+            LaneProbe("aside", True, (("gate.n.input",),)),
+            LaneProbe("gate_value", True, (values[0][:2],)),
+            LaneProbe("argument", True, (("gate.n.preact",),)),
+            LaneProbe("candidate_value", True, (("gate.n",),)),
+        ]
+    found.append(LaneProbe("state_value", True,
+                           (("cell" if layer.cell is Cell.LSTM else "state",),)))
+    # The wire form of a binary code is not the code, so it cannot be compared as it is.
+    if not isinstance(form, Binary):
+        is_signed = not isinstance(form, Planes) and getattr(form, "signed", True)
+        if before:
+            found.insert(2, LaneProbe("reset_code", is_signed, (("reset",),)))
+        found.append(LaneProbe("code", is_signed, (("h",),)))
+    return tuple(found)
 
 
 class Lane(wiring.Component):
@@ -70,6 +119,12 @@ class Lane(wiring.Component):
             self._unit.append(delayed(m, self._unit[-1], 1))
         return strobes, self._unit
 
+    def _watch(self, m, name, valid, value):
+        """Give an intermediate a name in waveforms and for probes."""
+        shown  = Signal(value.shape(), name=name)
+        strobe = Signal(name=f"{name}_valid")
+        m.d.comb += [shown.eq(value), strobe.eq(valid)]
+
     def _memory(self, m, name, shape):
         """Ports of a memory with one entry a unit."""
         memory = Memory(shape=shape, depth=max(self._units, 2), init=[])
@@ -95,7 +150,7 @@ class Lane(wiring.Component):
         m.d.sync += product.eq(update * difference)
         total = Signal(signed(len(product) + 1))
         m.d.comb += total.eq((delayed(m, aligned, 2) << fraction) + product)
-        self.state = state_now = Signal(signed(state.width), name="state")
+        state_now = Signal(signed(state.width), name="state")
         value = saturated(m, rounded(m, total, fraction, state.rounding), state)
         m.d.sync += [
             state_now.eq(value),
@@ -103,6 +158,8 @@ class Lane(wiring.Component):
             self.o_valid.eq(strobes[3]),
         ]
         m.d.comb += [write.en.eq(strobes[3]), write.addr.eq(units[3]), write.data.eq(state_now)]
+        self._watch(m, "state_value", strobes[3], state_now)
+        self._watch(m, "code", self.o_valid, self.o_code)
 
 
 class LstmLane(Lane):
@@ -134,7 +191,7 @@ class LstmLane(Lane):
         product  = Signal(signed(len(operand) + fraction + 1))
         kept     = Signal.like(product)
         total    = Signal(signed(len(product) + 1))
-        self.cell = cell = Signal(signed(state.width))
+        cell     = Signal(signed(state.width))
         with m.If(strobe_i[3]):
             m.d.sync += gate_i.eq(gates.o)
         m.d.sync += [
@@ -163,6 +220,10 @@ class LstmLane(Lane):
             self.o_code.eq(quantized(m, result, 2 * fraction, self._layer.state_format)),
             self.o_valid.eq(strobe_o[11]),
         ]
+        self._watch(m, "row", self.i_valid, self.i_value)
+        self._watch(m, "gate_value", delayed(m, self.i_valid, 3), gates.o)
+        self._watch(m, "state_value", strobe_g[7], cell)
+        self._watch(m, "code", self.o_valid, self.o_code)
 
         return m
 
@@ -192,7 +253,7 @@ class GruAfterLane(Lane):
         factor  = Signal.like(self.i_value)
         product = Signal(signed(preact.width + fraction + 1))
         total   = Signal(signed(preact.width + fraction + 2))
-        self.preact = argument = Signal(signed(preact.width), name="preact")
+        n_preact = Signal(signed(preact.width))
         with m.If(strobe_r[3]):
             m.d.sync += gate_r.eq(gates.o)
         with m.If(strobe_z[3]):
@@ -202,14 +263,19 @@ class GruAfterLane(Lane):
             factor.eq(delayed(m, self.i_value, 2)),
             product.eq(operand * factor),
             total.eq((delayed(m, self.i_aside, 4) << fraction) + product),
-            argument.eq(quantized(m, total, preact.frac + fraction, preact)),
+            n_preact.eq(quantized(m, total, preact.frac + fraction, preact)),
         ]
 
         m.submodules.candidate = candidate = Table(precision, Function.TANH)
-        m.d.comb += candidate.i_value.eq(argument)
+        m.d.comb += candidate.i_value.eq(n_preact)
         write, read = self._memory(m, "states", signed(precision.state.width))
         old = self._old_state(m, read, unit_n[7])
         self._blend(m, strobe_n[9:], unit_n[9:], candidate.o, delayed(m, gate_z, 6), old, write)
+        self._watch(m, "row", self.i_valid, self.i_value)
+        self._watch(m, "aside", strobe_n[0], self.i_aside)
+        self._watch(m, "gate_value", strobe_r[3] | strobe_z[3], gates.o)
+        self._watch(m, "argument", strobe_n[6], n_preact)
+        self._watch(m, "candidate_value", strobe_n[9], candidate.o)
 
         return m
 
@@ -217,8 +283,8 @@ class GruAfterLane(Lane):
 class GruBeforeLane(Lane):
     """n = tanh(Wx + U(r*h)), h' = n + z*(h - n); rows r, z of all units, then n of all units.
 
-    A code of r*h comes 6 cycles after the pre-activation of r, a code of h 7 cycles after that of n;
-    two multipliers.
+    A code of r*h comes 6 cycles after the pre-activation of r, a code of h 7 cycles after that of
+    n; two multipliers.
     """
 
     latency       = lane_latency(Cell.GRU_RESET_BEFORE, Source.RESET)
@@ -259,6 +325,9 @@ class GruBeforeLane(Lane):
         ]
         m.d.sync += update.eq(read_z.data)
         self._blend(m, strobe_n[3:], unit_n[3:], gates.o, update, old, write)
+        self._watch(m, "row", self.i_valid, self.i_value)
+        self._watch(m, "gate_value", delayed(m, self.i_valid, 3), gates.o)
+        self._watch(m, "reset_code", self.o_reset_valid, self.o_reset_code)
 
         return m
 

@@ -4,13 +4,12 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ternloom.hw.arith import delayed, range_shape
+from ternloom.hw.arith import delayed
 from ternloom.hw.array import Chain
 from ternloom.hw.buffer import InputBuffer, StateBuffer
 from ternloom.hw.combiner import Combiner, RowCounter
 from ternloom.hw.feed import Feed
 from ternloom.hw.lane import make_lane
-from ternloom.hw.program import layer_program
 from ternloom.hw.sequencer import Sequencer
 from ternloom.model.geometry import Source
 from ternloom.model.network import Cell
@@ -69,10 +68,7 @@ class Array(wiring.Component):
         m = Module()
         program, geometry = self._program, self._program.geometry
 
-        raw = range_shape(min(part.raw_low for part in program.blocks),
-                          max(part.raw_high for part in program.blocks))
-        if min(part.raw_low for part in program.blocks) >= 0:
-            raw = unsigned(max(raw.width - 1, 1))
+        raw = program.raw_shape
         roms = [[program.rom(chain, element) for element in range(geometry.elements)]
                 for chain in range(geometry.chains)]
         m.submodules.sequencer = sequencer = Sequencer(geometry, waits=self._waits,
@@ -141,7 +137,7 @@ class RecurrentLayer(wiring.Component):
     Parameters
     ----------
     layer : Layer
-    geometry : Geometry
+    program : Program
 
     Members
     -------
@@ -153,9 +149,10 @@ class RecurrentLayer(wiring.Component):
         A beat of ``chains`` codes; ``o_last`` if the vector ends its sequence.
     """
 
-    def __init__(self, layer, geometry):
+    def __init__(self, layer, program):
         self._layer    = layer
-        self._geometry = geometry
+        self._program  = program
+        self._geometry = geometry = program.geometry
         super().__init__({
             "i_valid":   In(1),
             "i_data":    In(geometry.beat_lanes * layer.input_format.width),
@@ -177,9 +174,8 @@ class RecurrentLayer(wiring.Component):
         formats = [layer.input_format if block.source is Source.INPUT else layer.state_format
                    for block in geometry.blocks]
         m.submodules.buffer = buffer = InputBuffer(geometry, layer.input_format.width)
-        m.submodules.array = array = Array(layer_program(layer, geometry),
-                                           form=layer.precision.preact, formats=formats,
-                                           waits=waits(layer.cell, geometry))
+        m.submodules.array = array = Array(self._program, form=layer.precision.preact,
+                                           formats=formats, waits=waits(layer.cell, geometry))
         m.d.comb += [
             buffer.i_valid.eq(self.i_valid),
             buffer.i_data.eq(self.i_data),

@@ -1,15 +1,17 @@
 """The program of an array: what its ROMs hold, and the constants that follow from the codes.
 
-An element counts what is cheapest to count (equal bits, products plus one), an input that is fed bit
-by bit is read as offset binary, and lanes without a column hold known codes. What these choices add
-to a dot product is a constant of its row, so it goes into the row's addend here and costs nothing in
-the hardware.
+An element counts what is cheapest to count (equal bits, products plus one), an input that is fed
+bit by bit is read as offset binary, and lanes without a column hold known codes. What these choices
+add to a dot product is a constant of its row, so it goes into the row's addend here and costs
+nothing in the hardware.
 """
 
 import dataclasses
 
 import numpy as np
+from amaranth import unsigned
 
+from ternloom.hw.arith import range_shape
 from ternloom.hw.element import GatedPopcount, ShiftAdd, XnorPopcount
 from ternloom.model.format import Binary, Fixed, Planes
 from ternloom.model.geometry import Element, Source
@@ -118,6 +120,18 @@ class Program:
     split: bool
     row_low: int
     row_high: int
+
+    @property
+    def raw_shape(self):
+        """Of an element's accumulator."""
+        low = min(part.raw_low for part in self.blocks)
+        shape = range_shape(low, max(part.raw_high for part in self.blocks))
+        return shape if low < 0 else unsigned(max(shape.width - 1, 1))
+
+    @property
+    def row_shape(self):
+        """Of a row's sum."""
+        return range_shape(self.row_low, self.row_high)
 
     def rom(self, chain, element):
         """Weight words of one element, in the order in which a step reads them."""

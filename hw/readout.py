@@ -7,7 +7,6 @@ from amaranth.lib.wiring import In, Out
 from ternloom.hw.arith import delayed
 from ternloom.hw.buffer import InputBuffer
 from ternloom.hw.layer import Array
-from ternloom.hw.program import readout_program
 from ternloom.model.network import When
 from ternloom.model.schedule import COMBINER, exit_latency
 
@@ -81,7 +80,7 @@ class DenseReadout(wiring.Component):
     Parameters
     ----------
     readout : Readout
-    geometry : Geometry
+    program : Program
 
     Members
     -------
@@ -93,9 +92,10 @@ class DenseReadout(wiring.Component):
     A readout that speaks at the last step drops the other vectors, one a cycle.
     """
 
-    def __init__(self, readout, geometry):
+    def __init__(self, readout, program):
         self._readout  = readout
-        self._geometry = geometry
+        self._program  = program
+        self._geometry = geometry = program.geometry
         super().__init__({
             "i_valid":   In(1),
             "i_data":    In(geometry.beat_lanes * readout.input_format.width),
@@ -112,7 +112,7 @@ class DenseReadout(wiring.Component):
         readout, geometry = self._readout, self._geometry
 
         m.submodules.buffer = buffer = InputBuffer(geometry, readout.input_format.width)
-        m.submodules.array = array = Array(readout_program(readout, geometry), form=readout.logits,
+        m.submodules.array = array = Array(self._program, form=readout.logits,
                                            formats=[readout.input_format], waits=(0,))
         m.submodules.queue = queue = OutputQueue(readout)
         reading, dropped = Signal(), Signal()

@@ -1,0 +1,85 @@
+"""What a core holds and what can be watched in it: report lines and probes."""
+
+import dataclasses
+
+from ternloom.hw.lane import lane_probes
+from ternloom.model.geometry import Source
+
+
+__all__ = ["Probe", "describe", "probes"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Probe:
+    """A named intermediate as it can be seen in a simulation.
+
+    Parameters
+    ----------
+    name : str
+        For messages.
+    valid, data : str
+        Hierarchical paths below the top module.
+    signed : bool
+        How ``data`` is to be read.
+    names : tuple of (str, int)
+        Name in the golden model's trace, and unit, of the values in the order in which they appear
+        over a step, one each time ``valid`` is high at a clock edge. A unit of -1 does not exist.
+    """
+
+    name: str
+    valid: str
+    data: str
+    signed: bool
+    names: tuple[tuple[str, int], ...]
+
+
+def probes(network, programs):
+    """Probes of all lanes of all layers, in the order of the data flow."""
+    found = []
+    for index, (layer, program) in enumerate(zip(network.layers, programs, strict=False)):
+        geometry = program.geometry
+        for kind in lane_probes(layer):
+            for chain in range(geometry.chains):
+                path = f"layer{index}.lane{chain}.{kind.name}"
+                units = [unit if (unit := local * geometry.chains + chain) < geometry.total else -1
+                         for local in range(geometry.units)]
+                names = tuple((f"layer{index}.{name}", unit)
+                              for group in kind.groups for unit in units for name in group)
+                found.append(Probe(path, f"{path}_valid", path, kind.signed, names))
+    return tuple(found)
+
+
+def describe(network, programs):
+    """Report of a core.
+
+    Returns
+    -------
+    dict
+        ``matrices``: for each, ``name``, ``rows``, ``columns``, ``planes``, ``weight``, ``bits`` of
+        its codes, and ``roms`` of ``rom_width`` by ``rom_depth`` bits that hold it together with
+        the layer's other matrices. ``arrays``: for each, the element, its lanes and widths.
+    """
+    matrices, arrays = [], []
+    parts = [(f"layer{index}", {"input": layer.input, "recurrent": layer.recurrent})
+             for index, layer in enumerate(network.layers)]
+    parts.append(("readout", {"weights": network.readout.weights}))
+    for (name, held), program in zip(parts, programs, strict=True):
+        geometry = program.geometry
+        depth = sum(block.groups * block.words for block in geometry.blocks)
+        width = geometry.simd * geometry.weight_bits
+        for kind, matrix in held.items():
+            matrices.append({
+                "name": f"{name}.{kind}", "weight": matrix.weight.value, "rows": matrix.rows,
+                "columns": matrix.columns, "planes": matrix.planes,
+                "bits": matrix.codes.size * (2 if matrix.weight.value == "ternary" else 1),
+                "roms": geometry.chains * geometry.elements, "rom_width": width,
+                "rom_depth": depth})
+        arrays.append({
+            "name": name, "element": geometry.element.value, "chains": geometry.chains,
+            "elements": geometry.elements, "simd": geometry.simd,
+            "lanes": geometry.chains * geometry.elements * geometry.simd,
+            "accumulator_bits": program.raw_shape.width, "row_bits": program.row_shape.width,
+            "serial_planes": max(block.serial for block in geometry.blocks
+                                 if block.source is Source.INPUT),
+            "busy_cycles": geometry.busy_cycles, "ideal_cycles": geometry.ideal_cycles})
+    return {"matrices": matrices, "arrays": arrays}
