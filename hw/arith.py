@@ -12,7 +12,7 @@ __all__ = ["delayed", "quantized", "range_shape", "rounded", "saturated"]
 
 def range_shape(low, high):
     """Signed shape that holds ``low`` to ``high``."""
-    return signed(1 + max((value ^ -(value < 0)).bit_length() for value in (low, high)))
+    return signed(signed_width(low, high))
 
 
 def delayed(m, value, cycles):
