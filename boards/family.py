@@ -42,6 +42,8 @@ class Family:
         Of the bitstream.
     constraints, routed : str
         Names of the files that go into nextpnr and come out of it.
+    output : str
+        Option of nextpnr that names the latter.
     resources : dict of str to tuple of str
         What a report names, and the bel types of nextpnr that it is the sum of.
     """
@@ -53,6 +55,7 @@ class Family:
     extension: str
     constraints: str
     routed: str
+    output: str
     resources: dict
 
     def pin_lines(self, port, pin):
@@ -60,7 +63,7 @@ class Family:
         return _PIN_LINES[self.name](port, pin)
 
     def place_arguments(self, part):
-        """Arguments of nextpnr for a part: the part, the constraints and the routed design.
+        """Arguments of nextpnr for a part: the part and the constraints.
 
         Parameters
         ----------
@@ -91,20 +94,18 @@ def _gowin_pin(port, pin):
 
 def _ice40_place(family, part):
     device, package = part
-    return ("--" + device, "--package", package, "--pcf", family.constraints,
-            "--asc", family.routed)
+    return ("--" + device, "--package", package, "--pcf", family.constraints)
 
 
 def _ecp5_place(family, part):
     device, package, speed = part
-    return ("--" + device, "--package", package, "--speed", speed, "--lpf", family.constraints,
-            "--textcfg", family.routed)
+    return ("--" + device, "--package", package, "--speed", speed, "--lpf", family.constraints)
 
 
 def _gowin_place(family, part):
     device, series = part
     return ("--device", device, "--vopt", f"family={series}",
-            "--vopt", f"cst={family.constraints}", "--write", family.routed)
+            "--vopt", f"cst={family.constraints}")
 
 
 _PIN_LINES = {"ice40": _ice40_pin, "ecp5": _ecp5_pin, "gowin": _gowin_pin}
@@ -121,7 +122,7 @@ ICE40 = Family(
     # Without -dsp nothing becomes an SB_MAC16.
     synthesis="synth_ice40 -dsp -device u",
     place=tool.NEXTPNR_ICE40, packer=tool.ICEPACK, extension="bin",
-    constraints="pins.pcf", routed="routed.asc",
+    constraints="pins.pcf", routed="routed.asc", output="--asc",
     resources={
         "logic cells": ("ICESTORM_LC",),
         "block RAM":   ("ICESTORM_RAM",),
@@ -135,7 +136,7 @@ ECP5 = Family(
     # Wide LUTs cost a quarter more LUT4 on popcounts and gain no clock.
     synthesis="synth_ecp5 -nowidelut",
     place=tool.NEXTPNR_ECP5, packer=tool.ECPPACK, extension="bit",
-    constraints="pins.lpf", routed="routed.config",
+    constraints="pins.lpf", routed="routed.config", output="--textcfg",
     resources={
         "LUT":       ("TRELLIS_COMB",),
         "FF":        ("TRELLIS_FF",),
@@ -149,7 +150,7 @@ GOWIN = Family(
     name="gowin",
     synthesis="synth_gowin -family gw1n",
     place=tool.NEXTPNR_GOWIN, packer=tool.GOWIN_PACK, extension="fs",
-    constraints="pins.cst", routed="routed.json",
+    constraints="pins.cst", routed="routed.json", output="--write",
     resources={
         "LUT":          ("LUT4",),
         "ALU":          ("ALU",),

@@ -1,5 +1,6 @@
 """From a core to a bitstream: Yosys, nextpnr and a packer, as one value with a digest."""
 
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -226,7 +227,7 @@ def _commands(board, seed, frequency, bitstream):
     family = board.family
     place = ("--json", "netlist.json", "--report", "report.json", "--seed", str(seed),
              "--freq", f"{frequency:g}", "--timing-allow-fail",
-             *family.place_arguments(board.part))
+             *family.place_arguments(board.part), family.output, family.routed)
     commands = [Command("synthesize", YOSYS, ("-q", "-s", "synthesize.ys")),
                 Command("place and route", family.place, place)]
     if bitstream is not None:
@@ -267,15 +268,19 @@ def _run(planned, command, folder):
         return command.tool.run(command.arguments, folder, log)
     except ToolFailed:
         if command.tool is planned.board.family.place:
-            _refuse_large(planned, command, folder)
+            with contextlib.suppress(ToolFailed):
+                _refuse_large(planned, command, folder)
         raise
 
 
 def _refuse_large(planned, command, folder):
     """Raise ``TooLarge`` if packing alone, which stops before any placement, shows why."""
-    arguments = (*command.arguments, "--pack-only")
-    command.tool.run(arguments, folder, "pack-only.log")
-    usage = report.utilization(report.read_json(folder / "report.json"), planned.board.family)
+    family = planned.board.family
+    # What is not placed cannot be written: nextpnr-ice40 crashes on it.
+    outputs = (family.output, family.routed)
+    arguments = [word for word in command.arguments if word not in outputs]
+    command.tool.run((*arguments, "--pack-only"), folder, "pack-only.log")
+    usage = report.utilization(report.read_json(folder / "report.json"), family)
     overflow = report.first_overflow(usage)
     if overflow is not None:
         resource, use = overflow

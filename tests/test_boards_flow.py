@@ -80,6 +80,19 @@ MEMORY = """\
 """
 
 
+#: Nine multipliers beside the core's own.
+MULTIPLIERS = """\
+  reg [143:0] factors;
+  (* keep *) reg [143:0] products;
+  always @(posedge clk) factors <= {factors[135:0], s_axis_tdata};
+  genvar place;
+  generate for (place = 0; place < 9; place = place + 1) begin : multiplier
+    wire [7:0] a = factors[16 * place +: 8], b = factors[16 * place + 8 +: 8];
+    always @(posedge clk) products[16 * place +: 16] <= a * b;
+  end endgenerate
+"""
+
+
 def test_shape():
     shape = CoreShape.of(design())
     assert shape == CoreShape("loom", 8, 16, 2, beats=3, classes=4)
@@ -162,12 +175,17 @@ def test_refusal(arguments, message):
     assert str(error.value) == message
 
 
-def test_too_large(tmp_path):
+@pytest.mark.parametrize(("extra", "resource", "needed", "available"), [
+    (MEMORY.format(depth=4096), "block RAM", 65, 30),
+    (MULTIPLIERS, "DSP", 10, 8),
+])
+def test_too_large(tmp_path, extra, resource, needed, available):
     with pytest.raises(TooLarge) as error:
-        flow.build("icebreaker", design(MEMORY.format(depth=4096)), work_dir=tmp_path)
-    assert str(error.value) == ("the design needs 65 block RAM, iCEBreaker (UP5K) has 30")
+        flow.build("icebreaker", design(extra), work_dir=tmp_path)
+    assert str(error.value) == (f"the design needs {needed} {resource}, "
+                                f"iCEBreaker (UP5K) has {available}")
     assert (error.value.resource, error.value.needed, error.value.available) == (
-        "block RAM", 65, 30)
+        resource, needed, available)
     assert os.listdir(tmp_path) == []
 
 
