@@ -110,6 +110,7 @@ def tables(place, data):
                   f"{built['clock']['asked']:g} MHz asked for"),
         ("utilization", synth.sentence(built)),
         ("bitstream", place / "bitstream" / built["bitstream"]),
+        ("load it", built["program"].format(place / "bitstream" / built["bitstream"])),
         ("picture", place / "picture.png"),
         ("time", f"{data['seconds']:.0f} s"),
     ]

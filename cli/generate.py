@@ -37,13 +37,12 @@ def run(chosen, console):
         with console.progress("Generating"):
             design, report = produce(place, network, spread, chosen.name, clips.sequences)
     data = {"output": str(chosen.output), **report}
-    matrices = design.report["matrices"] if "matrices" in design.report else ()
     pairs = [("Verilog", f"{chosen.output}/{chosen.name}.v, {report['lines']:,} lines"),
              ("vectors", f"{chosen.output}/vectors, {report['vectors']['sequences']} sequences of "
                          f"{clips.name}, {report['vectors']['cycles']:,} cycles"),
              ("try", f"cd {chosen.output}/vectors && iverilog -o bench testbench.v "
                      f"../{chosen.name}.v && vvp bench")]
-    return Outcome(data, (facts(pairs), _matrices(matrices)))
+    return Outcome(data, (facts(pairs), *_tables(design.report)))
 
 
 def produce(place, network, spread, name, sequences):
@@ -66,5 +65,14 @@ def produce(place, network, spread, name, sequences):
     return design, report
 
 
-def _matrices(matrices):
-    return table("Weights", ("", ">rows", ">columns"), matrices)
+def _tables(report):
+    memories = [(each["name"], each["weight"], each["planes"], each["rows"], each["columns"],
+                 f"{each['bits']:,}",
+                 f"{each['roms']} x {each['rom_depth']:,} x {each['rom_width']}")
+                for each in report["matrices"]]
+    arrays = [(each["name"], each["element"], each["lanes"], each["accumulator_bits"],
+               each["row_bits"]) for each in report["arrays"]]
+    return (table("Weights, and the ROMs that hold those of a layer: number x words x bits",
+                  ("", "weights", ">planes", ">rows", ">columns", ">bits", ">ROMs"), memories),
+            table("Arrays, and the widths that the weights make necessary",
+                  ("", "element", ">lanes", ">sum bits", ">row bits"), arrays))

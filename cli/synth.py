@@ -67,7 +67,10 @@ def build_into(folder, console, network, spread, board, chosen):
 
 def describe(result):
     """A result as JSON values."""
+    from ternloom.boards import registry
+
     return {"board": result.board, "top": result.top, "seed": result.seed,
+            "program": registry.find(result.board).program,
             "clock": dataclasses.asdict(result.clock),
             "utilization": {name: dataclasses.asdict(usage)
                             for name, usage in result.utilization.items()},
@@ -86,7 +89,8 @@ def tables(place, data):
              ("clock", f"{clock['achieved']:.1f} MHz reached, {clock['asked']:g} MHz asked for"),
              ("folder", place)]
     if data["bitstream"]:
-        first.append(("bitstream", f"{place}/{data['bitstream']}"))
+        path = f"{place}/{data['bitstream']}"
+        first += [("bitstream", path), ("load it", data["program"].format(path))]
     return (facts(first), table("Utilization", ("", ">used", ">available", ">share"), rows))
 
 
