@@ -1,0 +1,118 @@
+"""Area a lane of the processing elements on iCE40 and ECP5, and the clock they reach."""
+
+import collections
+import json
+import pathlib
+import tempfile
+
+from amaranth import *
+from amaranth.back import verilog
+
+from ternloom.boards import synthesis
+from ternloom.boards.family import FAMILIES
+from ternloom.boards.tool import NEXTPNR_ECP5, NEXTPNR_ICE40, YOSYS
+from ternloom.hw.element import GatedPopcount, ShiftAdd, XnorPopcount
+
+
+__all__ = ["TITLE", "clock", "netlist", "rows", "tables"]
+
+TITLE = ("Processing elements: LUT4 a lane (a bit of a carry chain is one LUT), and the clock in "
+         "MHz between registers on UP5K and ECP5 speed grade 6")
+
+#: Name, what makes it, the floor, and what a straightforward description takes as we measured it.
+_ELEMENTS = (
+    ("XNOR", XnorPopcount, 2.6, "2.4 (32 lanes)"),
+    ("ternary x ternary", lambda simd: GatedPopcount(simd, weight_bits=2, activation_bits=2), 5.2,
+     "5.7 (32 lanes)"),
+    ("ternary x 8 bit", lambda simd: ShiftAdd(simd, weight_bits=2, activation_width=8), 28.0,
+     "26 (32 lanes)"),
+)
+
+_PLACE = {
+    "ice40": (NEXTPNR_ICE40, ("--up5k", "--package", "sg48", "--pcf-allow-unconstrained")),
+    "ecp5": (NEXTPNR_ECP5, ("--25k", "--package", "CABGA256", "--speed", "6",
+                            "--lpf-allow-unconstrained")),
+}
+
+#: Lanes of which the clock is measured too.
+_PLACED = 64
+
+
+class _Harness(Elaboratable):
+    """An element between registers that take no table: a shift register in, kept ones out."""
+
+    def __init__(self, element):
+        self._element = element
+        self.i = Signal()
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.element = element = self._element
+        width = len(element.weights) + len(element.activations)
+        shifted = Signal(width)
+        result = Signal.like(element.o, attrs={"keep": 1})
+        m.d.sync += [shifted.eq(Cat(self.i, shifted)), result.eq(element.o)]
+        m.d.comb += Cat(element.weights, element.activations).eq(shifted)
+
+        return m
+
+
+def netlist(element, family, folder):
+    """Cells of an element between registers, as Yosys writes them: a list of dicts."""
+    harness = _Harness(element)
+    (folder / "element.v").write_text(verilog.convert(harness, name="element", ports=[harness.i]))
+    (folder / "adders.v").write_text(synthesis.ADDERS)
+    (folder / "element.ys").write_text(synthesis.script(["element.v"], "element", FAMILIES[family],
+                                                        adders=True))
+    YOSYS.run(("-q", "-s", "element.ys"), folder, "element.log")
+    written = json.loads((folder / "netlist.json").read_text())
+    return list(written["modules"]["element"]["cells"].values())
+
+
+def tables(cells, family):
+    """LUT4 that a netlist takes, and how many of them sit in carry chains.
+
+    An ECP5 carry cell stands for two tables. On iCE40 a carry sits beside its table, but one that
+    no table shares, one that a signal of the fabric enters and one that leaves other than through
+    its table take a logic cell more each.
+    """
+    kinds = collections.Counter(cell["type"] for cell in cells)
+    if family == "ecp5":
+        return kinds["LUT4"] + 2 * kinds["CCU2C"], 2 * kinds["CCU2C"]
+    pins = [cell["connections"] for cell in cells if cell["type"] == "SB_CARRY"]
+    luts = [cell["connections"] for cell in cells if cell["type"] == "SB_LUT4"]
+    beside = {(lut["I1"][0], lut["I2"][0], lut["I3"][0]) for lut in luts}
+    carries = {pin["CO"][0] for pin in pins}
+    alone = sum((pin["I0"][0], pin["I1"][0], pin["CI"][0]) not in beside for pin in pins)
+    enter = sum(pin["CI"][0] not in carries | {"0", "1"} for pin in pins)
+    taken = {bit for cell in cells for name, bits in cell["connections"].items() for bit in bits
+             if (cell["type"], name) not in (("SB_CARRY", "CI"), ("SB_CARRY", "CO"),
+                                             ("SB_LUT4", "I3"))}
+    return len(luts) + alone + enter + len(carries & taken), len(pins)
+
+
+def clock(family, folder):
+    """MHz between registers of the netlist in ``folder``, after place and route with one seed."""
+    place, options = _PLACE[family]
+    place.run((*options, "--json", "netlist.json", "--seed", "1", "--freq", "120", "--quiet",
+               "--timing-allow-fail", "--report", "report.json"), folder, "place.log")
+    report = json.loads((folder / "report.json").read_text())
+    return min(domain["achieved"] for domain in report["fmax"].values())
+
+
+def rows(lanes=(32, 64)):
+    """One row an element, number of lanes and family, as dicts."""
+    return [_row(element, simd, family) for element in _ELEMENTS for simd in lanes
+            for family in _PLACE]
+
+
+def _row(element, simd, family):
+    name, build, floor, straightforward = element
+    with tempfile.TemporaryDirectory(prefix="ternloom-") as folder:
+        folder = pathlib.Path(folder)
+        cells = netlist(build(simd), family, folder)
+        total, carry = tables(cells, family)
+        mhz = f"{clock(family, folder):.0f}" if simd == _PLACED else ""
+    return {"element": name, "lanes": simd, "family": family, "LUT4": total, "in carries": carry,
+            "LUT4/lane": f"{total / simd:.2f}", "floor": f"{floor:.1f}",
+            "straightforward": straightforward, "MHz": mhz}
