@@ -100,6 +100,8 @@ class UartTop(wiring.Component):
         None takes the board's clock as it is.
     frequency, baud : int
     invert_led : bool
+    core : function of dict to Elaboratable, or None
+        See ``UartCore``.
 
     Members
     -------
@@ -109,8 +111,8 @@ class UartTop(wiring.Component):
         Lit when a byte from the host was lost.
     """
 
-    def __init__(self, shape, *, pll, frequency, baud, invert_led):
-        self._core       = UartCore(shape, frequency=frequency, baud=baud)
+    def __init__(self, shape, *, pll, frequency, baud, invert_led, core=None):
+        self._core       = UartCore(shape, frequency=frequency, baud=baud, core=core)
         self._pll        = pll
         self._invert_led = invert_led
         super().__init__({"clk": In(1), "rx": In(1), "tx": Out(1), "led": Out(1)})

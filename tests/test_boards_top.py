@@ -3,17 +3,33 @@
 import dataclasses
 
 import numpy as np
+import pytest
 from amaranth import ClockDomain, Module, ResetSignal, Signal
 from amaranth.back import verilog
+from amaranth.lib.wiring import In
 from amaranth.sim import Simulator
 
 from ternloom.boards.link import pack_vector, unpack_vector
 from ternloom.boards.shape import CoreShape
 from ternloom.boards.top import Harness, UartCore, UartTop
+from ternloom.hw.core import Core
+from ternloom.hw.emit import generate
+from ternloom.model.folding import Folding
+from ternloom.model.format import Fixed, Ternary
+from ternloom.model.golden import run
+from ternloom.model.network import Cell, Weight, When
+from ternloom.model.random import random_network, random_sequences
 
 
 BIT = 8
 SHAPE = CoreShape("summer", input_width=16, output_width=24, winner_width=2, beats=3, classes=3)
+
+
+def beats_of(input_format, lanes, vector):
+    """Values of ``s_axis_tdata`` that carry a vector."""
+    bits = [int(value) for value in input_format.bits(np.asarray(vector, dtype=np.int64))]
+    return [sum(code << lane * input_format.width for lane, code in enumerate(bits[at:at + lanes]))
+            for at in range(0, len(bits), lanes)]
 
 
 def summer(ports):
@@ -98,6 +114,60 @@ def test_sequences():
     assert answers == [([total, 1000 - total, 0], int(total < 500)) for total in sums]
 
 
+def real(network, folding):
+    """The generated core as ``UartCore`` takes it."""
+    def core(ports):
+        m = Module()
+        m.submodules.core = inside = Core(network, folding)
+        for name, port in ports.items():
+            if name in ("clk", "rst"):
+                continue
+            own = getattr(inside, name)
+            to_core = inside.signature.members[name].flow is In
+            m.d.comb += own.eq(port) if to_core else port.eq(own)
+        return m
+    return core
+
+
+@pytest.mark.parametrize(("cell", "when"), [(Cell.GRU_RESET_AFTER, When.EVERY),
+                                            (Cell.LSTM, When.LAST)])
+def test_network(cell, when):
+    """A real core behind its UART gives the golden model's logits and winners."""
+    network = random_network(3, cell=cell, when=when, layers=1, units=5, inputs=3, classes=4,
+                             input_format=Fixed(4, 2), state_format=Ternary(),
+                             weight=Weight.TERNARY)
+    folding = Folding.uniform(network, pe=2, simd=3)
+    sequences = random_sequences(4, network, 3, steps=(1, 4))
+    shape = CoreShape.of(generate(network, folding))
+    dut = UartCore(shape, frequency=8_000_000, baud=1_000_000, core=real(network, folding))
+    size = shape.classes * shape.output_bytes + shape.winner_bytes
+    counts = [len(sequence) if when is When.EVERY else 1 for sequence in sequences]
+    answers = []
+
+    async def host(ctx):
+        due = 0
+        for sequence in sequences:
+            for number, vector in enumerate(sequence, 1):
+                last = number == len(sequence)
+                beats = beats_of(network.input_format, folding.input_lanes, vector)
+                await put(ctx, dut.rx, pack_vector(beats, shape.input_bytes, last=last))
+                due += when is When.EVERY or last
+                while len(answers) < due:
+                    await ctx.delay(BIT * 1e-6)
+        assert not ctx.get(dut.lost)
+
+    async def listener(ctx):
+        for _ in range(sum(counts)):
+            answer = await get(ctx, dut.tx, size)
+            answers.append(unpack_vector(answer, shape.classes, shape.output_bytes))
+
+    simulate(dut, host, listener)
+    expected = run(network, sequences)
+    assert answers == [(logits.tolist(), winner)
+                       for rows, winners in zip(expected.logits, expected.winners)
+                       for logits, winner in zip(rows, winners.tolist())]
+
+
 def test_overrun():
     """A host that sends on while answers are on their way loses bytes, and the board says so."""
     shape = dataclasses.replace(SHAPE, beats=1, input_width=8)
@@ -138,11 +208,34 @@ def test_restart():
 
 
 def test_board_reset():
-    """The board's own reset ends after its block RAM is ready, and again after a break."""
-    top = UartTop(SHAPE, pll=None, frequency=8_000_000, baud=1_000_000, invert_led=True)
-    text = verilog.convert(top, name="top")
-    assert "summer " in text
-    assert ".rst(rst)" in text
+    """A board hears nothing for the 1024 cycles that its block RAM needs, and all of it later."""
+    dut = UartTop(SHAPE, pll=None, frequency=8_000_000, baud=1_000_000, invert_led=True,
+                  core=summer)
+    answers, leds = [], []
+
+    async def clock(ctx):
+        while True:
+            for level in (0, 1):
+                ctx.set(dut.clk, level)
+                await ctx.delay(0.5e-6)
+
+    async def host(ctx):
+        ctx.set(dut.rx, 1)
+        await put(ctx, dut.rx, pack_vector([7, 7, 7], 2, last=True))
+        await ctx.delay(1024e-6)
+        await put(ctx, dut.rx, pack_vector([4, 5, 6], 2, last=True))
+
+    async def listener(ctx):
+        answers.append(unpack_vector(await get(ctx, dut.tx, 10), 3, 3))
+        leds.append(ctx.get(dut.led))
+
+    simulator = Simulator(dut)
+    simulator.add_testbench(clock, background=True)
+    simulator.add_testbench(host)
+    simulator.add_testbench(listener)
+    simulator.run()
+    assert answers == [([15, 985, 0], 1)]
+    assert leds == [1]
 
 
 def test_harness_registers():
