@@ -189,19 +189,15 @@ class _Feed:
         self.element_gain, offset = _CONSTANTS[geometry.element]
         self.offset = offset * geometry.simd * block.words
         one_bit = geometry.activation_bits == 1
+        self.gain = self.element_gain
+        self.pad = _zero_bits_value(form)
+        self.lane_low, self.lane_high = _value_range(form)
         if self.serial:
             self.width = block.serial
             self.gain = self.element_gain / 2 if one_bit else self.element_gain
-            self.lane_low, self.lane_high = 0, 1
-            self.pad = _zero_bits_value(form)
-        else:
-            self.gain = self.element_gain
-            if geometry.element is Element.SHIFT_ADD:
-                self.lane_low, self.lane_high = _value_range(form)
-                self.pad = _zero_bits_value(form)
-            else:
-                self.lane_low, self.lane_high = -1, 1
-                self.pad = -1 if one_bit else 0
+        elif geometry.element is not Element.SHIFT_ADD:
+            self.lane_low, self.lane_high = -1, 1
+            self.pad = -1 if one_bit else 0
         self.one_bit = one_bit
 
     def constants(self, codes, absent):
@@ -224,22 +220,20 @@ class _Feed:
         lanes = codes.astype(np.int64) * ~absent
         positive = (lanes > 0).sum(axis=(-1, -2))
         negative = (lanes < 0).sum(axis=(-1, -2))
-        offset = self.offset
-        padded = (codes.astype(np.int64) * absent).sum(axis=(-1, -2)) * self.lane_pad
-        low, high = self.lane_low, self.lane_high
-        if self.serial and self.one_bit:
-            low = -1
+        low, high, pad = (self._accumulated(value)
+                          for value in (self.lane_low, self.lane_high, self.pad))
         ones = (1 << self.width) - 1 if self.serial else 1
-        lowest = positive * low - negative * high + padded - offset
-        highest = positive * high - negative * low + padded - offset
-        return lowest * ones // self.element_gain, highest * ones // self.element_gain
+        fixed = (codes.astype(np.int64) * absent).sum(axis=(-1, -2)) * pad - self.offset * ones
+        lowest = positive * low - negative * high + fixed
+        highest = positive * high - negative * low + fixed
+        return lowest // self.element_gain, highest // self.element_gain
 
-    @property
-    def lane_pad(self):
-        """Value that an element sees on a lane without a column."""
+    def _accumulated(self, value):
+        """What a lane of this value and of weight one adds, over all bit planes."""
         if not self.serial:
-            return self.pad
-        return -1 if self.one_bit else 0
+            return value
+        bits = value + (1 << (self.width - 1))
+        return 2 * bits - ((1 << self.width) - 1) if self.one_bit else bits
 
 
 def _block_program(geometry, block, matrix, form, mix):
@@ -301,8 +295,8 @@ def _row_range(geometry, blocks, addends, split):
     pair = 0
     for block, part in zip(geometry.blocks, blocks, strict=True):
         shape = (geometry.chains, block.rows, block.planes)
-        lows = np.minimum(part.product_low, 0).reshape(shape).sum(axis=-1)
-        highs = np.maximum(part.product_high, 0).reshape(shape).sum(axis=-1)
+        lows = np.cumsum(part.product_low.reshape(shape), axis=-1)
+        highs = np.cumsum(part.product_high.reshape(shape), axis=-1)
         if block.source is Source.INPUT:
             start_low = start_high = addends[pair]
             pair += 1
@@ -311,9 +305,9 @@ def _row_range(geometry, blocks, addends, split):
             if split:
                 gate = len(block.gates) - 1
                 start_low[:, gate::gate + 1] = start_high[:, gate::gate + 1] = addends[-1]
-        held_low, held_high = start_low + lows, start_high + highs
-        low = min(low, int(held_low.min()), int(np.min(start_low)))
-        high = max(high, int(held_high.max()), int(np.max(start_high)))
+        low = min(low, int(np.min(start_low)), int((start_low[..., None] + lows).min()))
+        high = max(high, int(np.max(start_high)), int((start_high[..., None] + highs).max()))
+        held_low, held_high = start_low + lows[..., -1], start_high + highs[..., -1]
     return low, high
 
 

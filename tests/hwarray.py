@@ -1,0 +1,198 @@
+"""What an array does with its ROMs and constants, restated on integers."""
+
+import numpy as np
+from hwsim import unpack
+
+from ternloom.hw.program import layer_program, readout_program
+from ternloom.model.bounds import worst_inputs
+from ternloom.model.folding import LayerFolding
+from ternloom.model.format import Binary, Fixed, Planes
+from ternloom.model.geometry import Element, Source, layer_geometry, readout_geometry
+from ternloom.model.network import Cell
+from ternloom.model.product import Product
+
+
+__all__ = ["Rows", "by_unit", "codes_of", "exact_rows", "folded", "folded_readout", "raw_sums",
+           "rom_codes", "source_form", "worst_codes"]
+
+
+def folded(layer, pe, simd, beat_lanes=1):
+    """Program of a layer; its geometry is an attribute."""
+    return layer_program(layer, layer_geometry(layer, LayerFolding(pe, simd), beat_lanes))
+
+
+def folded_readout(readout, pe, simd, beat_lanes=1):
+    """Program of a readout."""
+    return readout_program(readout, readout_geometry(readout, LayerFolding(pe, simd), beat_lanes))
+
+
+def codes_of(form, rng, shape):
+    """Random codes of a format."""
+    if isinstance(form, Fixed):
+        return rng.integers(form.low, form.high + 1, shape)
+    return rng.choice(np.array(form.levels), shape)
+
+
+def source_form(layer, block):
+    """Format of the codes that a block of a layer multiplies."""
+    return layer.input_format if block.source is Source.INPUT else layer.state_format
+
+
+def rom_codes(program, index):
+    """Weight codes of a block as its ROMs hold them: (chains, dots, words, simd)."""
+    geometry, block = program.geometry, program.geometry.blocks[index]
+    first = sum(before.groups * before.words for before in geometry.blocks[:index])
+    bits = geometry.weight_bits
+    codes = np.zeros((geometry.chains, block.dots, block.words, geometry.simd), dtype=np.int64)
+    for chain in range(geometry.chains):
+        roms = [program.rom(chain, element) for element in range(geometry.elements)]
+        for dot in range(block.dots):
+            group, place = divmod(dot, block.elements)
+            rom = roms[block.elements - 1 - place]
+            for word in range(block.words):
+                lanes = unpack(rom[first + group * block.words + word], bits, geometry.simd,
+                               signed=bits > 1)
+                codes[chain, dot, word] = lanes
+    return 2 * codes - 1 if bits == 1 else codes
+
+
+def _value(form, bits):
+    """Value of each wire form."""
+    if isinstance(form, Binary):
+        return 2 * bits - 1
+    if isinstance(form, Planes):
+        return form.value(bits)
+    if isinstance(form, Fixed) and not form.signed:
+        return bits
+    return bits - ((bits >> (form.width - 1)) << form.width)
+
+
+def _lanes(geometry, block, form, codes):
+    """Lane values as elements see them: (bit planes, activation planes, words, simd).
+
+    Lanes without a column hold zero bits.
+    """
+    columns = geometry.columns(block)
+    padded = np.append(form.bits(codes) & ((1 << form.width) - 1), 0)
+    bits = padded[np.where(columns < 0, len(codes), columns)]
+    value = _value(form, bits)
+    if block.serial > 1:
+        offset = value + (1 << (block.serial - 1))
+        ones = np.stack([offset >> plane & 1 for plane in range(block.serial)][::-1])[:, None]
+        return 2 * ones - 1 if geometry.activation_bits == 1 else ones
+    if geometry.activation_bits == 1:
+        return 2 * np.stack([bits >> plane & 1 for plane in range(geometry.activation_planes)]
+                            )[None] - 1
+    return value[None, None]
+
+
+def raw_sums(program, index, form, codes):
+    """What the accumulators of a block end with.
+
+    Returns
+    -------
+    int64 array (chains, dots, activation planes)
+        One activation plane in a block that is fed serially, in which the others mean nothing.
+    """
+    geometry, block = program.geometry, program.geometry.blocks[index]
+    lanes, weights = _lanes(geometry, block, form, codes), rom_codes(program, index)
+    total = np.zeros(weights.shape[:2] + lanes.shape[1:2], dtype=np.int64)
+    for plane in lanes:
+        products = np.einsum("cdws,aws->cda", weights, plane)
+        lanes_fed = block.words * geometry.simd
+        match geometry.element:
+            case Element.XNOR_POPCOUNT:
+                counted = (products + lanes_fed) // 2
+            case Element.GATED_POPCOUNT:
+                counted = products + lanes_fed
+            case Element.SHIFT_ADD:
+                counted = products
+        total = 2 * total + counted
+    return total
+
+
+def worst_codes(program, index, form, chain, dot):
+    """Codes that make the accumulator of a dot smallest and largest: two int arrays (columns)."""
+    geometry, block = program.geometry, program.geometry.blocks[index]
+    columns = geometry.columns(block)
+    row = np.zeros(geometry.inputs if block.source is Source.INPUT else geometry.total, np.int64)
+    row[columns[columns >= 0]] = rom_codes(program, index)[chain, dot][columns >= 0]
+    return worst_inputs(row, form)
+
+
+class Rows:
+    """Sums of all rows of a step, and every partial sum on the way.
+
+    Parameters
+    ----------
+    program : Program
+    raws : list of int array (chains, dots, activation planes)
+        Of each block.
+
+    Attributes
+    ----------
+    sums : list of int64 array (chains, units, gates)
+        What each block's rows end with: halves that wait where the block is an input's.
+    starts, partial : list of int64 array (chains, rows), (chains, rows, weight planes)
+    """
+
+    def __init__(self, program, raws):
+        geometry = program.geometry
+        self.sums, self.starts, self.partial = [], [], []
+        used = 0
+        for block, part, raw in zip(geometry.blocks, program.blocks, raws, strict=True):
+            single = block.serial > 1 or raw.shape[-1] == 1
+            mixed = raw[..., 0] if single else raw @ np.array(program.mix)
+            products = (part.coefficients * mixed).reshape(geometry.chains, block.rows, -1)
+            if block.source is Source.INPUT:
+                start = program.addends[:, used:used + block.rows]
+                used += block.rows
+            else:
+                start = self.partial[-1][..., -1].copy()
+                if program.split:
+                    last = len(block.gates)
+                    start[:, last - 1::last] = program.addends[:, block.rows:]
+            self.starts.append(start)
+            self.partial.append(start[..., None] + np.cumsum(products, axis=-1))
+            self.sums.append(self.partial[-1][..., -1].reshape(geometry.chains, geometry.units, -1))
+
+    @property
+    def low(self):
+        return min(int(values.min()) for values in self.starts + self.partial)
+
+    @property
+    def high(self):
+        return max(int(values.max()) for values in self.starts + self.partial)
+
+
+def by_unit(geometry, values):
+    """Values (chains, units, gates) as (gates, units of the layer)."""
+    return values.transpose(2, 1, 0).reshape(values.shape[2], -1)[:, :geometry.total]
+
+
+def exact_rows(layer, block, before, codes):
+    """Sums that a recurrent block ends with, from the matrices: (gates, units).
+
+    Parameters
+    ----------
+    layer : Layer
+    block : Block
+    before : int array (inputs)
+        Input codes.
+    codes : int array (units)
+        State or r*h codes.
+
+    Returns
+    -------
+    (int64 array (gates, units), int64 array (units) or None)
+        The latter is the waiting input row of a gate that stays split.
+    """
+    shape = len(layer.cell.gates), layer.units
+    x = Product(layer.input, layer.input_format)(before[None]).reshape(shape)
+    x = x + layer.bias.reshape(shape)
+    h = Product(layer.recurrent, layer.state_format)(codes[None]).reshape(shape)
+    gates, aside = list(block.gates), None
+    total = x + h
+    if layer.cell is Cell.GRU_RESET_AFTER:
+        total[2], aside = h[2] + layer.recurrent_bias, x[2]
+    return total[gates], aside

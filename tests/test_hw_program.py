@@ -1,0 +1,209 @@
+"""Programs: ROM words, coefficients and addends give the exact rows of the matrices."""
+
+import numpy as np
+import pytest
+from hwarray import (Rows, by_unit, codes_of, exact_rows, folded, folded_readout, raw_sums,
+                     source_form, worst_codes)
+
+from ternloom.hw.element import GatedPopcount, ShiftAdd, XnorPopcount
+from ternloom.hw.program import decode_width, make_element
+from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.model.geometry import Element, Source
+from ternloom.model.network import Cell, Weight
+from ternloom.model.product import Product
+from ternloom.model.random import random_network
+
+
+FORMATS = {"fixed": Fixed(6, 4), "unsigned": Fixed(3, 1, signed=False), "binary": Binary(),
+           "ternary": Ternary(), "plane": Planes((3,), 1), "planes": Planes((5, 2, 1), 3)}
+#: (pe, simd, beat_lanes): sizes that do not divide, several chains, beats wider than words.
+FOLDINGS = [(1, 1, 1), (3, 4, 2), (4, 4, 3), (8, 4, 1), (6, 9, 2), (5, 2, 7)]
+
+
+def check(layer, program, rng, count=3):
+    """Rows, their ranges and the accumulators' ranges, for random codes."""
+    geometry = program.geometry
+    scale = 1 << (program.shift - layer.shift)
+    for _ in range(count):
+        x = codes_of(layer.input_format, rng, layer.inputs)
+        h = codes_of(layer.state_format, rng, layer.units)
+        raws = [raw_sums(program, index, source_form(layer, block),
+                         x if block.source is Source.INPUT else h)
+                for index, block in enumerate(geometry.blocks)]
+        for raw, part in zip(raws, program.blocks, strict=True):
+            assert part.raw_low <= raw.min() and raw.max() <= part.raw_high
+        rows = Rows(program, raws)
+        assert program.row_low <= rows.low and rows.high <= program.row_high
+        for index, block in enumerate(geometry.blocks):
+            if block.source is Source.INPUT:
+                continue
+            total, aside = exact_rows(layer, block, x, h)
+            found = by_unit(geometry, rows.sums[index])
+            np.testing.assert_array_equal(found, scale * total)
+            if aside is not None:
+                waiting = by_unit(geometry, rows.sums[index - 1])[-1]
+                np.testing.assert_array_equal(waiting, scale * aside)
+
+
+@pytest.mark.parametrize("source", FORMATS)
+@pytest.mark.parametrize("state", FORMATS)
+def test_formats(source, state):
+    """Every input format beside every state format, with every kind of weights."""
+    rng = np.random.default_rng(11)
+    for number, weight in enumerate(Weight):
+        network = random_network(number, layers=1, units=7, inputs=9, weight=weight,
+                                 input_format=FORMATS[source], state_format=FORMATS[state])
+        check(network.layers[0], folded(network.layers[0], 3, 4, 2), rng)
+
+
+def worst_steps(layer, program):
+    """For each row of each chain the raw sums of a step that makes all its dots extreme.
+
+    Both halves of a row are at their smallest, or both at their largest, coefficients counted.
+    """
+    geometry = program.geometry
+    for chain, row in np.ndindex(geometry.chains, geometry.blocks[0].rows):
+        ends = []
+        for index, (block, part) in enumerate(zip(geometry.blocks, program.blocks, strict=True)):
+            form = source_form(layer, block)
+            dot = min(row, block.rows - 1) * block.planes
+            codes = worst_codes(program, index, form, chain, dot)
+            if part.coefficients[chain, dot] < 0:
+                codes = codes[::-1]
+            ends.append([raw_sums(program, index, form, code) for code in codes])
+        yield from zip(*ends, strict=True)
+
+
+@pytest.mark.parametrize("weight", [Weight.BINARY, Weight.TERNARY])
+@pytest.mark.parametrize("source", FORMATS)
+@pytest.mark.parametrize("state", FORMATS)
+def test_ranges_attained(state, source, weight):
+    """Accumulators and rows reach both ends of their ranges and never leave them.
+
+    So one bit less would overflow. With several weight planes the range of a row is an upper bound.
+    """
+    layer = random_network(5, layers=1, units=5, inputs=6, weight=weight,
+                           input_format=FORMATS[source], state_format=FORMATS[state]).layers[0]
+    program = folded(layer, 2, 4, 3)
+    steps = list(worst_steps(layer, program))
+    for index, part in enumerate(program.blocks):
+        raws = [step[index] for step in steps]
+        assert part.raw_low == min(0, *(int(raw.min()) for raw in raws))
+        assert part.raw_high == max(int(raw.max()) for raw in raws)
+    rows = [Rows(program, step) for step in steps]
+    assert program.row_low == min(0, *(each.low for each in rows))
+    assert program.row_high == max(0, *(each.high for each in rows))
+
+
+@pytest.mark.parametrize("state", FORMATS)
+@pytest.mark.parametrize("source", FORMATS)
+def test_plane_ranges(state, source):
+    """Rows of several weight planes stay within their range in the worst case of each plane."""
+    layer = random_network(6, layers=1, units=5, inputs=6, weight=Weight.PLANES,
+                           input_format=FORMATS[source], state_format=FORMATS[state]).layers[0]
+    program = folded(layer, 3, 4, 1)
+    for step in worst_steps(layer, program):
+        for part, raw in zip(program.blocks, step, strict=True):
+            assert part.raw_low <= raw.min() and raw.max() <= part.raw_high
+        rows = Rows(program, step)
+        assert program.row_low <= rows.low and rows.high <= program.row_high
+
+
+@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("pe, simd, beat_lanes", FOLDINGS)
+def test_foldings(cell, pe, simd, beat_lanes):
+    rng = np.random.default_rng(pe)
+    for seed in range(3):
+        layer = random_network(seed, cell=cell, layers=1, units=10, inputs=13).layers[0]
+        check(layer, folded(layer, pe, simd, beat_lanes), rng)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random(seed):
+    """Anything, with weights that differ in kind between the halves."""
+    rng = np.random.default_rng(seed)
+    layer = random_network(rng, layers=1).layers[0]
+    check(layer, folded(layer, int(rng.integers(1, 13)), int(rng.integers(1, 17)),
+                        int(rng.integers(1, 6))), rng, 1)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_readout(seed):
+    rng = np.random.default_rng(seed)
+    readout = random_network(rng, layers=1).readout
+    program = folded_readout(readout, int(rng.integers(1, 6)), int(rng.integers(1, 9)),
+                             int(rng.integers(1, 5)))
+    codes = codes_of(readout.input_format, rng, readout.inputs)
+    raw = raw_sums(program, 0, readout.input_format, codes)
+    found = by_unit(program.geometry, Rows(program, [raw]).sums[0])[0]
+    expected = Product(readout.weights, readout.input_format)(codes[None])[0] + readout.bias
+    np.testing.assert_array_equal(found, expected << (program.shift - readout.shift))
+
+
+def test_half_gain():
+    """Bits of a binary lane count half, so that all is doubled and one bit more is dropped."""
+    layer = random_network(1, layers=1, units=3, inputs=3, weight=Weight.BINARY,
+                           input_format=Fixed(4, 2), state_format=Binary()).layers[0]
+    program = folded(layer, 2, 2)
+    assert program.geometry.element is Element.XNOR_POPCOUNT
+    assert program.shift == layer.shift
+    layer = random_network(1, layers=1, units=3, inputs=3, weight=Weight.TERNARY,
+                           input_format=Fixed(4, 2), state_format=Binary()).layers[0]
+    program = folded(layer, 2, 2)
+    assert program.geometry.element is Element.GATED_POPCOUNT
+    assert program.shift == layer.shift + 1
+
+
+def test_raw_shape():
+    """Counts are never negative and have no sign bit; sums of a shift-and-add have."""
+    counted = folded(random_network(1, layers=1, units=5, inputs=4, weight=Weight.BINARY,
+                                    input_format=Binary(), state_format=Binary()).layers[0], 2, 4)
+    assert not counted.raw_shape.signed
+    summed = folded(random_network(1, layers=1, units=5, inputs=4, input_format=Fixed(4, 2),
+                                   state_format=Fixed(4, 2)).layers[0], 2, 4)
+    assert summed.raw_shape.signed
+
+
+def test_surplus_words():
+    """Elements without a dot in the last group read words of their own, of zeros."""
+    layer = random_network(1, cell=Cell.LSTM, layers=1, units=3, inputs=3,
+                           weight=Weight.TERNARY).layers[0]
+    program = folded(layer, 5, 2)
+    geometry = program.geometry
+    depths = {len(program.rom(chain, element)) for chain in range(geometry.chains)
+              for element in range(geometry.elements)}
+    assert depths == {sum(block.groups * block.words for block in geometry.blocks)}
+    block = geometry.blocks[0]
+    missing = block.groups * block.elements - block.dots
+    assert missing == 3
+    for element in range(geometry.elements):
+        last = program.rom(0, element)[(block.groups - 1) * block.words:block.groups * block.words]
+        assert (last == [0] * block.words) == (element < missing)
+
+
+@pytest.mark.parametrize("form, width", [
+    (Binary(), 2), (Ternary(), 2), (Fixed(5, 2), 5), (Fixed(5, 2, signed=False), 6),
+    (Planes((1,), 0), 2), (Planes((1, 2), 0), 3), (Planes((4, 4), 0), 5),
+])
+def test_decode_width(form, width):
+    """The narrowest signed number that holds the values; it also is the number of bit planes."""
+    assert decode_width(form) == width
+    codes = np.arange(form.low, form.high + 1) if isinstance(form, Fixed) else form.levels
+    values = [int(form.value(np.int64(code))) for code in codes]
+    assert -(1 << (width - 1)) <= min(values) and max(values) < 1 << (width - 1)
+
+
+@pytest.mark.parametrize("state, weight, kind", [
+    (Binary(), Weight.BINARY, XnorPopcount), (Planes((2, 1), 1), Weight.PLANES, XnorPopcount),
+    (Binary(), Weight.TERNARY, GatedPopcount), (Ternary(), Weight.BINARY, GatedPopcount),
+    (Ternary(), Weight.TERNARY, GatedPopcount), (Fixed(6, 3), Weight.BINARY, ShiftAdd),
+    (Fixed(6, 3), Weight.TERNARY, ShiftAdd),
+])
+def test_make_element(state, weight, kind):
+    layer = random_network(1, layers=1, units=5, inputs=4, weight=weight, input_format=state,
+                           state_format=state).layers[0]
+    geometry = folded(layer, 2, 4).geometry
+    element = make_element(geometry)
+    assert type(element) is kind
+    assert (element.simd, element.weight_bits, element.activation_bits) == \
+        (geometry.simd, geometry.weight_bits, geometry.activation_bits)
