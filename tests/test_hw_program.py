@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hwarray import (Rows, by_unit, codes_of, exact_rows, folded, folded_readout, raw_sums,
                      source_form, worst_codes)
+from hwsim import play
 
 from ternloom.hw.element import GatedPopcount, ShiftAdd, XnorPopcount
 from ternloom.hw.program import decode_width, make_element
@@ -207,3 +208,9 @@ def test_make_element(state, weight, kind):
     assert type(element) is kind
     assert (element.simd, element.weight_bits, element.activation_bits) == \
         (geometry.simd, geometry.weight_bits, geometry.activation_bits)
+    # Lanes of ones are +1 in one bit and -1 in more.
+    weights, activations = ((1 if bits == 1 else -1,) * geometry.simd
+                            for bits in (geometry.weight_bits, geometry.activation_bits))
+    found = play(element, {"weights": [(1 << len(element.weights)) - 1] * 5,
+                           "activations": [(1 << len(element.activations)) - 1] * 5}, ["o"])["o"]
+    assert found[element.latency] == element.reference(weights, activations)
