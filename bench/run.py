@@ -6,7 +6,6 @@
 
 import importlib
 import importlib.metadata
-import json
 import os
 import pathlib
 import platform
@@ -17,7 +16,11 @@ import time
 __all__ = ["BENCHES", "main"]
 
 #: Benches in the order of the report.
-BENCHES = ("busy", "elements", "clock", "golden")
+BENCHES = ("busy", "elements", "clock", "generate", "golden")
+
+#: Benches and columns that the README quotes.
+_QUOTED = {"clock": ("board", "clock MHz", "floor MHz", "used"),
+           "busy": ("lanes", "ideal", "step, hardware", "ideal / step", "floor")}
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -35,12 +38,12 @@ def main(names):
     # One thread, as the figures say, and so that they repeat.
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
                                 "1")
-    sections = []
+    sections = {}
     for name in names or BENCHES:
         bench = importlib.import_module(f"bench_{name}")
         start = time.monotonic()
         rows = bench.rows()
-        sections.append((bench.TITLE, rows))
+        sections[name] = bench.TITLE, rows
         print(_section(bench.TITLE, rows))
         print(f"({time.monotonic() - start:.0f} s)\n", flush=True)
     if not names:
@@ -48,24 +51,30 @@ def main(names):
     return 0
 
 
-def _section(title, rows):
-    """A table in Markdown."""
-    columns = list(dict.fromkeys(column for row in rows for column in row))
+def _section(title, rows, columns=None, level="##"):
+    """A table in Markdown, of all columns or of some."""
+    columns = columns or list(dict.fromkeys(column for row in rows for column in row))
     cells = [[str(row.get(column, "")) for column in columns] for row in rows]
-    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    widths = [max(3, *map(len, column)) for column in zip(columns, *cells, strict=True)]
     rule = ["-" * width for width in widths]
     lines = ["| " + " | ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True))
              + " |" for line in [columns, rule, *cells]]
-    return "\n".join([f"## {title}", "", *lines, ""])
+    return "\n".join([f"{level} {title}", "", *lines, ""])
 
 
 def _write(sections):
+    """Write docs/bench.md, and the tables that the README quotes."""
     versions = ", ".join(f"{tool} {importlib.metadata.version(tool)}" for tool in _TOOLS)
     head = ("# Measurements\n\nMade by `make bench`; each figure stands beside what it is compared "
             f"to.\nPython {platform.python_version()}, {versions}.\n")
-    text = "\n".join([head, *(_section(title, rows) for title, rows in sections)])
+    text = "\n".join([head, *(_section(*section) for section in sections.values())])
     (_ROOT / "docs" / "bench.md").write_text(text)
-    (_ROOT / "docs" / "bench.json").write_text(json.dumps(dict(sections), indent=1) + "\n")
+    quoted = "\n".join(_section(*sections[name], columns, "###")
+                       for name, columns in _QUOTED.items())
+    readme = _ROOT / "README.md"
+    before, _, rest = readme.read_text().partition("<!-- bench -->\n")
+    _, _, after = rest.partition("<!-- /bench -->")
+    readme.write_text(f"{before}<!-- bench -->\n{quoted}<!-- /bench -->{after}")
 
 
 if __name__ == "__main__":

@@ -112,9 +112,9 @@ class _Lines:
         if now < self._next:
             return
         self._next = now + _INTERVAL
-        count = "" if done is None else f" {done}" if total is None else f" {done}/{total}"
-        detail = "" if text is None else f" {text}"
-        self._say(f"{self._label}:{detail}{count}, {now - self._start:.0f} s")
+        count = None if done is None else f"{done}" if total is None else f"{done}/{total}"
+        words = " ".join(filter(None, [text, count]))
+        self._say(f"{self._label}{': ' if words else ''}{words}, {now - self._start:.0f} s")
 
 
 def table(title, columns, rows):
