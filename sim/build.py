@@ -25,6 +25,8 @@ _TOOLS = {"verilator": ("verilator", "c++", "make"), "icarus": ("iverilog", "vvp
 _RUNTIME = ("verilated.o", "verilated_vpi.o", "verilated_threads.o", "verilated_dpi.o",
             "verilated_vcd_c.o")
 _TAIL = 12
+#: Cycles from which on a better build pays.
+_LONG = 200_000
 
 
 def check_tools(simulator):
@@ -48,7 +50,7 @@ def check_waves(simulator, waves):
                          f"{' or '.join(suffixes)}, not {os.fspath(waves)!r}")
 
 
-def build(simulator, folder, sources, *, waves=None, public=False):
+def build(simulator, folder, sources, *, cycles=0, waves=None, public=False):
     """Compile a bench.
 
     Parameters
@@ -58,6 +60,8 @@ def build(simulator, folder, sources, *, waves=None, public=False):
         Where the build goes; holds the sources.
     sources : list of str
         File names in ``folder``.
+    cycles : int
+        About how many will be simulated: how well the compiler should optimize.
     waves : path, optional
         File that the run is to write waves to.
     public : bool
@@ -71,7 +75,7 @@ def build(simulator, folder, sources, *, waves=None, public=False):
     if simulator == "icarus":
         _build_icarus(folder, sources, waves)
     else:
-        _build_verilator(folder, sources, waves is not None, public)
+        _build_verilator(folder, sources, waves is not None, public, cycles >= _LONG)
 
 
 def execute(simulator, folder, job, *, waves=None, on_line=None, timeout=7200):
@@ -142,7 +146,7 @@ def _build_icarus(folder, sources, waves):
              folder, "iverilog")
 
 
-def _build_verilator(folder, sources, traced, public):
+def _build_verilator(folder, sources, traced, public, long):
     libraries = cocotb_tools.config.libs_dir
     main = cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"
     target = pathlib.Path(folder) / "build"
@@ -154,8 +158,11 @@ def _build_verilator(folder, sources, traced, public):
     _compile([find("verilator"), *options, str(main), *sources], folder, "verilator")
     cache = _runtime_cache(traced)
     _fetch(cache, target)
-    _compile([find("make"), "-s", "-C", "build", "-f", "Vtop.mk", "OPT_FAST=-O1", "OPT_SLOW=-O0",
-              f"PYTHON3={sys.executable}"], folder, "c++")
+    # The wheel's makefile doesn't know the compiler, so it is told how to take a compiled header.
+    effort = (["OPT_FAST=-O1", "OPT_SLOW=-O0", "CFG_CXXFLAGS_PCH_I=-include"] if long else
+              ["OPT_FAST=-O0", "VM_PARALLEL_BUILDS=0"])
+    _compile([find("make"), "-s", "-C", "build", "-f", "Vtop.mk", f"PYTHON3={sys.executable}",
+              *effort], folder, "c++")
     _store(cache, target)
 
 

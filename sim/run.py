@@ -170,9 +170,11 @@ class _Setup:
         folder.mkdir()
         sources = self._write_sources(folder)
         job = folder / "job.json"
-        job.write_text(json.dumps({"cases": [_job(case, probes) for case in self._cases]}))
+        tasks = [_job(case, probes) for case in self._cases]
+        job.write_text(json.dumps({"cases": tasks}))
         part = None if waves is None else folder / f"waves{pathlib.Path(waves).suffix}"
-        build.build(self._simulator, folder, sources, waves=part, public=bool(probes))
+        build.build(self._simulator, folder, sources, waves=part, public=bool(probes),
+                    cycles=max(task["limit"] for task in tasks))
         total = sum(len(case.sequences) for case in self._cases)
         build.execute(self._simulator, folder, job, waves=part,
                       on_line=_Meter(progress, total))
