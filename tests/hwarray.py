@@ -1,7 +1,7 @@
 """What an array does with its ROMs and constants, restated on integers."""
 
 import numpy as np
-from hwsim import unpack
+from hwsim import pack, unpack
 
 from ternloom.hw.program import layer_program, readout_program
 from ternloom.model.bounds import worst_inputs
@@ -12,8 +12,8 @@ from ternloom.model.network import Cell
 from ternloom.model.product import Product
 
 
-__all__ = ["Rows", "by_unit", "codes_of", "exact_rows", "folded", "folded_readout", "raw_sums",
-           "rom_codes", "source_form", "worst_codes"]
+__all__ = ["Rows", "activation_words", "by_unit", "codes_of", "exact_rows", "folded",
+           "folded_readout", "raw_sums", "rom_codes", "source_form", "worst_codes"]
 
 
 def folded(layer, pe, simd, beat_lanes=1):
@@ -84,6 +84,14 @@ def _lanes(geometry, block, form, codes):
         return 2 * np.stack([bits >> plane & 1 for plane in range(geometry.activation_planes)]
                             )[None] - 1
     return value[None, None]
+
+
+def activation_words(program, index, form, codes):
+    """Words that the elements take, in the order of their issue: list (bit planes * words)."""
+    geometry, bits = program.geometry, program.geometry.activation_bits
+    lanes = _lanes(geometry, geometry.blocks[index], form, codes)
+    wire = (lanes + 1) >> 1 if bits == 1 else lanes & ((1 << bits) - 1)
+    return [pack(word.ravel(), bits) for plane in wire for word in plane.swapaxes(0, 1)]
 
 
 def raw_sums(program, index, form, codes):
