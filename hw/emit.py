@@ -3,7 +3,8 @@
 import dataclasses
 
 from amaranth import *
-from amaranth.back import verilog
+from amaranth._toolchain.yosys import find_yosys
+from amaranth.back import rtlil
 
 from ternloom.hw.core import Core
 from ternloom.hw.report import Probe, describe, probes
@@ -68,6 +69,20 @@ class _Roms:
         return "".join(_rom(name, *key) for key, name in self._modules.items())
 
 
+def _verilog(text):
+    """Netlist of Amaranth as Verilog.
+
+    Unlike ``amaranth.back.verilog`` this leaves no combinational ``always`` block: those of signals
+    that keep their initial value would never run in a simulator that reads the file as
+    SystemVerilog, where initial values are no events.
+    """
+    yosys = find_yosys(lambda version: version >= (0, 40))
+    script = [f"read_rtlil <<rtlil\n{text}\nrtlil", "proc -norom", "memory_collect",
+              "opt_clean", "attrmap -remove generator -remove top -remove src "
+              "-remove amaranth.hierarchy -remove amaranth.decoding", "write_verilog -norename"]
+    return yosys.run(["-q", "-"], "\n".join(script), ignore_warnings=True)
+
+
 def _rom(name, width, words):
     address = max((len(words) - 1).bit_length(), 1)
     digits = -(-width // 4)
@@ -104,7 +119,6 @@ def generate(network, folding, name="ternloom_core"):
         If the folding does not belong to the network.
     """
     core, roms = Core(network, folding), _Roms(name)
-    text = verilog.convert(core, name=name, platform=roms, strip_internal_attrs=True,
-                           emit_src=False)
+    text = _verilog(rtlil.convert(core, name=name, platform=roms, emit_src=False))
     return Design(name, text + roms.verilog(), network, folding,
                   describe(network, core.programs), probes(network, core.programs))
