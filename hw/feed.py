@@ -4,8 +4,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ternloom.hw.program import decode_width
-from ternloom.model.format import Binary, Fixed, Planes
+from ternloom.model.format import Binary, Fixed, Planes, value_width
 from ternloom.model.geometry import Element
 
 
@@ -51,7 +50,7 @@ class Feed(wiring.Component):
         if isinstance(form, Binary):
             return Mux(code, Const(1, signed(2)), Const(-1, signed(2)))
         if isinstance(form, Planes):
-            shape = signed(decode_width(form))
+            shape = signed(value_width(form))
             value = Const(-form.magnitude, shape)
             for pattern in range(1, 1 << form.width):
                 value = Mux(code == pattern, Const(int(form.value(pattern)), shape), value)

@@ -18,8 +18,7 @@ from ternloom.model.geometry import Element, Source
 from ternloom.model.network import Cell
 
 
-__all__ = ["BlockProgram", "Program", "decode_width", "layer_program", "make_element",
-           "readout_program"]
+__all__ = ["BlockProgram", "Program", "layer_program", "make_element", "readout_program"]
 
 
 #: Gain, and offset a lane: an element's ``sum of products = gain * o + offset``.
@@ -41,13 +40,6 @@ def make_element(geometry):
         case Element.SHIFT_ADD:
             return ShiftAdd(geometry.simd, weight_bits=geometry.weight_bits,
                             activation_width=geometry.activation_bits)
-
-
-def decode_width(form):
-    """Signed bits of the value that a code stands for."""
-    if isinstance(form, Fixed):
-        return form.width + (not form.signed)
-    return form.magnitude.bit_length() + 1
 
 
 def _zero_bits_value(form):

@@ -9,7 +9,7 @@ import numpy as np
 from ternloom.model.rounding import Overflow, Rounding, saturate, shift_right
 
 
-__all__ = ["Binary", "Fixed", "Format", "Planes", "Ternary"]
+__all__ = ["Binary", "Fixed", "Format", "Planes", "Ternary", "value_width"]
 
 
 def _cut(numerator, frac, denominator_frac):
@@ -226,3 +226,10 @@ class Planes(_Comparator, msgspec.Struct, frozen=True, tag="planes", forbid_unkn
 
 
 Format = Fixed | Binary | Ternary | Planes
+
+
+def value_width(form):
+    """Signed bits that hold every value of a format's codes."""
+    if isinstance(form, Fixed):
+        return form.width + (not form.signed)
+    return form.magnitude.bit_length() + 1

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.model.format import Binary, Fixed, Planes, Ternary, value_width
 from ternloom.model.network import Cell, Weight
 
 
@@ -95,13 +95,6 @@ class Block:
         """Cycle after the block's first at which each dot's group ends, plus its place in it."""
         dot = np.arange(self.dots)
         return (dot // self.elements + 1) * self.period - 1 + dot % self.elements
-
-
-def _value_format(form):
-    """Signed bits that hold every value of a format."""
-    if isinstance(form, Fixed):
-        return form.width + (not form.signed)
-    return form.magnitude.bit_length() + 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -238,7 +231,7 @@ def _element(weights, form):
     """Element, weight bits, lane bits and lane planes for a multiplied format."""
     weight_bits = 2 if Weight.TERNARY in weights else 1
     if isinstance(form, Fixed):
-        return Element.SHIFT_ADD, weight_bits, _value_format(form), 1
+        return Element.SHIFT_ADD, weight_bits, value_width(form), 1
     if isinstance(form, Ternary):
         return Element.GATED_POPCOUNT, weight_bits, 2, 1
     kind = Element.XNOR_POPCOUNT if weight_bits == 1 else Element.GATED_POPCOUNT
@@ -268,9 +261,9 @@ def layer_geometry(layer, folding, beat_lanes):
     element, weight_bits, lane_bits, lane_planes = _element(weights, layer.state_format)
     serial = 1
     if element is Element.SHIFT_ADD:
-        lane_bits = max(lane_bits, _value_format(layer.input_format))
+        lane_bits = max(lane_bits, value_width(layer.input_format))
     elif not _same_planes(layer.input_format, layer.state_format):
-        serial = _value_format(layer.input_format)
+        serial = value_width(layer.input_format)
     chains = _split(folding, -(-layer.units // folding.simd))
     frame = Geometry(element, weight_bits, lane_bits, lane_planes, chains, folding.pe // chains,
                      folding.simd, -(-layer.units // chains), layer.units, layer.inputs, beat_lanes,

@@ -7,8 +7,8 @@ from hwarray import (Rows, by_unit, codes_of, exact_rows, folded, folded_readout
 from hwsim import play
 
 from ternloom.hw.element import GatedPopcount, ShiftAdd, XnorPopcount
-from ternloom.hw.program import decode_width, make_element
-from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.hw.program import make_element
+from ternloom.model.format import Binary, Fixed, Planes, Ternary, value_width
 from ternloom.model.geometry import Element, Source
 from ternloom.model.network import Cell, Weight
 from ternloom.model.product import Product
@@ -186,9 +186,9 @@ def test_surplus_words():
     (Binary(), 2), (Ternary(), 2), (Fixed(5, 2), 5), (Fixed(5, 2, signed=False), 6),
     (Planes((1,), 0), 2), (Planes((1, 2), 0), 3), (Planes((4, 4), 0), 5),
 ])
-def test_decode_width(form, width):
+def test_value_width(form, width):
     """The narrowest signed number that holds the values; it also is the number of bit planes."""
-    assert decode_width(form) == width
+    assert value_width(form) == width
     codes = np.arange(form.low, form.high + 1) if isinstance(form, Fixed) else form.levels
     values = [int(form.value(np.int64(code))) for code in codes]
     assert -(1 << (width - 1)) <= min(values) and max(values) < 1 << (width - 1)
