@@ -38,8 +38,21 @@ def source_form(layer, block):
     return layer.input_format if block.source is Source.INPUT else layer.state_format
 
 
+#: What the ROMs of the program that was asked for last hold, by block.
+_decoded = {"program": None}
+
+
 def rom_codes(program, index):
     """Weight codes of a block as its ROMs hold them: (chains, dots, words, simd)."""
+    if _decoded["program"] is not program:
+        _decoded.clear()
+        _decoded["program"] = program
+    if index not in _decoded:
+        _decoded[index] = _decode(program, index)
+    return _decoded[index]
+
+
+def _decode(program, index):
     geometry, block = program.geometry, program.geometry.blocks[index]
     first = sum(before.groups * before.words for before in geometry.blocks[:index])
     bits = geometry.weight_bits
