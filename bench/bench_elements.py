@@ -19,13 +19,16 @@ __all__ = ["TITLE", "clock", "netlist", "rows", "tables"]
 TITLE = ("Processing elements: LUT4 a lane (a bit of a carry chain is one LUT), and the clock in "
          "MHz between registers on UP5K and ECP5 speed grade 6")
 
-#: Name, what makes it, the floor, and what a straightforward description takes as we measured it.
+#: Name, what makes it, the floor, what a straightforward description of 32 lanes takes as we
+#: measured it, and what others take.
 _ELEMENTS = (
-    ("XNOR", XnorPopcount, 2.6, "2.4 (32 lanes)"),
+    ("XNOR", XnorPopcount, 2.6, {"ice40": "2.4", "ecp5": "2.4"},
+     dict.fromkeys(("ice40", "ecp5"), "BISMO: 2.7 of six inputs, all included")),
     ("ternary x ternary", lambda simd: GatedPopcount(simd, weight_bits=2, activation_bits=2), 5.2,
-     "5.7 (32 lanes)"),
+     {"ice40": "5.7", "ecp5": "5.9"}, dict.fromkeys(("ice40", "ecp5"), "")),
     ("ternary x 8 bit", lambda simd: ShiftAdd(simd, weight_bits=2, activation_width=8), 28.0,
-     "26 (32 lanes)"),
+     {"ice40": "26", "ecp5": "36"},
+     {"ice40": "ternfpga, 8 lanes: 44.4", "ecp5": "ternfpga, 8 lanes: 39.9"}),
 )
 
 _PLACE = {
@@ -107,7 +110,7 @@ def rows(lanes=(32, 64)):
 
 
 def _row(element, simd, family):
-    name, build, floor, straightforward = element
+    name, build, floor, straightforward, others = element
     with tempfile.TemporaryDirectory(prefix="ternloom-") as folder:
         folder = pathlib.Path(folder)
         cells = netlist(build(simd), family, folder)
@@ -115,4 +118,4 @@ def _row(element, simd, family):
         mhz = f"{clock(family, folder):.0f}" if simd == _PLACED else ""
     return {"element": name, "lanes": simd, "family": family, "LUT4": total, "in carries": carry,
             "LUT4/lane": f"{total / simd:.2f}", "floor": f"{floor:.1f}",
-            "straightforward": straightforward, "MHz": mhz}
+            "straightforward": straightforward[family], "others": others[family], "MHz": mhz}

@@ -7,12 +7,6 @@ Every element has one interface. ``weights`` and ``activations`` hold lane i at 
 
 **Latency** is ``stages``, by default ``ceil(log2(simd) / 3)`` for every element:
 1 lane: 0 cycles, 2 to 8 lanes: 1, 9 to 64 lanes: 2, 65 to 256 lanes: 3.
-
-Where the area goes. A look-up table of four inputs takes a bit out of a sum for two of them, a
-carry chain for one and its ends, and a count of four bits that is known to be at most three for
-one. So counts grow in tables up to four bits, then in carry chains, whose carry input takes one bit
-more. A carry input is written as an extra low bit, ``{a, 1} + {b, carry}``, which also keeps Yosys
-from fusing a tree of adders into a larger one of full adders.
 """
 
 import functools
@@ -22,6 +16,8 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from ternloom.hw.compressor import Netlist, plan
+
 
 __all__ = ["GatedPopcount", "ShiftAdd", "XnorPopcount", "default_stages"]
 
@@ -29,67 +25,6 @@ __all__ = ["GatedPopcount", "ShiftAdd", "XnorPopcount", "default_stages"]
 def default_stages(simd):
     """Register stages of an element of ``simd`` lanes: ``ceil(log2(simd) / 3)``."""
     return -(-(simd - 1).bit_length() // 3)
-
-
-class _Netlist:
-    """Nodes of an element: single bits, each a signal of its own, and the registers between them.
-
-    An expression that is used twice would be emitted twice, hence a signal for every node.
-    """
-
-    def __init__(self, m):
-        self._m = m
-        self._delayed = {}
-
-    def node(self, expression, width=1):
-        """Signal equal to ``expression``."""
-        signal = Signal(width)
-        self._m.d.comb += signal.eq(expression)
-        return signal
-
-    def delay(self, signal, cycles):
-        """``signal`` of ``cycles`` ago."""
-        for _ in range(cycles):
-            if id(signal) not in self._delayed:
-                register = Signal(signal.shape())
-                self._m.d.sync += register.eq(signal)
-                # The signal is kept as well, lest its id is given to another.
-                self._delayed[id(signal)] = signal, register
-            signal = self._delayed[id(signal)][1]
-        return signal
-
-    def full_add(self, a, b, lane):
-        """Sum and carry; ``lane`` may be an expression of two signals, which costs nothing."""
-        third = self.node(lane)
-        return (self.node(a ^ b ^ third),
-                # Yosys maps this form of the majority to one table together with the lane.
-                self.node(Mux(a ^ third, b, third)))
-
-    def count_four(self, a, b, c, d):
-        """Two bits of a count of four that never exceeds three: two tables."""
-        left, right = self.node(a ^ b), self.node(c ^ d)
-        return self.node(left ^ right), self.node((left & right) | (a & b) | (c & d))
-
-    def ripple(self, a, b, carry, width):
-        """Bits of ``a + b + carry`` in tables, no operand longer than ``a``."""
-        bits = []
-        for index, first in enumerate(a):
-            rest = [bit for bit in (b[index] if index < len(b) else None, carry) if bit is not None]
-            carry = None
-            if len(rest) == 2:
-                first, carry = self.full_add(first, *rest)
-            elif len(rest) == 1:
-                first, carry = self.node(first ^ rest[0]), self.node(first & rest[0])
-            bits.append(first)
-        if len(bits) < width:
-            bits.append(carry)
-        return bits
-
-    def chain(self, a, b, carry, width):
-        """Bits of ``a + b + carry`` in a carry chain."""
-        if carry is None:
-            return list(self.node(Cat(a) + Cat(b), width))
-        return list(self.node(Cat(C(1, 1), a) + Cat(carry, b), width + 1))[1:]
 
 
 class _Element(wiring.Component):
@@ -161,42 +96,6 @@ class _Element(wiring.Component):
                 self.activations.word_select(lane, self.activation_bits))
 
 
-#: Table cost of a block of ternary products that yields one number.
-_BLOCK_COST = (0, 2, 6, 9, 16, 18, 25, 25)
-
-
-@functools.cache
-def _plan(units, gated):
-    """Cheapest way to count ``units`` bits, found by dynamic programming.
-
-    Returns
-    -------
-    cost : float
-        Tables, the mean of iCE40 and ECP5.
-    plan : tuple
-        ``("block", lanes)``, ``("unit",)``, or ``("ripple" or "chain", a, b, carry)``: the sum of
-        the counts of ``a`` and of ``b`` units and of ``carry`` (0 or 1) units.
-    """
-    if units == 1:
-        return 1, ("unit",)
-    if gated and units % 2 == 0 and units // 2 < len(_BLOCK_COST):
-        return _BLOCK_COST[units // 2], ("block", units // 2)
-    width = units.bit_length()
-    plans = []
-    for carry in (0, 1):
-        for b in range(max(1, (units - carry) // 3), (units - carry) // 2 + 1):
-            a = units - carry - b
-            cost = _plan(a, gated)[0] + _plan(b, gated)[0]
-            long, short = a.bit_length(), b.bit_length()
-            if not gated and width <= 4:
-                plans.append((cost + 2 * short + 1.5 * (long - short) - (width == long),
-                              ("ripple", a, b, carry)))
-            chain = width + carry
-            plans.append((cost + carry + (chain + (chain + 1) // 2 * 2) / 2,
-                          ("chain", a, b, carry)))
-    return min(plans)
-
-
 class _Popcount(_Element):
     """A count of units, each a bit that a lane gives."""
 
@@ -209,7 +108,7 @@ class _Popcount(_Element):
 
     def _count(self, netlist, units, lanes):
         """Bits of the count of ``units`` and their phase; takes what it needs from ``lanes``."""
-        kind, *parts = _plan(units, self._gated)[1]
+        kind, *parts = plan(units, gated=self._gated)[1]
         if kind == "unit":
             return [netlist.node(lanes.unit())], 0
         if kind == "block":
@@ -227,7 +126,7 @@ class _Popcount(_Element):
 
     def elaborate(self, platform):
         m = Module()
-        netlist = _Netlist(m)
+        netlist = Netlist(m)
         bits, phase = self._count(netlist, self.high, _Lanes(self))
         total = netlist.node(Cat(bits), len(bits))
         m.d.comb += self.o.eq(netlist.delay(total, self.stages - phase))
@@ -342,23 +241,23 @@ class GatedPopcount(_Popcount):
         """Sum of products at ``o = 0``."""
         return -self.simd
 
-    def _signs(self, lane):
-        """Expressions: product is not 0, and its sign where it is not."""
+    def _product(self, lane):
+        """Expressions: whether the product is not 0, and if so whether it is -1."""
         weight, activation = self._lane(lane)
         codes = [code for code in (weight, activation) if len(code) == 2]
         nonzero = functools.reduce(operator.and_, [code[0] for code in codes])
         return nonzero, (weight[-1] ^ activation[-1] ^ (len(codes) == 1))
 
     def _zero(self, lane):
-        return ~self._signs(lane)[0]
+        return ~self._product(lane)[0]
 
     def _positive(self, lane):
-        nonzero, negative = self._signs(lane)
+        nonzero, negative = self._product(lane)
         return nonzero & ~negative
 
     def _units(self, lane):
-        nonzero, negative = self._signs(lane)
-        return [nonzero & ~negative, ~(nonzero & negative)]
+        nonzero, negative = self._product(lane)
+        return [self._positive(lane), ~(nonzero & negative)]
 
     def _block(self, netlist, lanes):
         """Bits of the count of up to seven lanes, at most 14."""
@@ -453,7 +352,7 @@ class ShiftAdd(_Element):
 
     def elaborate(self, platform):
         m = Module()
-        netlist = _Netlist(m)
+        netlist = Netlist(m)
         nodes = [netlist.node(self._negated(netlist, 0), signed(self.activation_bits + 1))]
         nodes += [netlist.node(self._inverted(lane), signed(self.activation_bits))
                   for lane in range(1, self.simd)]
