@@ -80,7 +80,9 @@ def _verilog(text):
     script = [f"read_rtlil <<rtlil\n{text}\nrtlil", "proc -norom", "memory_collect",
               "opt_clean", "attrmap -remove generator -remove top -remove src "
               "-remove amaranth.hierarchy -remove amaranth.decoding", "write_verilog -norename"]
-    return yosys.run(["-q", "-"], "\n".join(script), ignore_warnings=True)
+    netlist = yosys.run(["-q", "-"], "\n".join(script), ignore_warnings=True)
+    # Icarus takes a function whose escaped name starts with a dollar for one of its own.
+    return netlist.replace("\\$procmux$", "\\procmux$")
 
 
 def _rom(name, width, words):
