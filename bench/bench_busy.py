@@ -30,7 +30,7 @@ _FOLDINGS = ((16, 16), (64, 16), (256, 16))
 _INPUT_LANES = 16
 
 #: Steps of the sequence; the first fills the pipeline and does not count.
-_STEPS = 5
+_STEPS = 3
 
 #: Share of the ideal that is the floor.
 _FLOOR = 0.9

@@ -12,7 +12,7 @@ from ternloom.cli import main as cli
 from ternloom.cli.main import VERBS, main
 from ternloom.hw import emit
 from ternloom.model.file import save
-from ternloom.model.network import Cell, When
+from ternloom.model.network import Cell, Precision, When
 from ternloom.model.random import random_network
 
 
@@ -33,7 +33,8 @@ def place(tmp_path, monkeypatch):
 @pytest.fixture
 def tiny(place):
     network = random_network(1, layers=1, units=6, inputs=3, classes=4, when=When.LAST,
-                             cell=Cell.LSTM, input_format="fixed", state_format="ternary")
+                             cell=Cell.LSTM, input_format="fixed", state_format="ternary",
+                             precision=Precision())
     save(network, place / TINY)
 
 
@@ -179,7 +180,7 @@ def test_mismatch(tiny, capsys, monkeypatch):
 
 
 def test_synth(tiny, capsys):
-    data = answer(capsys, "synth", TINY, "--board=icebreaker", "-o", "out")
+    data = answer(capsys, "synth", TINY, "--board=icebreaker", "-o", "out", "--pe=2")
     assert data["clock"]["achieved"] >= data["clock"]["asked"]
     assert os.path.getsize(os.path.join("out", data["bitstream"])) > 10_000
     assert 0 < data["utilization"]["logic cells"]["used"] <= 5280

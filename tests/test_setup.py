@@ -1,0 +1,112 @@
+"""Set-up on a machine that lacks packages: what is installed, or what the user is told to do."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+
+SCRIPT = pathlib.Path(__file__).resolve().parent.parent / ".ci" / "system"
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """A folder of programs that is all of PATH: a shell's own, and a Python."""
+    for program in ("sh", "cat", "env"):
+        (tmp_path / program).symlink_to(shutil.which(program))
+    wrapper(tmp_path / "python3", f'exec {sys.executable} "$@"')
+    return tmp_path
+
+
+def wrapper(path, text):
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+def setup(machine):
+    """Run the script; returns its status, output and errors."""
+    done = subprocess.run([SCRIPT], env={"PATH": str(machine)}, capture_output=True, text=True,
+                          check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def programs(machine, *names):
+    for name in names:
+        wrapper(machine / name, "exit 0")
+
+
+def user(machine, number):
+    wrapper(machine / "id", f"echo {number}")
+
+
+def package_manager(machine):
+    wrapper(machine / "apt-get", f'echo "$0 $*" >> {machine}/asked')
+
+
+def asked(machine):
+    """What the package manager was asked for, without its path."""
+    return (machine / "asked").read_text().replace(f"{machine}/", "").splitlines()
+
+
+def test_complete_machine(machine):
+    programs(machine, "iverilog", "g++", "make", "perl")
+    package_manager(machine)
+    user(machine, 0)
+    assert setup(machine) == (0, "", "")
+    assert not os.path.exists(machine / "asked")
+
+
+def test_root(machine):
+    programs(machine, "make", "perl")
+    package_manager(machine)
+    user(machine, 0)
+    status, out, _ = setup(machine)
+    assert status == 0
+    assert "ternloom: Icarus Verilog is missing\n" in out
+    assert asked(machine) == ["apt-get update -qq",
+                              "apt-get install -y --no-install-recommends iverilog g++"]
+
+
+def test_sudo(machine):
+    programs(machine, "g++", "make", "perl")
+    package_manager(machine)
+    user(machine, 1000)
+    wrapper(machine / "sudo", f'echo "sudo $*" >> {machine}/asked')
+    assert setup(machine)[0] == 0
+    assert asked(machine) == ["sudo apt-get update -qq",
+                              "sudo apt-get install -y --no-install-recommends iverilog"]
+
+
+def test_neither(machine):
+    programs(machine, "g++", "make", "perl")
+    package_manager(machine)
+    user(machine, 1000)
+    status, _, err = setup(machine)
+    assert status == 1
+    assert err == "ternloom: run this as root, then make again:\n" \
+                  "    apt-get update && apt-get install -y --no-install-recommends iverilog\n"
+    assert not os.path.exists(machine / "asked")
+
+
+def test_other_system(machine):
+    programs(machine, "g++", "make", "perl")
+    user(machine, 0)
+    status, _, err = setup(machine)
+    assert status == 1
+    assert err.startswith("ternloom: install what is missing with your system's package manager")
+
+
+def test_old_python(machine):
+    wrapper(machine / "python3", "exit 1")
+    status, _, err = setup(machine)
+    assert status == 1
+    assert err == "ternloom: Python must be 3.11 or newer, python3 is not; " \
+                  "try make PYTHON=python3.11\n"
+
+
+def test_no_python(machine):
+    os.unlink(machine / "python3")
+    assert setup(machine) == (1, "", "ternloom: python3 is missing, see PYTHON=\n")
