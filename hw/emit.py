@@ -78,7 +78,7 @@ def _verilog(text):
     """
     yosys = find_yosys(lambda version: version >= (0, 40))
     script = [f"read_rtlil <<rtlil\n{text}\nrtlil", "proc -norom", "memory_collect",
-              "opt_clean", "attrmap -remove generator -remove top -remove src "
+              "opt_clean", "attrmap -remove generator -remove top -remove src -remove keep "
               "-remove amaranth.hierarchy -remove amaranth.decoding", "write_verilog -norename"]
     netlist = yosys.run(["-q", "-"], "\n".join(script), ignore_warnings=True)
     # Icarus takes a function whose escaped name starts with a dollar for one of its own.

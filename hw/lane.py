@@ -121,8 +121,9 @@ class Lane(wiring.Component):
 
     def _watch(self, m, name, valid, value):
         """Give an intermediate a name in waveforms and for probes."""
-        shown  = Signal(value.shape(), name=name)
-        strobe = Signal(name=f"{name}_valid")
+        # Kept through the clean-up at emission, which then drops the attribute.
+        shown  = Signal(value.shape(), name=name, attrs={"keep": 1})
+        strobe = Signal(name=f"{name}_valid", attrs={"keep": 1})
         m.d.comb += [shown.eq(value), strobe.eq(valid)]
 
     def _memory(self, m, name, shape):
@@ -139,33 +140,35 @@ class Lane(wiring.Component):
         return old
 
     def _blend(self, m, strobes, units, new, update, old, write):
-        """h' = n + z*(h - n): from n, ``old`` at strobes[0] and z one later, code four later."""
+        """h' = n + z*(h - n): from n, ``old`` at strobes[0] and z two later, code five later."""
         layer, precision = self._layer, self._layer.precision
         fraction, state = precision.gate_frac, precision.state
         aligned    = Signal(signed(precision.gate_frac + 1 + state.frac - fraction))
         difference = Signal(signed(max(state.width, state.frac + 1) + 1))
         m.d.comb += aligned.eq(new << (state.frac - fraction))
         m.d.sync += difference.eq(old - aligned)
+        # A register apart from the carry chain can be placed beside the multiplier.
+        operand = delayed(m, difference, 1)
         product = Signal(signed(len(difference) + fraction + 1))
-        m.d.sync += product.eq(update * difference)
+        m.d.sync += product.eq(update * operand)
         total = Signal(signed(len(product) + 1))
-        m.d.comb += total.eq((delayed(m, aligned, 2) << fraction) + product)
+        m.d.comb += total.eq((delayed(m, aligned, 3) << fraction) + product)
         state_now = Signal(signed(state.width), name="state")
         value = saturated(m, rounded(m, total, fraction, state.rounding), state)
         m.d.sync += [
             state_now.eq(value),
             self.o_code.eq(quantized(m, state_now, state.frac, layer.state_format)),
-            self.o_valid.eq(strobes[3]),
+            self.o_valid.eq(strobes[4]),
         ]
-        m.d.comb += [write.en.eq(strobes[3]), write.addr.eq(units[3]), write.data.eq(state_now)]
-        self._watch(m, "state_value", strobes[3], state_now)
+        m.d.comb += [write.en.eq(strobes[4]), write.addr.eq(units[4]), write.data.eq(state_now)]
+        self._watch(m, "state_value", strobes[4], state_now)
         self._watch(m, "code", self.o_valid, self.o_code)
 
 
 class LstmLane(Lane):
     """c' = f*c + i*g, h = o*tanh(c'); rows i, f, g, o.
 
-    A code comes 12 cycles after the pre-activation of o; two multipliers.
+    A code comes 13 cycles after the pre-activation of o; two multipliers.
     """
 
     latency = lane_latency(Cell.LSTM, Source.STATE)
@@ -180,7 +183,7 @@ class LstmLane(Lane):
         strobe_i, _ = self._strobes(m, 0, 3)
         strobe_f, unit_f = self._strobes(m, 1, 5)
         strobe_g, unit_g = self._strobes(m, 2, 7)
-        strobe_o, _ = self._strobes(m, 3, 11)
+        strobe_o, _ = self._strobes(m, 3, 12)
 
         write, read = self._memory(m, "cells", signed(state.width))
         old = self._old_state(m, read, unit_f[1])
@@ -214,11 +217,11 @@ class LstmLane(Lane):
 
         gate_o = Signal(signed(fraction + 1))
         result = Signal(signed(2 * fraction + 2))
-        m.d.comb += gate_o.eq(delayed(m, gates.o, 7))
+        m.d.comb += gate_o.eq(delayed(m, gates.o, 8))
         m.d.sync += [
-            result.eq(gate_o * output.o),
+            result.eq(gate_o * delayed(m, output.o, 1)),
             self.o_code.eq(quantized(m, result, 2 * fraction, self._layer.state_format)),
-            self.o_valid.eq(strobe_o[11]),
+            self.o_valid.eq(strobe_o[12]),
         ]
         self._watch(m, "row", self.i_valid, self.i_value)
         self._watch(m, "gate_value", delayed(m, self.i_valid, 3), gates.o)
@@ -231,7 +234,7 @@ class LstmLane(Lane):
 class GruAfterLane(Lane):
     """n = tanh(ax + r*ah), h' = n + z*(h - n); rows r, z, n.
 
-    A code comes 13 cycles after the pre-activation of n; two multipliers.
+    A code comes 14 cycles after the pre-activation of n; two multipliers.
     """
 
     latency = lane_latency(Cell.GRU_RESET_AFTER, Source.STATE)
@@ -245,7 +248,7 @@ class GruAfterLane(Lane):
         m.d.comb += gates.i_value.eq(self.i_value)
         strobe_r, _ = self._strobes(m, 0, 3)
         strobe_z, _ = self._strobes(m, 1, 3)
-        strobe_n, unit_n = self._strobes(m, 2, 12)
+        strobe_n, unit_n = self._strobes(m, 2, 13)
 
         gate_r  = Signal.like(gates.o)
         gate_z  = Signal.like(gates.o)
@@ -270,7 +273,7 @@ class GruAfterLane(Lane):
         m.d.comb += candidate.i_value.eq(n_preact)
         write, read = self._memory(m, "states", signed(precision.state.width))
         old = self._old_state(m, read, unit_n[7])
-        self._blend(m, strobe_n[9:], unit_n[9:], candidate.o, delayed(m, gate_z, 6), old, write)
+        self._blend(m, strobe_n[9:], unit_n[9:], candidate.o, delayed(m, gate_z, 7), old, write)
         self._watch(m, "row", self.i_valid, self.i_value)
         self._watch(m, "aside", strobe_n[0], self.i_aside)
         self._watch(m, "gate_value", strobe_r[3] | strobe_z[3], gates.o)
@@ -283,7 +286,7 @@ class GruAfterLane(Lane):
 class GruBeforeLane(Lane):
     """n = tanh(Wx + U(r*h)), h' = n + z*(h - n); rows r, z of all units, then n of all units.
 
-    A code of r*h comes 6 cycles after the pre-activation of r, a code of h 7 cycles after that of
+    A code of r*h comes 6 cycles after the pre-activation of r, a code of h 8 cycles after that of
     n; two multipliers.
     """
 
@@ -299,7 +302,7 @@ class GruBeforeLane(Lane):
         m.d.comb += [gates.i_value.eq(self.i_value), gates.i_select.eq(self.i_gate == 2)]
         strobe_r, _ = self._strobes(m, 0, 5)
         strobe_z, unit_z = self._strobes(m, 1, 3)
-        strobe_n, unit_n = self._strobes(m, 2, 6)
+        strobe_n, unit_n = self._strobes(m, 2, 7)
 
         write, read = self._memory(m, "states", signed(state.width))
         old = self._old_state(m, read, unit_n[1])
@@ -321,7 +324,7 @@ class GruBeforeLane(Lane):
             write_z.en.eq(strobe_z[3]),
             write_z.addr.eq(unit_z[3]),
             write_z.data.eq(gates.o),
-            read_z.addr.eq(unit_n[2]),
+            read_z.addr.eq(unit_n[3]),
         ]
         m.d.sync += update.eq(read_z.data)
         self._blend(m, strobe_n[3:], unit_n[3:], gates.o, update, old, write)
