@@ -44,11 +44,11 @@ def lane_latency(cell, source):
     """
     match cell:
         case Cell.LSTM:
-            return 12
-        case Cell.GRU_RESET_AFTER:
             return 13
+        case Cell.GRU_RESET_AFTER:
+            return 14
         case Cell.GRU_RESET_BEFORE:
-            return 6 if source is Source.STATE else 7
+            return 6 if source is Source.STATE else 8
 
 
 def result_latency(cell, geometry, block):
