@@ -343,11 +343,12 @@ class ShiftAdd(_Element):
     def _negated(self, netlist, lane):
         """Activation times weight, one bit longer: bits above the lowest one that is set invert."""
         weight, activation = self._lane(lane)
-        flips, found = [], C(0, 1)
-        for bit in activation:
-            flips.append(found & self._negative(lane))
-            found = netlist.node(found | bit)
-        flips.append(found & self._negative(lane))
+        # Groups of four, not a chain: this lane must not be much later than the others.
+        groups = [netlist.node(activation[start:start + 4].any())
+                  for start in range(0, self.activation_bits, 4)]
+        flips = [self._negative(lane) & Cat(groups[:index // 4],
+                                            activation[index // 4 * 4:index]).any()
+                 for index in range(self.activation_bits + 1)]
         return self._gate(weight, Cat(activation, activation[-1]) ^ Cat(flips))
 
     def elaborate(self, platform):
