@@ -2,7 +2,7 @@
 
 import sys
 
-from ternloom.cli.main import main
+from ternloom.cli.script import main
 
 
 __all__ = []
