@@ -53,10 +53,11 @@ class OutputQueue(wiring.Component):
     def elaborate(self, platform):
         m = Module()
 
-        # A queue of one entry would be a register, a cycle faster than the rest.
-        depth = max(self._classes * self._vectors, 2)
+        # A queue of one entry would be a register, a cycle faster than the rest; one of two refuses
+        # a beat that directly follows another, which has not got to the output yet.
+        capacity = self._classes * self._vectors
         m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=len(self.i_data.as_value()),
-                                                           depth=depth)
+                                                           depth=max(capacity, 3))
         m.d.comb += [
             queue.w_data.eq(self.i_data),
             queue.w_en.eq(self.i_valid),
@@ -64,10 +65,10 @@ class OutputQueue(wiring.Component):
             self.o_valid.eq(queue.r_rdy),
             queue.r_en.eq(self.i_ready),
         ]
-        taken, held = Signal(), Signal(range(depth + 1))
+        taken, held = Signal(), Signal(range(capacity + 1))
         m.d.comb += [
             taken.eq(self.o_valid & self.i_ready),
-            self.o_space.eq(held <= depth - self._classes),
+            self.o_space.eq(held <= capacity - self._classes),
         ]
         m.d.sync += held.eq(held + Mux(self.i_reserve, self._classes, 0) - taken)
 
@@ -149,8 +150,11 @@ class DenseReadout(wiring.Component):
         best, index, better = Signal.like(value), Signal.like(unit), Signal()
         starts, ends = unit == 0, unit == self._geometry.units - 1
 
-        # The next vector's block may have started, so the flag is sampled as of this one's issue.
-        sampled = delayed(m, array.o_last, exit_latency(self._geometry) + COMBINER)
+        # The next vector's block may have started, so the flag is sampled as of the end of the group
+        # in which the first row is complete.
+        block = self._geometry.blocks[0]
+        sampled = delayed(m, array.o_last, exit_latency(self._geometry) + COMBINER
+                          + (block.planes - 1) % block.elements)
         flag, held = Signal(), Signal()
         m.d.comb += [
             better.eq(starts | (value > best)),

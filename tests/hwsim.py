@@ -5,7 +5,7 @@ from amaranth import *
 from amaranth.sim import Simulator
 
 
-__all__ = ["Bare", "events", "pack", "play", "unpack"]
+__all__ = ["Bare", "converse", "events", "pack", "play", "unpack"]
 
 
 class Bare(Elaboratable):
@@ -46,20 +46,33 @@ def play(dut, drive, watch):
     dict of str to int64 or object array (cycles,)
         What each watched value is just before the clock edge that ends the cycle.
     """
-    watched = watch if isinstance(watch, dict) else {name: getattr(dut, name) for name in watch}
-    ports = [(getattr(dut, name), values) for name, values in drive.items()]
     length, = {len(values) for values in drive.values()}
-    seen = {name: [] for name in watched}
+    return converse(dut, lambda cycle, get: {name: values[cycle]
+                                             for name, values in drive.items()}, watch, length)
+
+
+def converse(dut, act, watch, cycles):
+    """Drive a component by what it answers, for a number of cycles.
+
+    Parameters
+    ----------
+    dut : Elaboratable
+    act : function of a cycle and of a function from a port's name to its value
+        Returns a dict of input to value. Sees ports as the last edge left them, so it may look at
+        registered outputs only.
+    watch, return
+        As in ``play``.
+    """
+    watched = watch if isinstance(watch, dict) else {name: getattr(dut, name) for name in watch}
+    seen, held = {name: [] for name in watched}, {}
 
     async def testbench(ctx):
-        held = [None] * len(ports)
-        for cycle in range(length):
-            for index, (port, values) in enumerate(ports):
-                value = values[cycle]
+        for cycle in range(cycles):
+            for name, value in act(cycle, lambda port: ctx.get(getattr(dut, port))).items():
                 value = value if isinstance(value, dict) else int(value)
-                if value != held[index]:
-                    ctx.set(port, value)
-                    held[index] = value
+                if value != held.get(name):
+                    ctx.set(getattr(dut, name), value)
+                    held[name] = value
             for name, value in watched.items():
                 seen[name].append(_plain(ctx.get(value)))
             await ctx.tick()
