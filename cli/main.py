@@ -13,6 +13,7 @@ import time
 import warnings
 
 from ternloom.cli.error import INTERRUPTED, MISTAKEN, UserError, message
+from ternloom.cli.output import scratch
 
 
 __all__ = ["VERBS", "main", "parser"]
@@ -122,7 +123,7 @@ def _run(arguments):
     chosen = parser(verb if verb in VERBS else None).parse_args(arguments)
     from ternloom.cli.console import Console
     console = Console(machine=chosen.json)
-    with _scratch():
+    with _temporary():
         outcome = chosen.run(chosen, console)
     console.show(outcome)
     sys.stdout.flush()
@@ -130,14 +131,14 @@ def _run(arguments):
 
 
 @contextlib.contextmanager
-def _scratch():
+def _temporary():
     """Collect the temporary files of this process and its children, and remove them at the end.
 
     A compiler that is killed leaves its own behind.
     """
     before = os.environ.get("TMPDIR"), tempfile.tempdir
-    with tempfile.TemporaryDirectory(prefix="ternloom-", ignore_cleanup_errors=True) as folder:
-        os.environ["TMPDIR"] = tempfile.tempdir = folder
+    with scratch("ternloom-") as folder:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
         try:
             yield
         finally:

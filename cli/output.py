@@ -3,16 +3,20 @@
 import contextlib
 import json
 import pathlib
+import shutil
 import signal
 import tempfile
 
 from ternloom.cli.error import UserError
 
 
-__all__ = ["MARKER", "check", "file", "folder"]
+__all__ = ["MARKER", "check", "file", "folder", "scratch"]
 
 #: The file by which a folder is known to be one that this program wrote, and may replace.
 MARKER = ".ternloom.json"
+
+#: What is held back while a folder comes, goes or takes another's place.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def check(path):
@@ -58,15 +62,15 @@ def folder(path, **facts):
     path = pathlib.Path(path)
     check(path)
     place = path.resolve()
-    with tempfile.TemporaryDirectory(dir=_anchor(place), prefix=f".{place.name}.") as scratch:
-        new = pathlib.Path(scratch, "new")
+    with scratch(f".{place.name}.", _anchor(place)) as beside:
+        new = beside / "new"
         new.mkdir()
         yield new
         (new / MARKER).write_text(json.dumps(facts, indent=2) + "\n")
         with _undisturbed():
             place.parent.mkdir(parents=True, exist_ok=True)
             if place.exists():
-                place.rename(pathlib.Path(scratch, "old"))
+                place.rename(beside / "old")
             new.rename(place)
 
 
@@ -89,11 +93,11 @@ def file(path):
     if place.is_dir():
         raise UserError(f"Output file {path} must not be a folder")
     _check_above(path)
-    with tempfile.TemporaryDirectory(dir=_anchor(place), prefix=f".{place.name}.") as scratch:
-        yield pathlib.Path(scratch, place.name)
+    with scratch(f".{place.name}.", _anchor(place)) as beside:
+        yield beside / place.name
         with _undisturbed():
             place.parent.mkdir(parents=True, exist_ok=True)
-            for new in pathlib.Path(scratch).iterdir():
+            for new in beside.iterdir():
                 new.replace(place.parent / new.name)
 
 
@@ -103,10 +107,33 @@ def _anchor(place):
 
 
 @contextlib.contextmanager
+def scratch(prefix, parent=None):
+    """Make a temporary folder that vanishes with the block, whenever Ctrl-C comes.
+
+    Parameters
+    ----------
+    prefix : str
+    parent : path or None
+        The system's place for temporary files where None.
+
+    Yields
+    ------
+    pathlib.Path
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    made = tempfile.mkdtemp(prefix=prefix, dir=parent)
+    try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        yield pathlib.Path(made)
+    finally:
+        with _undisturbed():
+            shutil.rmtree(made, ignore_errors=True)
+
+
+@contextlib.contextmanager
 def _undisturbed():
-    """Hold back Ctrl-C for the few renames that must not be torn apart."""
-    signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    """Hold back Ctrl-C for what must not be torn apart."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         yield
     finally:
