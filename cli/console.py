@@ -133,10 +133,14 @@ def table(title, columns, rows):
     rich.console.Group
     """
     made = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in columns:
-        made.add_column(heading.lstrip(">"), justify="right" if heading[:1] == ">" else "left")
+    rows = [[str(cell) for cell in row] for row in rows]
+    # What a row is about must be readable, also where the terminal is narrow.
+    widest = max((len(row[0]) for row in rows), default=0)
+    for index, heading in enumerate(columns):
+        made.add_column(heading.lstrip(">"), justify="right" if heading[:1] == ">" else "left",
+                        min_width=None if index else widest)
     for row in rows:
-        made.add_row(*(Text(str(cell)) for cell in row))
+        made.add_row(*map(Text, row))
     return Group(Text(f"\n{title}", style="bold"), made)
 
 

@@ -1,4 +1,4 @@
-"""Say what a network is and what it costs.
+"""Say what a network is and what it costs; without NET, list what is shipped.
 
 Shows the layers with their formats, the weights' memory, and, for the sizes that --pe and
 --simd ask for, how busy the arrays are and how many cycles a time step takes. Nothing is
@@ -23,12 +23,14 @@ _STEPS = 64
 
 def arguments(parser):
     """Add the verb's arguments."""
-    add_network(parser)
+    add_network(parser, nargs="?")
     add_folding(parser)
 
 
 def run(chosen, console):
-    """Describe the network and its folding."""
+    """Describe the network and its folding, or list what is shipped."""
+    if chosen.network is None:
+        return _list()
     network = source.network(chosen.network)
     spread = folding(chosen, network)
     arrays = list(_arrays(network, spread))
@@ -41,6 +43,21 @@ def run(chosen, console):
             "matrices": matrices, "folding": arrays, "cycles_per_step": pace,
             "notes": dict(network.notes)}
     return Outcome(data, _tables(data))
+
+
+def _list():
+    """Names and kinds of the shipped networks and data."""
+    networks = [source.network(name) for name in source.shipped("network")]
+    data = [source.data(name, "all") for name in source.shipped("data")]
+    return Outcome(
+        {"networks": [each.name for each in networks], "data": list(source.shipped("data"))},
+        (table("Networks, and the accuracy of each on its test part", ("name", "layers", ">accuracy"),
+               [(each.name, ", ".join(f"{layer.cell.value} {layer.units}" for layer in each.layers),
+                 each.notes.get("integer accuracy", "").rpartition("test ")[2])
+                for each in networks]),
+         table("Data", ("name", ">sequences", ">inputs", ">classes"),
+               [(name, len(each.labels), each.sequences[0].shape[1], len(each.classes))
+                for name, each in zip(source.shipped("data"), data, strict=True)])))
 
 
 def _layers(network):

@@ -22,7 +22,7 @@ __all__ = ["VERBS", "main", "parser"]
 VERBS = {
     "demo":     "do the whole job on a shipped example: accuracy, Verilog, simulation, bitstream",
     "train":    "train a quantized network from a recipe",
-    "info":     "say what a network is and what it costs",
+    "info":     "say what a network is and what it costs, or list the shipped ones",
     "eval":     "measure a network's accuracy on the golden model",
     "generate": "write a network's Verilog, with test vectors and a report",
     "simulate": "run the Verilog against the golden model, bit for bit and cycle for cycle",

@@ -46,10 +46,11 @@ def _counts(text):
     return tuple(count(part) for part in text.split(","))
 
 
-def add_network(parser):
+def add_network(parser, **settings):
     """Add the argument NET."""
-    parser.add_argument("network", metavar="NET",
-                        help="network file, or the name of a shipped network")
+    parser.add_argument("network", metavar="NET", **settings,
+                        help="network file, or the name of a shipped network; ternloom info "
+                             "without it lists those")
 
 
 def add_folding(parser):

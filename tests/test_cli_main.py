@@ -99,6 +99,13 @@ def test_info(place, capsys):
     assert data["cycles_per_step"] >= data["folding"][0]["busy_cycles"]
 
 
+def test_list(place, capsys):
+    data = answer(capsys, "info")
+    assert SHIPPED in data["networks"] and "digits" in data["data"]
+    text = told(capsys, "info")
+    assert all(name in text for name in data["networks"])
+
+
 def test_eval(place, capsys):
     text = told(capsys, "eval", SHIPPED, "digits")
     assert "of 300 sequences" in text
