@@ -51,7 +51,7 @@ def _list():
     data = [source.data(name, "all") for name in source.shipped("data")]
     return Outcome(
         {"networks": [each.name for each in networks], "data": list(source.shipped("data"))},
-        (table("Networks, and the accuracy of each on its test part", ("name", "layers", ">accuracy"),
+        (table("Networks, and their accuracy on the test part", ("name", "layers", ">accuracy"),
                [(each.name, ", ".join(f"{layer.cell.value} {layer.units}" for layer in each.layers),
                  each.notes.get("integer accuracy", "").rpartition("test ")[2])
                 for each in networks]),
