@@ -120,6 +120,8 @@ def generate(network, folding, name="ternloom_core"):
     FoldingError
         If the folding does not belong to the network.
     """
+    # Before there is a component that Amaranth would warn of as never used.
+    folding.check(network)
     core, roms = Core(network, folding), _Roms(name)
     text = _verilog(rtlil.convert(core, name=name, platform=roms, emit_src=False))
     return Design(name, text + roms.verilog(), network, folding,

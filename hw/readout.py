@@ -150,8 +150,8 @@ class DenseReadout(wiring.Component):
         best, index, better = Signal.like(value), Signal.like(unit), Signal()
         starts, ends = unit == 0, unit == self._geometry.units - 1
 
-        # The next vector's block may have started, so the flag is sampled as of the end of the group
-        # in which the first row is complete.
+        # The next vector's block may have started, so the flag is sampled as of the end of the
+        # group in which the first row is complete.
         block = self._geometry.blocks[0]
         sampled = delayed(m, array.o_last, exit_latency(self._geometry) + COMBINER
                           + (block.planes - 1) % block.elements)
