@@ -23,6 +23,9 @@ EXAMPLE = "ternloom demo -o demo --board icebreaker"
 #: What the demo shows.
 NETWORK, DATA = "digits-gru-ternary-ternary", "digits"
 
+#: Steps of the recording in the picture, or nearly so.
+_STEPS = 45
+
 #: Recordings among the test vectors.
 _VECTORS = 4
 
@@ -82,10 +85,10 @@ def _foreground(console, network, spread, clips, place):
         design, written = generate.produce(place, network, spread, "ternloom_core",
                                            clips.sequences[:_VECTORS])
     run = simulate.simulate_clips(console, network, spread, clips, "verilator", design)
-    # A recording that is heard right, and takes its time.
+    # A recording that is heard right and fills a picture.
     right = [index for index in range(len(test.labels))
              if accuracy.winners[index] == test.labels[index]]
-    shown = max(right, key=lambda index: len(test.sequences[index]))
+    shown = min(right, key=lambda index: abs(len(test.sequences[index]) - _STEPS))
     draw(place / "picture.png", network, test.sequences[shown], int(test.labels[shown]))
     return {"network": network.name, "notes": dict(network.notes), "eval": accuracy.data(),
             "generate": written, "picture": "picture.png",
