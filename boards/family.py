@@ -148,7 +148,8 @@ ECP5 = Family(
 
 GOWIN = Family(
     name="gowin",
-    synthesis="synth_gowin -family gw1n",
+    # Wide LUTs cost a quarter of the clock and save nothing.
+    synthesis="synth_gowin -family gw1n -nowidelut",
     place=tool.NEXTPNR_GOWIN, packer=tool.GOWIN_PACK, extension="fs",
     constraints="pins.cst", routed="routed.json", output="--write",
     resources={

@@ -77,7 +77,7 @@ def cells(statistics):
     found = design.get("num_cells_by_type")
     if found is None:
         raise BoardError("the statistics of Yosys must count cells by their type")
-    return dict(sorted(found.items()))
+    return {kind: count for kind, count in sorted(found.items()) if not kind.startswith("$")}
 
 
 def utilization(report, family):
