@@ -5,8 +5,8 @@ Every element has one interface. ``weights`` and ``activations`` hold lane i at 
 
     sum over lanes of weight * activation = gain * o + offset.
 
-**Latency** is ``stages``, by default ``ceil(log2(simd) / 3)`` for every element:
-1 lane: 0 cycles, 2 to 8 lanes: 1, 9 to 64 lanes: 2, 65 to 256 lanes: 3.
+**Latency** is ``stages``, by default ``ceil(log2(simd) / depth)`` with ``depth`` 3 for the counting
+elements and 2 for ``ShiftAdd``, whose adders are wider.
 """
 
 import functools
@@ -22,13 +22,16 @@ from ternloom.hw.compressor import Netlist, plan
 __all__ = ["GatedPopcount", "ShiftAdd", "XnorPopcount", "default_stages"]
 
 
-def default_stages(simd):
-    """Register stages of an element of ``simd`` lanes: ``ceil(log2(simd) / 3)``."""
-    return -(-(simd - 1).bit_length() // 3)
+def default_stages(simd, depth):
+    """Register stages of ``simd`` lanes, ``depth`` levels of the tree apart, rounded up."""
+    return -(-(simd - 1).bit_length() // depth)
 
 
 class _Element(wiring.Component):
     """What all elements share: ports, parameters and their checks."""
+
+    #: Levels of the tree between registers.
+    depth = 3
 
     def __init__(self, simd, *, weight_bits, activation_bits, low, high, stages):
         self._simd = simd
@@ -36,7 +39,8 @@ class _Element(wiring.Component):
         self._activation_bits = activation_bits
         self._low = low
         self._high = high
-        self._stages = default_stages(simd) if stages is None else operator.index(stages)
+        self._stages = (default_stages(simd, self.depth) if stages is None
+                        else operator.index(stages))
         if self._stages < 0:
             raise ValueError(f"Register stages must be a non-negative integer, not {stages!r}")
         super().__init__({
@@ -162,7 +166,7 @@ class XnorPopcount(_Popcount):
     simd : int
         Lanes, 1 to 256.
     stages : int or None
-        Register stages, by default ``default_stages(simd)``.
+        Register stages, by default ``default_stages(simd, depth)``.
 
     Members
     -------
@@ -207,7 +211,7 @@ class GatedPopcount(_Popcount):
     weight_bits, activation_bits : int
         1 for binary or 2 for ternary codes, at least one of them 2.
     stages : int or None
-        Register stages, by default ``default_stages(simd)``.
+        Register stages, by default ``default_stages(simd, depth)``.
 
     Members
     -------
@@ -299,7 +303,7 @@ class ShiftAdd(_Element):
     activation_width : int
         Bits of an activation, 2 to 16, two's complement.
     stages : int or None
-        Register stages, by default ``default_stages(simd)``.
+        Register stages, by default ``default_stages(simd, depth)``.
 
     Members
     -------
@@ -317,6 +321,7 @@ class ShiftAdd(_Element):
 
     gain = 1
     offset = 0
+    depth = 2
 
     def __init__(self, simd, *, weight_bits, activation_width, stages=None):
         simd = self._check_simd(simd)

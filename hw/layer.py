@@ -85,7 +85,7 @@ class Array(wiring.Component):
         ]
 
         activation = self._activation(m, sequencer)
-        control = delayed(m, sequencer.o_control, 2 + element_latency(geometry.simd))
+        control = delayed(m, sequencer.o_control, 2 + element_latency(geometry))
         m.submodules.counter = counter = RowCounter(program)
         for index in range(geometry.chains):
             m.submodules[f"chain{index}"] = chain = Chain(geometry, roms[index], shape=raw)

@@ -6,7 +6,7 @@ shows in simulation as a wrong cycle, or as a wrong bit where a memory is read t
 
 import numpy as np
 
-from ternloom.model.geometry import Source
+from ternloom.model.geometry import Element, Source
 from ternloom.model.network import Cell
 
 
@@ -20,9 +20,10 @@ COMBINER = 5
 _HELD = 4
 
 
-def element_latency(simd):
-    """Register stages inside an element of ``simd`` lanes: ``ceil(log2(simd) / 3)``."""
-    return -(-(simd - 1).bit_length() // 3)
+def element_latency(geometry):
+    """Register stages inside an element: ``ceil(log2(simd) / 3)``, of ``SHIFT_ADD`` / 2."""
+    depth = 2 if geometry.element is Element.SHIFT_ADD else 3
+    return -(-(geometry.simd - 1).bit_length() // depth)
 
 
 def exit_latency(geometry):
@@ -30,7 +31,7 @@ def exit_latency(geometry):
 
     Two for the memory, one an element, and the element's own.
     """
-    return 4 + geometry.elements + element_latency(geometry.simd)
+    return 4 + geometry.elements + element_latency(geometry)
 
 
 def lane_latency(cell, source):

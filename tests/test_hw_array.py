@@ -64,7 +64,7 @@ class Schedule:
 def run_block(program, chain, index, form, codes, rng, *, gap=lambda: 0, shape=None):
     """Cycles and raw sums of the results of a block, and the cycles in which they are due."""
     geometry, block = program.geometry, program.geometry.blocks[index]
-    latency = element_latency(geometry.simd)
+    latency = element_latency(geometry)
     schedule, due = Schedule(rng, latency), []
     base = sum(before.groups * before.words for before in geometry.blocks[:index])
     activations = activation_words(program, index, form, codes)
@@ -198,7 +198,7 @@ def test_element_passes():
 def test_element_latency(simd):
     """A sum of one word is on the drain three cycles and the element's latency after the word."""
     program, dut = make_pe(simd)
-    latency = element_latency(simd)
+    latency = element_latency(program.geometry)
     schedule = Schedule(np.random.default_rng(31), latency)
     schedule.idle(3)
     schedule.group(0, 1, [0])

@@ -134,10 +134,13 @@ def test_latency(kind, stages):
 
 
 def test_default_latency():
-    found = [default_stages(lanes) for lanes in (1, 2, 8, 9, 64, 65, 256)]
-    assert found == [0, 1, 1, 2, 2, 3, 3]
+    sizes = (1, 2, 8, 9, 64, 65, 256)
+    counted, added = ([default_stages(lanes, depth) for lanes in sizes] for depth in (3, 2))
+    assert counted == [0, 1, 1, 2, 2, 3, 3]
+    assert added == [0, 1, 2, 2, 3, 4, 4]
     for kind in KINDS:
-        assert [make(kind, lanes).latency for lanes in (1, 2, 8, 9, 64, 65, 256)] == found
+        found = [make(kind, lanes).latency for lanes in sizes]
+        assert found == (added if isinstance(make(kind, 1), ShiftAdd) else counted)
 
 
 def test_parameters():
