@@ -40,5 +40,6 @@ def _row(board, result):
         "used":      ", ".join(used),
         "slowest path from": result.critical_path[0].name,
         "to":        result.critical_path[-1].name,
+        "not timed": board.family.untimed or "-",
         "seconds":   f"{sum(result.seconds.values()):.0f}",
     }

@@ -46,6 +46,8 @@ class Family:
         Option of nextpnr that names the latter.
     resources : dict of str to tuple of str
         What a report names, and the bel types of nextpnr that it is the sum of.
+    untimed : str
+        What nextpnr's timing analysis of the family leaves out; empty if nothing is known.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Family:
     routed: str
     output: str
     resources: dict
+    untimed: str = ""
 
     def pin_lines(self, port, pin):
         """Lines of the constraint file that put ``port`` on ``pin``."""
@@ -153,14 +156,15 @@ GOWIN = Family(
     place=tool.NEXTPNR_GOWIN, packer=tool.GOWIN_PACK, extension="fs",
     constraints="pins.cst", routed="routed.json", output="--write",
     resources={
-        "LUT":          ("LUT4",),
-        "ALU":          ("ALU",),
-        "FF":           ("DFF",),
-        "block RAM":    ("BSRAM",),
-        "DSP 18x18":    ("MULT18X18",),
-        "DSP 9x9":      ("MULT9X9",),
-        "pins":         ("IOB",),
+        "LUT":       ("LUT4",),
+        "ALU":       ("ALU",),
+        "FF":        ("DFF",),
+        "block RAM": ("BSRAM",),
+        "DSP 18x18": ("MULT18X18",),
+        "DSP 9x9":   ("MULT9X9",),
+        "pins":      ("IOB",),
     },
+    untimed="paths out of block RAM and through multipliers",
 )
 
 FAMILIES = {family.name: family for family in (ICE40, ECP5, GOWIN)}
