@@ -1,0 +1,194 @@
+"""Geometry: sizes against their definitions, counted or enumerated."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from ternloom.model.folding import Folding, LayerFolding
+from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.model.geometry import (Block, Element, Geometry, Source, layer_geometry,
+                                     network_geometry, readout_geometry)
+from ternloom.model.network import Cell, Weight
+from ternloom.model.random import random_network
+
+
+SIZES = (1, 2, 3, 5, 8, 13)
+
+
+def make_layer(cell=Cell.LSTM, units=5, inputs=4, **options):
+    return random_network(1, cell=cell, layers=1, units=units, inputs=inputs, **options).layers[0]
+
+
+@pytest.mark.parametrize("pe, simd, units, chains", [
+    (4, 8, 64, 1),     # 8 words cover 4 elements
+    (16, 8, 64, 2),    # 8 words, so chains of 8
+    (16, 8, 32, 4),    # 4 words
+    (16, 8, 8, 8),     # one word: as many chains as there are common divisors
+    (7, 8, 64, 1),     # 7 elements are fewer than 8 words
+    (9, 8, 64, 1),     # no common divisor: collisions are avoided by a longer period
+    (12, 9, 9, 3),     # the largest common divisor, still 4 elements for one word
+    (1, 1, 1, 1), (6, 6, 6, 6), (4096, 256, 1024, 256),
+])
+def test_chains(pe, simd, units, chains):
+    assert layer_geometry(make_layer(units=units), LayerFolding(pe, simd), 1).chains == chains
+
+
+def test_chains_rule():
+    """The smallest common divisor that gives chains no longer than the state's words."""
+    layers = {units: make_layer(units=units) for units in SIZES}
+    for pe, simd, (units, layer) in itertools.product(range(1, 13), range(1, 10), layers.items()):
+        geometry = layer_geometry(layer, LayerFolding(pe, simd), 1)
+        words = -(-units // simd)
+        divisors = [d for d in range(1, 13) if pe % d == 0 and simd % d == 0]
+        short = [d for d in divisors if pe / d <= words]
+        assert geometry.chains == (min(short) if short else max(divisors))
+        assert geometry.chains * geometry.elements == pe
+        assert geometry.slice * geometry.chains == simd
+
+
+@pytest.mark.parametrize("simd, beat_lanes, inputs", [
+    (simd, lanes, inputs) for simd in SIZES for lanes in (*SIZES, 16, 40) for inputs in (*SIZES, 40)
+])
+def test_input_columns(simd, beat_lanes, inputs):
+    """Every element of the input is at one place, and beats fill words from the low lanes on."""
+    geometry = Geometry(Element.SHIFT_ADD, 1, 4, 1, 1, 1, simd, 1, 1, inputs, beat_lanes, ())
+    columns = geometry.input_columns
+    assert columns.shape == (geometry.input_words, simd)
+    assert sorted(columns[columns >= 0]) == list(range(inputs))
+    assert (np.diff(columns[columns >= 0]) == 1).all()
+    assert geometry.beats == -(-inputs // beat_lanes)
+    assert geometry.words_per_row & (geometry.words_per_row - 1) == 0
+    assert geometry.words_per_row * simd >= beat_lanes
+    beats = [set(columns.reshape(geometry.input_rows, -1)[row] // beat_lanes) - {-1}
+             for row in range(geometry.input_rows)]
+    assert all(len(each) <= geometry.beats_per_row for each in beats)
+    assert sum(map(len, beats)) == geometry.beats
+
+
+@pytest.mark.parametrize("pe, simd", [(1, 1), (4, 4), (8, 4), (6, 9), (12, 8), (3, 5)])
+@pytest.mark.parametrize("units", (1, 2, 7, 16, 33))
+def test_state_columns(units, pe, simd):
+    """Unit u is local unit u // chains of chain u % chains; a chain owns a slice of each word."""
+    geometry = layer_geometry(make_layer(units=units), LayerFolding(pe, simd), 1)
+    columns, lanes = geometry.state_columns, geometry.slice
+    assert columns.shape == (geometry.state_words, simd)
+    assert sorted(columns[columns >= 0]) == list(range(units))
+    for unit in range(units):
+        local, chain = divmod(unit, geometry.chains)
+        assert columns[local // lanes, chain * lanes + local % lanes] == unit
+    assert geometry.units == -(-units // geometry.chains)
+
+
+def test_columns():
+    geometry = layer_geometry(make_layer(Cell.GRU_RESET_BEFORE), LayerFolding(2, 3), 2)
+    for block in geometry.blocks:
+        expected = (geometry.input_columns if block.source is Source.INPUT
+                    else geometry.state_columns)
+        np.testing.assert_array_equal(geometry.columns(block), expected)
+
+
+@pytest.mark.parametrize("cell, expected", [
+    (Cell.LSTM, [(Source.INPUT, (0, 1, 2, 3)), (Source.STATE, (0, 1, 2, 3))]),
+    (Cell.GRU_RESET_AFTER, [(Source.INPUT, (0, 1, 2)), (Source.STATE, (0, 1, 2))]),
+    (Cell.GRU_RESET_BEFORE, [(Source.INPUT, (0, 1)), (Source.STATE, (0, 1)), (Source.INPUT, (2,)),
+                             (Source.RESET, (2,))]),
+])
+def test_blocks(cell, expected):
+    geometry = layer_geometry(make_layer(cell, weight=Weight.PLANES), LayerFolding(2, 3), 2)
+    layer = make_layer(cell, weight=Weight.PLANES)
+    assert [(block.source, block.gates) for block in geometry.blocks] == expected
+    for block in geometry.blocks:
+        is_input = block.source is Source.INPUT
+        assert block.planes == (layer.input if is_input else layer.recurrent).planes
+        assert block.words == (geometry.input_words if is_input else geometry.state_words)
+        assert block.rows == geometry.units * len(block.gates)
+        assert block.dots == block.rows * block.planes
+
+
+def test_block_sizes():
+    block = Block(Source.STATE, (0, 1, 2), planes=2, words=3, serial=1, units=5, elements=4)
+    assert (block.rows, block.dots, block.groups) == (15, 30, 8)
+    assert (block.period, block.cycles) == (4, 32)
+    block = Block(Source.INPUT, (0, 1, 2, 3), planes=1, words=3, serial=8, units=5, elements=4)
+    assert (block.rows, block.dots, block.groups) == (20, 20, 5)
+    assert (block.period, block.cycles) == (24, 120)
+
+
+def test_exits():
+    """Results leave in the order of the dots, one a cycle at most, from the end of their group."""
+    block = Block(Source.INPUT, (0,), planes=1, words=2, serial=1, units=7, elements=3)
+    assert block.exits().tolist() == [2, 3, 4, 5, 6, 7, 8]
+    block = Block(Source.INPUT, (0,), planes=1, words=5, serial=1, units=4, elements=3)
+    assert block.exits().tolist() == [4, 5, 6, 9]
+    for words, elements, units in itertools.product(range(1, 7), range(1, 7), range(1, 20)):
+        exits = Block(Source.INPUT, (0,), 1, words, 1, units, elements).exits()
+        assert len(exits) == units and (np.diff(exits) >= 1).all()
+
+
+FORMATS = {"fixed": Fixed(6, 4), "unsigned": Fixed(6, 4, signed=False), "binary": Binary(),
+           "ternary": Ternary(3, 2), "planes": Planes((5, 2), 3), "other": Planes((4, 2), 3)}
+POPCOUNT = ("binary", "ternary", "planes", "other")
+
+
+@pytest.mark.parametrize("weight", Weight)
+@pytest.mark.parametrize("source", FORMATS)
+@pytest.mark.parametrize("state", FORMATS)
+def test_element(state, source, weight):
+    """The state's format and the weights decide; the input's decides whether it is fed serially."""
+    layer = make_layer(input_format=FORMATS[source], state_format=FORMATS[state], weight=weight)
+    geometry = layer_geometry(layer, LayerFolding(2, 3), 1)
+    ternary = weight is Weight.TERNARY
+    assert geometry.weight_bits == (2 if ternary else 1)
+    if state not in POPCOUNT:
+        expected = Element.SHIFT_ADD
+    elif state == "ternary" or ternary:
+        expected = Element.GATED_POPCOUNT
+    else:
+        expected = Element.XNOR_POPCOUNT
+    assert geometry.element is expected
+    widths = {"fixed": 6, "unsigned": 7, "binary": 2, "ternary": 2, "planes": 4, "other": 4}
+    if expected is Element.SHIFT_ADD:
+        assert geometry.activation_bits == max(widths[state], widths[source])
+    else:
+        assert geometry.activation_bits == (2 if state == "ternary" else 1)
+    assert geometry.activation_planes == (2 if state in ("planes", "other") else 1)
+    whole = expected is Element.SHIFT_ADD or source == state
+    assert [block.serial for block in geometry.blocks] == [1 if whole else widths[source], 1]
+
+
+def test_cycles():
+    """Busy and ideal cycles of a step, counted by hand: 4 * 6 rows, 4 inputs, 6 units, 2 by 2."""
+    layer = make_layer(units=6, inputs=4, input_format=Ternary(), state_format=Ternary(),
+                       weight=Weight.TERNARY)
+    geometry = layer_geometry(layer, LayerFolding(2, 2), 2)
+    assert (geometry.chains, geometry.elements) == (1, 2)
+    assert [(block.groups, block.words) for block in geometry.blocks] == [(12, 2), (12, 3)]
+    assert geometry.busy_cycles == 12 * 2 + 12 * 3
+    assert geometry.ideal_cycles == (24 * 4 + 24 * 6) / 4 == geometry.busy_cycles
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_ideal_cycles(seed):
+    """No array beats the ideal."""
+    rng = np.random.default_rng(seed)
+    network = random_network(rng, layers=1)
+    folding = Folding.uniform(network, *rng.integers(1, 9, 2).tolist())
+    for geometry in network_geometry(network, folding):
+        cycles = sum(block.cycles for block in geometry.blocks)
+        assert geometry.ideal_cycles <= geometry.busy_cycles <= cycles
+
+
+def test_network():
+    """Layers feed one another as many codes at once as they have chains; the readout has one."""
+    network = random_network(3, layers=3, units=9, inputs=5)
+    folding = Folding((LayerFolding(6, 4), LayerFolding(9, 3), LayerFolding(2, 5)),
+                      LayerFolding(3, 2), 2)
+    geometries = network_geometry(network, folding)
+    assert [each.beat_lanes for each in geometries] == [2] + [each.chains for each in
+                                                              geometries[:-1]]
+    assert [each.chains for each in geometries] == [2, 3, 1, 1]
+    last = geometries[-1]
+    assert last == readout_geometry(network.readout, folding.readout, geometries[-2].chains)
+    assert (last.units, last.total, len(last.blocks)) == (network.readout.classes,) * 2 + (1,)
+    assert last.blocks[0].source is Source.INPUT and last.inputs == 9

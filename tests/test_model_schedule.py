@@ -1,0 +1,110 @@
+# amaranth: UnusedElaboratable=no
+"""The schedule: its figures are the hardware's, its waits are the least that are safe."""
+
+import numpy as np
+import pytest
+
+from ternloom.hw.combiner import Combiner
+from ternloom.hw.lane import GruAfterLane, GruBeforeLane, LstmLane
+from ternloom.hw.program import make_element
+from ternloom.model.folding import LayerFolding
+from ternloom.model.format import Binary, Fixed, Ternary
+from ternloom.model.geometry import Source, layer_geometry
+from ternloom.model.network import Cell, Weight
+from ternloom.model.random import random_network
+from ternloom.model.schedule import (COMBINER, element_latency, exit_latency, lane_latency,
+                                     result_latency, waits)
+
+
+@pytest.mark.parametrize("state, weight", [(Binary(), Weight.BINARY), (Ternary(), Weight.TERNARY),
+                                           (Fixed(6, 4), Weight.TERNARY)])
+def test_element_latency(state, weight):
+    """What the hardware's elements have, for every number of lanes, and more with more lanes."""
+    layer = random_network(1, layers=1, units=2, inputs=2, input_format=state, state_format=state,
+                           weight=weight).layers[0]
+    figures = []
+    for simd in range(1, 257):
+        geometry = layer_geometry(layer, LayerFolding(1, simd), 1)
+        figures.append(element_latency(geometry))
+        assert figures[-1] == make_element(geometry).latency
+    assert figures[0] == 0 and figures[1] == 1
+    assert figures == sorted(figures) and len(set(figures)) == figures[-1] + 1
+
+
+def test_components():
+    """The hardware is built to these figures; its own tests measure them."""
+    assert Combiner.latency == COMBINER
+    assert LstmLane.latency == lane_latency(Cell.LSTM, Source.STATE)
+    assert GruAfterLane.latency == lane_latency(Cell.GRU_RESET_AFTER, Source.STATE)
+    assert GruBeforeLane.reset_latency == lane_latency(Cell.GRU_RESET_BEFORE, Source.STATE)
+    assert GruBeforeLane.latency == lane_latency(Cell.GRU_RESET_BEFORE, Source.RESET)
+
+
+def geometry_of(cell, units=4, inputs=4, pe=2, simd=2, lanes=2):
+    layer = random_network(1, cell=cell, layers=1, units=units, inputs=inputs,
+                           input_format=Ternary(), state_format=Ternary(),
+                           weight=Weight.TERNARY).layers[0]
+    return layer_geometry(layer, LayerFolding(pe, simd), lanes)
+
+
+@pytest.mark.parametrize("pe, simd", [(1, 1), (2, 2), (4, 9), (3, 70)])
+def test_exit_latency(pe, simd):
+    """Address and word in two cycles, weights in two, the element's own, and one an element."""
+    geometry = geometry_of(Cell.LSTM, units=40, inputs=3, pe=pe, simd=simd, lanes=1)
+    assert geometry.chains == 1
+    assert exit_latency(geometry) == 2 + 2 + element_latency(geometry) + pe
+
+
+@pytest.mark.parametrize("cell, units, place", [
+    (Cell.LSTM, 4, 1), (Cell.LSTM, 3, 1), (Cell.GRU_RESET_AFTER, 4, 1),
+    (Cell.GRU_RESET_AFTER, 3, 0), (Cell.GRU_RESET_BEFORE, 3, 0), (Cell.GRU_RESET_BEFORE, 4, 1),
+])
+def test_result_latency(cell, units, place):
+    """With two elements the last of an odd number of dots is the first of its group."""
+    geometry = geometry_of(cell, units=units)
+    assert (geometry.chains, geometry.elements) == (1, 2)
+    block = geometry.blocks[-1]
+    assert (result_latency(cell, geometry, block) == exit_latency(geometry) + place + COMBINER
+            + lane_latency(cell, block.source))
+
+
+@pytest.mark.parametrize("cell", Cell)
+def test_recurrent_waits(cell):
+    """After a recurrent block all of its codes."""
+    geometry = geometry_of(cell)
+    for block, wait in zip(geometry.blocks, waits(cell, geometry), strict=True):
+        if block.source is not Source.INPUT:
+            assert wait == result_latency(cell, geometry, block)
+
+
+def distances(geometry, index, wait):
+    """Cycles from a row's last input dot to its first recurrent one, less what is needed."""
+    block, following = geometry.blocks[index], geometry.blocks[index + 1]
+    held = block.exits()[block.planes - 1::block.planes]
+    wanted = block.cycles + wait + following.exits()[::following.planes]
+    return wanted - held - 4
+
+
+@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("seed", range(30))
+def test_input_waits(seed, cell):
+    """After an input block what its rows need to be in memory, to the cycle."""
+    rng = np.random.default_rng(seed)
+    units, inputs, pe, simd = rng.integers(1, 7, 4).tolist()
+    layer = random_network(rng, cell=cell, layers=1, units=units, inputs=inputs).layers[0]
+    geometry = layer_geometry(layer, LayerFolding(pe, simd), int(rng.integers(1, 4)))
+    for index, wait in enumerate(waits(cell, geometry)):
+        if geometry.blocks[index].source is Source.INPUT:
+            slack = distances(geometry, index, wait).min()
+            assert slack >= 0
+            assert wait == 0 or slack == 0
+
+
+def test_least_layer():
+    """One unit: by hand, rows that would be read before they are in memory."""
+    geometry = geometry_of(Cell.LSTM, units=1, inputs=1, pe=4, simd=1, lanes=1)
+    assert [block.cycles for block in geometry.blocks] == [4, 4]
+    assert waits(Cell.LSTM, geometry)[0] == 0
+    geometry = geometry_of(Cell.GRU_RESET_BEFORE, units=1, inputs=1, pe=1, simd=1, lanes=1)
+    assert [block.cycles for block in geometry.blocks] == [2, 2, 1, 1]
+    assert waits(Cell.GRU_RESET_BEFORE, geometry)[::2] == (2, 3)
