@@ -1,7 +1,7 @@
 """Tang Nano 9K: Gowin GW1NR-9C, 8640 LUTs, 26 block RAMs, 20 multipliers.
 
-nextpnr 0.11 has no timing of this part's block RAM outputs and multipliers, so its clock is an upper
-bound; the board's own clock leaves a wide margin.
+nextpnr 0.11 has no timing of this part's block RAM outputs and multipliers, so its clock is an
+upper bound; the board's own clock leaves a wide margin.
 """
 
 from amaranth_boards.tang_nano_9k import TangNano9kPlatform
