@@ -1,12 +1,11 @@
-# amaranth: UnusedElaboratable=no
 """The schedule: its figures are the hardware's, its waits are the least that are safe."""
 
 import numpy as np
 import pytest
 
 from ternloom.hw.combiner import Combiner
+from ternloom.hw.element import GatedPopcount, ShiftAdd, XnorPopcount, default_stages
 from ternloom.hw.lane import GruAfterLane, GruBeforeLane, LstmLane
-from ternloom.hw.program import make_element
 from ternloom.model.folding import LayerFolding
 from ternloom.model.format import Binary, Fixed, Ternary
 from ternloom.model.geometry import Source, layer_geometry
@@ -16,9 +15,11 @@ from ternloom.model.schedule import (COMBINER, element_latency, exit_latency, la
                                      result_latency, waits)
 
 
-@pytest.mark.parametrize("state, weight", [(Binary(), Weight.BINARY), (Ternary(), Weight.TERNARY),
-                                           (Fixed(6, 4), Weight.TERNARY)])
-def test_element_latency(state, weight):
+@pytest.mark.parametrize("kind, state, weight", [
+    (XnorPopcount, Binary(), Weight.BINARY), (GatedPopcount, Ternary(), Weight.TERNARY),
+    (ShiftAdd, Fixed(6, 4), Weight.TERNARY),
+])
+def test_element_latency(kind, state, weight):
     """What the hardware's elements have, for every number of lanes, and more with more lanes."""
     layer = random_network(1, layers=1, units=2, inputs=2, input_format=state, state_format=state,
                            weight=weight).layers[0]
@@ -26,7 +27,7 @@ def test_element_latency(state, weight):
     for simd in range(1, 257):
         geometry = layer_geometry(layer, LayerFolding(1, simd), 1)
         figures.append(element_latency(geometry))
-        assert figures[-1] == make_element(geometry).latency
+        assert figures[-1] == default_stages(simd, kind.depth)
     assert figures[0] == 0 and figures[1] == 1
     assert figures == sorted(figures) and len(set(figures)) == figures[-1] + 1
 
