@@ -1,0 +1,83 @@
+"""Reports and probes: what they name is there, and every intermediate is named once."""
+
+import collections
+import re
+
+import pytest
+
+from ternloom.hw.emit import generate
+from ternloom.model.folding import Folding, LayerFolding
+from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.model.golden import run
+from ternloom.model.network import Cell, Weight
+from ternloom.model.random import random_network, random_sequences
+
+
+@pytest.fixture(scope="module", params=list(Cell))
+def design(request):
+    network = random_network(3, cell=request.param, layers=1, units=5, inputs=4, classes=2,
+                             input_format=Fixed(5, 3), state_format=Ternary(),
+                             weight=Weight.TERNARY)
+    return generate(network, Folding((LayerFolding(4, 4),), LayerFolding(2, 3)))
+
+
+def test_probes_complete(design):
+    """Each unit of each name of the layer's trace is in one probe, at one place."""
+    trace = run(design.network, random_sequences(1, design.network, 1), trace=True).trace
+    named = collections.Counter(name for probe in design.probes for name in probe.names
+                                if name[1] >= 0)
+    expected = {(name, unit) for name in trace if name.startswith("layer0.") for unit in range(5)}
+    assert set(named) == expected
+    assert set(named.values()) == {1}
+
+
+def test_probes_exist(design):
+    """Data and strobe are signals of their modules."""
+    for probe in design.probes:
+        for path in (probe.data, probe.valid):
+            module, _, signal = path.rpartition(".")
+            text = re.search(rf"^module \\ternloom_core\.{re.escape(module)} ?\(.*?^endmodule",
+                             design.verilog, re.MULTILINE | re.DOTALL)[0]
+            declared = rf"^  (wire|reg|output) (signed )?(\[\d+:0\] )?{signal}( = \S+)?;"
+            assert re.search(declared, text, re.MULTILINE), path
+
+
+@pytest.mark.parametrize("state, shown, signed", [
+    (Ternary(), True, True), (Fixed(6, 4), True, True), (Planes((2, 1), 1), True, False),
+    (Binary(), False, None),
+])
+def test_code_probes(state, shown, signed):
+    """Codes are watched where their wire form is the code."""
+    network = random_network(3, cell=Cell.LSTM, layers=1, units=3, inputs=2, state_format=state)
+    probes = generate(network, Folding((LayerFolding(2, 2),), LayerFolding(1, 1))).probes
+    codes = [probe for probe in probes if probe.data.endswith(".code")]
+    assert bool(codes) == shown
+    assert all(probe.signed == signed for probe in codes)
+
+
+def test_matrices(design):
+    """One line a matrix, and ROMs that have room for all of them."""
+    layer, readout = design.network.layers[0], design.network.readout
+    lines = {line["name"]: line for line in design.report["matrices"]}
+    assert list(lines) == ["layer0.input", "layer0.recurrent", "readout.weights"]
+    for name, matrix in (("layer0.input", layer.input), ("layer0.recurrent", layer.recurrent),
+                         ("readout.weights", readout.weights)):
+        line = lines[name]
+        assert (line["rows"], line["columns"], line["planes"]) == \
+            (matrix.rows, matrix.columns, matrix.planes)
+        assert line["weight"] == "ternary" and line["bits"] == 2 * matrix.codes.size
+        room = line["roms"] * line["rom_width"] * line["rom_depth"]
+        held = [other["bits"] for other in lines.values()
+                if other["name"].partition(".")[0] == name.partition(".")[0]]
+        assert room >= sum(held)
+    assert lines["layer0.input"]["roms"] == 4 and lines["layer0.input"]["rom_width"] == 2 * 4
+
+
+def test_arrays(design):
+    layer, readout = design.report["arrays"]
+    assert (layer["name"], readout["name"]) == ("layer0", "readout")
+    assert layer["element"] == "gated-popcount" and layer["serial_planes"] == 5
+    assert layer["chains"] * layer["elements"] == 4 and layer["lanes"] == 16
+    for line in (layer, readout):
+        assert line["ideal_cycles"] <= line["busy_cycles"]
+        assert 0 < line["accumulator_bits"] and 0 < line["row_bits"]
