@@ -65,6 +65,7 @@ class _Core:
                       ("rst", "s_axis_tdata", "s_axis_tvalid", "s_axis_tready", "s_axis_tlast",
                        "m_axis_tdata", "m_axis_tvalid", "m_axis_tready", "m_axis_tlast",
                        "m_axis_tuser")}
+        self._enable = getattr(top, f"core{index}_enable")
         self._probes = [(probe["valid"], _descend(top, f"core{index}.{probe['valid']}"),
                          _descend(top, f"core{index}.{probe['data']}"), probe["signed"])
                         for probe in job["probes"]]
@@ -80,6 +81,7 @@ class _Core:
     async def run(self):
         """Run all segments, and return what was seen in each."""
         segments, start = [], 0
+        self._enable.value = 1
         for reset in [*self._job["resets"], None]:
             self._segment = _Segment(start)
             await self._hold_reset()
@@ -97,6 +99,7 @@ class _Core:
             start = self._next_sequence(start)
             if start == len(self._job["first_beats"]) - 1:
                 break
+        self._enable.value = 0
         return segments
 
     def _parts(self, start):

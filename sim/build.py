@@ -140,9 +140,7 @@ def _build_icarus(folder, sources, waves):
             f"    $dumpvars(0, {TOP});\n  end\nendmodule\n")
         tops += ["-s", "waves"]
         sources = [*sources, "waves.v"]
-    # As SystemVerilog, Icarus initializes variables before any process runs, so that the blocks of
-    # a constant input, which Yosys wakes by such an initialization, would never run.
-    _compile([find("iverilog"), "-g2005", "-f", "timescale.f", *tops, "-o", "bench.vvp", *sources],
+    _compile([find("iverilog"), "-f", "timescale.f", *tops, "-o", "bench.vvp", *sources],
              folder, "iverilog")
 
 

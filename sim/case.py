@@ -26,7 +26,7 @@ def beat_width(network, folding):
             max(1, (classes - 1).bit_length()))
 
 
-def input_beats(network, folding, sequence):
+def input_beats(network, folding, sequence, filling=0):
     """Words of ``s_axis_tdata`` that carry a sequence.
 
     Parameters
@@ -34,6 +34,8 @@ def input_beats(network, folding, sequence):
     network : Network
     folding : Folding
     sequence : integer array (steps, inputs)
+    filling : int
+        0 or 1: every bit of the lanes beyond the vector, which the core ignores.
 
     Returns
     -------
@@ -42,8 +44,10 @@ def input_beats(network, folding, sequence):
     """
     lanes, width = folding.input_lanes, network.input_format.width
     bits = np.asarray(network.input_format.bits(np.asarray(sequence, dtype=np.int64)))
+    spare = [filling * ((1 << width) - 1)] * (-network.inputs % lanes)
     words = []
     for row in bits.tolist():
+        row += spare
         for first in range(0, len(row), lanes):
             words.append(sum(bit << (lane * width)
                              for lane, bit in enumerate(row[first:first + lanes])))
@@ -154,7 +158,7 @@ class Case:
     def beats(self):
         """Words of all input beats, and indices of those that end a sequence."""
         words = [word for sequence in self.sequences
-                 for word in input_beats(self.network, self.folding, sequence)]
+                 for word in input_beats(self.network, self.folding, sequence, filling=1)]
         return words, [beat - 1 for beat in self.first_beats[1:]]
 
     @functools.cached_property

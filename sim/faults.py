@@ -1,0 +1,272 @@
+"""Planted faults: known ways to spoil a core, each of which a bench must catch.
+
+Some are planted in the network that the core is generated from, so that its ROMs are wrong; the
+first change is taken that the golden model says can be seen. The others edit the Verilog.
+"""
+
+import dataclasses
+import re
+from collections.abc import Callable
+
+import numpy as np
+
+from ternloom.hw import emit
+from ternloom.model import golden
+
+
+__all__ = ["FAULTS", "Fault", "FaultError", "plant"]
+
+
+class FaultError(ValueError):
+    """A fault that cannot be planted in this core."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    """A way to spoil a core.
+
+    Parameters
+    ----------
+    name : str
+    summary : str
+    spoil : callable
+        Takes a case with a sound design, and returns the design with the fault.
+    environment : dict
+        Fields of the case without which the fault does not show.
+    """
+
+    name: str
+    summary: str
+    spoil: Callable
+    environment: dict = dataclasses.field(default_factory=dict)
+
+
+def plant(fault, case):
+    """The case with the fault in its core.
+
+    Parameters
+    ----------
+    fault : Fault
+    case : Case
+        With a design as ``ternloom.hw.emit`` generates it.
+
+    Returns
+    -------
+    Case
+
+    Raises
+    ------
+    FaultError
+        If the core has no place for the fault, or it would not show.
+    """
+    design = fault.spoil(case)
+    if design.verilog == case.design.verilog:
+        raise FaultError(f"fault {fault.name} must change the Verilog of {case.network.name}")
+    return dataclasses.replace(case, design=design, **fault.environment)
+
+
+# In the network.
+
+
+def _regenerated(change):
+    """Spoiler that generates the core from the first of a generator's networks that differs."""
+    def spoil(case):
+        sound = golden.run(case.network, list(case.sequences)).logits
+        for network in change(case.network):
+            spoiled = golden.run(network, list(case.sequences)).logits
+            if any(np.any(one != other) for one, other in zip(sound, spoiled, strict=True)):
+                return emit.generate(network, case.folding, name=case.design.name)
+        raise FaultError(f"faults of {change.__name__.strip('_')} must show in the logits of "
+                         f"{case.network.name}")
+    return spoil
+
+
+def _with_layer(network, **fields):
+    first = dataclasses.replace(network.layers[0], **fields)
+    return dataclasses.replace(network, layers=(first, *network.layers[1:]))
+
+
+def _with_readout(network, **fields):
+    return dataclasses.replace(network, readout=dataclasses.replace(network.readout, **fields))
+
+
+def _changed(array, index, value):
+    array = array.copy()
+    array[index] = value
+    return array
+
+
+def _flips(matrix):
+    """The matrix with one code negated, each in turn."""
+    for index in zip(*np.nonzero(matrix.codes), strict=True):
+        codes = _changed(matrix.codes, index, -matrix.codes[index])
+        yield dataclasses.replace(matrix, codes=codes)
+
+
+def _input_weights(network):
+    for matrix in _flips(network.layers[0].input):
+        yield _with_layer(network, input=matrix)
+
+
+def _recurrent_weights(network):
+    for matrix in _flips(network.layers[0].recurrent):
+        yield _with_layer(network, recurrent=matrix)
+
+
+def _readout_weights(network):
+    for matrix in _flips(network.readout.weights):
+        yield _with_readout(network, weights=matrix)
+
+
+def _permuted(layer, order):
+    """The layer with its rows in another order."""
+    matrices = {name: dataclasses.replace(matrix, codes=matrix.codes[:, order],
+                                          coefficients=matrix.coefficients[:, order])
+                for name, matrix in (("input", layer.input), ("recurrent", layer.recurrent))}
+    return matrices | {"bias": layer.bias[order]}
+
+
+def _gates(network):
+    layer = network.layers[0]
+    rows = np.arange(layer.rows).reshape(-1, layer.units)
+    for first, second in ((0, 1), (1, 2), (0, 2)):
+        order = rows.copy()
+        order[[first, second]] = order[[second, first]]
+        yield _with_layer(network, **_permuted(layer, order.ravel()))
+
+
+def _units(network):
+    layer = network.layers[0]
+    rows = np.arange(layer.rows).reshape(-1, layer.units)
+    for unit in range(layer.units - 1):
+        order = rows.copy()
+        order[:, [unit, unit + 1]] = order[:, [unit + 1, unit]]
+        yield _with_layer(network, **_permuted(layer, order.ravel()))
+
+
+def _columns(network):
+    matrix = network.layers[0].recurrent
+    for column in range(matrix.columns - 1):
+        order = np.arange(matrix.columns)
+        order[[column, column + 1]] = order[[column + 1, column]]
+        yield _with_layer(network, recurrent=dataclasses.replace(
+            matrix, codes=matrix.codes[:, :, order]))
+
+
+def _coefficients(network):
+    matrix = network.layers[0].recurrent
+    for index in np.ndindex(matrix.coefficients.shape):
+        coefficients = _changed(matrix.coefficients, index, matrix.coefficients[index] + 1)
+        yield _with_layer(network,
+                          recurrent=dataclasses.replace(matrix, coefficients=coefficients))
+
+
+def _biases(network):
+    layer = network.layers[0]
+    for row in range(layer.rows):
+        yield _with_layer(network, bias=_changed(layer.bias, row, layer.bias[row] + 1))
+
+
+def _halves(network):
+    layer = network.layers[0]
+    if layer.shift:
+        yield _with_layer(network, bias=layer.bias - (1 << (layer.shift - 1)))
+
+
+def _shifts(network):
+    yield _with_layer(network, shift=network.layers[0].shift + 1)
+
+
+# In the Verilog.
+
+
+def _edited(path, pattern, replacement, number=1):
+    """Spoiler that replaces a pattern's first matches in one module, ``path`` below the top."""
+    def spoil(case):
+        design = case.design
+        module = re.escape("\\" + f"{design.name}.{path} " if path else f"{design.name}(")
+        found = re.search(rf"^module {module}.*?^endmodule", design.verilog,
+                          re.MULTILINE | re.DOTALL)
+        if found is None:
+            raise FaultError(f"module {path} must be in the core {design.name}")
+        text, count = re.subn(pattern, replacement, found[0], count=number, flags=re.MULTILINE)
+        if not count:
+            raise FaultError(f"module {path} must have a place for {pattern!r}")
+        verilog = design.verilog[:found.start()] + text + design.verilog[found.end():]
+        return dataclasses.replace(design, verilog=verilog)
+    return spoil
+
+
+def _table(path):
+    """Spoiler that adds one to every value of a table."""
+    def spoil(case):
+        rom = re.search(rf"^module \\{re.escape(case.design.name)}\.{re.escape(path)}\.rom "
+                        rf".*?\\{re.escape(case.design.name)}\.(\w+) ", case.design.verilog,
+                        re.MULTILINE | re.DOTALL)
+        if rom is None:
+            raise FaultError(f"module {path} must have a table")
+        return _edited(rom[1], r"(?<=data <= )contents\[addr\]", r"contents[addr] + 1'b1")(case)
+    return spoil
+
+
+#: The instance of the output queue: its head, its other pins, data and valid of what is put in.
+_QUEUE = (r"^( *\\\S+readout\.queue +queue \()((?:[^;]|\n)*?)"
+          r"\.w_data\((.*)\),\n *\.w_en\((.*)\)")
+_LANE = "layer0.lane0"
+_SEQUENCER = "layer0.array.sequencer"
+_ELEMENT = "layer0.array.chain0.pe0"
+
+#: All faults. Those that edit the Verilog are for a first layer that is an LSTM.
+FAULTS = (
+    Fault("input-weight", "one input weight has the other sign", _regenerated(_input_weights)),
+    Fault("recurrent-weight", "one recurrent weight has the other sign",
+          _regenerated(_recurrent_weights)),
+    Fault("readout-weight", "one readout weight has the other sign",
+          _regenerated(_readout_weights)),
+    Fault("gates-swapped", "two gates have each other's rows", _regenerated(_gates)),
+    Fault("units-swapped", "two units have each other's rows", _regenerated(_units)),
+    Fault("columns-swapped", "two units are read for each other", _regenerated(_columns)),
+    Fault("coefficient", "one coefficient is too large by one", _regenerated(_coefficients)),
+    Fault("bias", "one bias is too large by one", _regenerated(_biases)),
+    Fault("rounding-half", "pre-activations are cut off, not rounded", _regenerated(_halves)),
+    Fault("shift", "rows are shifted by one bit too many", _regenerated(_shifts)),
+    Fault("gate-table", "the table of the gates is off by one", _table(f"{_LANE}.gates")),
+    Fault("output-table", "the table of the output is off by one", _table(f"{_LANE}.output")),
+    Fault("dropped-carry", "bit 1 of a sum has no carry into it",
+          _edited(_ELEMENT, r"assign (\{ \S+ \[\d+\], updated0 \}) = (.*) \+ (.*);",
+                  r"assign \1 = ((\2 + \3) & ~2) | ((\2 ^ \3) & 2);")),
+    Fault("accumulator-bit", "bit 2 of a sum is lost",
+          _edited(_ELEMENT, r"updated0 : sum0;", "(updated0 & ~4) : sum0;")),
+    Fault("accumulator-first", "a sum isn't started from zero",
+          _edited(_ELEMENT, r"assign carried0 = .*;", "assign carried0 = sum0;")),
+    Fault("saturation", "the state wraps where it should saturate",
+          _edited(_LANE, r"assign total_rounded_overflows = .*;",
+                  "assign total_rounded_overflows = 1'b0;")),
+    Fault("state-kept", "the state isn't cleared at the start of a sequence",
+          _edited("layer0", r"\.i_first\(i_first\)", ".i_first(1'b0)")),
+    Fault("last-ignored", "tlast is ignored",
+          _edited("", r"\.i_last\(s_axis_tlast\)", ".i_last(1'b0)")),
+    Fault("initial-code", "the first codes of a sequence aren't those of zero",
+          _edited("layer0", r"(assign i_word1 = \S+ \? \d+'h)0+( :.*;)", r"\g<1>1\2")),
+    Fault("bank", "the banks of the state memory aren't swapped",
+          _edited("layer0.state0", r"^    bank <= .*;", "    bank <= 1'b0;")),
+    Fault("input-mask", "lanes beyond the input vector aren't ignored",
+          _edited("layer0.buffer", r"assign masked = .* : (.*);", r"assign masked = \1;")),
+    Fault("tie", "the winner of a tie is the higher index",
+          _edited("readout", r"(assign \S+ +=.*\)) > (\$signed)", r"\1 >= \2")),
+    Fault("wait-long", "the recurrent half starts one cycle late",
+          _edited(_SEQUENCER, r"assign settled = (.*);",
+                  r"reg late = 0; always @(posedge clk) late <= \1; assign settled = \1 & late;")),
+    Fault("wait-short", "the recurrent half starts one cycle early",
+          _edited(_SEQUENCER, r"! settling;", "settling < 2;")),
+    Fault("output-latency", "logits come one cycle late",
+          _edited("readout", _QUEUE, r"reg [63:0] late = 0; always @(posedge clk) late <= {\3, \4};"
+                                     r" \1 \2 .w_data(late >> 1), .w_en(late[0])")),
+    Fault("back-pressure", "logits go when they are not taken",
+          _edited("", r"\.i_ready\(m_axis_tready\)", ".i_ready(1'b1)"), {"ready": (0, 1, 1)}),
+    Fault("no-room", "a vector of logits starts without room for it",
+          _edited("readout", r"\.i_space\(i_space\)", ".i_space(1'b1)"),
+          {"ready": (0,) * 40 + (1,)}),
+    Fault("no-reset", "the sequencer goes on through a reset",
+          _edited(_SEQUENCER, r"rst \? \d+'h\w+ : ", "", number=99), {"resets": (150,)}),
+)

@@ -1,0 +1,95 @@
+"""Benches can fail: every planted fault is caught, and told by the name of a signal."""
+
+import dataclasses
+import re
+
+import pytest
+
+from ternloom.hw import emit
+from ternloom.model.folding import Folding, LayerFolding
+from ternloom.model.format import Fixed
+from ternloom.model.network import Cell, Precision, Weight, When
+from ternloom.model.random import random_network, random_sequences
+from ternloom.sim.case import Case
+from ternloom.sim.faults import FAULTS, FaultError, plant
+from ternloom.sim.run import simulate_many
+
+
+#: Where a fault must be found, for those that leave one trace.
+PLACES = {"gate-table": "layer0.gate.i[", "output-table": "layer0.h[", "saturation": "layer0.cell[",
+          "state-kept": "layer0.cell[", "readout-weight": "readout.logits[",
+          "tie": "readout.argmax", "output-latency": "m_axis_tvalid", "wait-long": "s_axis_tready",
+          "back-pressure": "m_axis_t"}
+
+
+def _network():
+    """An LSTM of which every part matters: it saturates, has ties, and beats with spare lanes."""
+    network = random_network(12, layers=1, cell=Cell.LSTM, units=6, inputs=5, classes=4,
+                             input_format=Fixed(6, 4), state_format=Fixed(6, 4),
+                             weight=Weight.BINARY, when=When.EVERY,
+                             precision=Precision(Fixed(7, 4), 6, Fixed(8, 7)))
+    # Class 2 is class 1 again, and so they tie at every step.
+    same = [0, 1, 1, 3]
+    weights = network.readout.weights
+    weights = dataclasses.replace(weights, codes=weights.codes[:, same],
+                                  coefficients=weights.coefficients[:, same])
+    readout = dataclasses.replace(network.readout, weights=weights,
+                                  bias=network.readout.bias[same] + [0, 9000, 9000, 0])
+    return dataclasses.replace(network, readout=readout, name="faulty")
+
+
+@pytest.fixture(scope="module")
+def sound():
+    network = _network()
+    folding = Folding((LayerFolding(4, 4),), LayerFolding(1, 4), 2)
+    sequences = tuple(random_sequences(12, network, 6, (4, 9)))
+    return Case(network, folding, sequences, emit.generate(network, folding))
+
+
+@pytest.fixture(scope="module")
+def reports(sound):
+    """Report of the sound core in each environment, and of each fault, by name."""
+    cases = {f"sound {fields}": dataclasses.replace(sound, **fields)
+             for fields in [{}, *(fault.environment for fault in FAULTS)]}
+    cases |= {fault.name: plant(fault, sound) for fault in FAULTS}
+    return dict(zip(cases, simulate_many(cases.values(), simulator="icarus"), strict=True))
+
+
+def test_number():
+    assert len(FAULTS) >= 12
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS)
+
+
+def test_sound_core(reports):
+    for name, report in reports.items():
+        if name.startswith("sound"):
+            assert report.mismatch is None, f"{name}: {report.mismatch}"
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_fault(fault, reports):
+    mismatch = reports[fault.name].mismatch
+    assert mismatch is not None
+    assert re.fullmatch(r"[sm]_axis_t\w+|readout\.\w+(\[\d+\])?|layer0\.[\w.]+\[\d+\]",
+                        mismatch.signal)
+    assert mismatch.signal.startswith(PLACES.get(fault.name, ""))
+    assert mismatch.expected != mismatch.got
+    assert 0 <= mismatch.sequence < 6
+    assert mismatch.cycle > 0
+
+
+def test_no_place(sound):
+    """A fault that finds nothing to spoil is an error, not a core without a fault."""
+    other = dataclasses.replace(sound.design, verilog="module ternloom_core(); endmodule")
+    bank = next(fault for fault in FAULTS if fault.name == "bank")
+    with pytest.raises(FaultError,
+                       match="^module layer0.state0 must be in the core ternloom_core$"):
+        plant(bank, dataclasses.replace(sound, design=other))
+
+
+def test_no_effect(sound):
+    network = dataclasses.replace(sound.network, layers=(dataclasses.replace(
+        sound.network.layers[0], shift=0),))
+    half = next(fault for fault in FAULTS if fault.name == "rounding-half")
+    with pytest.raises(FaultError, match="^faults of halves must show in the logits of faulty$"):
+        plant(half, dataclasses.replace(sound, network=network))
