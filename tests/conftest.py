@@ -1,11 +1,21 @@
 """Options of the whole suite."""
 
-__all__ = ["pytest_addoption", "pytest_ignore_collect", "pytest_sessionfinish"]
+import signal
+
+
+__all__ = ["pytest_addoption", "pytest_configure", "pytest_ignore_collect", "pytest_sessionfinish"]
 
 
 def pytest_addoption(parser):
     parser.addoption("--no-skips", action="store_true",
                      help="fail if a test was skipped or expected to fail, or if none ran")
+
+
+def pytest_configure(config):
+    """Hear Ctrl-C also where a shell's background job ignores it, as programs under test inherit.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_ignore_collect(collection_path, config):
