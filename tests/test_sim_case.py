@@ -35,6 +35,11 @@ def test_input_beats(form, codes, lanes, words):
     assert input_beats(network, _folding(lanes), sequence) == words * 2
 
 
+def test_filling():
+    network = _network(Fixed(4, 0))
+    assert input_beats(network, _folding(4), [(1, 2, 3, 4, 5)], filling=1) == [0x4321, 0xfff5]
+
+
 @pytest.mark.parametrize("form, lanes, width", [(Fixed(4, 0), 1, 8), (Fixed(4, 0), 3, 16),
                                                 (Ternary(), 4, 8), (Fixed(9, 0), 2, 24)])
 def test_beat_width(form, lanes, width):
