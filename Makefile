@@ -15,7 +15,7 @@ help:
 	@echo "make test        the tests that need no PyTorch and no minutes of their own"
 	@echo "make test-train  the training tests; installs PyTorch for CPUs"
 	@echo "make test-all    everything, the slow ones too"
-	@echo "make bench       measurements, each beside what it is compared to; writes docs/bench.md"
+	@echo "make bench       measurements, each beside what it is compared to (PyTorch too); writes docs/bench.md"
 	@echo "make lint        style"
 	@echo "make setup       only what the others do first: .venv and system packages"
 	@echo "make clean       remove .venv and everything made"
@@ -34,7 +34,7 @@ test-train: $(STAMPS)/train
 test-all: $(STAMPS)/train
 	$(PYTEST) $(PARALLEL)
 
-bench: $(STAMPS)/test
+bench: $(STAMPS)/train
 	$(BIN)/python bench/run.py
 
 lint: $(STAMPS)/test
