@@ -85,8 +85,8 @@ def effective(matrix):
         Row r of the product with integers v is ``effective[r] . v``.
     """
     total = np.zeros(matrix.codes.shape[1:], dtype=np.int64)
-    for codes, coefficients in zip(matrix.codes, matrix.coefficients, strict=True):
-        total += codes * coefficients.astype(np.int64)[:, None]
+    for values, coefficients in zip(matrix.values, matrix.coefficients, strict=True):
+        total += values * coefficients.astype(np.int64)[:, None]
     return total
 
 
@@ -120,7 +120,7 @@ def _products(weights, kind):
 
 def dot_range(matrix, kind):
     """Range of a dot product of one plane of one row, before coefficients."""
-    lows, highs = _products(matrix.codes, kind)
+    lows, highs = _products(matrix.values, kind)
     return Range(int(lows.min()), int(highs.max()))
 
 

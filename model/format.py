@@ -9,7 +9,7 @@ import numpy as np
 from ternloom.model.rounding import Overflow, Rounding, saturate, shift_right
 
 
-__all__ = ["Binary", "Fixed", "Format", "Planes", "Ternary", "value_width"]
+__all__ = ["Binary", "Fixed", "Format", "Online", "Planes", "Ternary", "value_width"]
 
 
 def _cut(numerator, frac, denominator_frac):
@@ -225,7 +225,44 @@ class Planes(_Comparator, msgspec.Struct, frozen=True, tag="planes", forbid_unkn
         return code
 
 
-Format = Fixed | Binary | Ternary | Planes
+class Online(msgspec.Struct, frozen=True, tag="online", forbid_unknown_fields=True):
+    """k sign planes whose coefficients are computed from the vector itself, at every step.
+
+    The vector's samples (``sample.quantize``) become codes and k integer coefficients by
+    alternating multi-bit quantization (Xu et al. 2018, section 3) in integers, see
+    :mod:`ternloom.model.online`. A code is an integer of k bits; bit j set means that plane j is
+    +1.
+
+    Parameters
+    ----------
+    sample : Fixed
+        What the quantizer sees of each unit; signed.
+    planes : int
+        2 or 3.
+    rounds : int
+        Alternations T, 1 to 4.
+    """
+
+    sample: Fixed
+    planes: int = 2
+    rounds: int = 2
+
+    def __post_init__(self):
+        if self.planes not in (2, 3):
+            raise ValueError(f"Online planes must be 2 or 3, not {self.planes!r}")
+        if not 1 <= self.rounds <= 4:
+            raise ValueError(f"Online rounds must be from 1 to 4, not {self.rounds!r}")
+        if not self.sample.signed or not 4 <= self.sample.width <= 16:
+            raise ValueError("Online samples must be signed and of 4 to 16 bits, "
+                             f"not {self.sample!r}")
+
+    @property
+    def width(self):
+        """Bits of a code: one a plane."""
+        return self.planes
+
+
+Format = Fixed | Binary | Ternary | Planes | Online
 
 
 def value_width(form):

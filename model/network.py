@@ -2,11 +2,12 @@
 
 import dataclasses
 import enum
+import functools
 
 import msgspec
 import numpy as np
 
-from ternloom.model.format import Fixed, Format
+from ternloom.model.format import Fixed, Format, Online
 from ternloom.model.rounding import Rounding
 
 
@@ -38,10 +39,40 @@ class Cell(enum.Enum):
 class Weight(enum.Enum):
     """Alphabets of weight codes."""
 
-    BINARY  = "binary"
-    TERNARY = "ternary"
+    #: -1, +1.
+    BINARY      = "binary"
+    #: -1, 0, +1.
+    TERNARY     = "ternary"
     #: k sign planes, each with a coefficient a row.
-    PLANES  = "planes"
+    PLANES      = "planes"
+    #: -2, -1, +1, +2: twice the levels of Alom et al. 2018, the coefficient carries the half.
+    QUATERNARY  = "quaternary"
+    #: +-1 to +-16: a sign and an exponent, ``sign * 2**(|code| - 1)``; there is no zero.
+    EXPONENTIAL = "exponential"
+    #: -128 to 127.
+    INTEGER     = "integer"
+
+    @property
+    def codes(self):
+        """Every code of the alphabet, ascending."""
+        return _ALPHABETS[self]
+
+    def values(self, codes):
+        """Integer that each code stands for in a dot product, of the type of ``codes`` or int32."""
+        if self is not Weight.EXPONENTIAL:
+            return codes
+        wide = codes.astype(np.int32)
+        return np.sign(wide) << (np.abs(wide) - 1)
+
+
+_ALPHABETS = {
+    Weight.BINARY:      (-1, 1),
+    Weight.TERNARY:     (-1, 0, 1),
+    Weight.PLANES:      (-1, 1),
+    Weight.QUATERNARY:  (-2, -1, 1, 2),
+    Weight.EXPONENTIAL: (*range(-16, 0), *range(1, 17)),
+    Weight.INTEGER:     tuple(range(-128, 128)),
+}
 
 
 class When(enum.Enum):
@@ -95,7 +126,7 @@ class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Matrix:
     """Weights as codes, with an integer coefficient for each plane of each row.
 
-    Row r of the product with integers v is ``sum over p of coefficients[p, r] * codes[p, r] . v``.
+    Row r of the product with integers v is ``sum over p of coefficients[p, r] * values[p, r] . v``.
 
     Parameters
     ----------
@@ -121,6 +152,26 @@ class Matrix:
     def columns(self):
         return self.codes.shape[2]
 
+    @property
+    def values(self):
+        """Integers that a dot product sees, (planes, rows, columns)."""
+        return self.weight.values(self.codes)
+
+    @functools.cached_property
+    def code_bits(self):
+        """Bits of a stored code: the fewest that hold the codes in use."""
+        match self.weight:
+            case Weight.BINARY | Weight.PLANES:
+                return 1
+            case Weight.TERNARY | Weight.QUATERNARY:
+                return 2
+            case Weight.EXPONENTIAL:
+                return 1 + (int(np.abs(self.codes).max()) - 1).bit_length()
+            case Weight.INTEGER:
+                low, high = int(self.codes.min()), int(self.codes.max())
+                return max(2, 1 + max((~low if low < 0 else low).bit_length(),
+                                      high.bit_length() if high > 0 else 0))
+
     def validate(self, name, rows, columns):
         """Raise ``NetworkError``, naming the matrix, unless it is sound and of this shape."""
         planes = range(1, 5) if self.weight is Weight.PLANES else range(1, 2)
@@ -131,10 +182,11 @@ class Matrix:
         if self.coefficients.shape != shape[:2]:
             raise NetworkError(f"{name}.coefficients must have the shape {shape[:2]}, "
                                f"not {self.coefficients.shape}")
-        alphabet = (-1, 0, 1) if self.weight is Weight.TERNARY else (-1, 1)
+        alphabet = self.weight.codes
         if not np.isin(self.codes, alphabet).all():
             bad = self.codes[~np.isin(self.codes, alphabet)][0]
-            raise NetworkError(f"{name}.codes must be {self.weight.value} codes {alphabet}, "
+            listed = alphabet if len(alphabet) <= 4 else f"from {alphabet[0]} to {alphabet[-1]}"
+            raise NetworkError(f"{name}.codes must be {self.weight.value} codes {listed}, "
                                f"not {int(bad)}")
         limit = (1 << 15) - 1
         if np.abs(self.coefficients.astype(np.int64)).max(initial=0) > limit:
@@ -205,6 +257,9 @@ class Layer:
             _validate_bias(f"{name}.recurrent_bias", self.recurrent_bias, (self.units,))
         if not 0 <= self.shift <= 40:
             raise NetworkError(f"{name}.shift must be from 0 to 40, not {self.shift!r}")
+        if isinstance(self.state_format, Online) and self.cell is Cell.GRU_RESET_BEFORE:
+            raise NetworkError(f"{name}.state_format must not be online in a gru-reset-before, "
+                               "whose r*h is quantized before the step is complete")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -274,6 +329,9 @@ class Network:
         if not self.layers:
             raise NetworkError("a network must have at least one layer")
         inputs, input_format = self.inputs, self.input_format
+        if isinstance(input_format, Online):
+            raise NetworkError("layer0.input_format must not be online: coefficients come from a "
+                               "layer's own state, and an input stream carries codes alone")
         for index, layer in enumerate(self.layers):
             layer.validate(f"layer{index}")
             self._match(f"layer{index}", layer, inputs, input_format)

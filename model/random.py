@@ -17,6 +17,8 @@ __all__ = ["random_network", "random_sequences"]
 
 
 _LARGEST_COEFFICIENT = (1 << 15) - 1
+#: Alphabets that are drawn where none is asked for.
+_DRAWN = (Weight.BINARY, Weight.TERNARY, Weight.PLANES)
 #: Names of the formats that ``input_format`` and ``state_format`` may be given as.
 _FORMATS = ("fixed", "binary", "ternary", "planes")
 
@@ -156,7 +158,7 @@ def _precision(rng):
 
 def _weights(rng, weight, rows, columns):
     """Codes of a matrix, and the typical magnitude of one of its dot products with unit inputs."""
-    weight = _draw(rng, weight, Weight)
+    weight = _draw(rng, weight, _DRAWN)
     planes = int(rng.integers(1, 5)) if weight is Weight.PLANES else 1
     shape = (planes, rows, columns)
     if weight is Weight.TERNARY:
