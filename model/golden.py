@@ -13,6 +13,7 @@ from ternloom.model.bounds import bounds
 from ternloom.model.cell import (gru_after_cell, gru_before_cell, gru_reset, initial_code,
                                  lstm_cell)
 from ternloom.model.network import Cell, NetworkError, When
+from ternloom.model.packing import Packing
 from ternloom.model.product import Product
 
 
@@ -71,7 +72,7 @@ def run(network, sequences, *, trace=False):
     logits, winners, traces = [None] * len(arrays), [None] * len(arrays), [None] * len(arrays)
     for start in range(0, len(order), _BATCH):
         chosen = order[start:start + _BATCH]
-        packing = _Packing([len(arrays[index]) for index in chosen])
+        packing = Packing([len(arrays[index]) for index in chosen])
         codes, named = packing.pack([arrays[index] for index in chosen]), {}
         for number, layer in enumerate(layers):
             codes, steps = layer.run(codes, packing.sizes, trace)
@@ -112,38 +113,6 @@ def _check_sequences(network, sequences):
             raise ValueError(f"sequence {index} step {step} must hold codes of {kind!r}, "
                              f"not {int(array[step, column])} in column {column}")
     return arrays
-
-
-class _Packing:
-    """Places of sequences, sorted by falling length, in a time-major array without gaps.
-
-    Parameters
-    ----------
-    lengths : list of int
-        Falling.
-    """
-
-    def __init__(self, lengths):
-        lengths = np.asarray(lengths)
-        #: Sequences that have each step.
-        self.sizes = [int(np.count_nonzero(lengths > step)) for step in range(lengths.max())]
-        starts = np.concatenate([[0], np.cumsum(self.sizes[:-1], dtype=np.int64)])
-        self._places = [starts[:length] + rank for rank, length in enumerate(lengths)]
-
-    def pack(self, arrays):
-        """One array (all steps, columns) of the sequences' arrays."""
-        packed = np.empty((sum(self.sizes), arrays[0].shape[1]), dtype=np.int64)
-        for places, array in zip(self._places, arrays, strict=True):
-            packed[places] = array
-        return packed
-
-    def unpack(self, packed):
-        """The sequences' arrays of a packed one."""
-        return [packed[places] for places in self._places]
-
-    def last(self, packed):
-        """Row of each sequence's last step."""
-        return packed[[places[-1] for places in self._places]]
 
 
 class _Layer:
