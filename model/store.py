@@ -5,6 +5,7 @@ and its version, and ends in a SHA-256 digest over itself and all tensors, so th
 what was written or refused. Nothing is read beyond the header before shapes are known to be right.
 """
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -17,13 +18,13 @@ import safetensors
 import safetensors.numpy
 
 
-__all__ = ["Description", "convert", "read", "verify", "write"]
+__all__ = ["Description", "convert", "foreign", "read", "verify", "write"]
 
 
 _KEY = "ternloom"
 #: Bytes of the header: descriptions beyond this are no network's.
 _HEADER_LIMIT = 1 << 24
-_DTYPES = {"uint8": "U8", "int8": "I8", "int16": "I16", "int32": "I32"}
+_DTYPES = {"uint8": "U8", "int8": "I8", "int16": "I16", "int32": "I32", "float32": "F32"}
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,7 +33,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     Parameters
     ----------
     kind : str
-        What the file holds, "network" or "data set".
+        What the file holds: "network", "float network" or "data set".
     version : int
         Of the description's layout.
     digest : str
@@ -108,9 +109,9 @@ def _refuse_unknown(kind, document, place):
         _refuse_unknown(known[name], entry, f"{place}.{name}" if place else name)
 
 
-def _digest(description, tensors):
-    """SHA-256 of a description, less its digest, and of named tensors."""
-    digest = hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(description, digest="")))
+def _digest(document, tensors):
+    """SHA-256 of a description as plain data, less its digest, and of named tensors."""
+    digest = hashlib.sha256(msgspec.json.encode(document | {"digest": ""}))
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
@@ -127,12 +128,13 @@ def write(path, description, tensors, error):
         Replaced if it exists.
     description : Description
         Its digest is filled in.
-    tensors : dict of str to uint8, int8, int16 or int32 array
+    tensors : dict of str to uint8, int8, int16, int32 or float32 array
     error : type
         Exception for a place that cannot be written.
     """
     path = pathlib.Path(path)
-    description = msgspec.structs.replace(description, digest=_digest(description, tensors))
+    digest = _digest(msgspec.to_builtins(description), tensors)
+    description = msgspec.structs.replace(description, digest=digest)
     metadata = {_KEY: msgspec.json.encode(description).decode()}
     data = safetensors.numpy.save(tensors, metadata=metadata)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -168,25 +170,58 @@ def read(path, kind, name, version, layout, error):
     -------
     (kind, dict of str to array)
     """
+    with _opened(path, name, error) as stored:
+        description = _describe(stored.metadata(), kind, name, version)
+        shapes = layout(description)
+        _check_tensors(stored, shapes)
+        return description, {tensor: stored.get_tensor(tensor) for tensor in shapes}
+
+
+def foreign(path, name, error):
+    """All tensors of a file that others wrote, or None if it has a description of ours.
+
+    Parameters
+    ----------
+    path : str or Path
+    name : str
+        The kind of file, for messages.
+    error : type
+        Exception for a file that cannot be read.
+
+    Returns
+    -------
+    dict of str to array, or None
+    """
+    with _opened(path, name, error) as stored:
+        if _KEY in (stored.metadata() or {}):
+            return None
+        return {tensor: stored.get_tensor(tensor) for tensor in stored.keys()}
+
+
+@contextlib.contextmanager
+def _opened(path, name, error):
+    """A file to read from; everything that is wrong with it becomes one line of ``error``."""
     title = f"{name} file {path}"
     try:
         _check_frame(path)
         with safetensors.safe_open(path, framework="numpy") as stored:
-            description = _describe(stored.metadata(), kind, name, version)
-            shapes = layout(description)
-            _check_tensors(stored, shapes)
-            return description, {tensor: stored.get_tensor(tensor) for tensor in shapes}
+            yield stored
     except OSError as failure:
         raise error(f"{title} cannot be read: {failure.strerror or failure}") from None
     except safetensors.SafetensorError as failure:
         raise error(f"{title} is truncated or damaged: {_one_line(failure)}") from None
-    except ValueError as failure:
+    except (TypeError, ValueError) as failure:
         raise error(f"{title} {_one_line(failure)}") from None
 
 
 def verify(path, description, tensors, error):
-    """Raise ``error`` unless the digest of a description is that of its content."""
-    if description.digest != _digest(description, tensors):
+    """Raise ``error`` unless the digest of a description is that of its content.
+
+    The content is what the file says, less what later versions fill in by default.
+    """
+    with safetensors.safe_open(path, framework="numpy") as stored:
+        document = msgspec.json.decode(stored.metadata()[_KEY])
+    if description.digest != _digest(document, tensors):
         raise error(f"{description.kind} file {path} is damaged or was edited: its digest does not "
                     "match its content")
 
