@@ -232,7 +232,7 @@ def bounds(network):
         ``state.difference``, ``state.sum``
             GRU: ``h - n`` and ``(n << G) + z*(h - n)``.
 
-        For the readout: ``readout.dot``, ``readout.row`` without and ``readout.sum`` with the bias.
+        For a readout: ``readout.dot``, ``readout.row`` without and ``readout.sum`` with the bias.
     """
     ranges = {}
     for index, layer in enumerate(network.layers):
@@ -240,6 +240,8 @@ def bounds(network):
         for name, value in (_layer_rows(layer) | elementwise).items():
             ranges[f"layer{index}.{name}"] = value
     readout = network.readout
+    if readout is None:
+        return ranges
     ranges["readout.dot"] = dot_range(readout.weights, readout.input_format)
     ranges["readout.row"] = row_range(readout.weights, readout.input_format)
     ranges["readout.sum"] = row_range(readout.weights, readout.input_format, readout.bias)

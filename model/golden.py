@@ -17,7 +17,7 @@ from ternloom.model.packing import Packing
 from ternloom.model.product import Product
 
 
-__all__ = ["Result", "run"]
+__all__ = ["Result", "Session", "run"]
 
 
 #: Sequences that are computed together: as many as keep a step's arrays in the cache.
@@ -30,17 +30,20 @@ class Result:
 
     Parameters
     ----------
-    logits : list of int64 array (vectors, classes)
-        One vector if the readout speaks at the last step, else one a step.
-    winners : list of int64 array (vectors,)
-        Index of the largest logit of each vector, the lowest of equals.
+    logits : list of int64 array (vectors, classes), or None
+        One vector if the readout speaks at the last step, else one a step; None without a readout.
+    winners : list of int64 array (vectors,), or None
+        Index of the largest logit of each vector, the lowest of equals; None without a readout.
+    codes : list of int array (steps, units), or None
+        Codes of the last layer, where there is no readout that takes them.
     trace : dict of str to list of int array (steps, units)
         Every intermediate of docs/design.md section 2 by its name, if a trace was asked for;
         ``readout.logits`` is (vectors, classes) and ``readout.argmax`` (vectors, 1).
     """
 
-    logits: list
-    winners: list
+    logits: list | None
+    winners: list | None
+    codes: list | None
     trace: dict
 
 
@@ -66,33 +69,87 @@ def run(network, sequences, *, trace=False):
     NetworkError
         A network whose sums may exceed 62 bits.
     """
-    arrays = _check_sequences(network, sequences)
-    layers, readout = _prepare(network)
-    order = sorted(range(len(arrays)), key=lambda index: -len(arrays[index]))
-    logits, winners, traces = [None] * len(arrays), [None] * len(arrays), [None] * len(arrays)
-    for start in range(0, len(order), _BATCH):
-        chosen = order[start:start + _BATCH]
-        packing = Packing([len(arrays[index]) for index in chosen])
-        codes, named = packing.pack([arrays[index] for index in chosen]), {}
-        for number, layer in enumerate(layers):
-            codes, steps = layer.run(codes, packing.sizes, trace)
+    sequences = list(sequences)
+    return Session(network, len(sequences)).run(sequences, trace=trace)
+
+
+class Session:
+    """Sequences that come piece by piece: each goes on from the state that its last piece left.
+
+    Parameters
+    ----------
+    network : Network
+    count : int
+        Sequences.
+
+    Raises
+    ------
+    NetworkError
+        A network whose sums may exceed 62 bits.
+    """
+
+    def __init__(self, network, count=1):
+        self._network = network
+        self._layers, self._readout = _prepare(network)
+        self._states = [layer.start(count) for layer in self._layers]
+
+    def run(self, pieces, *, trace=False):
+        """Compute a piece of every sequence.
+
+        Parameters
+        ----------
+        pieces : list of int array (steps, inputs)
+            One for each sequence, of any length.
+        trace : bool
+
+        Returns
+        -------
+        Result
+            A readout that speaks at the last step does so at that of each piece.
+
+        Raises
+        ------
+        ValueError
+            As ``run`` does.
+        """
+        arrays = _check_sequences(self._network, pieces)
+        order = sorted(range(len(arrays)), key=lambda index: -len(arrays[index]))
+        outputs, traces = [None] * len(arrays), [None] * len(arrays)
+        for start in range(0, len(order), _BATCH):
+            chosen = order[start:start + _BATCH]
+            vectors, named = self._run_batch([arrays[index] for index in chosen], chosen, trace)
+            for place, index in enumerate(chosen):
+                outputs[index] = vectors[place]
+                traces[index] = {name: values[place] for name, values in named.items()}
+        return _result(outputs, traces, self._readout is not None, trace)
+
+    def _run_batch(self, arrays, chosen, trace):
+        """Outputs and traces of sequences of falling length, whose states are those ``chosen``."""
+        packing, named = Packing([len(array) for array in arrays]), {}
+        codes = packing.pack(arrays)
+        for number, (layer, held) in enumerate(zip(self._layers, self._states, strict=True)):
+            state = {name: values[chosen] for name, values in held.items()}
+            codes, steps = layer.run(codes, packing.sizes, state, trace)
+            for name, values in state.items():
+                held[name][chosen] = values
             named |= {f"layer{number}.{name}": packing.unpack(np.concatenate(values))
                       for name, values in steps.items()}
-        vectors = readout.run(codes, packing)
-        for place, index in enumerate(chosen):
-            logits[index] = vectors[place]
-            winners[index] = np.argmax(vectors[place], axis=1)
-            traces[index] = {name: values[place] for name, values in named.items()}
-    return Result(logits, winners, _gather(traces, logits, winners) if trace else {})
+        if self._readout is None:
+            return packing.unpack(codes), named
+        return self._readout.run(codes, packing), named
 
 
-def _gather(traces, logits, winners):
-    """Traces by name, then by sequence."""
-    names = traces[0] if traces else ()
+def _result(outputs, traces, has_readout, trace):
+    """What a session hands out, of the output vectors and the traces of each sequence."""
+    names = traces[0] if traces and trace else ()
     gathered = {name: [one[name] for one in traces] for name in names}
-    gathered["readout.logits"] = logits
-    gathered["readout.argmax"] = [winner[:, None] for winner in winners]
-    return gathered
+    if not has_readout:
+        return Result(None, None, outputs, gathered)
+    winners = [np.argmax(vectors, axis=1) for vectors in outputs]
+    if trace:
+        gathered["readout.logits"] = outputs
+        gathered["readout.argmax"] = [winner[:, None] for winner in winners]
+    return Result(outputs, winners, None, gathered)
 
 
 def _check_sequences(network, sequences):
@@ -138,7 +195,13 @@ class _Layer:
         self._recurrent_bias = (None if layer.recurrent_bias is None
                                 else layer.recurrent_bias.astype(dtype))
 
-    def run(self, codes, sizes, trace):
+    def start(self, count):
+        """State of sequences that have not begun: arrays (count, units) by name."""
+        layer = self._layer
+        return {"held": np.zeros((count, layer.units), dtype=self._dtype),
+                "h": np.full((count, layer.units), initial_code(layer.state_format))}
+
+    def run(self, codes, sizes, state, trace):
         """Codes of all steps, packed, and what a trace holds of each step.
 
         Parameters
@@ -146,21 +209,21 @@ class _Layer:
         codes : int array (all steps, inputs)
         sizes : list of int
             Sequences that have each step.
+        state : dict of str to int array (sequences, units)
+            What each sequence starts from, and in the end what its last step left.
         trace : bool
 
         Returns
         -------
         (int array (all steps, units), dict of str to list of int array)
         """
-        layer = self._layer
+        carried = "cell" if self._layer.cell is Cell.LSTM else "state"
         rows = self._input(codes) + self._bias
-        held = np.zeros((sizes[0], layer.units), dtype=self._dtype)
-        h = np.full((sizes[0], layer.units), initial_code(layer.state_format))
         outputs, kept, start = [], {}, 0
         for size in sizes:
-            named = self._step(rows[start:start + size], h[:size], held[:size])
-            held, h = named["cell" if layer.cell is Cell.LSTM else "state"], named["h"]
-            outputs.append(h)
+            named = self._step(rows[start:start + size], state["h"][:size], state["held"][:size])
+            state["held"][:size], state["h"][:size] = named[carried], named["h"]
+            outputs.append(named["h"])
             if trace:
                 for name, value in named.items():
                     kept.setdefault(name, []).append(value)
@@ -225,7 +288,7 @@ def _prepare(network):
         prefix = f"layer{index}."
         reach = max(value.magnitude for name, value in ranges.items() if name.startswith(prefix))
         layers.append(_Layer(layer, _integer_type(layer, reach)))
-    return layers, _Readout(network.readout)
+    return layers, None if network.readout is None else _Readout(network.readout)
 
 
 def _integer_type(layer, reach):

@@ -312,18 +312,23 @@ class Network:
     name : str
     layers : tuple of Layer
         The input format of each is the state format of the one before.
-    readout : Readout
+    readout : Readout or None
+        Without one the network puts out the last layer's codes at every step.
     labels : tuple of str
-        Names of the classes, or empty.
+        Names of the readout's classes, or of the embedding's words without a readout; or empty.
     notes : dict of str to str
         Where the network comes from: recipe, data, accuracy as trained. Never read by the model.
+    embedding : int8 or int16 array (words, inputs) or None
+        Input codes of each word of a language network. Software on the host looks them up; they are
+        no part of the hardware.
     """
 
     name: str
     layers: tuple[Layer, ...]
-    readout: Readout
+    readout: Readout | None
     labels: tuple[str, ...] = ()
     notes: dict = dataclasses.field(default_factory=dict)
+    embedding: np.ndarray | None = None
 
     def __post_init__(self):
         if not self.layers:
@@ -336,11 +341,32 @@ class Network:
             layer.validate(f"layer{index}")
             self._match(f"layer{index}", layer, inputs, input_format)
             inputs, input_format = layer.units, layer.state_format
-        self.readout.validate("readout")
-        self._match("readout", self.readout, inputs, input_format)
-        if self.labels and len(self.labels) != self.readout.classes:
-            raise NetworkError(f"labels must be {self.readout.classes}, one a class, "
-                               f"not {len(self.labels)}")
+        if self.readout is not None:
+            self.readout.validate("readout")
+            self._match("readout", self.readout, inputs, input_format)
+        if self.embedding is not None:
+            self._validate_embedding()
+        self._validate_labels()
+
+    def _validate_embedding(self):
+        shape, kind = self.embedding.shape, self.input_format
+        if len(shape) != 2 or not shape[0] or shape[1] != self.inputs:
+            raise NetworkError(f"embedding must have the shape (words, {self.inputs}), not {shape}")
+        if self.embedding.dtype not in (np.int8, np.int16) or kind.width > 16:
+            raise NetworkError(f"embedding must hold int8 or int16 codes of an input format of at "
+                               f"most 16 bits, not {self.embedding.dtype} of {kind.width}")
+        if not kind.contains(self.embedding):
+            word = next(word for word, codes in enumerate(self.embedding)
+                        if not kind.contains(codes))
+            raise NetworkError(f"embedding must hold codes of {kind!r}, not what word {word} has")
+
+    def _validate_labels(self):
+        if self.readout is not None:
+            count, what = self.readout.classes, "class"
+        else:
+            count, what = 0 if self.embedding is None else len(self.embedding), "word"
+        if self.labels and len(self.labels) != count:
+            raise NetworkError(f"labels must be {count}, one a {what}, not {len(self.labels)}")
 
     @staticmethod
     def _match(name, layer, inputs, input_format):
@@ -360,3 +386,29 @@ class Network:
     def input_format(self):
         """Format of an input element."""
         return self.layers[0].input_format
+
+    def embed(self, tokens):
+        """Input codes of words.
+
+        Parameters
+        ----------
+        tokens : int array (steps,)
+            Index of each word in the vocabulary.
+
+        Returns
+        -------
+        int64 array (steps, inputs)
+
+        Raises
+        ------
+        ValueError
+            A network without an embedding, or an index that it does not have.
+        """
+        if self.embedding is None:
+            raise ValueError(f"Network {self.name} must have an embedding to read words")
+        tokens = np.asarray(tokens, dtype=np.int64)
+        wrong = (tokens < 0) | (tokens >= len(self.embedding))
+        if wrong.any():
+            raise ValueError(f"Words must be from 0 to {len(self.embedding) - 1}, "
+                             f"not {int(tokens[wrong][0])}")
+        return self.embedding[tokens].astype(np.int64)
