@@ -12,7 +12,7 @@ from ternloom.cli.error import UserError
 __all__ = ["data", "data_path", "network", "network_path", "recipe_path", "shipped"]
 
 #: What the description in a file says that it is of.
-_KINDS = {"network": "network", "data": "data set"}
+_KINDS = {"network": "network", "float network": "float network", "data": "data set"}
 
 
 def _folder():

@@ -31,7 +31,7 @@ def arguments(parser):
 
 
 def run(chosen, console):
-    """Train and write the network file, with the curve of the training beside it."""
+    """Train and write the network file, with the curve and the float network beside it."""
     if importlib.util.find_spec("torch") is None:
         raise UserError("Training needs PyTorch, which this Python lacks; install it with: "
                         "pip install torch==2.13.0")
@@ -46,8 +46,10 @@ def run(chosen, console):
     kinds = {"float": result.float_accuracy, "quantized": result.quantized_accuracy,
              "integer": result.integer_accuracy}
     data = {"network": str(place), "curve": str(place.with_suffix(".csv")),
+            "float": str(place.with_suffix(".float.safetensors")),
             "accuracy": {kind: dataclasses.asdict(each) for kind, each in kinds.items()}}
     rows = [(kind, *(f"{100 * value:.2f} %" for value in each.values()))
             for kind, each in data["accuracy"].items()]
-    return Outcome(data, (facts([("network", place), ("curve", data["curve"])]),
+    return Outcome(data, (facts([("network", place), ("curve", data["curve"]),
+                                 ("float network", data["float"])]),
                           table("Accuracy", ("", ">validation", ">test"), rows)))

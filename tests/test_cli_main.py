@@ -208,6 +208,7 @@ def test_demo(place, capsys):
 @pytest.mark.train
 def test_train(place, capsys):
     data = answer(capsys, "train", SHIPPED, "-o", "mine.safetensors", "--epochs", "1")
-    assert sorted(os.listdir(place)) == ["mine.csv", "mine.safetensors"]
+    assert sorted(os.listdir(place)) == ["mine.csv", "mine.float.safetensors",
+                                         "mine.safetensors"]
     assert set(data["accuracy"]) == {"float", "quantized", "integer"}
     assert answer(capsys, "info", "mine.safetensors")["name"] == SHIPPED

@@ -9,7 +9,9 @@ import torch
 
 from ternloom.model.dataset import Dataset, DatasetError, save
 from ternloom.model.file import load
+from ternloom.model.floats import load as load_floats
 from ternloom.model.format import Fixed, Ternary
+from ternloom.model.forward import logits, run
 from ternloom.model.network import Cell
 from ternloom.train.accuracy import Accuracy, integer_accuracy
 from ternloom.train.recipe import RecipeError
@@ -90,8 +92,18 @@ def test_accuracy(folder, choices):
     assert network.labels == ("slow", "medium", "fast")
     assert network.notes["recipe"] == f"{name}.toml"
     assert (network.notes["data"], network.notes["data source"]) == ("waves", "drawn at random")
+    reference = load_floats(out.with_suffix(".float.safetensors"))
+    assert right(reference, waves().part("test")) == result.float_accuracy.test
+    assert reference.labels == network.labels and reference.name == "tiny-float"
     noted = Accuracy.from_note(network.notes["float accuracy"])
     assert noted.test == pytest.approx(result.float_accuracy.test, abs=1e-4)
+
+
+def right(network, dataset):
+    """Share of right answers of a float network."""
+    forward = run(network, [codes * 2.0**-dataset.format.frac for codes in dataset.sequences])[-1]
+    winners = [logits(network, outputs[-1]).argmax() for outputs in forward.outputs]
+    return float(np.mean(winners == dataset.labels))
 
 
 def content(path):

@@ -3,10 +3,32 @@
 import numpy as np
 import torch
 
+from ternloom.model.floats import FloatLayer, FloatNetwork
 from ternloom.model.network import Layer, Network, Readout, When
 
 
-__all__ = ["lower"]
+__all__ = ["floats", "lower"]
+
+
+def _numpy(tensor):
+    return None if tensor is None else tensor.detach().numpy().copy()
+
+
+def floats(network, name, labels=(), notes=None):
+    """The weights of a ``RecurrentNetwork`` as a ``FloatNetwork``, whatever quantizes them.
+
+    Parameters
+    ----------
+    network : RecurrentNetwork
+    name : str
+    labels : sequence of str
+    notes : dict of str to str or None
+    """
+    layers = tuple(FloatLayer(layer.cell, *map(_numpy, (
+        layer.input_weight, layer.recurrent_weight, layer.bias, layer.recurrent_bias)))
+        for layer in network.layers)
+    return FloatNetwork(name, layers, _numpy(network.readout_weight), _numpy(network.readout_bias),
+                        labels=tuple(labels), notes=dict(notes or {}))
 
 
 def _integers(values, frac):

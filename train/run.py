@@ -11,11 +11,13 @@ from torch.nn import functional
 
 from ternloom.model.dataset import load as load_dataset
 from ternloom.model.file import save as save_network
+from ternloom.model.floats import FloatNetwork
+from ternloom.model.floats import save as save_floats
 from ternloom.model.network import Network
 from ternloom.train.accuracy import Accuracy, integer_accuracy
 from ternloom.train.batches import SequenceSet, augmented
 from ternloom.train.calibrate import calibrate
-from ternloom.train.lower import lower
+from ternloom.train.lower import floats, lower
 from ternloom.train.recipe import RecipeError, load_recipe
 from ternloom.train.recurrent import RecurrentNetwork
 
@@ -63,9 +65,11 @@ class TrainingResult:
     Parameters
     ----------
     network : Network
+    reference : FloatNetwork
+        The floating-point network that quantization started from.
     curve : list of Epoch
     float_accuracy : Accuracy
-        Of the floating-point network that quantization started from.
+        Of ``reference``.
     quantized_accuracy : Accuracy
         Of the quantized network in PyTorch.
     integer_accuracy : Accuracy
@@ -73,6 +77,7 @@ class TrainingResult:
     """
 
     network: Network
+    reference: FloatNetwork
     curve: list
     float_accuracy: Accuracy
     quantized_accuracy: Accuracy
@@ -191,13 +196,14 @@ def _write_curve(curve, path):
 
 
 def train(recipe_path, out_path, *, progress=None, epochs=None):
-    """Train the network of a recipe and write it, with its curve beside it as CSV.
+    """Train the network of a recipe and write it, with its curve and the float network beside it.
 
     Parameters
     ----------
     recipe_path : str or pathlib.Path
     out_path : str or pathlib.Path
-        The network file; the curve gets the same name and the suffix ``.csv``.
+        The network file; the curve gets the same name and the suffix ``.csv``, the float network
+        the suffix ``.float.safetensors``.
     progress : callable or None
         Called after each epoch with the ``Epoch`` and the number of epochs of its stage.
     epochs : int or None
@@ -230,6 +236,7 @@ def train(recipe_path, out_path, *, progress=None, epochs=None):
     finally:
         torch.set_num_threads(threads)
     save_network(result.network, out_path)
+    save_floats(result.reference, out_path.with_suffix(".float.safetensors"))
     _write_curve(result.curve, out_path.with_suffix(".csv"))
     return result
 
@@ -251,7 +258,10 @@ def _run(recipe, recipe_path, dataset, progress):
     accuracies = {"float": trainer.accuracy(reference), "quantized": trainer.accuracy(network)}
     lowered = lower(network, recipe.name, dataset.classes)
     accuracies["integer"] = integer_accuracy(lowered, dataset)
-    lowered = dataclasses.replace(lowered,
-                                  notes=_notes(recipe, recipe_path, dataset, accuracies))
-    return TrainingResult(lowered, trainer.curve, accuracies["float"], accuracies["quantized"],
-                          accuracies["integer"])
+    notes = _notes(recipe, recipe_path, dataset, accuracies)
+    lowered = dataclasses.replace(lowered, notes=notes)
+    kept = {key: text for key, text in notes.items()
+            if key not in ("quantized accuracy", "integer accuracy")}
+    reference = floats(reference, f"{recipe.name}-float", dataset.classes, kept)
+    return TrainingResult(lowered, reference, trainer.curve, accuracies["float"],
+                          accuracies["quantized"], accuracies["integer"])
