@@ -20,10 +20,10 @@ class Function(enum.Enum):
     SIGMOID = "sigmoid"
     TANH    = "tanh"
 
-    def half(self, preact, gate_frac):
+    def half(self, precision):
         """Entries for the codes from zero up."""
         make = table.sigmoid_half if self is Function.SIGMOID else table.tanh_half
-        return make(preact, gate_frac)
+        return make(precision)
 
 
 class Table(wiring.Component):
@@ -63,7 +63,7 @@ class Table(wiring.Component):
                                      Mux(self.i_value < 0, -self.i_value, self.i_value)))
 
         entries = [int(entry) for function in self._functions
-                   for entry in function.half(preact, gate_frac)]
+                   for entry in function.half(self._precision)]
         m.submodules.rom = rom = Memory(shape=unsigned(gate_frac), depth=len(entries), init=entries)
         port = rom.read_port()
         m.d.comb += port.addr.eq(Cat(magnitude, self.i_select)[:len(port.addr)])

@@ -175,11 +175,11 @@ def _format_range(kind):
 def _lstm(layer):
     precision = layer.precision
     preact, gate_frac, state = precision.preact, precision.gate_frac, precision.state
-    sigmoids = _table_range(sigmoid(preact, gate_frac))
-    tanhs = _table_range(tanh(preact, gate_frac))
+    sigmoids = _table_range(sigmoid(precision))
+    tanhs = _table_range(tanh(precision))
     lift = state.frac - gate_frac
     argument = [int(preact.quantize(code, state.frac)) for code in (state.low, state.high)]
-    outputs = Range(*(int(tanh(preact, gate_frac)[code]) for code in argument))
+    outputs = Range(*(int(tanh(precision)[code]) for code in argument))
     return {"cell.sum": sigmoids * _format_range(state) + ((sigmoids * tanhs) << lift),
             "h.product": sigmoids * outputs}
 
@@ -187,8 +187,8 @@ def _lstm(layer):
 def _gru(layer):
     precision = layer.precision
     preact, gate_frac, state = precision.preact, precision.gate_frac, precision.state
-    sigmoids = _table_range(sigmoid(preact, gate_frac))
-    candidate = _table_range(tanh(preact, gate_frac)) << (state.frac - gate_frac)
+    sigmoids = _table_range(sigmoid(precision))
+    candidate = _table_range(tanh(precision)) << (state.frac - gate_frac)
     held = _format_range(state)
     # z*h + (2**G - z)*n grows with h and with n, and is linear in z: its extremes are corners.
     corners = [(z * h + ((1 << gate_frac) - z) * n)

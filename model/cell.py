@@ -17,8 +17,7 @@ __all__ = ["gru_after_cell", "gru_before_cell", "gru_reset", "initial_code", "ls
 @functools.cache
 def _tables(precision, dtype):
     """Sigmoid and tanh over the pre-activations; a negative code is a negative index."""
-    return tuple(table(precision.preact, precision.gate_frac).astype(dtype)
-                 for table in (sigmoid, tanh))
+    return tuple(table(precision).astype(dtype) for table in (sigmoid, tanh))
 
 
 def initial_code(state_format):

@@ -299,7 +299,8 @@ def _integer_type(layer, reach):
     fraction = getattr(kind, "frac", 0)
     shifts = [layer.shift, precision.state.frac + precision.gate_frac, 2 * precision.gate_frac,
               fraction + 1]
-    lifted = precision.state.magnitude << max(fraction - precision.state.frac, 0)
+    finest = max(fraction, precision.preact.frac)
+    lifted = precision.state.magnitude << max(finest - precision.state.frac, 0)
     codes = max(lifted, precision.preact.magnitude, kind.magnitude)
     biases = [layer.bias] if layer.recurrent_bias is None else [layer.bias, layer.recurrent_bias]
     bias = max(int(np.abs(bias).max()) for bias in biases)

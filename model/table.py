@@ -1,8 +1,13 @@
 """Sigmoid and tanh over every pre-activation code: the ROMs of the hardware, computed once.
 
+Values of no fraction bits are comparisons: sigmoid is 1 from zero on, else 0; tanh is +1 where it
+is at least 1/2, -1 where it is at most -1/2, else 0. They are what rounding makes of the functions,
+and Ternloom's choice of HitNet's inference (Wang et al. 2018), whose formulas we could not read. So
+is the sloping factor l, in sigmoid(a / l) and tanh(a / l): below one it sharpens.
+
 All entries come from the ``decimal`` module at 40 digits, so that they are the same on every
 platform. Rounding them is safe: sigmoid and tanh of a rational other than zero are transcendental
-(Lindemann), hence never a tie, and an error below ``10**-38`` would matter only to a value as close
+(Lindemann), hence never a tie, and an error below ``10**-35`` would matter only to a value as close
 to one, which no table of at most 2048 entries is found to have (a test measures the distance).
 """
 
@@ -18,36 +23,29 @@ __all__ = ["sigmoid", "sigmoid_half", "tanh", "tanh_half"]
 _CONTEXT = decimal.Context(prec=40, rounding=decimal.ROUND_HALF_EVEN)
 
 
-def _decay(numerator, frac):
-    """``exp(-numerator / 2**frac)`` to 40 digits."""
-    return _CONTEXT.exp(_CONTEXT.divide(decimal.Decimal(-numerator), decimal.Decimal(1 << frac)))
+def _decay(numerator, denominator):
+    """``exp(-numerator / denominator)`` to 40 digits."""
+    return _CONTEXT.exp(_CONTEXT.divide(decimal.Decimal(-numerator), decimal.Decimal(denominator)))
 
 
-def _sigmoid(code, frac):
-    return _CONTEXT.divide(1, _CONTEXT.add(1, _decay(code, frac)))
+def _sigmoid(numerator, denominator):
+    return _CONTEXT.divide(1, _CONTEXT.add(1, _decay(numerator, denominator)))
 
 
-def _tanh(code, frac):
-    decay = _decay(2 * code, frac)
+def _tanh(numerator, denominator):
+    decay = _decay(2 * numerator, denominator)
     return _CONTEXT.divide(_CONTEXT.subtract(1, decay), _CONTEXT.add(1, decay))
 
 
-def _check(preact, gate_frac):
-    if not preact.signed or not 2 <= preact.width <= 12 or not 0 <= preact.frac <= 64:
-        raise ValueError("Table argument must be a signed format of 2 to 12 bits, with a fraction, "
-                         f"not {preact!r}")
-    if not 1 <= gate_frac <= 31:
-        raise ValueError(f"Table fraction bits must be from 1 to 31, not {gate_frac!r}")
-
-
-def _half(function, preact, gate_frac):
-    _check(preact, gate_frac)
+@functools.cache
+def _half(function, preact, gate_frac, slope, slope_frac):
+    """Entries of a function for the codes from 0 up."""
     scale, half = 1 << gate_frac, decimal.Decimal("0.5")
     entries = []
     for code in range(preact.high + 1):
-        exact = _CONTEXT.multiply(scale, function(code, preact.frac))
-        rounded = _CONTEXT.add(exact, half).to_integral_value(decimal.ROUND_FLOOR)
-        entries.append(min(int(rounded), scale - 1))
+        value = function(code << slope_frac, slope << preact.frac)
+        rounded = _CONTEXT.add(_CONTEXT.multiply(scale, value), half)
+        entries.append(min(int(rounded.to_integral_value(decimal.ROUND_FLOOR)), max(scale - 1, 1)))
     return _frozen(np.array(entries, dtype=np.int64))
 
 
@@ -62,44 +60,39 @@ def _mirror(half, offset):
     return _frozen(np.concatenate([half, offset - half[magnitudes]]))
 
 
-@functools.cache
-def sigmoid_half(preact, gate_frac):
+def sigmoid_half(precision):
     """Sigmoid of the codes from 0 up, as the hardware's ROM holds it.
 
     Parameters
     ----------
-    preact : Fixed
-        Format of the argument, signed, at most 12 bits.
-    gate_frac : int
-        Fraction bits G of the values.
+    precision : Precision
+        Gives the argument's format P, the values' fraction G and the sloping factor l.
 
     Returns
     -------
     int64 array (2**(width-1),)
-        ``min(floor(2**G * sigmoid(a / 2**frac) + 1/2), 2**G - 1)``, read-only.
+        ``min(floor(2**G * sigmoid(a * 2**-P.frac / l) + 1/2), max(2**G - 1, 1))``, read-only.
     """
-    return _half(_sigmoid, preact, gate_frac)
+    return _half(_sigmoid, precision.preact, precision.gate_frac, precision.slope,
+                 precision.slope_frac)
 
 
-@functools.cache
-def tanh_half(preact, gate_frac):
+def tanh_half(precision):
     """Tanh of the codes from 0 up, as the hardware's ROM holds it.
 
-    Parameters and result are those of :func:`sigmoid_half`, with tanh for sigmoid.
+    Parameter and result are those of :func:`sigmoid_half`, with tanh for sigmoid.
     """
-    return _half(_tanh, preact, gate_frac)
+    return _half(_tanh, precision.preact, precision.gate_frac, precision.slope,
+                 precision.slope_frac)
 
 
 @functools.cache
-def sigmoid(preact, gate_frac):
+def sigmoid(precision):
     """Sigmoid of every code.
 
     Parameters
     ----------
-    preact : Fixed
-        Format of the argument, signed, at most 12 bits.
-    gate_frac : int
-        Fraction bits G of the values.
+    precision : Precision
 
     Returns
     -------
@@ -108,10 +101,10 @@ def sigmoid(preact, gate_frac):
         takes a negative index; ``2**G - S[-a]`` below zero, where -a of the most negative code is
         the most positive one. Read-only.
     """
-    return _mirror(sigmoid_half(preact, gate_frac), 1 << gate_frac)
+    return _mirror(sigmoid_half(precision), 1 << precision.gate_frac)
 
 
 @functools.cache
-def tanh(preact, gate_frac):
+def tanh(precision):
     """Tanh of every code: as :func:`sigmoid`, with ``-T[-a]`` below zero."""
-    return _mirror(tanh_half(preact, gate_frac), 0)
+    return _mirror(tanh_half(precision), 0)

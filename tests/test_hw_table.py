@@ -11,7 +11,8 @@ from ternloom.model.table import sigmoid, tanh
 
 
 PRECISIONS = [Precision(), Precision(Fixed(4, 0), 2, Fixed(8, 4)),
-              Precision(Fixed(5, 4), 12, Fixed(16, 12)), Precision(Fixed(12, 8), 15, Fixed(20, 15))]
+              Precision(Fixed(5, 4), 12, Fixed(16, 12)), Precision(Fixed(12, 8), 15, Fixed(20, 15)),
+              Precision(Fixed(8, 5), 6, slope=3, slope_frac=3)]
 MODELS = {Function.SIGMOID: sigmoid, Function.TANH: tanh}
 
 
@@ -20,13 +21,13 @@ MODELS = {Function.SIGMOID: sigmoid, Function.TANH: tanh}
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_every_entry(precision, functions):
     """All codes of all functions in a mixed order, one a cycle."""
-    preact, gate_frac = precision.preact, precision.gate_frac
+    preact = precision.preact
     codes = np.tile(np.arange(preact.low, preact.high + 1), len(functions))
     select = np.repeat(np.arange(len(functions)), 1 << preact.width)
     order = np.random.default_rng(2).permutation(len(codes))
     codes, select = codes[order], select[order]
-    expected = np.where(select, MODELS[functions[-1]](preact, gate_frac)[codes],
-                        MODELS[functions[0]](preact, gate_frac)[codes])
+    expected = np.where(select, MODELS[functions[-1]](precision)[codes],
+                        MODELS[functions[0]](precision)[codes])
 
     idle = np.zeros(Table.latency, dtype=np.int64)
     found = play(Table(precision, *functions), {"i_value": np.concatenate([codes, idle]),

@@ -19,7 +19,8 @@ FORMATS = [Fixed(8, 6), Fixed(16, 15), Fixed(5, 0, signed=False), Binary(), Tern
            Planes((5, 2), 3), Planes((1, 1, 4), 2)]
 #: Small enough to enumerate everything that the elementwise part can meet.
 SMALL = [Precision(Fixed(4, 2), 3, Fixed(5, 3)), Precision(Fixed(5, 0), 2, Fixed(4, 4)),
-         Precision(Fixed(4, 3), 4, Fixed(6, 4)), Precision(Fixed(4, 0), 3, Fixed(7, 3))]
+         Precision(Fixed(4, 3), 4, Fixed(6, 4)), Precision(Fixed(4, 0), 3, Fixed(7, 3)),
+         Precision(Fixed(4, 2), 0, Fixed(3, 0)), Precision(Fixed(5, 1), 0, Fixed(4, 2), slope=5)]
 
 
 def plane(matrix, index):
@@ -105,15 +106,14 @@ def test_elementwise_tight(cell, precision):
     ranges = bounds(random_network(1, cell=cell, layers=1, units=2, precision=precision))
     preact, frac, state = precision.preact, precision.gate_frac, precision.state
     lift = state.frac - frac
-    sigmoids = set(sigmoid(preact, frac).tolist())
-    tanhs = set(tanh(preact, frac).tolist())
+    sigmoids, tanhs = (set(table(precision).tolist()) for table in (sigmoid, tanh))
     states = range(state.low, state.high + 1)
     if cell is Cell.LSTM:
         products = ends((i * g) << lift for i in sigmoids for g in tanhs)
         assert ranges["layer0.cell.sum"] == ends(f * c for f in sigmoids for c in states) + products
         arguments = {int(preact.quantize(code, state.frac)) for code in states}
         assert ranges["layer0.h.product"] == ends(
-            o * int(tanh(preact, frac)[code]) for o in sigmoids for code in arguments)
+            o * int(tanh(precision)[code]) for o in sigmoids for code in arguments)
         return
     candidates = [n << lift for n in tanhs]
     assert ranges["layer0.state.difference"] == ends(h - n for h in states for n in candidates)
@@ -142,9 +142,8 @@ def observed(layer, prefix, trace, index, sequence):
     if layer.cell is Cell.LSTM:
         held = before(named("cell"))
         sums["cell.sum"] = named("gate.f") * held + ((named("gate.i") * named("gate.g")) << lift)
-        tanhs = tanh(precision.preact, precision.gate_frac)
         argument = precision.preact.quantize(named("cell"), precision.state.frac)
-        sums["h.product"] = named("gate.o") * tanhs[argument]
+        sums["h.product"] = named("gate.o") * tanh(precision)[argument]
         return sums
     held, lifted = before(named("state")), named("gate.n") << lift
     sums["state.difference"] = held - lifted

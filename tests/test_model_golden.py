@@ -58,8 +58,9 @@ def table(function, precision, code):
     low = -(1 << precision.preact.width - 1)
     size = code if code >= 0 else -code if code > low else -code - 1
     one = 1 << precision.gate_frac
-    exact = one * function(size / 2 ** precision.preact.frac)
-    entry = min(math.floor(exact + 0.5), one - 1)
+    slope = precision.slope / 2 ** precision.slope_frac
+    exact = one * function(size / 2 ** precision.preact.frac / slope)
+    entry = min(math.floor(exact + 0.5), max(one - 1, 1))
     if code >= 0:
         return entry
     return one - entry if function is logistic else -entry
@@ -247,6 +248,20 @@ def test_wide_formats(cell):
                              state_format=Fixed(16, 15), precision=WIDE)
     assert max(reach.width for reach in bounds(network).values()) > 36
     compare(network, random_sequences(11, network, 3, (1, 5)))
+
+
+@pytest.mark.parametrize("precision", [
+    Precision(Fixed(10, 6), 0, Fixed(4, 0)),
+    Precision(Fixed(12, 11), 0, Fixed(2, 0), slope=5, slope_frac=2),
+    Precision(Fixed(4, 0), 0, Fixed(6, 3), slope=7), Precision(Fixed(9, 32), 0, Fixed(24, 2)),
+    Precision(slope=3, slope_frac=3),
+])
+@pytest.mark.parametrize("cell", Cell)
+def test_comparators_and_slopes(cell, precision):
+    for seed, kind in enumerate(("fixed", "binary", "ternary", "planes")):
+        network = random_network(seed, cell=cell, layers=2, units=7, inputs=5, state_format=kind,
+                                 precision=precision)
+        compare(network, random_sequences(seed, network, 3, (3, 9)))
 
 
 @pytest.mark.parametrize("cell", Cell)

@@ -110,7 +110,14 @@ HALF_EVEN = Rounding.HALF_EVEN
      r"^Pre-activations must be signed and of 4 to 12 bits, not Fixed\(.*signed=False.*\)$"),
     (lambda: Precision(Fixed(10, 12)),
      r"^Pre-activations must have from 0 to 11 fraction bits \(the state's\), not 12$"),
-    (lambda: Precision(gate_frac=16), r"^Gate fraction bits must be from 2 to 15, not 16$"),
+    (lambda: Precision(gate_frac=16),
+     r"^Gate fraction bits must be 0 \(comparators\) or from 2 to 15, not 16$"),
+    (lambda: Precision(gate_frac=1),
+     r"^Gate fraction bits must be 0 \(comparators\) or from 2 to 15, not 1$"),
+    (lambda: Precision(Fixed(10, -1), 0),
+     r"^Pre-activations must have from 0 to 32 fraction bits, not -1$"),
+    (lambda: Precision(slope=0), r"^Slope must be from 1 to 65535, not 0$"),
+    (lambda: Precision(slope_frac=17), r"^Slope fraction bits must be from 0 to 16, not 17$"),
     (lambda: Precision(state=Fixed(25, 11)),
      r"^The state must be signed and of 2 to 24 bits, not Fixed\(width=25, .*\)$"),
     (lambda: Precision(gate_frac=12),
@@ -123,3 +130,10 @@ HALF_EVEN = Rounding.HALF_EVEN
 def test_precision_errors(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_comparators():
+    """Pre-activations may be finer than a counter that counts ones."""
+    precision = Precision(Fixed(10, 6), 0, Fixed(4, 0))
+    assert precision.comparators and precision.gate_width == 2
+    assert not Precision().comparators and Precision().gate_width == 9

@@ -52,7 +52,7 @@ def test_tables(preact, gate_frac):
     precision = Precision(preact=preact, gate_frac=gate_frac, state=Fixed(18, 16))
     codes = np.arange(preact.low, preact.high + 1)
     for gate, entries in ((sigmoid_gate, table.sigmoid), (tanh_gate, table.tanh)):
-        expected = entries(preact, gate_frac)[codes]
+        expected = entries(precision)[codes]
         assert torch.equal(gate(real(codes, preact.frac), precision), real(expected, gate_frac))
 
 

@@ -88,7 +88,7 @@ def test_missing_key(write):
     ("dropout = 1.0", "dropout must be from 0 to below 1, not 1.0"),
     ("seed = -1", "seed must be from 0 to 2147483647, not -1"),
     ("epochs = -1", "epochs must be from 0 to 100000, not -1"),
-    ("gate_frac = 16", "Gate fraction bits must be from 2 to 15, not 16"),
+    ("gate_frac = 16", "Gate fraction bits must be 0 (comparators) or from 2 to 15, not 16"),
     ("state_frac = 7", "The state must have at least the gates' 8 fraction bits, not 7"),
     ("state_frac = 30", "Fixed width must be from 2 to 32, not 35"),
     ("[augment]\nstretch = 1.0", "stretch must be from 0 to below 1, not 1.0"),

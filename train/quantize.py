@@ -83,19 +83,21 @@ class _Compare(torch.autograd.Function):
 
 
 @functools.cache
-def _gate_table(function, preact, gate_frac, dtype):
+def _gate_table(function, precision, dtype):
     """Entries and slopes of a gate over the codes in ascending order.
 
     The slopes are the exact function's, at the ends zero: there a pre-activation saturates.
     """
+    preact, slope = precision.preact, precision.slope * 2.0**-precision.slope_frac
     codes = np.arange(preact.low, preact.high + 1)
-    entries = function(preact, gate_frac)[codes] * 2.0**-gate_frac
-    argument = codes * 2.0**-preact.frac
+    entries = function(precision)[codes] * 2.0**-precision.gate_frac
+    argument = codes * 2.0**-preact.frac / slope
     if function is table.sigmoid:
         exact = 1 / (1 + np.exp(-argument))
         slopes = exact * (1 - exact)
     else:
         slopes = 1 - np.tanh(argument)**2
+    slopes /= slope
     slopes[[0, -1]] = 0.0
     return torch.from_numpy(entries).to(dtype), torch.from_numpy(slopes).to(dtype)
 
@@ -114,9 +116,8 @@ def grid(value, number_format):
 
 
 def _gate(value, function, precision):
-    preact = precision.preact
-    entries, slopes = _gate_table(function, preact, precision.gate_frac, value.dtype)
-    return _Gate.apply(value, preact, entries, slopes)
+    entries, slopes = _gate_table(function, precision, value.dtype)
+    return _Gate.apply(value, precision.preact, entries, slopes)
 
 
 def sigmoid_gate(value, precision):
