@@ -99,7 +99,7 @@ def _sum(codes, scales):
 
 
 def greedy(rows, planes):
-    """Plane after plane, each the sign and the mean magnitude of what is left (Xu et al., eq. 4).
+    """Plane after plane, each the sign and the mean magnitude of what is left (Xu et al., section 2).
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def greedy(rows, planes):
 
 
 def refined(rows, planes):
-    """Greedy codes, with all coefficients solved anew after each plane (Xu et al., eq. 5).
+    """Greedy codes, with all coefficients solved anew after each plane (Xu et al., section 2).
 
     Parameters and results are those of :func:`greedy`.
     """
@@ -181,7 +181,7 @@ def _better(rows, one, other):
 
 
 def least_squares(rows, codes):
-    """Coefficients that bring the sum of the planes nearest to each row (Xu et al., eq. 5).
+    """Coefficients that bring the sum of the planes nearest to each row (Xu et al., section 3).
 
     Parameters
     ----------
