@@ -99,7 +99,7 @@ def _sum(codes, scales):
 
 
 def greedy(rows, planes):
-    """Plane after plane, each the sign and the mean magnitude of what is left (Xu et al., section 2).
+    """Plane after plane, the sign and mean magnitude of what is left (Xu et al., section 2).
 
     Parameters
     ----------
