@@ -9,7 +9,8 @@ import numpy as np
 from ternloom.model.rounding import Overflow, Rounding, saturate, shift_right
 
 
-__all__ = ["Binary", "Fixed", "Format", "Online", "Planes", "Ternary", "value_width"]
+__all__ = ["Binary", "Fixed", "Format", "Online", "Planes", "Ternary", "value_frac",
+           "value_width"]
 
 
 def _cut(numerator, frac, denominator_frac):
@@ -263,6 +264,11 @@ class Online(msgspec.Struct, frozen=True, tag="online", forbid_unknown_fields=Tr
 
 
 Format = Fixed | Binary | Ternary | Planes | Online
+
+
+def value_frac(form):
+    """Fraction bits of the integers that a dot product sees."""
+    return form.frac if isinstance(form, (Fixed, Planes, Online)) else 0
 
 
 def value_width(form):
