@@ -262,6 +262,33 @@ class Online(msgspec.Struct, frozen=True, tag="online", forbid_unknown_fields=Tr
         """Bits of a code: one a plane."""
         return self.planes
 
+    @property
+    def frac(self):
+        """Fraction bits of the coefficients: one more than the samples'."""
+        return self.sample.frac + 1
+
+    @property
+    def coefficient_bits(self):
+        """Unsigned bits of a coefficient, which is at most twice the largest sample."""
+        return self.sample.width + 1
+
+    @property
+    def magnitude(self):
+        """Bound of the absolute value of a code: twice the largest sample, or thrice of that."""
+        return (1 if self.planes == 2 else 3) << self.sample.width
+
+    def quantize(self, value, frac):
+        """Sample of each integer ``value`` that has ``frac`` fraction bits."""
+        return self.sample.quantize(value, frac)
+
+    def contains(self, code):
+        """Whether every code is one of this format."""
+        return bool(np.all((code >= 0) & (code < 1 << self.planes)))
+
+    def bits(self, code):
+        """Unsigned wire form of each code, one bit a plane."""
+        return code
+
 
 Format = Fixed | Binary | Ternary | Planes | Online
 
