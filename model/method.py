@@ -10,16 +10,11 @@ from ternloom.model import multibit
 from ternloom.model.codes import Codes, draw, nearest
 
 
-__all__ = ["WeightMethod", "parse", "same_scale"]
+__all__ = ["Named", "WeightMethod", "parse", "same_scale", "usage"]
 
 
-class WeightMethod(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method"):
-    """What all methods share; each adds ``weight``, ``_scales`` and, if it must, ``_codes``."""
-
-    #: Whether there is a stochastic rule.
-    stochastic = False
-    #: Sign planes, if the alphabet is ``PLANES``.
-    planes = 1
+class Named(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method"):
+    """A method as a value: it has a name and a text, and its docstring cites its source."""
 
     @property
     def name(self):
@@ -44,6 +39,16 @@ class WeightMethod(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
     def citation(self):
         """One line: what it is, and where it is from."""
         return " ".join(type(self).__doc__.partition("\n\n")[0].split())
+
+
+class WeightMethod(Named, frozen=True):
+    """What all weight methods share; each adds ``weight``, ``_scales`` and, if it must, ``_codes``.
+    """
+
+    #: Whether there is a stochastic rule.
+    stochastic = False
+    #: Sign planes, if the alphabet is ``PLANES``.
+    planes = 1
 
     @property
     def limit(self):
@@ -109,7 +114,7 @@ def _number(kind, token):
     return kind(token)
 
 
-def _usage(kind):
+def usage(kind):
     """How a method's text looks, every part of it optional but the name."""
     fields = msgspec.structs.fields(kind)
     numbers = [f":{field.name}" for field in fields if field.type is not bool]
@@ -118,7 +123,7 @@ def _usage(kind):
         + "]" * len(numbers) + "".join(flags)
 
 
-def parse(text, kinds):
+def parse(text, kinds, thing="Weight method"):
     """The method that a text stands for: its name, then numbers and flags, each after a colon.
 
     Parameters
@@ -127,6 +132,8 @@ def parse(text, kinds):
         ``alternating:2``, ``twn:by-row``; numbers come in the order of the method's fields.
     kinds : dict of str to type
         Structs by their name.
+    thing : str
+        What they are, for messages.
 
     Raises
     ------
@@ -135,7 +142,7 @@ def parse(text, kinds):
     """
     name, *tokens = text.split(":")
     if name not in kinds:
-        raise ValueError(f"Weight method must be one of {', '.join(kinds)}, not {name!r}")
+        raise ValueError(f"{thing} must be one of {', '.join(kinds)}, not {name!r}")
     fields = msgspec.structs.fields(kinds[name])
     flags = {field.name.replace("_", "-"): field.name for field in fields if field.type is bool}
     numbers = [field for field in fields if field.type is not bool]
@@ -148,5 +155,5 @@ def parse(text, kinds):
             field = numbers.pop(0)
             values[field.name] = _number(field.type, token)
         except (IndexError, ValueError):
-            raise ValueError(f"Weight method must be {_usage(kinds[name])}, not {text!r}") from None
+            raise ValueError(f"{thing} must be {usage(kinds[name])}, not {text!r}") from None
     return kinds[name](**values)

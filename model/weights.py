@@ -21,7 +21,7 @@ from ternloom.model.ott import (OttBinary, OttExponential, OttPow2, OttTernary, 
 __all__ = ["Alternating", "Balanced", "BinaryConnect", "Codes", "Greedy", "HitnetTernary",
            "Integer", "MeanBinary", "Method", "OttBinary", "OttExponential", "OttPow2",
            "OttTernary", "QuaternaryConnect", "Refined", "TernaryConnect", "Twn", "Uniform",
-           "as_planes", "bounding_cost", "glorot", "names", "parse", "relative_error"]
+           "as_planes", "bounding_cost", "glorot", "listing", "names", "parse", "relative_error"]
 
 
 def _mean(values, chosen, by_row):
@@ -306,6 +306,11 @@ _METHODS = {kind.__struct_config__.tag: kind for kind in Method.__args__}
 def names():
     """Names of all methods, in alphabetical order."""
     return tuple(_METHODS)
+
+
+def listing():
+    """How each method's text looks, and its citation: pairs of str, by name."""
+    return [(method.usage(kind), kind().citation) for kind in _METHODS.values()]
 
 
 def parse(text):
