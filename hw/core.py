@@ -5,17 +5,14 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ternloom.hw.layer import RecurrentLayer
+from ternloom.hw.output import CodeOutput
 from ternloom.hw.program import layer_program, readout_program
 from ternloom.hw.readout import DenseReadout
 from ternloom.model.geometry import network_geometry
+from ternloom.model.stream import input_stream, output_stream
 
 
 __all__ = ["Core"]
-
-
-def _bytes(bits):
-    """Bits of as many whole bytes."""
-    return -(-bits // 8) * 8
 
 
 class Core(wiring.Component):
@@ -32,7 +29,8 @@ class Core(wiring.Component):
         Beats of ``input_lanes`` codes, ``ceil(inputs / input_lanes)`` a vector; ``tlast`` with the
         last beat of a sequence.
     m_axis_tdata, m_axis_tvalid, m_axis_tready, m_axis_tlast, m_axis_tuser
-        One logit a beat; ``tuser`` is the index of the largest up to it.
+        One logit a beat; ``tuser`` is the index of the largest up to it. Without a readout a beat
+        of codes of the last layer for every vector, and ``tuser`` is 0.
 
     Raises
     ------
@@ -42,24 +40,24 @@ class Core(wiring.Component):
 
     def __init__(self, network, folding):
         folding.check(network)
-        self._network    = network
+        self._network  = network
         geometries = network_geometry(network, folding)
-        readout = network.readout
-        self._programs = tuple(
-            layer_program(layer, geometry)
-            for layer, geometry in zip(network.layers, geometries, strict=False)
-        ) + (readout_program(readout, geometries[-1]),)
-        self._input_bits = folding.input_lanes * network.input_format.width
+        programs = [layer_program(layer, geometry)
+                    for layer, geometry in zip(network.layers, geometries, strict=False)]
+        if network.readout is not None:
+            programs.append(readout_program(network.readout, geometries[-1]))
+        self._programs = tuple(programs)
+        taken, given = input_stream(network, folding), output_stream(network, folding)
         super().__init__({
-            "s_axis_tdata":  In(_bytes(self._input_bits)),
+            "s_axis_tdata":  In(taken.data_width),
             "s_axis_tvalid": In(1),
             "s_axis_tready": Out(1),
             "s_axis_tlast":  In(1),
-            "m_axis_tdata":  Out(_bytes(readout.logits.width)),
+            "m_axis_tdata":  Out(given.data_width),
             "m_axis_tvalid": Out(1),
             "m_axis_tready": In(1),
             "m_axis_tlast":  Out(1),
-            "m_axis_tuser":  Out(range(max(readout.classes, 2))),
+            "m_axis_tuser":  Out(given.user_width),
         })
 
     @property
@@ -68,7 +66,7 @@ class Core(wiring.Component):
 
     @property
     def programs(self):
-        """One a layer, then the readout's."""
+        """One a layer, then the readout's if there is one."""
         return self._programs
 
     def elaborate(self, platform):
@@ -79,8 +77,13 @@ class Core(wiring.Component):
             stage = RecurrentLayer(layer, self._programs[index])
             m.submodules[f"layer{index}"] = stage
             stages.append(stage)
-        m.submodules.readout = readout = DenseReadout(self._network.readout, self._programs[-1])
-        stages.append(readout)
+        if self._network.readout is not None:
+            final = DenseReadout(self._network.readout, self._programs[-1])
+            m.submodules.readout = final
+        else:
+            final = CodeOutput(self._network.layers[-1], self._programs[-1].geometry)
+            m.submodules.output = final
+        stages.append(final)
 
         m.d.comb += [
             self.s_axis_tready.eq(stages[0].o_ready),
@@ -96,13 +99,12 @@ class Core(wiring.Component):
                 after.i_reserve.eq(before.o_reserve),
                 before.i_space.eq(after.o_space),
             ]
-        beat = readout.o_data
         m.d.comb += [
-            self.m_axis_tvalid.eq(readout.o_valid),
-            self.m_axis_tdata.eq(beat.logit),
-            self.m_axis_tuser.eq(beat.winner),
-            self.m_axis_tlast.eq(beat.last),
-            readout.i_ready.eq(self.m_axis_tready),
+            self.m_axis_tvalid.eq(final.o_valid),
+            self.m_axis_tdata.eq(final.o_data.data),
+            self.m_axis_tuser.eq(final.o_data.user),
+            self.m_axis_tlast.eq(final.o_data.last),
+            final.i_ready.eq(self.m_axis_tready),
         ]
 
         return m

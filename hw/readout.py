@@ -1,78 +1,18 @@
 """The readout: logits of a vector, one a beat, and the index of the largest."""
 
 from amaranth import *
-from amaranth.lib import data, fifo, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ternloom.hw.arith import delayed
 from ternloom.hw.buffer import InputBuffer
 from ternloom.hw.layer import Array
+from ternloom.hw.output import OutputQueue, beat_layout
 from ternloom.model.network import When
 from ternloom.model.schedule import COMBINER, exit_latency
 
 
-__all__ = ["DenseReadout", "OutputQueue", "output_layout"]
-
-
-def output_layout(readout):
-    """A beat of the output stream."""
-    return data.StructLayout({
-        "logit":  signed(readout.logits.width),
-        "winner": range(max(readout.classes, 2)),
-        "last":   1,
-    })
-
-
-class OutputQueue(wiring.Component):
-    """Holds logits until they are taken, and tells when there is room for a vector more.
-
-    Parameters
-    ----------
-    readout : Readout
-
-    Members
-    -------
-    i_reserve : 1
-        A vector of logits will come.
-    o_space : 1
-        There is room for one that is not reserved yet.
-    i_valid, i_data : a beat.
-    o_valid, o_data, i_ready : stream of beats, at the earliest two cycles after ``i_valid``.
-    """
-
-    def __init__(self, readout):
-        self._classes = readout.classes
-        self._vectors = 2 if readout.when is When.EVERY else 1
-        layout = output_layout(readout)
-        super().__init__({
-            "i_reserve": In(1), "o_space": Out(1),
-            "i_valid": In(1), "i_data": In(layout),
-            "o_valid": Out(1), "o_data": Out(layout), "i_ready": In(1),
-        })
-
-    def elaborate(self, platform):
-        m = Module()
-
-        # A queue of one entry would be a register, a cycle faster than the rest; one of two refuses
-        # a beat that directly follows another, which has not got to the output yet.
-        capacity = self._classes * self._vectors
-        m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=len(self.i_data.as_value()),
-                                                           depth=max(capacity, 3))
-        m.d.comb += [
-            queue.w_data.eq(self.i_data),
-            queue.w_en.eq(self.i_valid),
-            self.o_data.eq(queue.r_data),
-            self.o_valid.eq(queue.r_rdy),
-            queue.r_en.eq(self.i_ready),
-        ]
-        taken, held = Signal(), Signal(range(capacity + 1))
-        m.d.comb += [
-            taken.eq(self.o_valid & self.i_ready),
-            self.o_space.eq(held <= capacity - self._classes),
-        ]
-        m.d.sync += held.eq(held + Mux(self.i_reserve, self._classes, 0) - taken)
-
-        return m
+__all__ = ["DenseReadout"]
 
 
 class DenseReadout(wiring.Component):
@@ -97,6 +37,7 @@ class DenseReadout(wiring.Component):
         self._readout  = readout
         self._program  = program
         self._geometry = geometry = program.geometry
+        self._layout   = beat_layout(signed(readout.logits.width), range(max(readout.classes, 2)))
         super().__init__({
             "i_valid":   In(1),
             "i_data":    In(geometry.beat_lanes * readout.input_format.width),
@@ -104,7 +45,7 @@ class DenseReadout(wiring.Component):
             "i_reserve": In(1),
             "o_space":   Out(1),
             "o_valid":   Out(1),
-            "o_data":    Out(output_layout(readout)),
+            "o_data":    Out(self._layout),
             "i_ready":   In(1),
         })
 
@@ -115,7 +56,8 @@ class DenseReadout(wiring.Component):
         m.submodules.buffer = buffer = InputBuffer(geometry, readout.input_format.width)
         m.submodules.array = array = Array(self._program, form=readout.logits,
                                            formats=[readout.input_format], waits=(0,))
-        m.submodules.queue = queue = OutputQueue(readout)
+        m.submodules.queue = queue = OutputQueue(
+            self._layout, readout.classes, vectors=2 if readout.when is When.EVERY else 1)
         reading, dropped = Signal(), Signal()
         m.d.comb += [
             buffer.i_valid.eq(self.i_valid),
@@ -160,9 +102,9 @@ class DenseReadout(wiring.Component):
             better.eq(starts | (value > best)),
             flag.eq(Mux(starts, sampled, held)),
             queue.i_valid.eq(array.o_valid),
-            beat.logit.eq(value),
-            beat.winner.eq(Mux(better, unit, index)),
+            beat.data.eq(value),
+            beat.user.eq(Mux(better, unit, index)),
             beat.last.eq(flag & ends),
         ]
         with m.If(array.o_valid):
-            m.d.sync += [index.eq(beat.winner), best.eq(Mux(better, value, best)), held.eq(flag)]
+            m.d.sync += [index.eq(beat.user), best.eq(Mux(better, value, best)), held.eq(flag)]

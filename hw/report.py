@@ -62,7 +62,8 @@ def describe(network, programs):
     matrices, arrays = [], []
     parts = [(f"layer{index}", {"input": layer.input, "recurrent": layer.recurrent})
              for index, layer in enumerate(network.layers)]
-    parts.append(("readout", {"weights": network.readout.weights}))
+    if network.readout is not None:
+        parts.append(("readout", {"weights": network.readout.weights}))
     for (name, held), program in zip(parts, programs, strict=True):
         geometry = program.geometry
         depth = sum(block.groups * block.words for block in geometry.blocks)

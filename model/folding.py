@@ -57,13 +57,14 @@ class Folding:
     ----------
     layers : tuple of LayerFolding
         One a recurrent layer.
-    readout : LayerFolding
+    readout : LayerFolding or None
+        None for a network without a readout.
     input_lanes : int
         Codes a beat of the input stream, at most the first layer's ``simd``.
     """
 
     layers: tuple[LayerFolding, ...]
-    readout: LayerFolding
+    readout: LayerFolding | None
     input_lanes: int = 1
 
     def __post_init__(self):
@@ -84,20 +85,30 @@ class Folding:
         layers = (layer_folding,) * len(network.layers)
         cycles = min(layer.rows * (layer.inputs + layer.units) // layer_folding.lanes
                      for layer in network.layers)
-        readout_pe = 1
-        if network.readout.when.value == "every":
-            while (readout_pe < network.readout.classes
-                   and network.readout.classes * network.readout.inputs
-                   > readout_pe * simd * max(cycles, 1)):
-                readout_pe *= 2
+        readout = None
+        if network.readout is not None:
+            readout = LayerFolding(_readout_pe(network.readout, simd, cycles), simd)
         if input_lanes is None:
             input_lanes = 1
             while input_lanes * 2 <= simd and input_lanes * max(cycles, 1) < network.inputs:
                 input_lanes *= 2
-        return cls(layers, LayerFolding(readout_pe, simd), input_lanes)
+        return cls(layers, readout, input_lanes)
 
     def check(self, network):
-        """Raise ``FoldingError`` unless there is one layer folding for each layer."""
+        """Raise ``FoldingError`` unless it has an entry for each array of the network."""
         if len(self.layers) != len(network.layers):
             raise FoldingError(f"folding must have {len(network.layers)} layers, one for each of "
                                f"the network's, not {len(self.layers)}")
+        if (self.readout is None) != (network.readout is None):
+            raise FoldingError("folding must have a readout if the network has one, and none if it "
+                               f"has none, not {self.readout!r}")
+
+
+def _readout_pe(readout, simd, cycles):
+    """Elements of a readout that keeps up with a step of ``cycles``."""
+    elements = 1
+    if readout.when.value == "every":
+        while (elements < readout.classes
+               and readout.classes * readout.inputs > elements * simd * max(cycles, 1)):
+            elements *= 2
+    return elements

@@ -293,10 +293,11 @@ def readout_geometry(readout, folding, beat_lanes):
 
 
 def network_geometry(network, folding):
-    """Geometries of a network's layers in order, then of its readout."""
+    """Geometries of a network's layers in order, then of its readout if it has one."""
     geometries, beat_lanes = [], folding.input_lanes
     for layer, part in zip(network.layers, folding.layers, strict=True):
         geometries.append(layer_geometry(layer, part, beat_lanes))
         beat_lanes = geometries[-1].chains
-    geometries.append(readout_geometry(network.readout, folding.readout, beat_lanes))
+    if network.readout is not None:
+        geometries.append(readout_geometry(network.readout, folding.readout, beat_lanes))
     return tuple(geometries)

@@ -25,7 +25,7 @@ _FORMATS = ("fixed", "binary", "ternary", "planes")
 
 def random_network(seed, *, cell=None, layers=None, units=None, inputs=None, classes=None,
                    input_format=None, state_format=None, weight=None, when=None, precision=None,
-                   name=None):
+                   name=None, readout=True):
     """Draw a sound network; what isn't given is drawn, layer by layer where it may differ.
 
     Parameters
@@ -46,6 +46,8 @@ def random_network(seed, *, cell=None, layers=None, units=None, inputs=None, cla
     precision : Precision, optional
     name : str, optional
         Drawn networks are called "random" otherwise.
+    readout : bool
+        Whether the network has one.
 
     Returns
     -------
@@ -63,9 +65,12 @@ def random_network(seed, *, cell=None, layers=None, units=None, inputs=None, cla
                       _precision(rng) if precision is None else precision)
         parts.append(part)
         columns, column_format = part.units, part.state_format
+    name = "random" if name is None else name
+    if not readout:
+        return Network(name, tuple(parts), None)
     classes = int(rng.integers(1, 13)) if classes is None else classes
-    readout = _readout(rng, classes, columns, column_format, weight, _draw(rng, when, When))
-    return Network("random" if name is None else name, tuple(parts), readout)
+    return Network(name, tuple(parts), _readout(rng, classes, columns, column_format, weight,
+                                                _draw(rng, when, When)))
 
 
 def random_sequences(seed, network, count, steps=(1, 12)):

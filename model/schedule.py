@@ -10,7 +10,8 @@ from ternloom.model.geometry import Element, Source
 from ternloom.model.network import Cell
 
 
-__all__ = ["COMBINER", "element_latency", "exit_latency", "lane_latency", "result_latency", "waits"]
+__all__ = ["COMBINER", "code_leads", "element_latency", "exit_latency", "lane_latency",
+           "result_latency", "waits"]
 
 
 #: Cycles from a dot at the end of its chain to its row's pre-activation.
@@ -56,6 +57,23 @@ def result_latency(cell, geometry, block):
     """Cycles from the issue of a block's last word to the last code that it makes."""
     last = (block.dots - 1) % block.elements
     return exit_latency(geometry) + last + COMBINER + lane_latency(cell, block.source)
+
+
+def code_leads(block):
+    """Cycles by which the code of each of a chain's units comes before that of the last.
+
+    Parameters
+    ----------
+    block : Block
+        That makes the codes.
+
+    Returns
+    -------
+    int64 array (units)
+        Falling, the last one 0.
+    """
+    complete = block.exits()[block.dots // block.units - 1::block.dots // block.units]
+    return complete[-1] - complete
 
 
 def waits(cell, geometry):

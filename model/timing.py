@@ -6,13 +6,13 @@ import numpy as np
 
 from ternloom.model.geometry import Source, network_geometry
 from ternloom.model.network import When
-from ternloom.model.schedule import COMBINER, exit_latency, result_latency, waits
+from ternloom.model.schedule import COMBINER, code_leads, exit_latency, result_latency, waits
 
 
 __all__ = ["Timing", "predict"]
 
 
-#: Cycles from a logit to the output stream.
+#: Cycles from a logit or a code to the output stream.
 _QUEUE = 2
 
 
@@ -81,16 +81,57 @@ class _Layer:
         return self.released[vector - 2] + 1 if vector >= 2 else 0
 
 
+class _Queue:
+    """The output queue, with a consumer that is always ready."""
+
+    def __init__(self, beats, vectors):
+        self._spare  = (vectors - 1) * beats
+        self.outputs = []
+
+    def room(self):
+        """First cycle at which there is room for a vector more."""
+        queued = len(self.outputs) - self._spare
+        return self.outputs[queued - 1] + 1 if queued > 0 else 0
+
+    def put(self, cycles):
+        """Take a vector, of which a beat comes at each of the cycles."""
+        self.outputs.extend((cycles + _QUEUE).tolist())
+
+
+class _Codes:
+    """The output of a network without a readout, vector after vector."""
+
+    def __init__(self, geometry):
+        self._leads = code_leads(geometry.blocks[-1])
+        self._queue = _Queue(geometry.units, 2)
+
+    @property
+    def outputs(self):
+        return self._queue.outputs
+
+    def step(self, arrival, last):
+        """Take a vector whose last code comes at ``arrival``."""
+        self._queue.put(arrival - self._leads)
+
+    def space(self, vector):
+        """First cycle at which there is room for this vector, the one after the last taken."""
+        return self._queue.room()
+
+
 class _Readout:
     """The readout, vector after vector."""
 
     def __init__(self, readout, geometry):
         self._readout  = readout
         self._block    = geometry.blocks[0]
-        self._latency  = exit_latency(geometry) + COMBINER + _QUEUE
-        self._vectors  = 2 if readout.when is When.EVERY else 1
+        self._latency  = exit_latency(geometry) + COMBINER
+        self._queue    = _Queue(readout.classes, 2 if readout.when is When.EVERY else 1)
         self._end, self._dropped = -1, -1
-        self.released, self.outputs = [], []
+        self.released  = []
+
+    @property
+    def outputs(self):
+        return self._queue.outputs
 
     def step(self, arrival, last):
         """Take a vector whose last code comes at ``arrival``."""
@@ -98,13 +139,11 @@ class _Readout:
             self._dropped = max(arrival, self._dropped, self._end) + 1
             self.released.append(self._dropped)
             return
-        queued = len(self.outputs) - (self._vectors - 1) * self._readout.classes
-        room = self.outputs[queued - 1] + 1 if queued > 0 else 0
-        decision = max(arrival + 1, self._dropped, self._end, room, 0)
+        decision = max(arrival + 1, self._dropped, self._end, self._queue.room(), 0)
         self._end = decision + self._block.cycles
         self.released.append(self._end)
         rows = decision + 1 + self._block.exits()[self._block.planes - 1::self._block.planes]
-        self.outputs.extend((rows + self._latency).tolist())
+        self._queue.put(rows + self._latency)
 
     space = _Layer.space
 
@@ -130,7 +169,8 @@ def predict(network, folding, lengths, offers=None):
     geometries = network_geometry(network, folding)
     layers = [_Layer(layer, geometry)
               for layer, geometry in zip(network.layers, geometries, strict=False)]
-    readout = _Readout(network.readout, geometries[-1])
+    final = (_Codes(geometries[-1]) if network.readout is None
+             else _Readout(network.readout, geometries[-1]))
     last = np.concatenate([np.arange(length) == length - 1 for length in lengths])
     beats = geometries[0].beats
     offers = np.zeros(len(last) * beats, dtype=np.int64) if offers is None else np.asarray(offers)
@@ -145,8 +185,8 @@ def predict(network, folding, lengths, offers=None):
             taken = max(taken + 1, int(offers[beat]), room)
             inputs[beat] = taken
         arrival = taken
-        for layer, following in zip(layers, layers[1:] + [readout], strict=True):
+        for layer, following in zip(layers, layers[1:] + [final], strict=True):
             arrival = layer.step(arrival, following.space(vector))
-        readout.step(arrival, ends)
+        final.step(arrival, ends)
     ends = np.array([layer.ends for layer in layers], dtype=np.int64).T
-    return Timing(inputs, np.array(readout.outputs, dtype=np.int64), ends)
+    return Timing(inputs, np.array(final.outputs, dtype=np.int64), ends)

@@ -1,13 +1,13 @@
-"""The readout against exact logits, and its queue against a count of what is in it."""
+"""The readout against exact logits."""
 
 import dataclasses
 
 import numpy as np
 import pytest
 from hwarray import codes_of, folded_readout
-from hwsim import converse, events, pack, play
+from hwsim import converse, events, pack
 
-from ternloom.hw.readout import DenseReadout, OutputQueue
+from ternloom.hw.readout import DenseReadout
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.network import Matrix, Weight, When
 from ternloom.model.product import Product
@@ -17,7 +17,7 @@ from ternloom.model.schedule import COMBINER, exit_latency
 
 FORMATS = {"fixed": Fixed(5, 3), "binary": Binary(), "ternary": Ternary(),
            "planes": Planes((5, 2), 3)}
-OUTPUT = ("logit", "winner", "last")
+OUTPUT = ("data", "user", "last")
 
 
 def make_readout(seed, **options):
@@ -170,47 +170,3 @@ def test_latency(pe, simd, beat_lanes):
     queue = 2
     expected = writer.end + 2 + rows + exit_latency(program.geometry) + COMBINER + queue
     assert [cycle for cycle, _ in taken] == expected.tolist()
-
-
-@pytest.mark.parametrize("when", When)
-@pytest.mark.parametrize("classes", (1, 2, 5))
-def test_queue(classes, when):
-    """Room is counted from the reservation of a vector until its beats are taken."""
-    readout = with_when(make_readout(3, units=3, classes=classes), when)
-    rng, capacity = np.random.default_rng(47), classes * (2 if when is When.EVERY else 1)
-    held, coming, put, rooms = 0, 0, [], []
-
-    def act(cycle, get):
-        nonlocal held, coming
-        rooms.append((get("o_space"), int(held <= capacity - classes)))
-        reserve = int(get("o_space") and rng.random() < 0.5)
-        ready, valid = int(rng.random() < 0.4), int(coming and rng.random() < 0.7)
-        beat = {"logit": int(rng.integers(-8, 8)), "winner": int(rng.integers(classes)),
-                "last": int(rng.integers(2))}
-        if valid:
-            put.append(tuple(beat.values()))
-        held += classes * reserve - int(ready and get("o_valid"))
-        coming += classes * reserve - valid
-        return {"i_reserve": reserve, "i_valid": valid, "i_ready": ready, "i_data": beat}
-
-    dut = OutputQueue(readout)
-    watched = {"valid": dut.o_valid, "ready": dut.i_ready}
-    watched |= {name: getattr(dut.o_data, name) for name in OUTPUT}
-    found = converse(dut, act, watched, 300)
-    took = events(found["valid"] & found["ready"], *(found[name] for name in OUTPUT))
-    assert all(got == want for got, want in rooms)
-    assert {want for _, want in rooms} == {0, 1}
-    assert len(took) > 20
-    assert [tuple(beat) for _, *beat in took] == put[:len(took)]
-
-
-def test_queue_latency():
-    """A beat is there two cycles after it went in, also where a vector has one."""
-    readout = with_when(make_readout(3, units=3, classes=1), When.LAST)
-    dut = OutputQueue(readout)
-    beat = {"logit": 3, "winner": 0, "last": 1}
-    rest = {"logit": 0, "winner": 0, "last": 0}
-    found = play(dut, {"i_valid": [0, 1, 0, 0, 0, 0], "i_data": [rest, beat] + [rest] * 4,
-                       "i_ready": [1] * 6, "i_reserve": [1] + [0] * 5},
-                 {"valid": dut.o_valid, "logit": dut.o_data.logit, "last": dut.o_data.last})
-    assert events(found["valid"], found["logit"], found["last"]) == [(3, 3, 1)]

@@ -1,0 +1,128 @@
+"""The output of a core: a queue of whole vectors, and the codes of a network without a readout."""
+
+from amaranth import *
+from amaranth.lib import data, fifo, wiring
+from amaranth.lib.wiring import In, Out
+
+
+__all__ = ["CodeOutput", "OutputQueue", "beat_layout"]
+
+
+def beat_layout(value, user):
+    """A beat of the output stream: shapes of ``tdata`` and ``tuser``, then ``tlast``."""
+    return data.StructLayout({"data": value, "user": user, "last": 1})
+
+
+class OutputQueue(wiring.Component):
+    """Holds beats until they are taken, and tells when there is room for a vector more.
+
+    Parameters
+    ----------
+    layout : StructLayout
+        Of a beat.
+    beats : int
+        Of a vector.
+    vectors : int
+        That it holds.
+
+    Members
+    -------
+    i_reserve : 1
+        A vector will come.
+    o_space : 1
+        There is room for one that is not reserved yet.
+    i_valid, i_data : a beat.
+    o_valid, o_data, i_ready : stream of beats, at the earliest two cycles after ``i_valid``.
+    """
+
+    def __init__(self, layout, beats, *, vectors):
+        self._beats   = beats
+        self._vectors = vectors
+        super().__init__({
+            "i_reserve": In(1), "o_space": Out(1),
+            "i_valid": In(1), "i_data": In(layout),
+            "o_valid": Out(1), "o_data": Out(layout), "i_ready": In(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+
+        # A queue of one entry would be a register, a cycle faster than the rest; one of two refuses
+        # a beat that directly follows another, which has not got to the output yet.
+        capacity = self._beats * self._vectors
+        m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=len(self.i_data.as_value()),
+                                                           depth=max(capacity, 3))
+        m.d.comb += [
+            queue.w_data.eq(self.i_data),
+            queue.w_en.eq(self.i_valid),
+            self.o_data.eq(queue.r_data),
+            self.o_valid.eq(queue.r_rdy),
+            queue.r_en.eq(self.i_ready),
+        ]
+        taken, held = Signal(), Signal(range(capacity + 1))
+        m.d.comb += [
+            taken.eq(self.o_valid & self.i_ready),
+            self.o_space.eq(held <= capacity - self._beats),
+        ]
+        m.d.sync += held.eq(held + Mux(self.i_reserve, self._beats, 0) - taken)
+
+        return m
+
+
+class CodeOutput(wiring.Component):
+    """What a core without a readout puts out: the last layer's codes, at every step.
+
+    A beat has the codes of one local unit of all chains; lanes beyond the layer's units are zero
+    bits. It leaves at the earliest two cycles after it came.
+
+    Parameters
+    ----------
+    layer : Layer
+    geometry : Geometry
+        Of the layer.
+
+    Members
+    -------
+    i_valid, i_data, i_last, i_reserve, o_space
+        As of the input buffer of a layer that follows.
+    o_valid, o_data, i_ready
+        Of the output queue, which holds two vectors.
+    """
+
+    def __init__(self, layer, geometry):
+        self._geometry = geometry
+        self._width    = layer.state_format.width
+        self._layout   = beat_layout(geometry.chains * self._width, 1)
+        super().__init__({
+            "i_valid":   In(1),
+            "i_data":    In(geometry.chains * self._width),
+            "i_last":    In(1),
+            "i_reserve": In(1),
+            "o_space":   Out(1),
+            "o_valid":   Out(1),
+            "o_data":    Out(self._layout),
+            "i_ready":   In(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        geometry = self._geometry
+
+        m.submodules.queue = queue = OutputQueue(self._layout, geometry.units, vectors=2)
+        unit, ends = Signal(range(max(geometry.units, 2))), Signal()
+        used = geometry.total - (geometry.units - 1) * geometry.chains
+        m.d.comb += [
+            ends.eq(unit == geometry.units - 1),
+            queue.i_reserve.eq(self.i_reserve),
+            queue.i_valid.eq(self.i_valid),
+            queue.i_data.data.eq(Mux(ends, self.i_data[:used * self._width], self.i_data)),
+            queue.i_data.last.eq(ends & self.i_last),
+            queue.i_ready.eq(self.i_ready),
+            self.o_space.eq(queue.o_space),
+            self.o_valid.eq(queue.o_valid),
+            self.o_data.eq(queue.o_data),
+        ]
+        with m.If(self.i_valid):
+            m.d.sync += unit.eq(Mux(ends, 0, unit + 1))
+
+        return m
