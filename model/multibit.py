@@ -133,7 +133,7 @@ def alternating(rows, planes, rounds=2, greedy_start=False):
     makes the error of a row larger, so a row never ends above :func:`greedy`.
 
     With three or four planes a short row may still end above :func:`refined`, whose later codes
-    differ (one Gaussian row of 16 columns in eight, none of 300 columns in 5000). Unless
+    differ (with three planes one Gaussian row of 16 columns in eight, of 300 columns none). Unless
     ``greedy_start`` asks for the paper's start, each row therefore starts from the better of both,
     and ends above neither: Ternloom's choice. With one or two planes both starts have equal codes.
 
