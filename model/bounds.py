@@ -1,7 +1,8 @@
 """Worst-case ranges of everything that is summed, from the actual weights.
 
-Every range is attained: a row's extremes by :func:`worst_inputs`, a sum of the elementwise part by
-the extremes of its tables and of the state's format. Dot products assume that any code of a format
+Every range is attained but for those of online planes, whose magnitude is a bound: a row's extremes
+by :func:`worst_inputs`, a sum of the elementwise part by the extremes of its tables and of the
+state's format. Dot products assume that any code of a format
 can occur, and the elementwise sums that any code of the state can.
 """
 
@@ -9,7 +10,7 @@ import dataclasses
 
 import numpy as np
 
-from ternloom.model.format import Fixed
+from ternloom.model.format import Fixed, Online
 from ternloom.model.network import Cell
 from ternloom.model.table import sigmoid, tanh
 
@@ -73,6 +74,8 @@ def _extreme_codes(kind):
 
 def _value_range(kind):
     """Range of what a dot product sees of a format."""
+    if isinstance(kind, Online):
+        return Range(-kind.magnitude, kind.magnitude)
     return Range(*(int(kind.value(code)) for code in _extreme_codes(kind)))
 
 

@@ -9,9 +9,11 @@ import dataclasses
 
 import numpy as np
 
+from ternloom.model import online
 from ternloom.model.bounds import bounds
 from ternloom.model.cell import (gru_after_cell, gru_before_cell, gru_reset, initial_code,
                                  lstm_cell)
+from ternloom.model.format import Online
 from ternloom.model.network import Cell, NetworkError, When
 from ternloom.model.packing import Packing
 from ternloom.model.product import Product
@@ -127,16 +129,17 @@ class Session:
         """Outputs and traces of sequences of falling length, whose states are those ``chosen``."""
         packing, named = Packing([len(array) for array in arrays]), {}
         codes = packing.pack(arrays)
+        values = self._network.input_format.value(codes)
         for number, (layer, held) in enumerate(zip(self._layers, self._states, strict=True)):
             state = {name: values[chosen] for name, values in held.items()}
-            codes, steps = layer.run(codes, packing.sizes, state, trace)
-            for name, values in state.items():
-                held[name][chosen] = values
-            named |= {f"layer{number}.{name}": packing.unpack(np.concatenate(values))
-                      for name, values in steps.items()}
+            codes, values, steps = layer.run(values, packing.sizes, state, trace)
+            for name, final in state.items():
+                held[name][chosen] = final
+            named |= {f"layer{number}.{name}": packing.unpack(np.concatenate(arrays))
+                      for name, arrays in steps.items()}
         if self._readout is None:
             return packing.unpack(codes), named
-        return self._readout.run(codes, packing), named
+        return self._readout.run(values, packing), named
 
 
 def _result(outputs, traces, has_readout, trace):
@@ -198,15 +201,19 @@ class _Layer:
     def start(self, count):
         """State of sequences that have not begun: arrays (count, units) by name."""
         layer = self._layer
+        # The code of zero need not have the value zero, but online its coefficients are.
+        kind = layer.state_format
+        h = 0 if isinstance(kind, Online) else kind.value(initial_code(kind))
         return {"held": np.zeros((count, layer.units), dtype=self._dtype),
-                "h": np.full((count, layer.units), initial_code(layer.state_format))}
+                "h": np.full((count, layer.units), h)}
 
-    def run(self, codes, sizes, state, trace):
-        """Codes of all steps, packed, and what a trace holds of each step.
+    def run(self, values, sizes, state, trace):
+        """Codes of all steps, packed, their values, and what a trace holds of each step.
 
         Parameters
         ----------
-        codes : int array (all steps, inputs)
+        values : int array (all steps, inputs)
+            What a dot product sees of the input's codes.
         sizes : list of int
             Sequences that have each step.
         state : dict of str to int array (sequences, units)
@@ -215,20 +222,31 @@ class _Layer:
 
         Returns
         -------
-        (int array (all steps, units), dict of str to list of int array)
+        (int array (all steps, units), int array, dict of str to list of int array)
         """
         carried = "cell" if self._layer.cell is Cell.LSTM else "state"
-        rows = self._input(codes) + self._bias
-        outputs, kept, start = [], {}, 0
+        rows = self._input.rows(values) + self._bias
+        codes, outputs, kept, start = [], [], {}, 0
         for size in sizes:
             named = self._step(rows[start:start + size], state["h"][:size], state["held"][:size])
-            state["held"][:size], state["h"][:size] = named[carried], named["h"]
-            outputs.append(named["h"])
+            meant = self._quantized(named)
+            state["held"][:size], state["h"][:size] = named[carried], meant
+            codes.append(named["h"])
+            outputs.append(meant)
             if trace:
                 for name, value in named.items():
                     kept.setdefault(name, []).append(value)
             start += size
-        return np.concatenate(outputs), kept
+        return np.concatenate(codes), np.concatenate(outputs), kept
+
+    def _quantized(self, named):
+        """Values of a step's codes, which online come only now."""
+        kind = self._layer.state_format
+        if not isinstance(kind, Online):
+            return kind.value(named["h"])
+        named["sample"] = named["h"]
+        named["h"], named["beta"] = online.quantize(kind, named["sample"])
+        return online.values(kind, named["h"], named["beta"])
 
     def _preact(self, rows):
         """Pre-activations of sums."""
@@ -241,18 +259,18 @@ class _Layer:
         formats = layer.precision, layer.state_format
         shape = (len(rows), -1, layer.units)
         if layer.cell is Cell.LSTM:
-            preact = self._preact(rows + self._recurrent[0](h))
+            preact = self._preact(rows + self._recurrent[0].rows(h))
             return lstm_cell(*formats, preact.reshape(shape), held)
         if layer.cell is Cell.GRU_RESET_AFTER:
             return self._step_after(rows, h, held)
-        gates = self._preact(rows[:, :self._split] + self._recurrent[0](h)).reshape(shape)
+        gates = self._preact(rows[:, :self._split] + self._recurrent[0].rows(h)).reshape(shape)
         named = gru_reset(*formats, gates[:, 0], held)
         candidate = self._preact(rows[:, self._split:] + self._recurrent[1](named["reset"]))
         return named | gru_before_cell(*formats, gates[:, 1], candidate, held)
 
     def _step_after(self, rows, h, held):
         layer = self._layer
-        recurrent, gates = self._recurrent[0](h), 2 * layer.units
+        recurrent, gates = self._recurrent[0].rows(h), 2 * layer.units
         preact = self._preact(rows[:, :gates] + recurrent[:, :gates])
         return gru_after_cell(layer.precision, layer.state_format,
                               preact.reshape(len(rows), 2, layer.units),
@@ -267,11 +285,11 @@ class _Readout:
         self._readout = readout
         self._product = Product(readout.weights, readout.input_format, np.int64)
 
-    def run(self, codes, packing):
+    def run(self, values, packing):
         """Logits of each sequence: a list of int64 array (vectors, classes)."""
         readout = self._readout
         last = readout.when is When.LAST
-        sums = self._product(packing.last(codes) if last else codes) + readout.bias
+        sums = self._product.rows(packing.last(values) if last else values) + readout.bias
         logits = readout.logits.quantize(sums, readout.logits.frac + readout.shift)
         return [row[None] for row in logits] if last else packing.unpack(logits)
 

@@ -48,5 +48,8 @@ class Product:
         array of ``dtype`` (n, rows)
             ``sum over p of coefficients[p, r] * codes[p, r] . value(codes)``.
         """
-        values = self._kind.value(codes)
+        return self.rows(self._kind.value(codes))
+
+    def rows(self, values):
+        """Rows of activations that are given as what a dot product sees of them, (n, columns)."""
         return (values.astype(self._type) @ self._weights).astype(self._dtype)

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.network import (Cell, Layer, Matrix, Network, Precision, Readout, Weight, When)
 from ternloom.model.rounding import Rounding
 
@@ -19,7 +19,7 @@ __all__ = ["random_network", "random_sequences"]
 _LARGEST_COEFFICIENT = (1 << 15) - 1
 #: Alphabets that are drawn where none is asked for.
 _DRAWN = (Weight.BINARY, Weight.TERNARY, Weight.PLANES)
-#: Names of the formats that ``input_format`` and ``state_format`` may be given as.
+#: Kinds of formats that are drawn where none is asked for.
 _FORMATS = ("fixed", "binary", "ternary", "planes")
 
 
@@ -39,7 +39,8 @@ def random_network(seed, *, cell=None, layers=None, units=None, inputs=None, cla
     classes : int, optional
         Drawn from 1 to 12.
     input_format, state_format : Format or str, optional
-        A format, or the kind of one to draw: "fixed", "binary", "ternary" or "planes".
+        A format, or the kind of one to draw: "fixed", "binary", "ternary", "planes" or, for the
+        state of a cell that may have it, "online".
     weight : Weight, optional
         Of every matrix.
     when : When, optional
@@ -59,8 +60,8 @@ def random_network(seed, *, cell=None, layers=None, units=None, inputs=None, cla
     column_format = _activation(rng, input_format, _input_fixed)
     parts = []
     for _ in range(layers):
-        part = _layer(rng, _draw(rng, cell, Cell), int(rng.integers(1, 41)) if units is None
-                      else units, columns, column_format,
+        part = _layer(rng, _draw(rng, cell, _cells(state_format)),
+                      int(rng.integers(1, 41)) if units is None else units, columns, column_format,
                       _activation(rng, state_format, _state_fixed), weight,
                       _precision(rng) if precision is None else precision)
         parts.append(part)
@@ -98,6 +99,12 @@ def _draw(rng, given, kinds):
     return list(kinds)[rng.integers(len(kinds))] if given is None else given
 
 
+def _cells(state_format):
+    """Cells that may have a state format."""
+    online = state_format == "online" or isinstance(state_format, Online)
+    return [cell for cell in Cell if not online or cell is not Cell.GRU_RESET_BEFORE]
+
+
 def _codes(rng, kind, shape):
     """Codes of a format: mostly even over its range, one in ten an extreme."""
     if not isinstance(kind, Fixed):
@@ -109,6 +116,8 @@ def _codes(rng, kind, shape):
 
 def _rms(kind, *, state):
     """Typical magnitude of what a dot product sees of a code."""
+    if isinstance(kind, Online):
+        return 2 * _rms(kind.sample, state=state)
     if not isinstance(kind, Fixed):
         values = kind.value(np.array(kind.levels, dtype=np.int64))
         return math.sqrt(np.mean(values.astype(np.float64) ** 2))
@@ -139,7 +148,11 @@ def _activation(rng, given, fixed):
     if kind == "planes":
         count = int(rng.integers(1, 5))
         return Planes(tuple(int(c) for c in rng.integers(1, 13, count)), 4)
-    raise ValueError(f"Format must be one of {', '.join(_FORMATS)}, not {kind!r}")
+    if kind == "online":
+        width = int(rng.integers(4, 13))
+        sample = Fixed(width, int(rng.integers(width - 3, width)), rounding=_rounding(rng))
+        return Online(sample, int(rng.integers(2, 4)), int(rng.integers(1, 4)))
+    raise ValueError(f"Format must be one of {', '.join(_FORMATS)} or online, not {kind!r}")
 
 
 def _rounding(rng):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from ternloom.model.bounds import bounds
-from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.model import online
+from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.golden import run
 from ternloom.model.network import Cell, Network, NetworkError, Precision, Weight, When
 from ternloom.model.random import random_network, random_sequences
@@ -30,7 +31,7 @@ def fixed(kind, value):
 
 
 def seen(kind, code):
-    """Integer that a dot product sees of a code."""
+    """Integer that a dot product sees of a code; online planes come as that integer."""
     if isinstance(kind, Planes):
         return sum(c if code >> j & 1 else -c for j, c in enumerate(kind.coefficients))
     return code
@@ -40,6 +41,8 @@ def quantized(kind, value):
     """Code of a fraction in any format."""
     if isinstance(kind, Fixed):
         return fixed(kind, value)
+    if isinstance(kind, Online):
+        return fixed(kind.sample, value)
     if isinstance(kind, Binary):
         return 1 if value >= 0 else -1
     if isinstance(kind, Ternary):
@@ -109,6 +112,12 @@ class Scalar:
                 Cell.GRU_RESET_BEFORE: self.before}[self.layer.cell]
         named = step(inputs)
         self.h = named["h"]
+        if isinstance(self.kind, Online):
+            named["sample"] = self.h
+            codes, beta = online.quantize(self.kind, np.array([self.h]))
+            named["h"], named["beta"] = codes[0].tolist(), beta[0].tolist()
+            self.h = [sum(beta if code >> j & 1 else -beta for j, beta in enumerate(named["beta"]))
+                      for code in named["h"]]
         return named
 
     def gates(self, names, inputs, h):
@@ -182,7 +191,7 @@ def restated(network, sequence):
             named = cell.step(codes)
             for name, values in named.items():
                 trace.setdefault(f"layer{number}.{name}", []).append(values)
-            codes = named["h"]
+            codes = cell.h
         sums = [row(readout.weights, index, readout.input_format, codes) + int(bias)
                 for index, bias in enumerate(readout.bias)]
         vectors.append([fixed(readout.logits, Fraction(total, 2 ** (readout.logits.frac
@@ -226,6 +235,16 @@ def test_every_combination(cell, state, weight):
         network = random_network(seed, cell=cell, layers=2, units=7, inputs=5, input_format=kind,
                                  state_format=state, weight=weight)
         compare(network, random_sequences(seed, network, 2, (1, 7)))
+
+
+@pytest.mark.parametrize("planes", [2, 3])
+@pytest.mark.parametrize("cell", [Cell.LSTM, Cell.GRU_RESET_AFTER])
+def test_online(cell, planes):
+    for seed in range(6):
+        form = Online(Fixed(5 + seed, 4 + seed), planes, 1 + seed % 3)
+        network = random_network(seed, cell=cell, layers=2, units=1 + 3 * seed, state_format=form)
+        result = compare(network, random_sequences(seed, network, 3, (1, 7)))
+        assert result.trace["layer1.beta"][0].shape[1] == planes
 
 
 @pytest.mark.parametrize("rounding", Rounding)

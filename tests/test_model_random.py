@@ -37,8 +37,8 @@ def test_choices():
         assert (layer.cell, layer.units, layer.precision) == (Cell.LSTM, 9, Precision())
         assert layer.input.weight is layer.recurrent.weight is Weight.PLANES
         assert isinstance(layer.state_format, Ternary)
-    with pytest.raises(ValueError, match="^Format must be one of fixed, binary, ternary, planes, "
-                                         "not 'float'$"):
+    with pytest.raises(ValueError, match="^Format must be one of fixed, binary, ternary, planes "
+                                         "or online, not 'float'$"):
         random_network(1, state_format="float")
 
 
