@@ -1,0 +1,270 @@
+"""From a float network to an integer one: calibration fixes what training or conversion keeps.
+
+Calibration runs the float network on data and chooses every format, the scale of every row's sum
+and of its coefficients. Lowering then rounds weights and biases. Training goes on from a
+calibration with other weights; conversion lowers the weights as they are.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from ternloom.model import activations
+from ternloom.model.format import Fixed, Format, value_frac
+from ternloom.model.forward import run
+from ternloom.model.network import Cell, Layer, Network, Precision, Readout, When
+from ternloom.model.quantizer import MatrixQuantizer
+
+
+__all__ = ["Calibration", "LayerCalibration", "ReadoutCalibration", "calibrate", "lower"]
+
+
+#: As many fraction bits of a logit as a row's sum has, from so many on.
+_LEAST_LOGIT_FRAC = 4
+#: Cells saturate at 16: a larger one stays saturated in the tables, whose argument ends at 8.
+_MOST_STATE_BITS = 5
+#: Fraction bits that a ``Layer`` can drop from a row's sum.
+_MOST_SHIFT = 40
+#: Bits of a bias's magnitude.
+_BIAS_BITS = 30
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerCalibration:
+    """Everything of a ``Layer`` that doesn't follow from its float weights.
+
+    Parameters
+    ----------
+    input_format, state_format : Format
+    precision : Precision
+    shift : int
+    input, recurrent : MatrixQuantizer
+    """
+
+    input_format: Format
+    state_format: Format
+    precision: Precision
+    shift: int
+    input: MatrixQuantizer
+    recurrent: MatrixQuantizer
+
+    @property
+    def sum_frac(self):
+        """Fraction bits of a row's sum, and of the biases."""
+        return self.precision.preact.frac + self.shift
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadoutCalibration:
+    """Everything of a ``Readout`` that doesn't follow from its float weights.
+
+    Parameters
+    ----------
+    input_format : Format
+    weights : MatrixQuantizer
+    shift : int
+    logits : Fixed
+    when : When
+    """
+
+    input_format: Format
+    weights: MatrixQuantizer
+    shift: int
+    logits: Fixed
+    when: When
+
+    @property
+    def sum_frac(self):
+        """Fraction bits of a row's sum, and of the biases."""
+        return self.logits.frac + self.shift
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """What calibration chose.
+
+    Parameters
+    ----------
+    layers : tuple of LayerCalibration
+    readout : ReadoutCalibration or None
+    """
+
+    layers: tuple[LayerCalibration, ...]
+    readout: ReadoutCalibration | None
+
+
+def calibrate(network, sequences, spec, input_format=None):
+    """Choose formats, shifts and scales for a float network.
+
+    Parameters
+    ----------
+    network : FloatNetwork
+    sequences : list of float array (steps, inputs)
+        Real input values, of the training data; what the layers put out and carry on them sets the
+        formats.
+    spec : Spec
+    input_format : Format or None
+        Of the network's input; None takes it from the embedding.
+
+    Returns
+    -------
+    Calibration
+
+    Raises
+    ------
+    ValueError
+        In one line: for data that are empty or not finite, and for methods that cannot be.
+    """
+    _check_sequences(sequences, network.inputs)
+    methods = spec.methods([layer.cell for layer in network.layers], network.classes > 0)
+    plans = {name: _plan(name, methods[name], latent, spec)
+             for name, latent in _latents(network).items()}
+    before = input_format or _embedding_format(network, spec)
+    activation, layers = activations.parse(spec.activations), []
+    forwards = run(network, sequences)
+    for index, (layer, forward) in enumerate(zip(network.layers, forwards, strict=True)):
+        after = activation.form(np.concatenate(forward.outputs), 1.0)
+        pair = [plans[f"layer{index}.{part}"] for part in ("input", "recurrent")]
+        layers.append(_calibrate_layer(spec, layer, pair, (before, after), forward.states))
+        before = after
+    readout = None
+    if network.classes:
+        readout = _calibrate_readout(spec, network, plans["readout"], before)
+    return Calibration(tuple(layers), readout)
+
+
+def _check_sequences(sequences, inputs):
+    if not sequences:
+        raise ValueError("Calibration data must have at least one sequence, not none")
+    for index, sequence in enumerate(sequences):
+        if sequence.ndim != 2 or not len(sequence) or sequence.shape[1] != inputs:
+            raise ValueError(f"Calibration sequence {index} must have the shape (steps, {inputs}), "
+                             f"not {sequence.shape}")
+        if not np.isfinite(sequence).all():
+            raise ValueError(f"Calibration sequence {index} must hold finite numbers, "
+                             f"not {sequence[~np.isfinite(sequence)][0]}")
+
+
+def _latents(network):
+    """Float weights of every matrix by name."""
+    named = {f"layer{index}.{part}": getattr(layer, f"{part}_weight")
+             for index, layer in enumerate(network.layers) for part in ("input", "recurrent")}
+    return named | ({"readout": network.readout_weight} if network.classes else {})
+
+
+def _plan(name, methods, latent, spec):
+    """Quantizer of a matrix, and its exponents."""
+    quantizer = MatrixQuantizer(methods)
+    try:
+        if spec.power_of_two:
+            quantizer = quantizer.freeze(latent)
+        return quantizer, quantizer.exponents(latent, spec.coefficient_bits)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def _embedding_format(network, spec):
+    if network.embedding is None:
+        raise ValueError("Calibration must be told the input's format where there is no embedding")
+    return activations.parse(spec.embedding).form(network.embedding,
+                                                  float(np.abs(network.embedding).max()))
+
+
+def _state_bits(cell, states):
+    """Bits above the fraction, sign included, of what a layer carries over time."""
+    if cell is not Cell.LSTM:
+        # A convex combination of values below one stays there.
+        return 1
+    largest = max(float(np.abs(state).max()) for state in states)
+    return min(_MOST_STATE_BITS, 1 + max(1, math.ceil(math.log2(max(1.0, largest)))))
+
+
+def _sum_frac(plans, forms, biases, least):
+    """Fraction bits of a row's sum at which all coefficients have their bits, if all fit.
+
+    At most what leaves coefficients and biases in range, and at least ``least``.
+    """
+    wanted, most = least, least + _MOST_SHIFT
+    for (_, exponents), form in zip(plans, forms, strict=True):
+        if exponents is not None:
+            wanted = max(wanted, exponents[0] + value_frac(form))
+            most = min(most, exponents[1] + value_frac(form))
+    for bias in biases:
+        most = min(most, _BIAS_BITS - 1 - math.frexp(float(np.abs(bias).max(initial=0)))[1])
+    return max(least, min(wanted, most))
+
+
+def _calibrate_layer(spec, layer, plans, forms, states):
+    precision = spec.precision(_state_bits(layer.cell, states))
+    biases = [bias for bias in (layer.bias, layer.recurrent_bias) if bias is not None]
+    sum_frac = _sum_frac(plans, forms, biases, precision.preact.frac)
+    quantizers = [quantizer.with_exponent(sum_frac - value_frac(form))
+                  for (quantizer, _), form in zip(plans, forms, strict=True)]
+    return LayerCalibration(*forms, precision, sum_frac - precision.preact.frac, *quantizers)
+
+
+def _calibrate_readout(spec, network, plan, form):
+    sum_frac = _sum_frac([plan], [form], [network.readout_bias], _LEAST_LOGIT_FRAC)
+    logits = Fixed(spec.logits.width, min(spec.logits.frac, sum_frac))
+    when = spec.when or (When.LAST if network.embedding is None else When.EVERY)
+    return ReadoutCalibration(form, plan[0].with_exponent(sum_frac - value_frac(form)),
+                              sum_frac - logits.frac, logits, when)
+
+
+def _integers(values, frac):
+    return np.floor(values.astype(np.float64) * 2.0**frac + 0.5).astype(np.int32)
+
+
+def _lower_layer(layer, calibration):
+    recurrent_bias = layer.recurrent_bias
+    if recurrent_bias is not None:
+        recurrent_bias = _integers(recurrent_bias, calibration.sum_frac)
+    return Layer(
+        cell=layer.cell, units=layer.units, input_format=calibration.input_format,
+        state_format=calibration.state_format, precision=calibration.precision,
+        input=calibration.input.matrix(layer.input_weight),
+        recurrent=calibration.recurrent.matrix(layer.recurrent_weight),
+        bias=_integers(layer.bias, calibration.sum_frac), recurrent_bias=recurrent_bias,
+        shift=calibration.shift)
+
+
+def _lower_readout(network, calibration):
+    return Readout(input_format=calibration.input_format,
+                   weights=calibration.weights.matrix(network.readout_weight),
+                   bias=_integers(network.readout_bias, calibration.sum_frac),
+                   shift=calibration.shift, logits=calibration.logits, when=calibration.when)
+
+
+def lower(network, calibration):
+    """Round a float network to the integers that a calibration calls for.
+
+    Parameters
+    ----------
+    network : FloatNetwork
+        The one that was calibrated, or the same with weights that training moved.
+    calibration : Calibration
+
+    Returns
+    -------
+    Network
+        Of the same name, labels and notes.
+
+    Raises
+    ------
+    NetworkError
+        For weights that moved out of the ranges of a ``Network``.
+    """
+    layers = tuple(_lower_layer(layer, fixed)
+                   for layer, fixed in zip(network.layers, calibration.layers, strict=True))
+    readout = calibration.readout and _lower_readout(network, calibration.readout)
+    embedding = network.embedding
+    if embedding is not None:
+        embedding = _embedding_codes(embedding, calibration.layers[0].input_format)
+    return Network(network.name, layers, readout, network.labels, dict(network.notes), embedding)
+
+
+def _embedding_codes(embedding, form):
+    """Nearest codes of a table of floats."""
+    frac = 30 - math.frexp(float(np.abs(embedding).max()))[1]
+    return form.quantize(_integers(embedding, frac).astype(np.int64), frac)
