@@ -7,9 +7,9 @@ from amaranth.lib.wiring import In, Out
 from ternloom.hw.arith import delayed
 from ternloom.hw.array import Chain
 from ternloom.hw.buffer import InputBuffer, StateBuffer
+from ternloom.hw.cell import make_lane
 from ternloom.hw.combiner import Combiner, RowCounter
 from ternloom.hw.feed import Feed
-from ternloom.hw.lane import make_lane
 from ternloom.hw.sequencer import Sequencer
 from ternloom.model.geometry import Source
 from ternloom.model.network import Cell
@@ -175,7 +175,7 @@ class RecurrentLayer(wiring.Component):
                    for block in geometry.blocks]
         m.submodules.buffer = buffer = InputBuffer(geometry, layer.input_format.width)
         m.submodules.array = array = Array(self._program, form=layer.precision.preact,
-                                           formats=formats, waits=waits(layer.cell, geometry))
+                                           formats=formats, waits=waits(layer, geometry))
         m.d.comb += [
             buffer.i_valid.eq(self.i_valid),
             buffer.i_data.eq(self.i_data),

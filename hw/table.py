@@ -1,7 +1,8 @@
-"""Sigmoid and tanh from ROMs that hold half of their domain."""
+"""Sigmoid and tanh: from ROMs that hold half of their domain, or by comparison."""
 
 import enum
 
+import numpy as np
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
@@ -11,7 +12,7 @@ from ternloom.hw.arith import delayed
 from ternloom.model import table
 
 
-__all__ = ["Function", "Table"]
+__all__ = ["Function", "Table", "compared"]
 
 
 class Function(enum.Enum):
@@ -26,8 +27,24 @@ class Function(enum.Enum):
         return make(precision)
 
 
+def compared(m, value, function, precision):
+    """A function without fraction bits: 0 or 1, or -1, 0 or +1, as a new signal of two bits."""
+    result = Signal(signed(2), name=f"{value.name}_{function.value}")
+    if function is Function.SIGMOID:
+        m.d.comb += result.eq(value >= 0)
+        return result
+    cut = int(np.searchsorted(function.half(precision), 1))
+    if cut <= precision.preact.high:
+        negative = Signal(name=f"{value.name}_negative")
+        m.d.comb += [
+            negative.eq(value <= -cut),
+            result.eq(Cat((value >= cut) | negative, negative).as_signed()),
+        ]
+    return result
+
+
 class Table(wiring.Component):
-    """One or two functions of a pre-activation.
+    """One or two functions of a pre-activation, of two fraction bits or more.
 
     Parameters
     ----------

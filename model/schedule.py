@@ -35,28 +35,32 @@ def exit_latency(geometry):
     return 4 + geometry.elements + element_latency(geometry)
 
 
-def lane_latency(cell, source):
+def lane_latency(layer, source):
     """Cycles from the last pre-activation of a unit to its code.
 
     Parameters
     ----------
-    cell : Cell
+    layer : Layer
+        Comparators for gates take fewer than tables and multipliers.
     source : Source
         Of the block: that of r and z makes the codes of r*h in a ``GRU_RESET_BEFORE``.
     """
-    match cell:
+    comparators = layer.precision.comparators
+    match layer.cell:
         case Cell.LSTM:
-            return 13
+            return 2 if comparators else 13
         case Cell.GRU_RESET_AFTER:
-            return 14
+            return 4 if comparators else 14
+        case Cell.GRU_RESET_BEFORE if source is Source.STATE:
+            return 3 if comparators else 6
         case Cell.GRU_RESET_BEFORE:
-            return 6 if source is Source.STATE else 8
+            return 4 if comparators else 8
 
 
-def result_latency(cell, geometry, block):
+def result_latency(layer, geometry, block):
     """Cycles from the issue of a block's last word to the last code that it makes."""
     last = (block.dots - 1) % block.elements
-    return exit_latency(geometry) + last + COMBINER + lane_latency(cell, block.source)
+    return exit_latency(geometry) + last + COMBINER + lane_latency(layer, block.source)
 
 
 def code_leads(block):
@@ -76,7 +80,7 @@ def code_leads(block):
     return complete[-1] - complete
 
 
-def waits(cell, geometry):
+def waits(layer, geometry):
     """For each block, the least cycles from its last word until a recurrent block is let in.
 
     After a recurrent block its codes must be complete. After an input block its first rows must
@@ -86,7 +90,7 @@ def waits(cell, geometry):
     blocks = geometry.blocks
     for block, following in zip(blocks, blocks[1:] + blocks[:1], strict=True):
         if block.source is not Source.INPUT:
-            result.append(result_latency(cell, geometry, block))
+            result.append(result_latency(layer, geometry, block))
             continue
         complete = block.exits()[block.planes - 1::block.planes]
         wanted = following.exits()[::following.planes]

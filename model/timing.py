@@ -46,9 +46,9 @@ class _Layer:
     """One recurrent layer, step after step."""
 
     def __init__(self, layer, geometry):
-        self._cell     = layer.cell
+        self._layer    = layer
         self._geometry = geometry
-        self._waits    = waits(layer.cell, geometry)
+        self._waits    = waits(layer, geometry)
         self._settled  = self._end = -1
         self._inputs   = max(i for i, b in enumerate(geometry.blocks) if b.source is Source.INPUT)
         self.released, self.ends = [], []
@@ -74,7 +74,7 @@ class _Layer:
             if index == self._inputs:
                 self.released.append(self._end)
         self.ends.append(self._end)
-        return self._end + result_latency(self._cell, geometry, geometry.blocks[-1])
+        return self._end + result_latency(self._layer, geometry, geometry.blocks[-1])
 
     def space(self, vector):
         """First cycle at which the input buffer has room for this vector."""

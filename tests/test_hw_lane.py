@@ -1,10 +1,11 @@
 """Elementwise lanes against the cells of the model, in value and in cycle."""
 
+import msgspec
 import numpy as np
 import pytest
 from hwsim import events, play
 
-from ternloom.hw.lane import GruBeforeLane, make_lane
+from ternloom.hw.cell import make_lane
 from ternloom.model.cell import gru_after_cell, gru_before_cell, gru_reset, lstm_cell
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.geometry import Source
@@ -27,7 +28,14 @@ def precision(preact, gate_frac, state, rounding=Rounding.HALF_UP):
 #: The default, then limits of each width and fraction.
 PRECISIONS = [Precision(), precision((4, 0), 2, (2, 2)), precision((4, 3), 2, (24, 3)),
               precision((12, 11), 15, (24, 23), Rounding.HALF_AWAY),
-              precision((12, 2), 15, (2, 15), Rounding.HALF_EVEN), precision((5, 2), 6, (9, 6))]
+              precision((12, 2), 15, (2, 15), Rounding.HALF_EVEN), precision((5, 2), 6, (9, 6)),
+              msgspec.structs.replace(Precision(), slope=3, slope_frac=3)]
+#: Comparators: a counter, the narrowest one, finer states, and tanh of nothing but zero.
+COMPARATORS = [precision((10, 6), 0, (4, 0)), precision((12, 11), 0, (2, 0)),
+               precision((7, 2), 0, (8, 3), Rounding.HALF_EVEN),
+               msgspec.structs.replace(precision((6, 4), 0, (5, 1)), slope=5, slope_frac=2),
+               msgspec.structs.replace(precision((4, 2), 0, (24, 4)), slope=9)]
+PRECISIONS += COMPARATORS
 
 
 def make_layer(cell, kind, units, widths=PRECISIONS[0]):
@@ -99,15 +107,15 @@ def run_lane(layer, rows, asides, first, gap, rng):
                     stimulus.idle(is_first, gap())
                     cycle = len(stimulus)
                     if gate == 0 and before:
-                        reset_due.append(cycle + lane_latency(layer.cell, Source.STATE))
+                        reset_due.append(cycle + lane_latency(layer, Source.STATE))
                     stimulus.cycle(is_first, valid=1, gate=gate, unit=unit,
                                    value=rows[step, gate, unit],
                                    aside=asides[step, unit] if gate == 2 else None)
                 source = Source.RESET if before else Source.STATE
                 if number == len(passes(layer.cell)) - 1:
-                    due.append(cycle + lane_latency(layer.cell, source))
+                    due.append(cycle + lane_latency(layer, source))
             # The codes are there before the rows that they make can be.
-            stimulus.idle(is_first, lane_latency(layer.cell, Source.STATE if before and not number
+            stimulus.idle(is_first, lane_latency(layer, Source.STATE if before and not number
                                                  else source) + 2)
     seen = play(make_lane(layer, layer.units), stimulus.drive,
                 ["o_valid", "o_code", "o_reset_valid", "o_reset_code"])
@@ -143,11 +151,21 @@ def test_formats(cell, kind):
     check(layer, random_rows(rng, layer, 9), [1, 0, 0, 0, 1, 0, 0, 0, 1], lambda: 0, rng)
 
 
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("widths", COMPARATORS)
+@pytest.mark.parametrize("cell", Cell)
+def test_comparator_formats(cell, widths, kind):
+    """Three sequences of several units, one row a cycle."""
+    layer, rng = make_layer(cell, kind, 3, widths), np.random.default_rng(4)
+    check(layer, random_rows(rng, layer, 12), ([1] + [0] * 5) * 2, lambda: 0, rng)
+
+
+@pytest.mark.parametrize("widths", (PRECISIONS[0], COMPARATORS[0]))
 @pytest.mark.parametrize("units", (1, 2, 7))
 @pytest.mark.parametrize("cell", Cell)
-def test_gaps(cell, units):
+def test_gaps(cell, units, widths):
     """Rows with random idle cycles in between, as weight planes and waits make them."""
-    layer, rng = make_layer(cell, Fixed(6, 5), units), np.random.default_rng(units)
+    layer, rng = make_layer(cell, Fixed(6, 5), units, widths), np.random.default_rng(units)
     check(layer, random_rows(rng, layer, 6), [1, 0, 0, 1, 1, 0], lambda: rng.integers(0, 5), rng)
 
 
@@ -190,8 +208,3 @@ def test_saturated_state():
     for _ in range(5):
         state = lstm_cell(widths, layer.state_format, row, state)["cell"]
     assert state.tolist() == [widths.state.low, widths.state.high]
-
-
-def test_reset_latency():
-    assert GruBeforeLane.reset_latency == lane_latency(Cell.GRU_RESET_BEFORE, Source.STATE)
-    assert GruBeforeLane.latency == lane_latency(Cell.GRU_RESET_BEFORE, Source.RESET)

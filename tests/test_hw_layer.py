@@ -34,7 +34,7 @@ class Bench(Elaboratable):
         geometry = program.geometry
         formats = [source_form(layer, block) for block in geometry.blocks]
         self._array = Array(program, form=WIDE, formats=formats,
-                            waits=waits(layer.cell, geometry))
+                            waits=waits(layer, geometry))
         self._words = [_source_words(geometry, block, form, codes) for block, form, codes
                        in zip(geometry.blocks, formats, vectors, strict=True)]
         for name in ("i_full", "i_last", "i_space", "o_valid", "o_gate", "o_unit"):
@@ -67,7 +67,7 @@ def _source_words(geometry, block, form, codes):
 def run_array(layer, program, vectors):
     """Rows that leave an array in one step: list of (cycle, gate, unit, values, asides)."""
     geometry = program.geometry
-    cycles = sum(block.cycles for block in geometry.blocks) + sum(waits(layer.cell, geometry))
+    cycles = sum(block.cycles for block in geometry.blocks) + sum(waits(layer, geometry))
     cycles += exit_latency(geometry) + geometry.elements + COMBINER + 10
     dut = Bench(layer, program, vectors)
     pulse = [1] + [0] * (cycles - 1)
@@ -85,7 +85,7 @@ def due_rows(layer, program):
     """Cycle, gate and unit of each row that leaves, for blocks that start as soon as they may."""
     geometry, end, settled = program.geometry, 0, 0
     due = []
-    for block, wait in zip(geometry.blocks, waits(layer.cell, geometry), strict=True):
+    for block, wait in zip(geometry.blocks, waits(layer, geometry), strict=True):
         start = max(end, settled if block.source is not Source.INPUT else 0)
         end = start + block.cycles
         settled = max(settled, end + wait) if wait else settled
@@ -228,7 +228,7 @@ def due_codes(network, geometry, sequences, ends):
     for codes in trace:
         bits = layer.state_format.bits(codes) & ((1 << layer.state_format.width) - 1)
         for step, vector in enumerate(bits):
-            final = next(vectors) + result_latency(layer.cell, geometry, block)
+            final = next(vectors) + result_latency(layer, geometry, block)
             for unit, early in enumerate(offset.tolist()):
                 lanes = vector[unit * geometry.chains:(unit + 1) * geometry.chains]
                 due.append((final + early, lanes.tolist(), int(step == len(codes) - 1)))
@@ -281,4 +281,4 @@ def test_room():
     assert reserved[0] == late and len(reserved) == 2
     first = np.flatnonzero(found["o_valid"])[geometry.units - 1]
     block = geometry.blocks[-1]
-    assert first == late + block.cycles + result_latency(Cell.LSTM, geometry, block)
+    assert first == late + block.cycles + result_latency(network.layers[0], geometry, block)

@@ -132,7 +132,7 @@ def assert_busy(walk, blocks):
 def test_free(seed, cell):
     """Input and room are always there: blocks follow one another as the waits allow."""
     rng, layer, geometry = layer_case(seed, cell)
-    pauses = waits(cell, geometry)
+    pauses = waits(layer, geometry)
     step = sum(block.cycles for block in geometry.blocks) + sum(pauses)
     cycles = 4 * step + 20
     walk = compare(geometry, pauses, [1] * cycles, rng.integers(0, 2, cycles), [1] * cycles)
@@ -158,7 +158,7 @@ def test_serial(source):
                                       weight=Weight.TERNARY)
     assert geometry.blocks[0].serial > 1
     cycles = 5 * sum(block.cycles for block in geometry.blocks) + 200
-    walk = compare(geometry, waits(layer.cell, geometry), [1] * cycles, [0] * cycles, [1] * cycles)
+    walk = compare(geometry, waits(layer, geometry), [1] * cycles, [0] * cycles, [1] * cycles)
     assert_busy(walk, 2)
 
 

@@ -5,11 +5,10 @@ import pytest
 
 from ternloom.hw.combiner import Combiner
 from ternloom.hw.element import GatedPopcount, ShiftAdd, XnorPopcount, default_stages
-from ternloom.hw.lane import GruAfterLane, GruBeforeLane, LstmLane
 from ternloom.model.folding import LayerFolding
 from ternloom.model.format import Binary, Fixed, Ternary
 from ternloom.model.geometry import Source, layer_geometry
-from ternloom.model.network import Cell, Weight
+from ternloom.model.network import Cell, Precision, Weight
 from ternloom.model.random import random_network
 from ternloom.model.schedule import (COMBINER, element_latency, exit_latency, lane_latency,
                                      result_latency, waits)
@@ -35,23 +34,32 @@ def test_element_latency(kind, state, weight):
 def test_components():
     """The hardware is built to these figures; its own tests measure them."""
     assert Combiner.latency == COMBINER
-    assert LstmLane.latency == lane_latency(Cell.LSTM, Source.STATE)
-    assert GruAfterLane.latency == lane_latency(Cell.GRU_RESET_AFTER, Source.STATE)
-    assert GruBeforeLane.reset_latency == lane_latency(Cell.GRU_RESET_BEFORE, Source.STATE)
-    assert GruBeforeLane.latency == lane_latency(Cell.GRU_RESET_BEFORE, Source.RESET)
 
 
-def geometry_of(cell, units=4, inputs=4, pe=2, simd=2, lanes=2):
+def layer_of(cell, units=4, inputs=4, pe=2, simd=2, lanes=2, precision=Precision()):
+    """A layer and its geometry."""
     layer = random_network(1, cell=cell, layers=1, units=units, inputs=inputs,
                            input_format=Ternary(), state_format=Ternary(),
-                           weight=Weight.TERNARY).layers[0]
-    return layer_geometry(layer, LayerFolding(pe, simd), lanes)
+                           weight=Weight.TERNARY, precision=precision).layers[0]
+    return layer, layer_geometry(layer, LayerFolding(pe, simd), lanes)
+
+
+@pytest.mark.parametrize("cell, source, tables, comparators", [
+    (Cell.LSTM, Source.STATE, 13, 2), (Cell.GRU_RESET_AFTER, Source.STATE, 14, 4),
+    (Cell.GRU_RESET_BEFORE, Source.STATE, 6, 3), (Cell.GRU_RESET_BEFORE, Source.RESET, 8, 4),
+])
+def test_lane_latency(cell, source, tables, comparators):
+    """What the design says; the lanes' own tests measure it."""
+    for precision, expected in ((Precision(), tables),
+                                (Precision(gate_frac=0, state=Fixed(4, 0)), comparators)):
+        layer, _ = layer_of(cell, precision=precision)
+        assert lane_latency(layer, source) == expected
 
 
 @pytest.mark.parametrize("pe, simd", [(1, 1), (2, 2), (4, 9), (3, 70)])
 def test_exit_latency(pe, simd):
     """Address and word in two cycles, weights in two, the element's own, and one an element."""
-    geometry = geometry_of(Cell.LSTM, units=40, inputs=3, pe=pe, simd=simd, lanes=1)
+    _, geometry = layer_of(Cell.LSTM, units=40, inputs=3, pe=pe, simd=simd, lanes=1)
     assert geometry.chains == 1
     assert exit_latency(geometry) == 2 + 2 + element_latency(geometry) + pe
 
@@ -62,20 +70,20 @@ def test_exit_latency(pe, simd):
 ])
 def test_result_latency(cell, units, place):
     """With two elements the last of an odd number of dots is the first of its group."""
-    geometry = geometry_of(cell, units=units)
+    layer, geometry = layer_of(cell, units=units)
     assert (geometry.chains, geometry.elements) == (1, 2)
     block = geometry.blocks[-1]
-    assert (result_latency(cell, geometry, block) == exit_latency(geometry) + place + COMBINER
-            + lane_latency(cell, block.source))
+    assert (result_latency(layer, geometry, block) == exit_latency(geometry) + place + COMBINER
+            + lane_latency(layer, block.source))
 
 
 @pytest.mark.parametrize("cell", Cell)
 def test_recurrent_waits(cell):
     """After a recurrent block all of its codes."""
-    geometry = geometry_of(cell)
-    for block, wait in zip(geometry.blocks, waits(cell, geometry), strict=True):
+    layer, geometry = layer_of(cell)
+    for block, wait in zip(geometry.blocks, waits(layer, geometry), strict=True):
         if block.source is not Source.INPUT:
-            assert wait == result_latency(cell, geometry, block)
+            assert wait == result_latency(layer, geometry, block)
 
 
 def distances(geometry, index, wait):
@@ -94,7 +102,7 @@ def test_input_waits(seed, cell):
     units, inputs, pe, simd = rng.integers(1, 7, 4).tolist()
     layer = random_network(rng, cell=cell, layers=1, units=units, inputs=inputs).layers[0]
     geometry = layer_geometry(layer, LayerFolding(pe, simd), int(rng.integers(1, 4)))
-    for index, wait in enumerate(waits(cell, geometry)):
+    for index, wait in enumerate(waits(layer, geometry)):
         if geometry.blocks[index].source is Source.INPUT:
             slack = distances(geometry, index, wait).min()
             assert slack >= 0
@@ -103,9 +111,9 @@ def test_input_waits(seed, cell):
 
 def test_least_layer():
     """One unit: by hand, rows that would be read before they are in memory."""
-    geometry = geometry_of(Cell.LSTM, units=1, inputs=1, pe=4, simd=1, lanes=1)
+    layer, geometry = layer_of(Cell.LSTM, units=1, inputs=1, pe=4, simd=1, lanes=1)
     assert [block.cycles for block in geometry.blocks] == [4, 4]
-    assert waits(Cell.LSTM, geometry)[0] == 0
-    geometry = geometry_of(Cell.GRU_RESET_BEFORE, units=1, inputs=1, pe=1, simd=1, lanes=1)
+    assert waits(layer, geometry)[0] == 0
+    layer, geometry = layer_of(Cell.GRU_RESET_BEFORE, units=1, inputs=1, pe=1, simd=1, lanes=1)
     assert [block.cycles for block in geometry.blocks] == [2, 2, 1, 1]
-    assert waits(Cell.GRU_RESET_BEFORE, geometry)[::2] == (2, 3)
+    assert waits(layer, geometry)[::2] == (2, 3)

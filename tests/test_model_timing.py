@@ -37,7 +37,7 @@ def test_single_step():
     end = 1 + 1 + 16 + 16
     assert timing.ends.tolist() == [[end]]
     assert timing.step_cycles == end + 1
-    code = end + result_latency(Cell.LSTM, layer, layer.blocks[1])
+    code = end + result_latency(network.layers[0], layer, layer.blocks[1])
     first = code + 1 + 1 + exit_latency(readout) + COMBINER + QUEUE
     assert timing.outputs.tolist() == [first, first + 1]
 
@@ -46,7 +46,7 @@ def test_second_step():
     """X(1) follows R(0) at once; R(1) waits for the codes of R(0)."""
     network, folding, (layer, _) = make_case()
     timing = predict(network, folding, [2])
-    codes = result_latency(Cell.LSTM, layer, layer.blocks[1])
+    codes = result_latency(network.layers[0], layer, layer.blocks[1])
     end = 34
     assert codes > 16
     assert timing.ends.ravel().tolist() == [end, end + codes + 16]
@@ -80,7 +80,7 @@ def test_reset_before():
     """By hand: four blocks, and R(n) waits for the codes of r*h."""
     network, folding, (layer, _) = make_case(Cell.GRU_RESET_BEFORE)
     assert [block.cycles for block in layer.blocks] == [8, 8, 4, 4]
-    reset = result_latency(Cell.GRU_RESET_BEFORE, layer, layer.blocks[1])
+    reset = result_latency(network.layers[0], layer, layer.blocks[1])
     assert reset > 4
     timing = predict(network, folding, [1])
     assert timing.ends.tolist() == [[2 + 8 + 8 + reset + 4]]
@@ -143,7 +143,8 @@ def test_layer(seed, cell):
     offers = np.cumsum(rng.integers(0, 40, steps * geometry.beats))
     timing = predict(network, folding, [steps], offers)
     arrivals = timing.inputs[geometry.beats - 1::geometry.beats]
-    ends, released = blocked(geometry.blocks, waits(cell, geometry), arrivals, [0] * steps)
+    ends, released = blocked(geometry.blocks, waits(network.layers[0], geometry), arrivals,
+                             [0] * steps)
     assert timing.ends[:, 0].tolist() == ends
     taken = -1
     for beat, cycle in enumerate(timing.inputs.tolist()):
