@@ -267,4 +267,5 @@ def lower(network, calibration):
 def _embedding_codes(embedding, form):
     """Nearest codes of a table of floats."""
     frac = 30 - math.frexp(float(np.abs(embedding).max()))[1]
-    return form.quantize(_integers(embedding, frac).astype(np.int64), frac)
+    codes = form.quantize(_integers(embedding, frac).astype(np.int64), frac)
+    return codes.astype(np.int8 if form.width <= 8 else np.int16)

@@ -90,7 +90,9 @@ def _refuse_unknown(kind, document, place):
         kind = typing.get_args(kind)[0]
     if isinstance(kind, types.UnionType):
         tag = document.get("type") if isinstance(document, dict) else None
-        chosen = [one for one in typing.get_args(kind) if one.__struct_config__.tag == tag]
+        chosen = [one for one in typing.get_args(kind)
+                  if isinstance(one, type) and issubclass(one, msgspec.Struct)
+                  and one.__struct_config__.tag == tag]
         kind = chosen[0] if chosen else None
     if isinstance(document, list) and typing.get_origin(kind) in (tuple, list):
         for index, entry in enumerate(document):
