@@ -121,7 +121,5 @@ def _beats(case, data_bits):
 
 def _transfers(case, data_bits, user_bits):
     """Output transfers, tlast above tuser above the data."""
-    mask = (1 << data_bits) - 1
     for transfer in case.transfers:
-        yield ((transfer.last << user_bits | transfer.winner) << data_bits
-               | transfer.logit & mask)
+        yield (transfer.last << user_bits | transfer.user) << data_bits | transfer.data

@@ -9,49 +9,16 @@ import numpy as np
 from ternloom.model import golden, timing
 from ternloom.model.folding import Folding
 from ternloom.model.network import Network, When
+from ternloom.model.stream import input_stream, output_stream
 
 
-__all__ = ["Case", "Transfer", "beat_width", "input_beats"]
-
-
-def _whole_bytes(bits):
-    return -(-bits // 8) * 8
+__all__ = ["Case", "Transfer", "beat_width"]
 
 
 def beat_width(network, folding):
     """Bits of ``s_axis_tdata``, ``m_axis_tdata`` and ``m_axis_tuser`` of a network's core."""
-    lanes = folding.input_lanes * network.input_format.width
-    classes = network.readout.classes
-    return (_whole_bytes(lanes), _whole_bytes(network.readout.logits.width),
-            max(1, (classes - 1).bit_length()))
-
-
-def input_beats(network, folding, sequence, filling=0):
-    """Words of ``s_axis_tdata`` that carry a sequence.
-
-    Parameters
-    ----------
-    network : Network
-    folding : Folding
-    sequence : integer array (steps, inputs)
-    filling : int
-        0 or 1: every bit of the lanes beyond the vector, which the core ignores.
-
-    Returns
-    -------
-    list of int
-        ``steps * ceil(inputs / input_lanes)`` words, lane 0 in the low bits.
-    """
-    lanes, width = folding.input_lanes, network.input_format.width
-    bits = np.asarray(network.input_format.bits(np.asarray(sequence, dtype=np.int64)))
-    spare = [filling * ((1 << width) - 1)] * (-network.inputs % lanes)
-    words = []
-    for row in bits.tolist():
-        row += spare
-        for first in range(0, len(row), lanes):
-            words.append(sum(bit << (lane * width)
-                             for lane, bit in enumerate(row[first:first + lanes])))
-    return words
+    given = output_stream(network, folding)
+    return input_stream(network, folding).data_width, given.data_width, given.user_width
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,19 +28,20 @@ class Transfer:
     Parameters
     ----------
     sequence, step, index : int
-        Step counts within the sequence, index is the class.
-    logit : int
-    winner : int
-        Index of the largest logit up to and including this one.
+        Step counts within the sequence, index is the beat of the vector: the class of a logit.
+    data : int
+        Word of ``m_axis_tdata``, unsigned.
+    user : int
+        Index of the largest logit up to and including this one; 0 with codes.
     last : int
-        1 with the last logit of the sequence.
+        1 with the last beat of the sequence.
     """
 
     sequence: int
     step: int
     index: int
-    logit: int
-    winner: int
+    data: int
+    user: int
     last: int
 
 
@@ -127,10 +95,26 @@ class Case:
         """Steps of each sequence."""
         return [len(sequence) for sequence in self.sequences]
 
+    @functools.cached_property
+    def taken(self):
+        """The input stream."""
+        return input_stream(self.network, self.folding)
+
+    @functools.cached_property
+    def given(self):
+        """The output stream."""
+        return output_stream(self.network, self.folding)
+
     @property
     def beats_per_step(self):
         """Input beats of a vector."""
-        return -(-self.network.inputs // self.folding.input_lanes)
+        return self.taken.beats
+
+    @property
+    def _speaks_last(self):
+        """Whether a sequence has one output vector, at its last step."""
+        readout = self.network.readout
+        return readout is not None and readout.when is When.LAST
 
     @functools.cached_property
     def first_beats(self):
@@ -140,9 +124,8 @@ class Case:
     @functools.cached_property
     def first_transfers(self):
         """Index of the first output transfer of each sequence, and of the one past the last."""
-        last = self.network.readout.when is When.LAST
-        vectors = [1 if last else length for length in self.lengths]
-        return [0, *np.cumsum(np.multiply(vectors, self.network.readout.classes)).tolist()]
+        vectors = [1 if self._speaks_last else length for length in self.lengths]
+        return [0, *np.cumsum(np.multiply(vectors, self.given.beats)).tolist()]
 
     def beat_place(self, beat):
         """Sequence and step of an input beat."""
@@ -158,7 +141,7 @@ class Case:
     def beats(self):
         """Words of all input beats, and indices of those that end a sequence."""
         words = [word for sequence in self.sequences
-                 for word in input_beats(self.network, self.folding, sequence, filling=1)]
+                 for word in self.taken.pack(sequence, filling=1)]
         return words, [beat - 1 for beat in self.first_beats[1:]]
 
     @functools.cached_property
@@ -166,16 +149,19 @@ class Case:
         """Expected output transfers of all sequences, without a reset."""
         result = golden.run(self.network, list(self.sequences))
         expected = []
-        for sequence, logits in enumerate(result.logits):
-            logits = np.asarray(logits)
-            for vector, row in enumerate(logits.tolist()):
-                step = (self.lengths[sequence] - 1 if self.network.readout.when is When.LAST
-                        else vector)
-                winner = 0
-                for index, logit in enumerate(row):
-                    winner = index if logit > row[winner] else winner
-                    last = vector == len(logits) - 1 and index == len(row) - 1
-                    expected.append(Transfer(sequence, step, index, logit, winner, int(last)))
+        for sequence, length in enumerate(self.lengths):
+            if self.network.readout is None:
+                words = self.given.pack(result.codes[sequence])
+                users = [0] * len(words)
+            else:
+                mask = (1 << self.given.data_width) - 1
+                words = [logit & mask for logit in result.logits[sequence].ravel().tolist()]
+                users = _leaders(result.logits[sequence])
+            first = length - len(words) // self.given.beats
+            for beat, (word, user) in enumerate(zip(words, users, strict=True)):
+                vector, index = divmod(beat, self.given.beats)
+                expected.append(Transfer(sequence, first + vector, index, word, user,
+                                         int(beat == len(words) - 1)))
         return expected
 
     @functools.cached_property
@@ -197,3 +183,14 @@ class Case:
             offers = np.maximum(part - (part[0] if start else 0), 0)
         predicted = timing.predict(self.network, self.folding, self.lengths[start:], offers)
         return list(map(int, predicted.inputs)), list(map(int, predicted.outputs))
+
+
+def _leaders(logits):
+    """Index of the largest logit of a vector so far, for each of (vectors, classes) in turn."""
+    leaders = []
+    for row in logits.tolist():
+        leader = 0
+        for index, logit in enumerate(row):
+            leader = index if logit > row[leader] else leader
+            leaders.append(leader)
+    return leaders

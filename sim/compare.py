@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from ternloom.sim.case import beat_width
+from ternloom.model.stream import decode
 
 
 __all__ = ["Mismatch", "checked", "first_mismatch", "first_probe_mismatch"]
@@ -35,9 +35,24 @@ class Mismatch:
                 f"must be {self.expected}, not {self.got}")
 
 
-def _signed(code, width):
-    """Integer that a logit's wire form of ``width`` bits stands for; unknown bits stay text."""
-    return code if isinstance(code, str) or code < 1 << (width - 1) else code - (1 << width)
+def _data_difference(case, transfer, data):
+    """Signal, expected and got of a beat whose data is wrong, by the name of what it carries."""
+    stream, count = case.given, len(case.network.layers)
+    if isinstance(data, str):
+        return "m_axis_tdata", f"{transfer.data:0{stream.data_width}b}", data
+    width = stream.form.width if case.network.readout is None else stream.data_width
+    mask = (1 << width) - 1
+    for lane in range(stream.lanes):
+        pair = [word >> (lane * width) & mask for word in (transfer.data, data)]
+        element = transfer.index * stream.lanes + lane
+        if pair[0] == pair[1] or element >= stream.elements:
+            continue
+        if case.network.readout is None:
+            return f"layer{count - 1}.h[{element}]", *(int(decode(stream.form, bits))
+                                                       for bits in pair)
+        return f"readout.logits[{element}]", *(bits - ((bits >> (width - 1)) << width)
+                                               for bits in pair)
+    return "m_axis_tdata", transfer.data, data
 
 
 def checked(record):
@@ -126,12 +141,12 @@ class _Judge:
 
     def _wrong_value(self, transfer, got):
         """Signal, expected and got of the first wrong part of a transfer, or None."""
-        data, winner, last = got
-        logit = _signed(data, beat_width(self._case.network, self._case.folding)[1])
-        parts = ((f"readout.logits[{transfer.index}]", transfer.logit, logit),
-                 ("readout.argmax", transfer.winner, winner),
-                 ("m_axis_tlast", transfer.last, last))
-        for signal, expected, value in parts:
+        data, user, last = got
+        if data != transfer.data:
+            return _data_difference(self._case, transfer, data)
+        name = "m_axis_tuser" if self._case.network.readout is None else "readout.argmax"
+        for signal, expected, value in ((name, transfer.user, user),
+                                        ("m_axis_tlast", transfer.last, last)):
             if expected != value:
                 return signal, expected, value
         return None

@@ -71,14 +71,20 @@ def plant(fault, case):
 def _regenerated(change):
     """Spoiler that generates the core from the first of a generator's networks that differs."""
     def spoil(case):
-        sound = golden.run(case.network, list(case.sequences)).logits
+        sound = _outputs(case.network, case.sequences)
         for network in change(case.network):
-            spoiled = golden.run(network, list(case.sequences)).logits
+            spoiled = _outputs(network, case.sequences)
             if any(np.any(one != other) for one, other in zip(sound, spoiled, strict=True)):
                 return emit.generate(network, case.folding, name=case.design.name)
-        raise FaultError(f"faults of {change.__name__.strip('_')} must show in the logits of "
+        raise FaultError(f"faults of {change.__name__.strip('_')} must show in the output of "
                          f"{case.network.name}")
     return spoil
+
+
+def _outputs(network, sequences):
+    """Logits of each sequence, or codes of a network without a readout."""
+    result = golden.run(network, list(sequences))
+    return result.codes if network.readout is None else result.logits
 
 
 def _with_layer(network, **fields):

@@ -11,7 +11,7 @@ import time
 
 from ternloom.hw import emit
 from ternloom.sim import build
-from ternloom.sim.case import Case, beat_width
+from ternloom.sim.case import Case
 from ternloom.sim.compare import Mismatch, checked, first_mismatch, first_probe_mismatch
 from ternloom.sim.tools import version
 from ternloom.sim.wrapper import bench_top, renamed
@@ -211,7 +211,6 @@ class _Meter:
 def _job(case, probes):
     """What the bench is told of a case."""
     beats, ends = case.beats
-    mask = (1 << beat_width(case.network, case.folding)[1]) - 1
     inputs, outputs = case.cycles()
     drain = min(outputs[0], 4096) + 64
     limit = outputs[-1] + _PATIENCE + drain
@@ -220,7 +219,7 @@ def _job(case, probes):
     return {"beats": beats, "ends": ends, "first_beats": case.first_beats, "offers": case.offers,
             "ready": case.ready, "resets": case.resets, "limit": limit, "drain": drain,
             "first_transfers": case.first_transfers,
-            "transfers": [[t.logit & mask, t.winner, t.last] for t in case.transfers],
+            "transfers": [[t.data, t.user, t.last] for t in case.transfers],
             "input_cycles": inputs if case.ready is None else None,
             "output_cycles": outputs if case.ready is None else None,
             "probes": [{"valid": p.valid, "data": p.data, "signed": p.signed} for p in probes]}

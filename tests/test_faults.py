@@ -91,5 +91,5 @@ def test_no_effect(sound):
     network = dataclasses.replace(sound.network, layers=(dataclasses.replace(
         sound.network.layers[0], shift=0),))
     half = next(fault for fault in FAULTS if fault.name == "rounding-half")
-    with pytest.raises(FaultError, match="^faults of halves must show in the logits of faulty$"):
+    with pytest.raises(FaultError, match="^faults of halves must show in the output of faulty$"):
         plant(half, dataclasses.replace(sound, network=network))

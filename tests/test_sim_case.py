@@ -7,10 +7,10 @@ import pytest
 
 from ternloom.model import golden
 from ternloom.model.folding import Folding, LayerFolding
-from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.model.format import Fixed, Planes, Ternary
 from ternloom.model.network import When
 from ternloom.model.random import random_network, random_sequences
-from ternloom.sim.case import Case, beat_width, input_beats
+from ternloom.sim.case import Case, beat_width
 
 
 def _network(form=None, **kinds):
@@ -19,25 +19,6 @@ def _network(form=None, **kinds):
 
 def _folding(lanes, simd=4):
     return Folding((LayerFolding(1, simd),), LayerFolding(1, 1), lanes)
-
-
-@pytest.mark.parametrize("form, codes, lanes, words", [
-    (Fixed(4, 0), (-8, 7, -1, 0, 3), 2, [0x78, 0x0f, 0x3]),
-    (Fixed(16, 0), (-1, 1, 2, 3, 4), 1, [0xffff, 1, 2, 3, 4]),
-    (Fixed(4, 0, signed=False), (15, 1, 2, 3, 4), 4, [0x321f, 4]),
-    (Binary(), (1, -1, -1, 1, 1), 4, [0b1001, 0b1]),
-    (Ternary(), (1, 0, -1, -1, 0), 4, [0b11110001, 0]),
-    (Planes((2, 1), 0), (3, 0, 1, 2, 1), 3, [0b010011, 0b0110]),
-])
-def test_input_beats(form, codes, lanes, words):
-    network = _network(form)
-    sequence = np.array([codes, codes])
-    assert input_beats(network, _folding(lanes), sequence) == words * 2
-
-
-def test_filling():
-    network = _network(Fixed(4, 0))
-    assert input_beats(network, _folding(4), [(1, 2, 3, 4, 5)], filling=1) == [0x4321, 0xfff5]
 
 
 @pytest.mark.parametrize("form, lanes, width", [(Fixed(4, 0), 1, 8), (Fixed(4, 0), 3, 16),
@@ -55,14 +36,31 @@ def test_transfers(when):
     sequences = random_sequences(5, network, 3)
     case = Case(network, _folding(2), tuple(sequences))
     result = golden.run(network, sequences)
-    flat = [int(x) for logits in result.logits for x in np.asarray(logits).ravel()]
-    assert [transfer.logit for transfer in case.transfers] == flat
+    mask = (1 << case.given.data_width) - 1
+    flat = [int(x) & mask for logits in result.logits for x in np.asarray(logits).ravel()]
+    assert [transfer.data for transfer in case.transfers] == flat
     last = [transfer for transfer in case.transfers if transfer.last]
     assert [transfer.sequence for transfer in last] == [0, 1, 2]
     assert [transfer.step + 1 for transfer in last] == [len(each) for each in sequences]
-    winners = [transfer.winner for transfer in case.transfers if transfer.index == 2]
+    winners = [transfer.user for transfer in case.transfers if transfer.index == 2]
     assert winners == [int(winner) for each in result.winners for winner in np.ravel(each)]
     assert case.first_transfers[-1] == len(case.transfers)
+
+
+def test_code_transfers():
+    network = _network(readout=False, state_format=Planes((2, 1), 0))
+    sequences = random_sequences(5, network, 3)
+    folding = Folding((LayerFolding(12, 3),), None, 2)
+    case = Case(network, folding, tuple(sequences))
+    assert (case.given.lanes, case.given.beats) == (3, 2)
+    words = [word for codes in golden.run(network, sequences).codes
+             for a, b, c, d in codes.tolist() for word in (a | b << 2 | c << 4, d)]
+    assert [transfer.data for transfer in case.transfers] == words
+    assert {transfer.user for transfer in case.transfers} == {0}
+    ends = [transfer for transfer in case.transfers if transfer.last]
+    assert [(end.sequence, end.step, end.index) for end in ends] == [
+        (index, len(each) - 1, 1) for index, each in enumerate(sequences)]
+    assert case.first_transfers == [0, *np.cumsum([2 * len(each) for each in sequences]).tolist()]
 
 
 def test_places():

@@ -26,7 +26,7 @@ class KnownCase(Case):
     @property
     def transfers(self):
         places = [(0, 1, 0), (0, 1, 1), (1, 0, 0), (1, 0, 1)]
-        return [Transfer(*place, logit, winner, place[2]) for place, logit, winner
+        return [Transfer(*place, logit & 0xff, winner, place[2]) for place, logit, winner
                 in zip(places, LOGITS, (0, 1, 0, 0), strict=True)]
 
     def cycles(self, start=0):
@@ -84,7 +84,7 @@ def test_wrong_logit(case, good):
 
 def test_unknown_logit(case, good):
     assert first_mismatch(case, _output(good, 2, 1, "0000x111")) == Mismatch(
-        1, 0, 25, "readout.logits[0]", 7, "0000x111")
+        1, 0, 25, "m_axis_tdata", "00000111", "0000x111")
 
 
 def test_wrong_winner(case, good):
