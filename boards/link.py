@@ -5,7 +5,7 @@ sequence, then the vector's input beats, each as the bytes of ``s_axis_tdata``, 
 
 From the board, for each output vector: its logits, class 0 first, each as the bytes of
 ``m_axis_tdata``, low byte first; then the index of the largest as one byte, or two (low byte
-first) when there are more than 256 classes.
+first) when there are more than 256 classes. Without a readout its beats of codes, and no index.
 """
 
 from amaranth import Cat, Module, Signal
@@ -85,9 +85,9 @@ class VectorsToBytes(wiring.Component):
     Parameters
     ----------
     width : int
-        Bits of a logit.
+        Bits of a beat: a logit, or codes.
     winner_width : int
-        Bits of the index of a class.
+        Bits of the index of a class; 0 sends none.
     classes : int
         Beats of a vector.
 

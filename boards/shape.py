@@ -6,6 +6,7 @@ import re
 from amaranth import Instance
 
 from ternloom.boards.error import BoardError
+from ternloom.model.stream import output_stream
 
 
 __all__ = ["CoreShape"]
@@ -29,6 +30,8 @@ class CoreShape:
         Input beats of a vector.
     classes : int
         Output beats of a vector.
+    has_winner : bool
+        Whether ``m_axis_tuser`` says which class is the largest; not without a readout.
     """
 
     name: str
@@ -37,6 +40,7 @@ class CoreShape:
     winner_width: int
     beats: int
     classes: int
+    has_winner: bool = True
 
     @classmethod
     def of(cls, design):
@@ -56,7 +60,7 @@ class CoreShape:
         network = design.network
         return cls(design.name, widths["s_axis_tdata"], widths["m_axis_tdata"],
                    widths["m_axis_tuser"], -(-network.inputs // design.folding.input_lanes),
-                   network.readout.classes)
+                   output_stream(network, design.folding).beats, network.readout is not None)
 
     @property
     def input_bytes(self):
@@ -65,13 +69,13 @@ class CoreShape:
 
     @property
     def output_bytes(self):
-        """Bytes that carry a logit."""
+        """Bytes that carry an output beat."""
         return -(-self.output_width // 8)
 
     @property
     def winner_bytes(self):
-        """Bytes that carry the index of a class."""
-        return -(-self.winner_width // 8)
+        """Bytes that carry the index of a class, none without a readout."""
+        return -(-self.winner_width // 8) if self.has_winner else 0
 
     def instance(self, signals):
         """The core as an Amaranth instance.

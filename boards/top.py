@@ -65,8 +65,8 @@ class UartCore(wiring.Component):
         m.submodules.receiver = receiver = UartReceiver(**rate)
         m.submodules.transmitter = transmitter = UartTransmitter(**rate)
         m.submodules.unpack = unpack = BytesToVectors(shape.input_width, shape.beats)
-        m.submodules.pack = pack = VectorsToBytes(shape.output_width, shape.winner_width,
-                                                  shape.classes)
+        m.submodules.pack = pack = VectorsToBytes(
+            shape.output_width, shape.winner_width if shape.has_winner else 0, shape.classes)
         ports = core_ports(shape)
         m.submodules.core = self._core(ports)
         wiring.connect(m, receiver.o, unpack.i)

@@ -60,7 +60,7 @@ module loom(clk, rst, s_axis_tdata, s_axis_tvalid, s_axis_tready, s_axis_tlast,
 
 
 def design(extra=""):
-    network = types.SimpleNamespace(inputs=5, readout=types.SimpleNamespace(classes=4))
+    network = types.SimpleNamespace(inputs=5, readout=types.SimpleNamespace(classes=4, logits=None))
     return types.SimpleNamespace(name="loom", verilog=PORTS + extra + "endmodule\n",
                                  network=network, folding=types.SimpleNamespace(input_lanes=2))
 
@@ -228,7 +228,7 @@ INTERRUPTED = """\
 import pathlib, sys, types
 from ternloom.boards import flow
 folder = pathlib.Path(sys.argv[1])
-network = types.SimpleNamespace(inputs=5, readout=types.SimpleNamespace(classes=4))
+network = types.SimpleNamespace(inputs=5, readout=types.SimpleNamespace(classes=4, logits=None))
 design = types.SimpleNamespace(name="loom", verilog=(folder / "core.v").read_text(),
                                network=network, folding=types.SimpleNamespace(input_lanes=2))
 flow.build("icebreaker", design, work_dir=folder / "out",

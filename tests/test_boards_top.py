@@ -14,11 +14,12 @@ from ternloom.boards.shape import CoreShape
 from ternloom.boards.top import Harness, UartCore, UartTop
 from ternloom.hw.core import Core
 from ternloom.hw.emit import generate
-from ternloom.model.folding import Folding
+from ternloom.model.folding import Folding, LayerFolding
 from ternloom.model.format import Fixed, Ternary
 from ternloom.model.golden import run
 from ternloom.model.network import Cell, Weight, When
 from ternloom.model.random import random_network, random_sequences
+from ternloom.model.stream import output_stream
 
 
 BIT = 8
@@ -166,6 +167,33 @@ def test_network(cell, when):
     assert answers == [(logits.tolist(), winner)
                        for rows, winners in zip(expected.logits, expected.winners)
                        for logits, winner in zip(rows, winners.tolist())]
+
+
+def test_codes():
+    """Without a readout the codes of every step come back, and no index."""
+    network = random_network(3, layers=1, units=5, inputs=3, input_format=Fixed(4, 2),
+                             state_format=Ternary(), weight=Weight.TERNARY, readout=False)
+    folding = Folding((LayerFolding(4, 2),), None)
+    sequence = random_sequences(4, network, 1, steps=(3, 3))[0]
+    shape = CoreShape.of(generate(network, folding))
+    assert (shape.classes, shape.winner_bytes) == (3, 0)
+    dut = UartCore(shape, frequency=8_000_000, baud=1_000_000, core=real(network, folding))
+    answers = []
+
+    async def host(ctx):
+        for number, vector in enumerate(sequence, 1):
+            beats = beats_of(network.input_format, folding.input_lanes, vector)
+            await put(ctx, dut.rx, pack_vector(beats, shape.input_bytes, last=number == 3))
+            while len(answers) < number:
+                await ctx.delay(BIT * 1e-6)
+
+    async def listener(ctx):
+        for _ in sequence:
+            answers.append(await get(ctx, dut.tx, shape.classes * shape.output_bytes))
+
+    simulate(dut, host, listener)
+    codes = output_stream(network, folding).unpack(b"".join(answers))
+    np.testing.assert_array_equal(codes, run(network, [sequence]).codes[0])
 
 
 def test_overrun():
