@@ -30,6 +30,7 @@ GUESTS = {
     "amaranth_boards": {"boards"},
     "cocotb":          {"sim"},
     "cocotb_tools":    {"sim"},
+    "numba":           {"model"},
     "torch":           {"train"},
     "rich":            {"cli"},
     "matplotlib":      {"cli"},
