@@ -1,0 +1,447 @@
+"""The online quantizer: samples of a layer's units become codes with coefficients of their own.
+
+It sits between the lanes and the state memories of a layer. Nothing else of the layer runs
+meanwhile: the next recurrent block waits for the codes.
+"""
+
+from amaranth import *
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from ternloom.hw.arith import delayed
+from ternloom.model.microcode import Operation, microcode, tree_stages
+
+
+__all__ = ["OnlineQuantizer", "QuantizerUnit", "SampleStore"]
+
+
+#: Operations that give a product, or add to or subtract from the last.
+_PRODUCTS = (Operation.MUL, Operation.MAC, Operation.MSC)
+
+
+def _cut_shape(form):
+    """Of a cut: the sum or the difference of two coefficients."""
+    return signed(form.sample.width + 3)
+
+
+def _cut_count(form):
+    """Cuts on magnitudes."""
+    return (1 << (form.planes - 1)) - 1
+
+
+def _sum_bits(form, total):
+    """Bits of a sum of magnitudes."""
+    return (total << (form.sample.width - 1)).bit_length()
+
+
+class SampleStore(wiring.Component):
+    """Samples of a vector; passes over them count, add up and give codes.
+
+    Parameters
+    ----------
+    form : Online
+    chains, depth, total : int
+        Samples that come together; of a chain; in all.
+
+    Members
+    -------
+    i_valid, i_data
+        The next sample of every chain. As they come, all are counted and added up.
+    i_pass, i_write : 1
+        Start a pass that counts and adds up, or one that gives codes.
+    i_cuts, i_inner
+        Ascending; whether the innermost of three planes' levels is 0b110. Stable during a pass.
+    o_complete : 1
+        With the last sample.
+    o_counts, o_sums
+        Of the samples at or above each cut; ``depth + 4 + tree_stages`` cycles after ``i_pass``, or
+        ``3 + tree_stages`` after the last sample.
+    o_valid, o_data
+        Codes of the next unit of every chain; the last ``depth + 4`` cycles after ``i_write``.
+    """
+
+    def __init__(self, form, *, chains, depth, total):
+        self._form   = form
+        self._chains = chains
+        self._depth  = depth
+        self._total  = total
+        cuts = _cut_count(form)
+        super().__init__({
+            "i_valid":    In(1),
+            "i_data":     In(chains * form.sample.width),
+            "i_pass":     In(1),
+            "i_write":    In(1),
+            "i_cuts":     In(data.ArrayLayout(_cut_shape(form), cuts)),
+            "i_inner":    In(1),
+            "o_complete": Out(1),
+            "o_counts":   Out(data.ArrayLayout(range(total + 1), cuts)),
+            "o_sums":     Out(data.ArrayLayout(_sum_bits(form, total), cuts)),
+            "o_valid":    Out(1),
+            "o_data":     Out(chains * form.planes),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        form, width = self._form, self._form.sample.width
+
+        unit    = Signal(range(max(self._depth, 2)))
+        reading, emitting, last = Signal(), Signal(), Signal()
+        m.d.comb += [last.eq(unit == self._depth - 1), self.o_complete.eq(self.i_valid & last)]
+        with m.If(self.i_pass | self.i_write):
+            m.d.sync += [reading.eq(1), emitting.eq(self.i_write)]
+        with m.If(self.i_valid | reading):
+            m.d.sync += unit.eq(Mux(last, 0, unit + 1))
+            with m.If(last):
+                m.d.sync += reading.eq(0)
+
+        m.submodules.memory = memory = Memory(shape=unsigned(self._chains * width),
+                                              depth=max(self._depth, 2), init=[])
+        write, read = memory.write_port(), memory.read_port()
+        m.d.comb += [
+            write.addr.eq(unit), write.data.eq(self.i_data), write.en.eq(self.i_valid),
+            read.addr.eq(unit),
+        ]
+        valid, first, final = Signal(), Signal(), Signal()
+        samples = Signal(self._chains * width)
+        m.d.sync += [
+            samples.eq(Mux(self.i_valid, self.i_data, read.data)),
+            valid.eq(self.i_valid | delayed(m, reading, 1)),
+            first.eq(Mux(self.i_valid, unit == 0, delayed(m, unit == 0, 1))),
+            final.eq(Mux(self.i_valid, last, delayed(m, last, 1))),
+        ]
+        arriving = delayed(m, self.i_valid, 1)
+        lanes = [self._lane(m, chain, samples.word_select(chain, width).as_signed(), arriving,
+                            final) for chain in range(self._chains)]
+        self._gather(m, lanes, delayed(m, valid, 1), delayed(m, first, 1))
+        m.d.sync += [
+            self.o_data.eq(Cat(self._code(hits, negative) for hits, _, negative in lanes)),
+            self.o_valid.eq(delayed(m, reading & emitting, 3)),
+        ]
+
+        return m
+
+    def _lane(self, m, chain, sample, arriving, final):
+        """Which cuts a chain's sample is at or above, its magnitude and its sign, a cycle later."""
+        width = self._form.sample.width
+        negative = sample[-1]
+        # Twice the magnitude, less one if negative, whose ties are below a cut.
+        key = Signal(width, name=f"key{chain}")
+        m.d.comb += key.eq(Cat(Const(0, 1), sample[:-1]) ^ negative.replicate(width))
+        # Chains beyond the units that are left over have no last one.
+        exists = Const(1) if (self._depth - 1) * self._chains + chain < self._total else ~final
+        hits      = Signal(_cut_count(self._form), name=f"hits{chain}")
+        magnitude = Signal(width, name=f"magnitude{chain}")
+        sign      = Signal(name=f"sign{chain}")
+        m.d.sync += [
+            hits.eq(Cat((arriving | (key >= cut)) & exists for cut in self.i_cuts)),
+            magnitude.eq(Mux(negative, -sample, sample)),
+            sign.eq(negative),
+        ]
+        return hits, magnitude, sign
+
+    def _gather(self, m, lanes, valid, first):
+        """Counts and sums over chains, then over the units of a pass."""
+        stages = tree_stages(self._chains)
+        valid, first = delayed(m, valid, stages), delayed(m, first, stages)
+        for cut in range(_cut_count(self._form)):
+            count = self._tree(m, [hits[cut] for hits, _, _ in lanes])
+            total = self._tree(m, [Mux(hits[cut], magnitude, 0) for hits, magnitude, _ in lanes])
+            with m.If(valid):
+                m.d.sync += [
+                    self.o_counts[cut].eq(Mux(first, 0, self.o_counts[cut]) + count),
+                    self.o_sums[cut].eq(Mux(first, 0, self.o_sums[cut]) + total),
+                ]
+
+    @staticmethod
+    def _tree(m, values):
+        """Sum of values, with a register every other level."""
+        level = 0
+        while len(values) > 1:
+            odd = values[len(values) // 2 * 2:]
+            values = [a + b for a, b in zip(values[::2], values[1::2], strict=False)] + odd
+            level += 1
+            if level % 2 == 0 or len(values) == 1:
+                held = [Signal(value.shape(), name=f"sum{level}") for value in values]
+                m.d.sync += [one.eq(value) for one, value in zip(held, values, strict=True)]
+                values = held
+        return values[0]
+
+    def _code(self, hits, negative):
+        """Code of a sample; each plane of a negative one is the other sign."""
+        if self._form.planes == 2:
+            return Cat(~negative, hits[0] ^ negative)
+        low, middle, high = hits
+        code = Mux(high, 0b111, Mux(middle, 0b011, Mux(low, 0b101, Mux(self.i_inner, 0b110, 1))))
+        return code[:3] ^ negative.replicate(3)
+
+
+class QuantizerUnit(wiring.Component):
+    """The arithmetic unit: runs the program once for each vector.
+
+    Parameters
+    ----------
+    form : Online
+    program : Microcode
+    total : int
+        Units.
+
+    Members
+    -------
+    i_start : 1
+        The last sample comes.
+    i_counts, i_sums, o_pass, o_write, o_cuts, o_inner
+        Of the sample store.
+    o_beta
+        Coefficients, of the vector whose codes come next; they change before its first code.
+    """
+
+    def __init__(self, form, program, *, total):
+        self._form    = form
+        self._program = program
+        self._total   = total
+        cuts = _cut_count(form)
+        super().__init__({
+            "i_start":  In(1),
+            "i_counts": In(data.ArrayLayout(range(total + 1), cuts)),
+            "i_sums":   In(data.ArrayLayout(_sum_bits(form, total), cuts)),
+            "o_pass":   Out(1),
+            "o_write":  Out(1),
+            "o_cuts":   Out(data.ArrayLayout(_cut_shape(form), cuts)),
+            "o_inner":  Out(1),
+            "o_beta":   Out(data.ArrayLayout(form.coefficient_bits, form.planes)),
+        })
+        largest = 1 << (form.sample.width - 1)
+        #: Bounds of a register, and of the second operand of a multiplication.
+        self._bound  = max(32 * total * largest, total ** 3 * largest // 8)
+        self._factor = max(4 * largest, total ** 2 * largest // 2)
+        if form.planes == 2:
+            self._bound = max(total, 2) * largest
+        self._word = signed(self._bound.bit_length() + 1)
+
+    def _layout(self):
+        """Of an instruction; ``special`` counts cuts, then coefficients, then ``inner``."""
+        registers = range(max(len(self._program.registers), 2))
+        longest = max(one.wait for one in self._program.instructions)
+        return data.StructLayout({
+            "operation": 4, "x": registers, "y": registers, "target": registers,
+            "gathered": 1, "source": range(max(2 * _cut_count(self._form), 2)),
+            "writes": 1, "special": 1, "index": 3, "wait": range(longest + 2),
+        })
+
+    def _encode(self, layout, one):
+        """An instruction as an integer."""
+        registers, cuts = self._program.registers, _cut_count(self._form)
+        fields = {"operation": int(one.operation), "y": registers.index(one.y), "wait": one.wait}
+        if "." in one.x:
+            kind, cut = one.x.split(".")
+            fields |= {"gathered": 1, "source": int(cut) + cuts * (kind == "sum")}
+        else:
+            fields["x"] = registers.index(one.x)
+        specials = [f"cut.{cut}" for cut in range(cuts)]
+        specials += [f"beta.{plane}" for plane in range(self._form.planes)] + ["inner"]
+        if one.target in specials:
+            fields |= {"special": 1, "index": specials.index(one.target)}
+        elif one.target != "zero":
+            fields |= {"writes": 1, "target": registers.index(one.target)}
+        return layout.const(fields).as_value().value
+
+    def elaborate(self, platform):
+        m = Module()
+        layout = self._layout()
+        words = [self._encode(layout, one) for one in self._program.instructions]
+        m.submodules.program = rom = Memory(shape=unsigned(layout.size), depth=max(len(words), 2),
+                                            init=words)
+        port = rom.read_port()
+        instruction = data.View(layout, port.data)
+
+        running, issue, ends = Signal(), Signal(), Signal()
+        counter = Signal(range(max(len(words), 2)))
+        idle = Signal.like(instruction.wait)
+        m.d.comb += [
+            issue.eq(running & (idle == 0)),
+            ends.eq(issue & (instruction.operation == Operation.WRITE)),
+            port.addr.eq(Mux(ends, 0, counter + issue)),
+            self.o_pass.eq(issue & (instruction.operation == Operation.PASS)),
+            self.o_write.eq(ends),
+        ]
+        m.d.sync += [
+            counter.eq(port.addr),
+            idle.eq(Mux(issue, instruction.wait, Mux(idle == 0, 0, idle - 1))),
+            running.eq((running | self.i_start) & ~ends),
+        ]
+        self._execute(m, instruction, issue)
+
+        return m
+
+    def _execute(self, m, instruction, issue):
+        """Registers, operands, results."""
+        registers = [0, self._total] + [0] * (len(self._program.registers) - 2)
+        m.submodules.registers = memory = Memory(shape=self._word, depth=len(registers),
+                                                 init=registers)
+        write, read_x, read_y = memory.write_port(), memory.read_port(), memory.read_port()
+        m.d.comb += [read_x.addr.eq(instruction.x), read_y.addr.eq(instruction.y)]
+        steps = [instruction]
+        strobes = [issue]
+        for stage in (1, 2):
+            step = Signal(instruction.shape(), name=f"instruction{stage}")
+            strobe = Signal(name=f"issue{stage}")
+            m.d.sync += [step.eq(steps[-1]), strobe.eq(strobes[-1])]
+            steps.append(step)
+            strobes.append(strobe)
+
+        gathered = data.View(data.ArrayLayout(unsigned(_sum_bits(self._form, self._total)),
+                                              2 * _cut_count(self._form)),
+                             Signal(2 * _cut_count(self._form)
+                                    * _sum_bits(self._form, self._total), name="gathered"))
+        for cut in range(_cut_count(self._form)):
+            m.d.comb += [gathered[cut].eq(self.i_counts[cut]),
+                         gathered[cut + _cut_count(self._form)].eq(self.i_sums[cut])]
+        x, y = Signal(self._word), Signal(self._word)
+        m.d.comb += [
+            x.eq(Mux(steps[1].gathered, gathered[steps[1].source], read_x.data)),
+            y.eq(read_y.data),
+        ]
+        result = self._sum(m, steps[1].operation, x, y)
+        if any(one.operation in _PRODUCTS for one in self._program.instructions):
+            result = self._product(m, steps, strobes, x, y, result)
+        divided, quotient, target = self._divide(m, steps[1], strobes[1], x, y)
+        m.d.comb += [
+            write.en.eq(divided | (strobes[2] & steps[2].writes
+                                   & (steps[2].operation != Operation.DIV))),
+            write.addr.eq(Mux(divided, target, steps[2].target)),
+            write.data.eq(Mux(divided, quotient, result)),
+        ]
+        with m.If(strobes[2] & steps[2].special):
+            with m.Switch(steps[2].index):
+                for index, special in enumerate([*self.o_cuts, *self.o_beta, self.o_inner]):
+                    with m.Case(index):
+                        negative = special is self.o_inner
+                        m.d.sync += special.eq(result[-1] if negative else result)
+
+    def _sum(self, m, operation, x, y):
+        """Sum, difference, larger or smaller operand, or one with the sign of the other; a cycle
+        later.
+        """
+        small = self._form.sample.width + 2
+        invert, one, other = Signal(), Signal.like(x), Signal.like(y)
+        pick, total = Signal(), Signal(signed(len(x) + 1))
+        is_sign = operation == Operation.SIGN
+        m.d.comb += [
+            invert.eq((operation == Operation.SUB) | (is_sign & x[-1])),
+            one.eq(Mux(is_sign, 0, x)),
+            other.eq(y ^ invert.replicate(len(y))),
+            # One adder: the carry completes a subtraction.
+            total.eq((Cat(Const(1, 1), one).as_signed() + Cat(invert, other).as_signed()) >> 1),
+            pick.eq((x[:small].as_signed() < y[:small].as_signed())
+                    ^ (operation == Operation.MIN)),
+        ]
+        result = Signal.like(x, name="result")
+        chooses = (operation == Operation.MAX) | (operation == Operation.MIN)
+        m.d.sync += result.eq(Mux(chooses, Mux(pick, y, x), total))
+        return result
+
+    def _product(self, m, steps, strobes, x, y, result):
+        """Products and their sums where the operation asks for them, else ``result``."""
+        product = Signal(self._word)
+        total   = Signal(self._word)
+        held    = Signal(self._word)
+        operation = steps[2].operation
+        factor = y[:self._factor.bit_length() + 1].as_signed()
+        m.d.sync += product.eq(x[:self._total.bit_length()] * factor)
+        base = Mux(operation == Operation.MUL, 0, held)
+        m.d.comb += total.eq(Mux(operation == Operation.MSC, base - product, base + product))
+        chosen = Signal.like(result)
+        multiplies = Signal()
+        m.d.comb += [
+            multiplies.eq(Cat(operation == kind for kind in _PRODUCTS).any()),
+            chosen.eq(Mux(multiplies, total, result)),
+        ]
+        with m.If(strobes[2] & multiplies):
+            m.d.sync += held.eq(total)
+        return chosen
+
+    def _divide(self, m, step, strobe, x, y):
+        """A bit of the quotient a cycle; strobe, quotient rounded half up and register for it."""
+        bits  = self._form.sample.width + 2
+        width = max(2 * self._bound, self._total << (bits - 1)).bit_length() + 1
+        rest, divisor, difference = Signal(width), Signal(width), Signal(width + 1)
+        quotient, left = Signal(bits), Signal(range(bits + 1))
+        kept, target, done = Signal(), Signal.like(step.target), Signal()
+        m.d.comb += difference.eq(rest - divisor)
+        with m.If(strobe & (step.operation == Operation.DIV)):
+            m.d.sync += [
+                rest.eq(Mux(x[-1], -x, x)[:width - 1] << 1),
+                divisor.eq(y[:width] << (bits - 1)),
+                left.eq(bits),
+                kept.eq(y.any()),
+                target.eq(step.target),
+            ]
+        with m.Elif(left != 0):
+            m.d.sync += [
+                left.eq(left - 1),
+                divisor.eq(divisor >> 1),
+                quotient.eq(Cat(~difference[-1], quotient)),
+            ]
+            with m.If(~difference[-1]):
+                m.d.sync += rest.eq(difference)
+        m.d.comb += done.eq((left == 0) & delayed(m, left == 1, 1) & kept)
+        return done, (quotient + 1) >> 1, target
+
+
+class OnlineQuantizer(wiring.Component):
+    """Samples of all units in, codes of all units and their coefficients out.
+
+    Parameters
+    ----------
+    form : Online
+    geometry : Geometry
+        Of the layer.
+
+    Members
+    -------
+    i_valid, i_data
+        The next sample of every chain.
+    o_valid, o_data
+        Codes of the next unit of every chain, one a cycle; the last comes
+        ``microcode(...).cycles`` after the last sample.
+    o_beta
+        Coefficients: stable from before a vector's first code until the next vector's samples have
+        all come.
+    """
+
+    def __init__(self, form, geometry):
+        self._form     = form
+        self._geometry = geometry
+        super().__init__({
+            "i_valid": In(1),
+            "i_data":  In(geometry.chains * form.sample.width),
+            "o_valid": Out(1),
+            "o_data":  Out(geometry.chains * form.planes),
+            "o_beta":  Out(data.ArrayLayout(form.coefficient_bits, form.planes)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        form, geometry = self._form, self._geometry
+
+        m.submodules.store = store = SampleStore(form, chains=geometry.chains,
+                                                 depth=geometry.units, total=geometry.total)
+        program = microcode(form, geometry.units, geometry.chains)
+        m.submodules.unit = unit = QuantizerUnit(form, program, total=geometry.total)
+        m.d.comb += [
+            store.i_valid.eq(self.i_valid),
+            store.i_data.eq(self.i_data),
+            store.i_pass.eq(unit.o_pass),
+            store.i_write.eq(unit.o_write),
+            store.i_cuts.eq(unit.o_cuts),
+            store.i_inner.eq(unit.o_inner),
+            unit.i_start.eq(store.o_complete),
+            unit.i_counts.eq(store.o_counts),
+            unit.i_sums.eq(store.o_sums),
+            self.o_valid.eq(store.o_valid),
+            self.o_data.eq(store.o_data),
+            self.o_beta.eq(unit.o_beta),
+        ]
+
+        return m
