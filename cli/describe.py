@@ -1,6 +1,6 @@
 """Formats in a few words."""
 
-from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 
 
 __all__ = ["describe"]
@@ -16,4 +16,6 @@ def describe(form):
         return "binary"
     if isinstance(form, Planes):
         return f"planes{form.coefficients}"
+    if isinstance(form, Online):
+        return f"online planes({form.planes})"
     raise TypeError(f"Format must be one of the model's, not {form!r}")

@@ -49,12 +49,17 @@ def _list():
     """Names and kinds of the shipped networks and data."""
     networks = [source.network(name) for name in source.shipped("network")]
     data = [source.data(name, "all") for name in source.shipped("data")]
+    floats = [source.float_network(name) for name in source.shipped("float network")]
     return Outcome(
-        {"networks": [each.name for each in networks], "data": list(source.shipped("data"))},
+        {"networks": [each.name for each in networks], "data": list(source.shipped("data")),
+         "float_networks": [each.name for each in floats]},
         (table("Networks, and their accuracy on the test part", ("name", "layers", ">accuracy"),
                [(each.name, ", ".join(f"{layer.cell.value} {layer.units}" for layer in each.layers),
                  each.notes.get("integer accuracy", "").rpartition("test ")[2])
                 for each in networks]),
+         table("Float networks, for ternloom convert", ("name", "layers"),
+               [(each.name, ", ".join(f"{layer.cell.value} {layer.units}" for layer in each.layers))
+                for each in floats]),
          table("Data", ("name", ">sequences", ">inputs", ">classes"),
                [(name, len(each.labels), each.sequences[0].shape[1], len(each.classes))
                 for name, each in zip(source.shipped("data"), data, strict=True)])))

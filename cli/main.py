@@ -22,6 +22,7 @@ __all__ = ["VERBS", "main", "parser"]
 VERBS = {
     "demo":     "do the whole job on a shipped example: accuracy, Verilog, simulation, bitstream",
     "train":    "train a quantized network from a recipe",
+    "convert":  "quantize a float network without training, by any method",
     "info":     "say what a network is and what it costs, or list the shipped ones",
     "eval":     "measure a network's accuracy on the golden model",
     "generate": "write a network's Verilog, with test vectors and a report",

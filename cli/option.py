@@ -6,7 +6,7 @@ import dataclasses
 from ternloom.cli.error import UserError
 
 
-__all__ = ["add_folding", "add_network", "count", "folding", "frequency", "module"]
+__all__ = ["add_folding", "add_network", "count", "folding", "frequency", "module", "pair"]
 
 #: What ``--pe`` and ``--simd`` are when left out.
 PE, SIMD = 4, 8
@@ -44,6 +44,16 @@ def module(text):
 def _counts(text):
     """Whole numbers from 1 with commas between, for ``type=``."""
     return tuple(count(part) for part in text.split(","))
+
+
+def pair(text):
+    """Two whole numbers with a comma between, for ``type=``."""
+    try:
+        first, second = (int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError("must be two whole numbers with a comma between, "
+                                         f"not {text!r}") from None
+    return first, second
 
 
 def add_network(parser, **settings):

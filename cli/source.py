@@ -9,7 +9,8 @@ import struct
 from ternloom.cli.error import UserError
 
 
-__all__ = ["data", "data_path", "network", "network_path", "recipe_path", "shipped"]
+__all__ = ["data", "data_path", "float_network", "network", "network_path", "recipe_path",
+           "shipped"]
 
 #: What the description in a file says that it is of.
 _KINDS = {"network": "network", "float network": "float network", "data": "data set"}
@@ -69,6 +70,13 @@ def network(name):
     from ternloom.model.file import load
 
     return load(network_path(name))
+
+
+def float_network(name):
+    """Load a float network by path or shipped name."""
+    from ternloom.model.floats import load
+
+    return load(_find("float network", name))
 
 
 def data(name, part, network=None):

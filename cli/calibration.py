@@ -1,0 +1,148 @@
+"""Data that calibrate a conversion, and the accuracy on those that don't."""
+
+import dataclasses
+
+import numpy as np
+
+from ternloom.cli import source
+from ternloom.cli.accuracy import measure
+from ternloom.cli.error import UserError
+from ternloom.model import forward, text
+from ternloom.model.dataset import PARTS, Dataset
+from ternloom.model.dataset import load as load_dataset
+from ternloom.model.format import Format
+from ternloom.model.lower import calibrate, lower
+
+
+__all__ = ["Calibrating", "accuracy", "convert", "load"]
+
+#: Words of a text that calibrate.
+_WORDS = 5000
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibrating:
+    """Data to calibrate on.
+
+    Parameters
+    ----------
+    title : str
+    sequences : list of float array (steps, inputs)
+        Real input values.
+    form : Format or None
+        Of the network's input; None takes it from the embedding.
+    dataset : Dataset or None
+        Where the sequences are from, with all its parts.
+    part : str
+        The part that they are of.
+    """
+
+    title: str
+    sequences: list
+    form: Format | None = None
+    dataset: Dataset | None = None
+    part: str = "all"
+
+
+def load(reference, chosen):
+    """Read the data that a conversion's options name.
+
+    Parameters
+    ----------
+    reference : FloatNetwork
+    chosen : argparse.Namespace
+        With ``calibration``, ``part``, ``clips`` and ``vocabulary``.
+
+    Returns
+    -------
+    Calibrating
+    """
+    if reference.embedding is not None:
+        return _load_text(reference, chosen)
+    path = source.data_path(chosen.calibration)
+    dataset = load_dataset(path)
+    if dataset.inputs != reference.inputs:
+        raise UserError(f"Data {dataset.name} has {dataset.inputs} inputs a step, float network "
+                        f"{reference.name} takes {reference.inputs}")
+    if reference.classes and len(dataset.classes) > reference.classes:
+        raise UserError(f"Data {dataset.name} has {len(dataset.classes)} classes, float network "
+                        f"{reference.name} knows {reference.classes}")
+    part = source.data(chosen.calibration, chosen.part)
+    taken = part.sequences[:chosen.clips]
+    return Calibrating(f"{len(taken)} sequences of {dataset.name}, part {chosen.part}",
+                       _real(taken, dataset.format), dataset.format, dataset, chosen.part)
+
+
+def _real(sequences, form):
+    """Values of codes."""
+    return [form.value(sequence.astype(np.float32)) * np.float32(2.0**-form.frac)
+            for sequence in sequences]
+
+
+def _load_text(reference, chosen):
+    """The first words of a text, as rows of the embedding."""
+    tokens = text.read(chosen.calibration)
+    words = reference.labels
+    if not words:
+        whole = text.read(chosen.vocabulary) if chosen.vocabulary else tokens
+        words = text.build(whole, len(reference.embedding))
+    if len(words) != len(reference.embedding):
+        raise UserError(f"Vocabulary must have {len(reference.embedding)} words, as the embedding "
+                        f"has, not {len(words)}; --vocabulary names the training text")
+    chosen_words = text.encode(tokens[:_WORDS], words)
+    return Calibrating(f"{len(chosen_words)} words of {chosen.calibration}",
+                       [reference.embedding[chosen_words]])
+
+
+def convert(reference, data, spec):
+    """Quantize a float network.
+
+    Parameters
+    ----------
+    reference : FloatNetwork
+    data : Calibrating
+    spec : Spec
+
+    Returns
+    -------
+    Network
+    """
+    try:
+        return lower(reference, calibrate(reference, data.sequences, spec, data.form))
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def _float_share(reference, dataset):
+    outputs = forward.run(reference, _real(dataset.sequences, dataset.format))[-1].outputs
+    winners = [forward.logits(reference, each[-1]).argmax() for each in outputs]
+    return float(np.mean(np.asarray(winners) == dataset.labels))
+
+
+def accuracy(reference, network, data, report):
+    """Shares of right answers on the parts that did not calibrate.
+
+    Parameters
+    ----------
+    reference : FloatNetwork
+    network : Network
+    data : Calibrating
+    report : callable
+        Progress.
+
+    Returns
+    -------
+    dict of str to dict
+        For each part ``float`` and ``integer``; empty without labels or a readout.
+    """
+    if data.dataset is None or network.readout is None:
+        return {}
+    shares = {}
+    for name in PARTS:
+        part = data.dataset.part(name)
+        if name == data.part or data.part == "all" or not part.sequences:
+            continue
+        report(text=f"part {name}")
+        shares[name] = {"float": _float_share(reference, part),
+                        "integer": measure(network, part, report).fraction}
+    return shares

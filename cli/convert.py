@@ -1,0 +1,154 @@
+"""Quantize a float network: choose methods by name, calibrate on data, get integers.
+
+SOURCE is a float network's file (ternloom train writes one), a PyTorch state_dict in
+safetensors, or the name of a shipped one. Nothing is trained. Without SOURCE, --list shows
+every method and where it is from.
+"""
+
+import dataclasses
+
+from ternloom.cli import output, source
+from ternloom.cli.console import Outcome, facts, table
+from ternloom.cli.error import UserError
+from ternloom.cli.option import count, pair
+
+
+__all__ = ["EXAMPLE", "arguments", "run"]
+
+EXAMPLE = ("ternloom convert digits-lstm-float -o mine.safetensors --weights alternating:2 "
+           "--weights readout=integer:8 --activations planes:2 --calibration digits")
+
+def arguments(parser):
+    """Add the verb's arguments."""
+    parser.add_argument("source", metavar="SOURCE", nargs="?",
+                        help="float network: a file, or the name of a shipped one")
+    parser.add_argument("-o", "--output", metavar="FILE", help="network file to write")
+    parser.add_argument("--list", action="store_true", help="show the methods and end")
+    methods = parser.add_argument_group("methods")
+    methods.add_argument("--weights", action="append", metavar="[PLACE=]METHOD",
+                         help="method of the weights; PLACE is input, recurrent, readout, a gate "
+                              "such as f, a layer such as layer0, or recurrent.f, layer0.input.f "
+                              "and so on; may be given more than once (default: alternating:2)")
+    methods.add_argument("--activations", default="fixed:8", metavar="METHOD",
+                         help="method of the layers' outputs (default: %(default)s)")
+    methods.add_argument("--embedding", default="fixed:8", metavar="METHOD",
+                         help="method of an embedding's table (default: %(default)s)")
+    methods.add_argument("--power-of-two", action="store_true",
+                         help="make scales powers of two, so that no multiplier is needed; sign "
+                              "planes keep theirs")
+    _add_widths(parser.add_argument_group("widths"))
+    data = parser.add_argument_group("calibration")
+    data.add_argument("--calibration", metavar="DATA",
+                      help="data file, or the name of a shipped one; a text for a network with an "
+                           "embedding")
+    data.add_argument("--part", choices=("train", "valid", "test", "all"), default="train",
+                      help="part of the data to calibrate on (default: %(default)s)")
+    data.add_argument("--clips", type=count, default=200, metavar="N",
+                      help="sequences to calibrate on, from the start (default: %(default)s)")
+    data.add_argument("--vocabulary", metavar="TEXT",
+                      help="training text whose words the embedding has, if the network does not "
+                           "name them (default: the calibration's)")
+
+
+def _add_widths(group):
+    group.add_argument("--coefficient-bits", type=count, default=8, metavar="N",
+                       help="bits of the integer coefficients (default: %(default)s)")
+    group.add_argument("--preact", type=pair, default=(10, 6), metavar="WIDTH,FRAC",
+                       help="format of pre-activations (default: 10,6)")
+    group.add_argument("--gate-frac", type=int, default=8, metavar="N",
+                       help="fraction bits of gates; 0 makes them comparators (default: "
+                            "%(default)s)")
+    group.add_argument("--state-frac", type=int, default=11, metavar="N",
+                       help="fraction bits of the state (default: %(default)s)")
+
+
+def run(chosen, console):
+    """Convert, and return what it cost and how far it is from the float network."""
+    if chosen.list:
+        return _list()
+    for name, place in (("SOURCE", chosen.source), ("--output", chosen.output),
+                        ("--calibration", chosen.calibration)):
+        if place is None:
+            raise UserError(f"{name} must be given; see ternloom convert --help")
+    from ternloom.cli import calibration
+    from ternloom.cli.cost import matrix_rows, size_data
+    from ternloom.model import file
+
+    spec = _spec(chosen)
+    reference = source.float_network(chosen.source)
+    with output.file(chosen.output) as path, console.progress("Converting") as report:
+        data = calibration.load(reference, chosen)
+        network = calibration.convert(reference, data, spec)
+        accuracy = calibration.accuracy(reference, network, data, report)
+        network = dataclasses.replace(network, notes=_notes(reference, spec, data, accuracy))
+        file.save(network, path)
+    result = {"network": str(chosen.output), "float_network": reference.name,
+              "weights": spec.weights, "activations": spec.activations, "calibration": data.title,
+              "matrices": list(matrix_rows(network, reference)), **size_data(network, reference),
+              "accuracy": accuracy}
+    return Outcome(result, _tables(result))
+
+
+def _spec(chosen):
+    from ternloom.model.spec import Spec
+
+    weights = {}
+    for text in chosen.weights or ["alternating:2"]:
+        place, given, method = text.rpartition("=")
+        if (key := place if given else "all") in weights:
+            raise UserError(f"--weights must name a place once, not {key!r} twice")
+        weights[key] = method
+    try:
+        return Spec(weights=weights, activations=chosen.activations, embedding=chosen.embedding,
+                    power_of_two=chosen.power_of_two, coefficient_bits=chosen.coefficient_bits,
+                    preact_width=chosen.preact[0], preact_frac=chosen.preact[1],
+                    gate_frac=chosen.gate_frac, state_frac=chosen.state_frac)
+    except ValueError as error:
+        raise UserError(f"{error}; ternloom convert --list shows all methods") from None
+
+
+def _notes(reference, spec, data, accuracy):
+    """Where the network comes from, as its file keeps it."""
+    methods = ", ".join(method if place == "all" else f"{place}={method}"
+                        for place, method in spec.weights.items())
+    notes = dict(reference.notes) | {
+        "converted from": reference.name, "weights": methods, "activations": spec.activations,
+        "calibration": data.title}
+    if set(accuracy) == {"valid", "test"}:
+        notes |= {f"{kind} accuracy": ", ".join(f"{part} {shares[kind]:.4f}"
+                                                for part, shares in accuracy.items())
+                  for kind in ("float", "integer")}
+    return notes
+
+
+def _list():
+    """Names of all methods and where they are from."""
+    from ternloom.model import activations, weights
+
+    kinds = {"weights": weights.listing(), "activations": activations.listing()}
+    return Outcome({kind: [{"method": usage, "source": line} for usage, line in listed]
+                    for kind, listed in kinds.items()},
+                   tuple(part for kind, listed in kinds.items()
+                         for part in (f"\nMethods for {kind}", facts(listed))))
+
+
+def _tables(result):
+    methods = ", ".join(f"{place}: {method}" for place, method in result["weights"].items())
+    pairs = [("network", result["network"]), ("from", result["float_network"]),
+             ("weights", methods), ("activations", result["activations"]),
+             ("calibration", result["calibration"]),
+             ("size", f"{result['bytes']:,} bytes, scales and biases counted, "
+                      f"{result['float_bytes'] / result['bytes']:.1f} times less than in float")]
+    matrices = [(each["name"], each["weights"], each["planes"], each["rows"], each["columns"],
+                 f"{each['bits']:,}", f"{each['scale_bits']:,}", f"{each['relative_error']:.4f}")
+                for each in result["matrices"]]
+    shares = [(part, *(f"{100 * share:.2f} %" for share in kinds.values()))
+              for part, kinds in result["accuracy"].items()]
+    tables = (table("Matrices: bits of codes and of scales, and the error against the float "
+                    "weights, relative to their square",
+                    ("", "weights", ">planes", ">rows", ">columns", ">bits", ">scales", ">error"),
+                    matrices),)
+    if shares:
+        tables += (table("Accuracy on the parts that did not calibrate",
+                         ("", ">float", ">integer"), shares),)
+    return (facts(pairs), *tables)
