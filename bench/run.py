@@ -16,7 +16,7 @@ import time
 __all__ = ["BENCHES", "main"]
 
 #: Benches in the order of the report.
-BENCHES = ("busy", "elements", "clock", "generate", "golden")
+BENCHES = ("busy", "elements", "clock", "generate", "golden", "quantizers", "packed")
 
 #: Benches and columns that the README quotes.
 _QUOTED = {"clock": ("board", "clock MHz", "floor MHz", "used"),
@@ -43,23 +43,23 @@ def main(names):
         bench = importlib.import_module(f"bench_{name}")
         start = time.monotonic()
         rows = bench.rows()
-        sections[name] = bench.TITLE, rows
-        print(_section(bench.TITLE, rows))
+        sections[name] = bench.TITLE, rows, getattr(bench, "NOTE", "")
+        print(_section(*sections[name]))
         print(f"({time.monotonic() - start:.0f} s)\n", flush=True)
     if not names:
         _write(sections)
     return 0
 
 
-def _section(title, rows, columns=None, level="##"):
-    """A table in Markdown, of all columns or of some."""
+def _section(title, rows, note="", columns=None, level="##"):
+    """A table in Markdown, of all columns or of some, and a note below it."""
     columns = columns or list(dict.fromkeys(column for row in rows for column in row))
     cells = [[str(row.get(column, "")) for column in columns] for row in rows]
     widths = [max(3, *map(len, column)) for column in zip(columns, *cells, strict=True)]
     rule = ["-" * width for width in widths]
     lines = ["| " + " | ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True))
              + " |" for line in [columns, rule, *cells]]
-    return "\n".join([f"{level} {title}", "", *lines, ""])
+    return "\n".join([f"{level} {title}", "", *lines, "", *([note] if note else [])])
 
 
 def _write(sections):
@@ -69,7 +69,7 @@ def _write(sections):
             f"to.\nPython {platform.python_version()}, {versions}.\n")
     text = "\n".join([head, *(_section(*section) for section in sections.values())])
     (_ROOT / "docs" / "bench.md").write_text(text)
-    quoted = "\n".join(_section(*sections[name], columns, "###")
+    quoted = "\n".join(_section(*sections[name][:2], columns=columns, level="###")
                        for name, columns in _QUOTED.items())
     readme = _ROOT / "README.md"
     before, _, rest = readme.read_text().partition("<!-- bench -->\n")
