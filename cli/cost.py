@@ -1,14 +1,37 @@
-"""Sizes and errors of a network's matrices, as JSON values."""
+"""What a network is made of and what it costs, as JSON values."""
 
+from ternloom.cli.describe import describe
 from ternloom.model.measure import (float_bits, matrices, matrix_size, network_size,
                                     relative_errors)
 
 
-__all__ = ["matrix_rows", "size_data"]
+__all__ = ["matrix_rows", "methods", "pace", "size_data"]
+
+#: Steps over which the settled pace of a step is measured.
+_STEPS = 64
+
+
+def methods(network):
+    """Weights and activations in a word or two: methods where its notes tell, else alphabets."""
+    kinds = dict.fromkeys(matrix.weight.value + (f":{matrix.planes}" if matrix.planes > 1 else "")
+                          for matrix in matrices(network).values())
+    forms = dict.fromkeys(describe(layer.state_format) for layer in network.layers)
+    notes = network.notes
+    return {"weights": notes.get("weights", ", ".join(kinds)),
+            "activations": notes.get("activations", ", ".join(forms))}
+
+
+def pace(network, spread):
+    """Cycles between steps once a long sequence is under way."""
+    from ternloom.model.timing import predict
+
+    long, short = (int(predict(network, spread, [steps]).outputs[-1])
+                   for steps in (2 * _STEPS, _STEPS))
+    return (long - short) / _STEPS
 
 
 def matrix_rows(network, reference=None):
-    """One dict a matrix: its alphabet, its bits, and its error if there is a reference.
+    """One dict a matrix: its alphabet, its bits and zeros, and its error if there is a reference.
 
     Parameters
     ----------
@@ -21,7 +44,7 @@ def matrix_rows(network, reference=None):
         size = matrix_size(matrix)
         row = {"name": name, "weights": matrix.weight.value, "planes": matrix.planes,
                "rows": matrix.rows, "columns": matrix.columns, "bits": size.weights,
-               "scale_bits": size.scales}
+               "scale_bits": size.scales, "zeros": float((matrix.codes == 0).mean())}
         yield row | ({"relative_error": errors[name]} if errors else {})
 
 

@@ -5,10 +5,9 @@ Shows the layers with their formats, the weights' memory, and, for the sizes tha
 generated: cycles are those of the timing model, which the hardware matches exactly.
 """
 
-import numpy as np
-
 from ternloom.cli import source
 from ternloom.cli.console import Outcome, facts, table
+from ternloom.cli.cost import matrix_rows, pace
 from ternloom.cli.describe import describe
 from ternloom.cli.option import add_folding, add_network, folding
 
@@ -16,10 +15,6 @@ from ternloom.cli.option import add_folding, add_network, folding
 __all__ = ["EXAMPLE", "arguments", "run"]
 
 EXAMPLE = "ternloom info digits-gru-ternary-ternary --pe 8 --simd 8"
-
-#: Steps over which the settled pace of a step is measured.
-_STEPS = 64
-
 
 def arguments(parser):
     """Add the verb's arguments."""
@@ -34,13 +29,12 @@ def run(chosen, console):
     network = source.network(chosen.network)
     spread = folding(chosen, network)
     arrays = list(_arrays(network, spread))
-    pace = _pace(network, spread)
-    matrices = list(_matrices(network))
+    matrices = list(matrix_rows(network))
     data = {"name": network.name, "inputs": network.inputs,
             "input_format": describe(network.input_format), "layers": list(_layers(network)),
             "readout": {"classes": network.readout.classes, "when": network.readout.when.value,
                         "labels": list(network.labels)},
-            "matrices": matrices, "folding": arrays, "cycles_per_step": pace,
+            "matrices": matrices, "folding": arrays, "cycles_per_step": pace(network, spread),
             "notes": dict(network.notes)}
     return Outcome(data, _tables(data))
 
@@ -75,16 +69,6 @@ def _layers(network):
                              "state": describe(layer.precision.state)}}
 
 
-def _matrices(network):
-    named = [(f"layer{index}.{part}", getattr(layer, part))
-             for index, layer in enumerate(network.layers) for part in ("input", "recurrent")]
-    for name, matrix in [*named, ("readout.weights", network.readout.weights)]:
-        bits = 2 if matrix.weight.value == "ternary" else 1
-        yield {"name": name, "weights": matrix.weight.value, "planes": matrix.planes,
-               "rows": matrix.rows, "columns": matrix.columns, "bits": bits * matrix.codes.size,
-               "zeros": float(np.mean(matrix.codes == 0))}
-
-
 def _arrays(network, spread):
     from ternloom.model.geometry import network_geometry
 
@@ -95,15 +79,6 @@ def _arrays(network, spread):
         yield {"name": name, "element": made.element.value, "pe": part.pe, "simd": part.simd,
                "chains": made.chains, "lanes": part.lanes, "busy_cycles": made.busy_cycles,
                "ideal_cycles": made.ideal_cycles}
-
-
-def _pace(network, spread):
-    """Cycles between steps once a long sequence is under way."""
-    from ternloom.model.timing import predict
-
-    long, short = (int(predict(network, spread, [steps]).outputs[-1])
-                   for steps in (2 * _STEPS, _STEPS))
-    return (long - short) / _STEPS
 
 
 def _tables(data):
