@@ -9,9 +9,12 @@ Tensors, by the names of the fields (``layer0.input.codes``, ``readout.bias``, .
 ``*.coefficients``        int32    (planes, rows)
 ``*.bias``                int32    (rows)
 ``*.recurrent_bias``      int32    (units), only in a reset-after GRU
+``embedding``             uint8    wire forms of the codes (words, inputs), one after another, the
+                                   lowest bit of the first one lowest; only if there is one
 ========================= ======== =================================================================
 
-Everything else is in the description, see :mod:`ternloom.model.store`.
+Everything else is in the description, see :mod:`ternloom.model.store`. Version 2 brought networks
+without a readout, and embeddings.
 """
 
 import typing
@@ -21,15 +24,16 @@ import numpy as np
 
 from ternloom.model.format import Fixed, Format
 from ternloom.model.network import (Cell, Layer, Matrix, Network, NetworkError, Precision, Readout,
-                                    Weight, When)
+                                    Weight, When, embedding_type)
 from ternloom.model.store import Description, convert, read, verify, write
+from ternloom.model.stream import decode
 
 
 __all__ = ["VERSION", "load", "save"]
 
 
 #: The version of the description that is written, and the newest one that is read.
-VERSION = 1
+VERSION = 2
 
 _KIND = "network"
 _CODES_LIMIT = 1 << 28
@@ -68,7 +72,8 @@ class _ReadoutSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _NetworkSpec(Description, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str
     layers: typing.Annotated[tuple[_LayerSpec, ...], msgspec.Meta(min_length=1, max_length=64)]
-    readout: _ReadoutSpec
+    readout: _ReadoutSpec | None
+    words: _Size | None = None
     labels: tuple[str, ...]
     notes: dict[str, str]
 
@@ -94,8 +99,10 @@ def save(network, path):
     readout = network.readout
     spec = _NetworkSpec(
         kind=_KIND, version=VERSION, name=network.name, layers=layers,
-        readout=_ReadoutSpec(readout.input_format, _matrix_spec(readout.weights), readout.shift,
-                             readout.logits, readout.when),
+        readout=None if readout is None else _ReadoutSpec(
+            readout.input_format, _matrix_spec(readout.weights), readout.shift, readout.logits,
+            readout.when),
+        words=None if network.embedding is None else len(network.embedding),
         labels=tuple(network.labels), notes=dict(network.notes))
     try:
         _layout(convert(_NetworkSpec, msgspec.to_builtins(spec)))
@@ -124,11 +131,11 @@ def load(path):
     try:
         layers = tuple(_layer(f"layer{index}", layer, tensors)
                        for index, layer in enumerate(spec.layers))
-        readout = Readout(spec.readout.input_format,
-                          _matrix("readout.weights", spec.readout.weights, tensors),
-                          tensors["readout.bias"], spec.readout.shift, spec.readout.logits,
-                          spec.readout.when)
-        network = Network(spec.name, layers, readout, spec.labels, spec.notes)
+        readout = None if spec.readout is None else Readout(
+            spec.readout.input_format, _matrix("readout.weights", spec.readout.weights, tensors),
+            tensors["readout.bias"], spec.readout.shift, spec.readout.logits, spec.readout.when)
+        embedding = None if spec.words is None else _unpack_embedding(spec, tensors["embedding"])
+        network = Network(spec.name, layers, readout, spec.labels, spec.notes, embedding)
     except NetworkError as failure:
         raise NetworkError(f"network file {path} is not sound: {failure}") from None
     verify(path, spec, tensors, NetworkError)
@@ -148,12 +155,15 @@ def _tensors(network):
         tensors[f"layer{index}.bias"] = layer.bias
         if layer.recurrent_bias is not None:
             tensors[f"layer{index}.recurrent_bias"] = layer.recurrent_bias
-    matrices["readout.weights"] = network.readout.weights
-    tensors["readout.bias"] = network.readout.bias
+    if network.readout is not None:
+        matrices["readout.weights"] = network.readout.weights
+        tensors["readout.bias"] = network.readout.bias
     for name, matrix in matrices.items():
         tensors[f"{name}.coefficients"] = matrix.coefficients
     tensors = {name: np.ascontiguousarray(tensor, dtype=np.int32)
                for name, tensor in tensors.items()}
+    if network.embedding is not None:
+        tensors["embedding"] = _pack_embedding(network.input_format, network.embedding)
     return tensors | {f"{name}.codes": _pack(matrix) for name, matrix in matrices.items()}
 
 
@@ -172,14 +182,20 @@ def _layout(spec):
         shapes[f"layer{index}.bias"] = "int32", (len(layer.cell.gates) * layer.units,)
         if layer.cell is Cell.GRU_RESET_AFTER:
             shapes[f"layer{index}.recurrent_bias"] = "int32", (layer.units,)
-    matrices["readout.weights"] = spec.readout.weights
-    shapes["readout.bias"] = "int32", (spec.readout.weights.rows,)
+    if spec.readout is not None:
+        matrices["readout.weights"] = spec.readout.weights
+        shapes["readout.bias"] = "int32", (spec.readout.weights.rows,)
     for name, matrix in matrices.items():
         count = matrix.planes * matrix.rows * matrix.columns
         if count > _CODES_LIMIT:
             raise ValueError(f"must have at most {_CODES_LIMIT} codes in {name}, not {count}")
         shapes[f"{name}.codes"] = "uint8", (_packed_size(matrix),)
         shapes[f"{name}.coefficients"] = "int32", (matrix.planes, matrix.rows)
+    if spec.words is not None:
+        first, count = spec.layers[0], spec.words * spec.layers[0].input.columns
+        if count > _CODES_LIMIT:
+            raise ValueError(f"must have at most {_CODES_LIMIT} codes in embedding, not {count}")
+        shapes["embedding"] = "uint8", (-(-count * first.input_format.width // 8),)
     return shapes
 
 
@@ -193,6 +209,24 @@ def _layer(name, spec, tensors):
 def _matrix(name, spec, tensors):
     return Matrix(spec.weight, _unpack(f"{name}.codes", spec, tensors[f"{name}.codes"]),
                   tensors[f"{name}.coefficients"])
+
+
+def _pack_embedding(form, codes):
+    """Codes of an embedding as bytes."""
+    bits = form.bits(codes.astype(np.int32)).reshape(-1, 1)
+    return np.packbits((bits >> np.arange(form.width)) & 1, bitorder="little")
+
+
+def _unpack_embedding(spec, packed):
+    """Codes (words, inputs) of bytes, or ``NetworkError`` on bits beyond the last."""
+    form, columns = spec.layers[0].input_format, spec.layers[0].input.columns
+    digits = np.unpackbits(packed, bitorder="little")
+    count = spec.words * columns * form.width
+    if digits[count:].any():
+        raise NetworkError(f"embedding must end in zero bits after its {count}")
+    places = 1 << np.arange(form.width, dtype=np.int32)
+    bits = digits[:count].reshape(-1, form.width) @ places
+    return decode(form, bits).astype(embedding_type(form)).reshape(spec.words, columns)
 
 
 def _pack(matrix):

@@ -12,7 +12,7 @@ from ternloom.model.rounding import Rounding
 
 
 __all__ = ["Cell", "Layer", "Matrix", "Network", "NetworkError", "Precision", "Readout", "When",
-           "Weight"]
+           "Weight", "embedding_type"]
 
 
 class NetworkError(ValueError):
@@ -328,6 +328,21 @@ class Readout:
             raise NetworkError(f"{name}.logits must be signed")
 
 
+def embedding_type(kind):
+    """Type of an embedding's codes: int8 if it holds all of the input format's, else int16.
+
+    Raises
+    ------
+    NetworkError
+        A format whose codes do not fit 16 bits.
+    """
+    codes = (kind.low, kind.high) if isinstance(kind, Fixed) else kind.levels
+    for dtype in (np.int8, np.int16):
+        if np.iinfo(dtype).min <= min(codes) and max(codes) <= np.iinfo(dtype).max:
+            return dtype
+    raise NetworkError(f"embedding must have an input format whose codes fit 16 bits, not {kind!r}")
+
+
 @dataclasses.dataclass(frozen=True)
 class Network:
     """Stacked recurrent layers and a readout, frozen to integers.
@@ -343,9 +358,9 @@ class Network:
         Names of the readout's classes, or of the embedding's words without a readout; or empty.
     notes : dict of str to str
         Where the network comes from: recipe, data, accuracy as trained. Never read by the model.
-    embedding : int8 or int16 array (words, inputs) or None
-        Input codes of each word of a language network. Software on the host looks them up; they are
-        no part of the hardware.
+    embedding : array (words, inputs) or None
+        Input codes of each word of a language network, of ``embedding_type(input_format)``.
+        Software on the host looks them up; they are no part of the hardware.
     """
 
     name: str
@@ -377,9 +392,10 @@ class Network:
         shape, kind = self.embedding.shape, self.input_format
         if len(shape) != 2 or not shape[0] or shape[1] != self.inputs:
             raise NetworkError(f"embedding must have the shape (words, {self.inputs}), not {shape}")
-        if self.embedding.dtype not in (np.int8, np.int16) or kind.width > 16:
-            raise NetworkError(f"embedding must hold int8 or int16 codes of an input format of at "
-                               f"most 16 bits, not {self.embedding.dtype} of {kind.width}")
+        dtype = embedding_type(kind)
+        if self.embedding.dtype != dtype:
+            raise NetworkError(f"embedding must be of {np.dtype(dtype)}, which holds the codes of "
+                               f"{kind!r}, not of {self.embedding.dtype}")
         if not kind.contains(self.embedding):
             word = next(word for word, codes in enumerate(self.embedding)
                         if not kind.contains(codes))

@@ -1,5 +1,6 @@
 """The network file: round trips, and a clear line for each thing that can be wrong with one."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -11,8 +12,8 @@ import safetensors.numpy
 
 from ternloom.model import dataset
 from ternloom.model.file import load, save
-from ternloom.model.format import Fixed, Planes, Ternary
-from ternloom.model.network import Cell, Network, NetworkError, Weight
+from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.model.network import Cell, Network, NetworkError, Weight, embedding_type
 from ternloom.model.random import random_network
 
 
@@ -23,7 +24,10 @@ def arrays(network):
         found += [layer.input.codes, layer.input.coefficients, layer.recurrent.codes,
                   layer.recurrent.coefficients, layer.bias]
         found += [] if layer.recurrent_bias is None else [layer.recurrent_bias]
+    found += [] if network.embedding is None else [network.embedding]
     readout = network.readout
+    if readout is None:
+        return found
     return [*found, readout.weights.codes, readout.weights.coefficients, readout.bias]
 
 
@@ -32,8 +36,9 @@ def values(network):
     layers = [(layer.cell, layer.units, layer.input_format, layer.state_format, layer.precision,
                layer.input.weight, layer.recurrent.weight, layer.shift) for layer in network.layers]
     readout = network.readout
-    return (network.name, layers, readout.input_format, readout.weights.weight, readout.shift,
-            readout.logits, readout.when, network.labels, network.notes)
+    spoken = None if readout is None else (readout.input_format, readout.weights.weight,
+                                           readout.shift, readout.logits, readout.when)
+    return network.name, layers, spoken, network.labels, network.notes
 
 
 def same(one, other):
@@ -110,6 +115,45 @@ def test_size(path):
         assert tensors["layer0.input.codes"].nbytes == 4 * 50 * 50 * bits / 8
 
 
+@pytest.mark.parametrize("kind", [
+    Binary(), Ternary(), Planes((5, 2), 3), Planes((4, 2, 1), 3), Fixed(8, 5), Fixed(5, 2),
+    Fixed(16, 9), Fixed(8, 0, signed=False)])
+def test_embedding(kind, path):
+    """Every code of a format, in numbers that do and don't fill the last byte."""
+    codes = (np.arange(kind.low, kind.high + 1) if isinstance(kind, Fixed)
+             else np.array(kind.levels))
+    for inputs in (1, 3, 8):
+        drawn = random_network(inputs, layers=1, units=3, inputs=inputs, input_format=kind,
+                               readout=False)
+        embedding = np.resize(codes, (max(5, -(-len(codes) // inputs)), inputs))
+        network = dataclasses.replace(drawn, embedding=embedding.astype(embedding_type(kind)))
+        save(network, path)
+        assert same(load(path), network)
+        assert parts(path)[1]["embedding"].nbytes == -(-embedding.size * kind.width // 8)
+
+
+def test_unsound_embedding(path):
+    drawn = random_network(1, layers=1, units=3, inputs=3, input_format=Ternary(), readout=False)
+    save(dataclasses.replace(drawn, embedding=np.ones((5, 3), dtype=np.int8)), path)
+    document, tensors = parts(path)
+    for place, flipped, message in (
+            (0, 0b11, "is not sound: embedding must hold codes of Ternary(threshold=1, "
+                      "threshold_frac=1), not what word 0 has"),
+            (3, 0x40, "is not sound: embedding must end in zero bits after its 30")):
+        packed = tensors["embedding"].copy()
+        packed[place] ^= flipped
+        forge(path, document, tensors | {"embedding": packed})
+        assert refusal(path) == message
+
+
+def test_no_readout(path):
+    drawn = random_network(1, layers=2, readout=False)
+    save(drawn, path)
+    assert same(load(path), drawn)
+    assert load(path).readout is None
+    assert "readout.bias" not in parts(path)[1]
+
+
 def test_overwriting(path, small):
     other = random_network(4)
     save(other, path)
@@ -174,7 +218,7 @@ def test_data_file(path):
 
 
 @pytest.mark.parametrize("version, message", [
-    (2, "was written by a newer Ternloom: version 2, this one reads 1"),
+    (3, "was written by a newer Ternloom: version 3, this one reads 2"),
     (0, "must have a version from 1, not 0"),
 ])
 def test_version(path, small, version, message):
@@ -212,7 +256,7 @@ def changed(document, place, value):
 
 @pytest.mark.parametrize("place, value, message", [
     ("colour", 1, "unknown field 'colour', the known ones are kind, version, digest, name, layers, "
-                  "readout, labels, notes"),
+                  "readout, words, labels, notes"),
     ("layers.0.input.stride", 1, "unknown field 'stride' of layers[0].input, the known ones are "
                                  "weight, planes, rows, columns"),
     ("layers.0.state_format.width", 2, "unknown field 'width' of layers[0].state_format, the known "
@@ -347,8 +391,12 @@ def test_damage(path, small, seed):
 
 
 def test_older_description(path, small):
-    """A file from before the sloping factor: its digest is that of what it says."""
+    """A file of version 1, from before embeddings and the sloping factor: its digest is that of
+    what it says.
+    """
     document, tensors = parts(path)
+    del document["words"]
+    document["version"] = 1
     for name in ("slope", "slope_frac"):
         del document["layers"][0]["precision"][name]
     digest = hashlib.sha256(msgspec.json.encode(document | {"digest": ""}))

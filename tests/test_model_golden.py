@@ -9,7 +9,7 @@ import pytest
 from ternloom.model.bounds import bounds
 from ternloom.model import online
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
-from ternloom.model.golden import run
+from ternloom.model.golden import Session, run
 from ternloom.model.network import Cell, Network, NetworkError, Precision, Weight, When
 from ternloom.model.random import random_network, random_sequences
 from ternloom.model.rounding import Rounding
@@ -319,6 +319,30 @@ def test_trace_off():
     assert plain.trace == {}
     for one, other in zip(plain.logits, traced.logits, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_session(seed):
+    """Pieces of any length give what the whole sequences do, each step of the trace too."""
+    network = random_network(seed, readout=seed % 3 != 0, when=When.EVERY)
+    sequences = random_sequences(seed, network, 3, (6, 12))
+    whole = run(network, sequences, trace=True)
+    rng, session = np.random.default_rng(seed), Session(network, 3)
+    cuts = [np.sort(rng.integers(1, len(each), 2)).tolist() for each in sequences]
+    cuts = [[0, first, max(second, first + 1), len(each) + 1]
+            for (first, second), each in zip(cuts, sequences, strict=True)]
+    padded = [np.concatenate([each, each[:1]]) for each in sequences]
+    pieces = [session.run([each[cut[part]:cut[part + 1]] for each, cut
+                           in zip(padded, cuts, strict=True)], trace=True) for part in range(3)]
+    for name, expected in whole.trace.items():
+        for index, values in enumerate(expected):
+            joined = np.concatenate([piece.trace[name][index] for piece in pieces])
+            np.testing.assert_array_equal(joined[:len(values)], values)
+    field = "codes" if network.readout is None else "logits"
+    for index, values in enumerate(getattr(whole, field)):
+        joined = np.concatenate([getattr(piece, field)[index] for piece in pieces])
+        np.testing.assert_array_equal(joined[:len(values)], values)
+    assert (whole.codes is None) == (whole.logits is not None)
 
 
 def test_no_sequences():

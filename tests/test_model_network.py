@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ternloom.model.format import Binary, Fixed, Ternary
-from ternloom.model.network import Cell, Matrix, Network, NetworkError, Precision, Weight
+from ternloom.model.network import (Cell, Matrix, Network, NetworkError, Precision, Weight,
+                                    embedding_type)
 from ternloom.model.random import random_network
 from ternloom.model.rounding import Rounding
 
@@ -36,6 +37,64 @@ def test_shapes():
     assert (layer.inputs, layer.units, layer.rows) == (4, 4, 12)
     assert (layer.input.planes, layer.input.rows, layer.input.columns) == (1, 12, 4)
     assert (NETWORK.readout.inputs, NETWORK.readout.classes) == (4, 2)
+
+
+def test_no_readout():
+    bare = dataclasses.replace(NETWORK, readout=None)
+    assert (bare.readout, bare.inputs) == (None, 3)
+
+
+def with_embedding(embedding, form=Ternary(), **fields):
+    """A network without a readout on inputs of a format."""
+    network = random_network(1, layers=1, units=4, inputs=3, input_format=form, readout=False)
+    return dataclasses.replace(network, name="x", embedding=embedding, **fields)
+
+
+def test_embedding():
+    codes = np.array([[1, 0, -1], [0, 0, 1]], dtype=np.int8)
+    network = with_embedding(codes, labels=("the", "cat"))
+    found = network.embed([1, 0, 1])
+    np.testing.assert_array_equal(found, codes[[1, 0, 1]])
+    assert found.dtype == np.int64
+
+
+@pytest.mark.parametrize("form, dtype", [
+    (Binary(), np.int8), (Fixed(8, 2), np.int8), (Fixed(7, 2, signed=False), np.int8),
+    (Fixed(8, 2, signed=False), np.int16), (Fixed(16, 2), np.int16)])
+def test_embedding_type(form, dtype):
+    assert embedding_type(form) is dtype
+
+
+@pytest.mark.parametrize("make, message", [
+    (lambda: with_embedding(np.ones((2, 4), dtype=np.int8)),
+     r"^embedding must have the shape \(words, 3\), not \(2, 4\)$"),
+    (lambda: with_embedding(np.ones((0, 3), dtype=np.int8)),
+     r"^embedding must have the shape \(words, 3\), not \(0, 3\)$"),
+    (lambda: with_embedding(np.ones((2, 3), dtype=np.int16)),
+     r"^embedding must be of int8, which holds the codes of Ternary\(.*\), not of int16$"),
+    (lambda: with_embedding(np.array([[0, 0, 1], [0, 2, 0]], dtype=np.int8)),
+     r"^embedding must hold codes of Ternary\(.*\), not what word 1 has$"),
+    (lambda: with_embedding(np.ones((2, 3), dtype=np.int16), Fixed(16, 0, signed=False)),
+     r"^embedding must have an input format whose codes fit 16 bits, not Fixed\(width=16, .*\)$"),
+    (lambda: with_embedding(np.ones((2, 3), dtype=np.int8), labels=("a",)),
+     "^labels must be 2, one a word, not 1$"),
+    (lambda: with_embedding(None, labels=("a",)), "^labels must be 0, one a word, not 1$"),
+])
+def test_embedding_errors(make, message):
+    with pytest.raises(NetworkError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("tokens, message", [
+    ([0, 2], "^Words must be from 0 to 1, not 2$"), ([-1], "^Words must be from 0 to 1, not -1$")])
+def test_unknown_words(tokens, message):
+    with pytest.raises(ValueError, match=message):
+        with_embedding(np.ones((2, 3), dtype=np.int8)).embed(tokens)
+
+
+def test_no_embedding():
+    with pytest.raises(ValueError, match="^Network x must have an embedding to read words$"):
+        with_embedding(None).embed([0])
 
 
 def test_gates():

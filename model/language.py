@@ -1,0 +1,104 @@
+"""How well a network predicts a text, word by word, on the golden model."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from ternloom.model.golden import Session
+from ternloom.model.network import NetworkError, When
+
+
+__all__ = ["Prediction", "check", "predict"]
+
+
+#: Steps whose logits are in memory at a time.
+_CHUNK = 512
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """What the words of a text cost a network that predicts each from all before it.
+
+    Parameters
+    ----------
+    words : int
+        Predicted: all but the first.
+    nats : float
+        Sum of the words' negative logarithmic probabilities.
+    right : int
+        Words that were the likeliest.
+    """
+
+    words: int
+    nats: float
+    right: int
+
+    @property
+    def perplexity(self):
+        """Perplexity per word: the exponential of the mean."""
+        return math.exp(self.nats / self.words)
+
+
+def check(network):
+    """Raise ``NetworkError`` unless the network predicts words at every step.
+
+    Parameters
+    ----------
+    network : Network
+    """
+    words = None if network.embedding is None else len(network.embedding)
+    readout = network.readout
+    if words is None or readout is None or readout.when is not When.EVERY \
+            or readout.classes != words:
+        raise NetworkError(f"network {network.name} must have an embedding, and a readout of every "
+                           "step with a class for each of its words, to predict a text")
+
+
+def predict(network, tokens, progress=None):
+    """Predict every word of a text but the first, with the state carried from its start to its end.
+
+    Logits are the exact integers of the golden model; their softmax, the only part that is not
+    hardware's, is computed in double precision.
+
+    Parameters
+    ----------
+    network : Network
+    tokens : int array (tokens,)
+        Indices into the vocabulary.
+    progress : callable, optional
+        Called with words done and words in all.
+
+    Returns
+    -------
+    Prediction
+
+    Raises
+    ------
+    NetworkError
+        A network that does not predict words at every step.
+    ValueError
+        A text of less than two tokens, or a token that the vocabulary does not have.
+    """
+    check(network)
+    tokens = np.asarray(tokens)
+    if len(tokens) < 2:
+        raise ValueError(f"Text must have at least two tokens, not {len(tokens)}")
+    session, unit = Session(network), 2.0**-network.readout.logits.frac
+    total, nats, right = len(tokens) - 1, 0.0, 0
+    for start in range(0, total, _CHUNK):
+        stop = min(start + _CHUNK, total)
+        result = session.run([network.embed(tokens[start:stop])])
+        logits, targets = result.logits[0], tokens[start + 1:stop + 1]
+        nats += _surprise(logits, unit, targets)
+        right += int(np.count_nonzero(result.winners[0] == targets))
+        if progress is not None:
+            progress(stop, total)
+    return Prediction(total, nats, right)
+
+
+def _surprise(logits, unit, targets):
+    """Negative logarithmic probability of the targets, summed, of logits (steps, words)."""
+    scaled = (logits - logits.max(axis=1, keepdims=True)) * unit
+    chosen = scaled[np.arange(len(targets)), targets]
+    return float((np.log(np.exp(scaled, out=scaled).sum(axis=1)) - chosen).sum())
