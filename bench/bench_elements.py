@@ -11,7 +11,9 @@ from amaranth.back import verilog
 from ternloom.boards import synthesis
 from ternloom.boards.family import FAMILIES
 from ternloom.boards.tool import NEXTPNR_ECP5, NEXTPNR_ICE40, YOSYS
-from ternloom.hw.element import GatedPopcount, ShiftAdd, XnorPopcount
+from ternloom.model.network import Weight
+from ternloom.hw.adder import ShiftAdd
+from ternloom.hw.element import GatedPopcount, XnorPopcount
 
 
 __all__ = ["TITLE", "clock", "netlist", "rows", "tables"]
@@ -26,7 +28,8 @@ _ELEMENTS = (
      dict.fromkeys(("ice40", "ecp5"), "BISMO: 2.7 of six inputs, all included")),
     ("ternary x ternary", lambda simd: GatedPopcount(simd, weight_bits=2, activation_bits=2), 5.2,
      {"ice40": "5.7", "ecp5": "5.9"}, dict.fromkeys(("ice40", "ecp5"), "")),
-    ("ternary x 8 bit", lambda simd: ShiftAdd(simd, weight_bits=2, activation_width=8), 28.0,
+    ("ternary x 8 bit",
+     lambda simd: ShiftAdd(simd, weight=Weight.TERNARY, activation_width=8), 28.0,
      {"ice40": "26", "ecp5": "36"},
      {"ice40": "ternfpga, 8 lanes: 44.4", "ecp5": "ternfpga, 8 lanes: 39.9"}),
 )

@@ -22,6 +22,9 @@ class Control(data.Struct):
         Start a sum from zero.
     shift : 1
         A next bit plane starts: double the sum first.
+    aside : 1
+        A next activation plane starts, the highest is first: put the sum aside and start from
+        zero.
     last : 1
         The sum is complete and leaves.
     """
@@ -29,6 +32,7 @@ class Control(data.Struct):
     valid: 1
     first: 1
     shift: 1
+    aside: 1
     last: 1
 
 
@@ -54,7 +58,7 @@ class ProcessingElement(wiring.Component):
     Members
     -------
     i_activation, o_activation
-        Activation word: ``activation_planes`` planes of ``simd`` lanes.
+        Activation word: ``planes_at_once`` planes of ``simd`` lanes.
     i_address, o_address
         ROM address, two cycles ahead of its activation word.
     i_control, o_control : Control
@@ -70,7 +74,7 @@ class ProcessingElement(wiring.Component):
         self._geometry = geometry
         self._rom      = rom
         self._shape    = shape
-        activation_bits = geometry.simd * geometry.activation_bits * geometry.activation_planes
+        activation_bits = geometry.simd * geometry.activation_bits * geometry.planes_at_once
         address = range(max(len(rom), 2))
         drain   = drain_layout(shape, geometry.activation_planes)
         super().__init__({
@@ -106,27 +110,52 @@ class ProcessingElement(wiring.Component):
             leaving.valid.eq(self.i_drain.valid | (control.valid & control.last)),
             self.o_drain.eq(leaving),
         ]
-        for plane in range(geometry.activation_planes):
+        sums = []
+        for plane in range(geometry.planes_at_once):
             m.submodules[f"element{plane}"] = element = make_element(geometry)
             m.d.comb += [
                 element.weights.eq(weights),
                 element.activations.eq(self.o_activation[plane * lanes:(plane + 1) * lanes]),
             ]
-            total   = Signal(self._shape, name=f"sum{plane}")
-            carried = Signal(self._shape, name=f"carried{plane}")
-            updated = Signal(self._shape, name=f"updated{plane}")
-            doubled = Mux(control.shift, total << 1, total)
-            serial  = any(block.serial > 1 for block in geometry.blocks)
-            m.d.comb += [
-                carried.eq(Mux(control.first, 0, doubled if serial else total)),
-                updated.eq(carried + element.o),
-            ]
-            with m.If(control.valid):
-                m.d.sync += total.eq(updated)
-                with m.If(control.last):
-                    m.d.sync += leaving.raw[plane].eq(updated)
+            sums.append(self._accumulate(m, plane, element.o))
+        if geometry.in_turn:
+            sums = self._put_aside(m, *sums[0])
+        else:
+            sums = [updated for _, updated in sums]
+        with m.If(control.valid & control.last):
+            m.d.sync += [raw.eq(value) for raw, value in zip(leaving.raw, sums, strict=True)]
 
         return m
+
+    def _accumulate(self, m, plane, value):
+        """Add a word's sum to what there is; returns the sum before and after."""
+        control = self.o_control
+        serial  = any(block.serial > 1 for block in self._geometry.blocks)
+        total   = Signal(self._shape, name=f"sum{plane}")
+        carried = Signal(self._shape, name=f"carried{plane}")
+        updated = Signal(self._shape, name=f"updated{plane}")
+        doubled = Mux(control.shift, total << 1, total)
+        fresh   = control.first | control.aside if self._geometry.in_turn else control.first
+        m.d.comb += [
+            carried.eq(Mux(fresh, 0, doubled if serial else total)),
+            updated.eq(carried + value),
+        ]
+        with m.If(control.valid):
+            m.d.sync += total.eq(updated)
+        return total, updated
+
+    def _put_aside(self, m, total, updated):
+        """Sums of the activation planes that were fed in turn, as of the last word."""
+        control, planes = self.o_control, self._geometry.activation_planes
+        aside = [Signal(self._shape, name=f"aside{plane}") for plane in range(1, planes)]
+        moved = [total, *aside[:-1]]
+        with m.If(control.valid & control.aside):
+            m.d.sync += [held.eq(before) for held, before in zip(aside, moved, strict=True)]
+        if any(block.turns > 1 and block.words == 1 for block in self._geometry.blocks):
+            # The last plane starts with the last word.
+            aside = [Mux(control.aside, before, held)
+                     for held, before in zip(aside, moved, strict=True)]
+        return [updated, *aside]
 
 
 class Chain(wiring.Component):
@@ -152,7 +181,7 @@ class Chain(wiring.Component):
         self._geometry = geometry
         self._roms     = roms
         self._shape    = shape
-        activation_bits = geometry.simd * geometry.activation_bits * geometry.activation_planes
+        activation_bits = geometry.simd * geometry.activation_bits * geometry.planes_at_once
         super().__init__({
             "i_activation": In(activation_bits),
             "i_address":    In(range(max(len(roms[0]), 2))),

@@ -3,10 +3,14 @@
 Every element has one interface. ``weights`` and ``activations`` hold lane i at bits
 ``[i * bits, (i + 1) * bits)``, and ``latency`` cycles after them ``o`` holds an integer with
 
-    sum over lanes of weight * activation = gain * o + offset.
+    sum over lanes of weight * activation = gain * o + offset(weights).
 
-**Latency** is ``stages``, by default ``ceil(log2(simd) / depth)`` with ``depth`` 3 for the counting
-elements and 2 for ``ShiftAdd``, whose adders are wider.
+Weights are known when a core is generated, so an offset that depends on them costs nothing.
+
+**Latency** is ``stages``, by default :func:`ternloom.model.schedule.element_stages`: one for each
+three levels of a tree that counts, and for two of one that adds, whose adders are wider.
+
+The elements here count; those that add are in :mod:`ternloom.hw.adder`.
 """
 
 import functools
@@ -17,29 +21,30 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ternloom.hw.compressor import Netlist, plan
+from ternloom.hw.wire import encode, gain, lacks
+from ternloom.model.geometry import Element
+from ternloom.model.network import Weight
+from ternloom.model.schedule import element_levels, element_stages
 
 
-__all__ = ["GatedPopcount", "ShiftAdd", "XnorPopcount", "default_stages"]
+__all__ = ["GatedPopcount", "QuaternaryPopcount", "WordElement", "XnorPopcount"]
 
 
-def default_stages(simd, depth):
-    """Register stages of ``simd`` lanes, ``depth`` levels of the tree apart, rounded up."""
-    return -(-(simd - 1).bit_length() // depth)
+class WordElement(wiring.Component):
+    """What all elements share: ports, parameters and their checks.
 
+    Subclasses say which ``kind`` they are.
+    """
 
-class _Element(wiring.Component):
-    """What all elements share: ports, parameters and their checks."""
-
-    #: Levels of the tree between registers.
-    depth = 3
-
-    def __init__(self, simd, *, weight_bits, activation_bits, low, high, stages):
+    def __init__(self, simd, *, weight, weight_bits, activation_bits, low, high, stages):
         self._simd = simd
+        self._weight = weight
         self._weight_bits = weight_bits
         self._activation_bits = activation_bits
         self._low = low
         self._high = high
-        self._stages = (default_stages(simd, self.depth) if stages is None
+        self._levels = element_levels(self.kind, weight, weight_bits, simd)
+        self._stages = (element_stages(self.kind, weight, weight_bits, simd) if stages is None
                         else operator.index(stages))
         if self._stages < 0:
             raise ValueError(f"Register stages must be a non-negative integer, not {stages!r}")
@@ -61,8 +66,13 @@ class _Element(wiring.Component):
         return self._simd
 
     @property
+    def weight(self):
+        """Alphabet of the weights on the wire; binary for planes."""
+        return self._weight
+
+    @property
     def weight_bits(self):
-        """Bits of a weight code."""
+        """Bits of a weight on the wire."""
         return self._weight_bits
 
     @property
@@ -90,25 +100,48 @@ class _Element(wiring.Component):
         """Cycles from a word of weights and activations to its ``o``."""
         return self._stages
 
+    @property
+    def gain(self):
+        """What ``o`` is multiplied with."""
+        return gain(self.kind, self.activation_bits)
+
+    def offset(self, weights):
+        """Sum of products at ``o = 0`` for words of weight values, (..., simd) to (...)."""
+        return lacks(self.kind, self.weight, self.weight_bits, weights).sum(axis=-1)
+
     def reference(self, weights, activations):
-        """``o`` for integer codes, one a lane."""
+        """``o`` for a word of weight values and one of activations."""
         total = sum(int(w) * int(a) for w, a in zip(weights, activations, strict=True))
-        return (total - self.offset) // self.gain
+        return (total - int(self.offset(weights))) // self.gain
+
+    def wire(self, weights):
+        """Weight values as the lanes hold them."""
+        return encode(self.weight, self.weight_bits, weights)
 
     def _lane(self, lane):
         return (self.weights.word_select(lane, self.weight_bits),
                 self.activations.word_select(lane, self.activation_bits))
 
 
-class _Popcount(_Element):
+class _Popcount(WordElement):
     """A count of units, each a bit that a lane gives."""
+
+    @property
+    def _counted(self):
+        """Units of one count."""
+        return self.high
+
+    @property
+    def _count_stages(self):
+        """Registers within a count."""
+        return self.stages
 
     def _phase(self, width):
         """Registers before a node of ``width`` result bits: none up to four, then in even parts."""
-        last = self._high.bit_length()
-        if self.stages < 2 or width <= 4:
+        last = self._counted.bit_length()
+        if self._count_stages < 2 or width <= 4:
             return 0
-        return 1 + (width - 5) * (self.stages - 1) // (last - 4)
+        return 1 + (width - 5) * (self._count_stages - 1) // (last - 4)
 
     def _count(self, netlist, units, lanes):
         """Bits of the count of ``units`` and their phase; takes what it needs from ``lanes``."""
@@ -131,18 +164,22 @@ class _Popcount(_Element):
     def elaborate(self, platform):
         m = Module()
         netlist = Netlist(m)
-        bits, phase = self._count(netlist, self.high, _Lanes(self))
-        total = netlist.node(Cat(bits), len(bits))
-        m.d.comb += self.o.eq(netlist.delay(total, self.stages - phase))
+        m.d.comb += self.o.eq(self._total(netlist, self._units))
 
         return m
+
+    def _total(self, netlist, units):
+        """Count of the units that the function ``units`` gives for each lane, after registers."""
+        bits, phase = self._count(netlist, self._counted, _Lanes(units))
+        total = netlist.node(Cat(bits), len(bits))
+        return netlist.delay(total, self._count_stages - phase)
 
 
 class _Lanes:
     """Hands out lanes whole, or one unit at a time."""
 
-    def __init__(self, element):
-        self._element = element
+    def __init__(self, source):
+        self._source = source
         self._next = 0
         self._units = []
 
@@ -154,7 +191,7 @@ class _Lanes:
     def unit(self):
         """Expression of the next unit."""
         if not self._units:
-            self._units = self._element._units(*self.take(1))
+            self._units = self._source(*self.take(1))
         return self._units.pop(0)
 
 
@@ -166,7 +203,7 @@ class XnorPopcount(_Popcount):
     simd : int
         Lanes, 1 to 256.
     stages : int or None
-        Register stages, by default ``default_stages(simd, depth)``.
+        Register stages, by default ``ceil(log2(simd) / 3)``.
 
     Members
     -------
@@ -181,17 +218,13 @@ class XnorPopcount(_Popcount):
         If a parameter is out of its range.
     """
 
-    gain = 2
+    kind = Element.XNOR_POPCOUNT
     _gated = False
 
     def __init__(self, simd, *, stages=None):
         simd = self._check_simd(simd)
-        super().__init__(simd, weight_bits=1, activation_bits=1, low=0, high=simd, stages=stages)
-
-    @property
-    def offset(self):
-        """Sum of products at ``o = 0``."""
-        return -self.simd
+        super().__init__(simd, weight=Weight.BINARY, weight_bits=1, activation_bits=1, low=0,
+                         high=simd, stages=stages)
 
     def _units(self, lane):
         weight, activation = self._lane(lane)
@@ -211,7 +244,7 @@ class GatedPopcount(_Popcount):
     weight_bits, activation_bits : int
         1 for binary or 2 for ternary codes, at least one of them 2.
     stages : int or None
-        Register stages, by default ``default_stages(simd, depth)``.
+        Register stages, by default ``ceil(log2(simd) / 3)``.
 
     Members
     -------
@@ -229,7 +262,7 @@ class GatedPopcount(_Popcount):
         If a parameter is out of its range.
     """
 
-    gain = 1
+    kind = Element.GATED_POPCOUNT
     _gated = True
 
     def __init__(self, simd, *, weight_bits, activation_bits, stages=None):
@@ -237,13 +270,9 @@ class GatedPopcount(_Popcount):
         if (weight_bits, activation_bits) not in ((1, 2), (2, 1), (2, 2)):
             raise ValueError("Weight and activation bits must be 1 or 2 and not both 1, "
                              f"not {(weight_bits, activation_bits)!r}")
-        super().__init__(simd, weight_bits=weight_bits, activation_bits=activation_bits,
+        super().__init__(simd, weight=Weight.BINARY if weight_bits == 1 else Weight.TERNARY,
+                         weight_bits=weight_bits, activation_bits=activation_bits,
                          low=0, high=2 * simd, stages=stages)
-
-    @property
-    def offset(self):
-        """Sum of products at ``o = 0``."""
-        return -self.simd
 
     def _product(self, lane):
         """Expressions: whether the product is not 0, and if so whether it is -1."""
@@ -287,31 +316,27 @@ class GatedPopcount(_Popcount):
         return [low, middle, *netlist.full_add(*highs)]
 
 
-class ShiftAdd(_Element):
-    """Binary or ternary weights on fixed-point activations: ``o`` is the sum itself.
+class QuaternaryPopcount(_Popcount):
+    """Quaternary weights on binary activations: two counts, ``o = 3 * C1 + C0``.
 
-    A lane is inverted or cleared, which takes one table a bit, and the one that completes a
-    negation enters at the carry input of an adder of the tree: n lanes have n - 1 such inputs, so
-    one lane is negated in full.
+    The weight is ``(3 * b1 + b0) / 2`` of two signs, so the sum of products is
+    ``(3 * P1 + P0) / 2`` of two binary ones.
 
     Parameters
     ----------
     simd : int
         Lanes, 1 to 256.
-    weight_bits : int
-        1 for binary or 2 for ternary codes.
-    activation_width : int
-        Bits of an activation, 2 to 16, two's complement.
     stages : int or None
-        Register stages, by default ``default_stages(simd, depth)``.
+        Register stages, by default ``ceil((ceil(log2(simd)) + 2) / 3)``.
 
     Members
     -------
-    weights : In(simd * weight_bits)
-        As in ``GatedPopcount``.
-    activations : In(simd * activation_width)
-    o : Out(range(-high, high + 1)), high = simd * 2**(activation_width - 1)
-        ``stages`` cycles later.
+    weights : In(2 * simd)
+        Two bits a lane, see :mod:`ternloom.hw.wire`.
+    activations : In(simd)
+        One bit a lane, 1 is +1 and 0 is -1.
+    o : Out(range(4 * simd + 1))
+        ``sum of products = o - 2 * simd``, ``stages`` cycles later.
 
     Raises
     ------
@@ -319,65 +344,34 @@ class ShiftAdd(_Element):
         If a parameter is out of its range.
     """
 
-    gain = 1
-    offset = 0
-    depth = 2
+    kind = Element.QUATERNARY_POPCOUNT
+    _gated = False
 
-    def __init__(self, simd, *, weight_bits, activation_width, stages=None):
+    def __init__(self, simd, *, stages=None):
         simd = self._check_simd(simd)
-        if weight_bits not in (1, 2):
-            raise ValueError(f"Weight bits must be 1 or 2, not {weight_bits!r}")
-        if not 2 <= activation_width <= 16:
-            raise ValueError(f"Activation width must be from 2 to 16, not {activation_width!r}")
-        extreme = simd << (activation_width - 1)
-        super().__init__(simd, weight_bits=weight_bits, activation_bits=activation_width,
-                         low=-extreme, high=extreme, stages=stages)
+        super().__init__(simd, weight=Weight.QUATERNARY, weight_bits=2, activation_bits=1, low=0,
+                         high=4 * simd, stages=stages)
 
-    def _negative(self, lane):
-        weight, _ = self._lane(lane)
-        return weight[1] if self.weight_bits == 2 else ~weight
+    @property
+    def _counted(self):
+        return self.simd
 
-    def _gate(self, weight, value):
-        return value & weight[0].replicate(len(value)) if self.weight_bits == 2 else value
+    @property
+    def _count_stages(self):
+        return self.stages - (self.stages > 1)
 
-    def _inverted(self, lane):
-        """Activation times weight, less one where the weight is negative."""
-        weight, activation = self._lane(lane)
-        return self._gate(weight, activation ^ self._negative(lane).replicate(len(activation)))
-
-    def _negated(self, netlist, lane):
-        """Activation times weight, one bit longer: bits above the lowest one that is set invert."""
-        weight, activation = self._lane(lane)
-        # Groups of four, not a chain: this lane must not be much later than the others.
-        groups = [netlist.node(activation[start:start + 4].any())
-                  for start in range(0, self.activation_bits, 4)]
-        flips = [self._negative(lane) & Cat(groups[:index // 4],
-                                            activation[index // 4 * 4:index]).any()
-                 for index in range(self.activation_bits + 1)]
-        return self._gate(weight, Cat(activation, activation[-1]) ^ Cat(flips))
+    def _plane(self, plane, lane):
+        weights, activation = self._lane(lane)
+        return [~(weights[plane] ^ activation)]
 
     def elaborate(self, platform):
         m = Module()
         netlist = Netlist(m)
-        nodes = [netlist.node(self._negated(netlist, 0), signed(self.activation_bits + 1))]
-        nodes += [netlist.node(self._inverted(lane), signed(self.activation_bits))
-                  for lane in range(1, self.simd)]
-        carries = [netlist.node(self._negative(lane)) for lane in range(1, self.simd)]
-        levels, phase = (self.simd - 1).bit_length(), 0
-        for level in range(levels):
-            ahead = level * self.stages // levels - phase
-            phase += ahead
-            nodes = [netlist.delay(node, ahead) for node in nodes]
-            sums = [self._add(netlist, a, b, netlist.delay(carries.pop(), phase))
-                    for a, b in zip(nodes[::2], nodes[1::2], strict=False)]
-            nodes = sums + nodes[len(sums) * 2:]
-        m.d.comb += self.o.eq(netlist.delay(nodes[0], self.stages - phase))
+        low, high = (self._total(netlist, functools.partial(self._plane, plane))
+                     for plane in range(2))
+        width = len(self.o)
+        pair = netlist.node(low + high, width)
+        total = netlist.node(Cat(pair[0], pair[1:] + high), width)
+        m.d.comb += self.o.eq(netlist.delay(total, self.stages - self._count_stages))
 
         return m
-
-    @staticmethod
-    def _add(netlist, a, b, carry):
-        width = max(len(a), len(b)) + 1
-        total = netlist.node(Cat(C(1, 1), a).as_signed() + Cat(carry, b).as_signed(),
-                             signed(width + 1))
-        return total[1:].as_signed()

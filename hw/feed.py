@@ -14,9 +14,9 @@ __all__ = ["Feed"]
 class Feed(wiring.Component):
     """Combinational: a word of one source to activation planes of lanes.
 
-    Codes of the state's own kind pass as they are, plane by plane. For ``SHIFT_ADD`` a code becomes
-    its value, sign-extended. Any other source of a popcount gives one bit of each value, in offset
-    binary: a bit of a ternary lane is 0 or +1, of a binary lane -1 or +1.
+    Codes of the state's own kind pass as they are, all planes or one. For ``SHIFT_ADD`` a code
+    becomes its value, sign-extended. Any other source of another element gives one bit of each
+    value, in offset binary: a bit of a ternary lane is 0 or +1, of a binary lane -1 or +1.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class Feed(wiring.Component):
     Members
     -------
     i_word : ``simd`` codes
-    i_plane : bit plane, 0 the most significant
+    i_plane : bit plane or activation plane, 0 the highest
     o : activation word
     """
 
@@ -38,8 +38,8 @@ class Feed(wiring.Component):
         self._form     = form
         super().__init__({
             "i_word":  In(geometry.simd * form.width),
-            "i_plane": In(range(max(block.serial, 2))),
-            "o":       Out(geometry.simd * geometry.activation_bits * geometry.activation_planes),
+            "i_plane": In(range(max(block.passes, 2))),
+            "o":       Out(geometry.simd * geometry.activation_bits * geometry.planes_at_once),
         })
 
     def _value(self, code):
@@ -71,6 +71,8 @@ class Feed(wiring.Component):
             m.d.comb += self.o.eq(Cat(lanes))
         elif self._block.serial > 1:
             m.d.comb += self.o.eq(Cat(self._serial(m, code) for code in codes))
+        elif self._block.turns > 1:
+            m.d.comb += self.o.eq(Cat(code[::-1].bit_select(self.i_plane, 1) for code in codes))
         elif geometry.activation_planes > 1:
             m.d.comb += self.o.eq(Cat(code[plane] for plane in range(geometry.activation_planes)
                                       for code in codes))

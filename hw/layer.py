@@ -115,7 +115,7 @@ class Array(wiring.Component):
         geometry = self._program.geometry
         block = delayed(m, sequencer.o_block, 2)
         plane = delayed(m, sequencer.o_plane, 2)
-        activation = Signal(geometry.simd * geometry.activation_bits * geometry.activation_planes)
+        activation = Signal(geometry.simd * geometry.activation_bits * geometry.planes_at_once)
         feeds = []
         for index, form in enumerate(self._formats):
             m.submodules[f"feed{index}"] = feed = Feed(geometry, geometry.blocks[index], form)

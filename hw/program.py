@@ -11,35 +11,34 @@ import dataclasses
 import numpy as np
 from amaranth import unsigned
 
+from ternloom.hw.adder import SelectAdd, ShiftAdd
 from ternloom.hw.arith import range_shape
-from ternloom.hw.element import GatedPopcount, ShiftAdd, XnorPopcount
+from ternloom.hw.element import GatedPopcount, QuaternaryPopcount, XnorPopcount
+from ternloom.hw.wire import encode, gain, lacks
 from ternloom.model.format import Binary, Fixed, Planes
 from ternloom.model.geometry import Element, Source
-from ternloom.model.network import Cell
+from ternloom.model.network import Cell, Weight
 
 
 __all__ = ["BlockProgram", "Program", "layer_program", "make_element", "readout_program"]
 
 
-#: Gain, and offset a lane: an element's ``sum of products = gain * o + offset``.
-_CONSTANTS = {
-    Element.XNOR_POPCOUNT:  (2, -1),
-    Element.GATED_POPCOUNT: (1, -1),
-    Element.SHIFT_ADD:      (1, 0),
-}
-
-
 def make_element(geometry):
     """A fresh element of the kind, width and lanes that the geometry asks for."""
+    simd, weight, bits = geometry.simd, geometry.weight, geometry.weight_bits
     match geometry.element:
         case Element.XNOR_POPCOUNT:
-            return XnorPopcount(geometry.simd)
+            return XnorPopcount(simd)
         case Element.GATED_POPCOUNT:
-            return GatedPopcount(geometry.simd, weight_bits=geometry.weight_bits,
-                                 activation_bits=geometry.activation_bits)
+            return GatedPopcount(simd, weight_bits=bits, activation_bits=geometry.activation_bits)
+        case Element.QUATERNARY_POPCOUNT:
+            return QuaternaryPopcount(simd)
         case Element.SHIFT_ADD:
-            return ShiftAdd(geometry.simd, weight_bits=geometry.weight_bits,
+            return ShiftAdd(simd, weight=weight, weight_bits=bits,
                             activation_width=geometry.activation_bits)
+        case Element.SELECT_ADD:
+            return SelectAdd(simd, weight=weight, weight_bits=bits,
+                             activation_bits=geometry.activation_bits)
 
 
 def _zero_bits_value(form):
@@ -62,7 +61,7 @@ class BlockProgram:
     Parameters
     ----------
     words : int array (chains, dots, words, simd)
-        Weight codes, with the known codes of lanes without a column.
+        Weight values, with the known ones of lanes without a column.
     coefficients : int array (chains, dots)
         Of the raw sum of each dot.
     constants : int array (chains, rows)
@@ -128,32 +127,32 @@ class Program:
     def rom(self, chain, element):
         """Weight words of one element, in the order in which a step reads them."""
         geometry, words = self.geometry, []
-        bits = geometry.weight_bits
         for block, part in zip(geometry.blocks, self.blocks, strict=True):
             for group in range(block.groups):
                 dot = group * block.elements + block.elements - 1 - element
                 if dot < block.dots:
-                    words.extend(_pack(part.words[chain, dot], bits))
+                    words.extend(_pack(geometry, part.words[chain, dot]))
                 else:
                     words.extend([0] * block.words)
         return words
 
 
-def _pack(codes, bits):
-    """Words of lane-major weight codes as Python integers."""
-    wire = ((codes + 1) >> 1) if bits == 1 else (codes & 3)
+def _pack(geometry, values):
+    """Words of lane-major weight values as Python integers."""
+    bits = geometry.weight_bits
+    wire = encode(geometry.weight, bits, values)
     expanded = ((wire[..., None] >> np.arange(bits)) & 1).astype(np.uint8)
-    packed = np.packbits(expanded.reshape(len(codes), -1), axis=1, bitorder="little")
+    packed = np.packbits(expanded.reshape(len(values), -1), axis=1, bitorder="little")
     return [int.from_bytes(row.tobytes(), "little") for row in packed]
 
 
-def _arrange(geometry, block, codes, pad):
-    """Codes (planes, gates, total, columns) as (chains, dots, words, simd), padded."""
+def _arrange(geometry, block, values, pad):
+    """Values (planes, gates, total, columns) as (chains, dots, words, simd), padded."""
     columns = geometry.columns(block)
-    padded = np.concatenate([codes, np.full(codes.shape[:-1] + (1,), pad, codes.dtype)], axis=-1)
-    words = padded[..., columns]
-    shape = (codes.shape[0], len(block.gates), geometry.units * geometry.chains) + columns.shape
-    full = np.full(shape, pad, dtype=codes.dtype)
+    spare = np.full(values.shape[:-1] + (1,), pad, values.dtype)
+    words = np.concatenate([values, spare], axis=-1)[..., columns]
+    shape = (values.shape[0], len(block.gates), geometry.units * geometry.chains) + columns.shape
+    full = np.full(shape, pad, dtype=values.dtype)
     full[:, :, :geometry.total] = words
     full = full.reshape(shape[:2] + (geometry.units, geometry.chains) + columns.shape)
     ordered = full.transpose(3, 2, 1, 0, 4, 5)
@@ -177,11 +176,9 @@ class _Feed:
 
     def __init__(self, geometry, block, form):
         self.serial = block.serial > 1
-        self.form = form
-        self.element_gain, offset = _CONSTANTS[geometry.element]
-        self.offset = offset * geometry.simd * block.words
+        self.geometry = geometry
         one_bit = geometry.activation_bits == 1
-        self.gain = self.element_gain
+        self.gain = self.element_gain = gain(geometry.element, geometry.activation_bits)
         self.pad = _zero_bits_value(form)
         self.lane_low, self.lane_high = _value_range(form)
         if self.serial:
@@ -192,33 +189,41 @@ class _Feed:
             self.pad = -1 if one_bit else 0
         self.one_bit = one_bit
 
-    def constants(self, codes, absent):
+    def constants(self, values, absent):
         """What ``gain * raw`` lacks to the dot product, per activation plane.
 
-        codes (..., words, simd) include lanes without a column, marked by ``absent``.
+        values (..., words, simd) include lanes without a column, marked by ``absent``.
         """
-        lanes = codes.astype(np.int64)
+        lanes = values.astype(np.int64)
         total = lanes.sum(axis=(-1, -2))
         padding = (lanes * absent).sum(axis=(-1, -2)) * self.pad
-        offset = self.offset
+        offset = self._offset(lanes)
         if not self.serial:
             return offset - padding
         ones = (1 << self.width) - 1
         counted = (offset + total) / 2 if self.one_bit else offset
         return counted * ones - (total << (self.width - 1)) - padding
 
-    def raw_range(self, codes, absent):
+    def raw_range(self, values, absent):
         """Lowest and highest accumulator of each dot; (...,) each."""
-        lanes = codes.astype(np.int64) * ~absent
-        positive = (lanes > 0).sum(axis=(-1, -2))
-        negative = (lanes < 0).sum(axis=(-1, -2))
+        lanes = values.astype(np.int64)
+        present = lanes * ~absent
+        positive = np.maximum(present, 0).sum(axis=(-1, -2))
+        negative = np.minimum(present, 0).sum(axis=(-1, -2))
         low, high, pad = (self._accumulated(value)
                           for value in (self.lane_low, self.lane_high, self.pad))
         ones = (1 << self.width) - 1 if self.serial else 1
-        fixed = (codes.astype(np.int64) * absent).sum(axis=(-1, -2)) * pad - self.offset * ones
-        lowest = positive * low - negative * high + fixed
-        highest = positive * high - negative * low + fixed
+        fixed = (lanes * absent).sum(axis=(-1, -2)) * pad
+        fixed -= self._offset(lanes) * ones
+        lowest = positive * low + negative * high + fixed
+        highest = positive * high + negative * low + fixed
         return lowest // self.element_gain, highest // self.element_gain
+
+    def _offset(self, lanes):
+        """What the elements lack over all words of a dot, fed once."""
+        geometry = self.geometry
+        return lacks(geometry.element, geometry.weight, geometry.weight_bits,
+                     lanes).sum(axis=(-1, -2))
 
     def _accumulated(self, value):
         """What a lane of this value and of weight one adds, over all bit planes."""
@@ -231,10 +236,10 @@ class _Feed:
 def _block_program(geometry, block, matrix, form, mix):
     gates = len(matrix.coefficients[0]) // geometry.total
     shape = (matrix.planes, gates, geometry.total)
-    codes = matrix.codes.reshape(shape + (-1,))[:, list(block.gates)]
+    values = matrix.values.reshape(shape + (-1,))[:, list(block.gates)]
     coefficients = matrix.coefficients.astype(np.int64).reshape(shape)[:, list(block.gates)]
-    pad = 1 if geometry.weight_bits == 1 else 0
-    words = _arrange(geometry, block, codes, pad)
+    pad = 0 if geometry.weight in (Weight.TERNARY, Weight.INTEGER) else 1
+    words = _arrange(geometry, block, values, pad)
     absent = geometry.columns(block) < 0
     feed = _Feed(geometry, block, form)
     spread = _spread(geometry, coefficients)

@@ -39,7 +39,8 @@ class Sequencer(wiring.Component):
         The block that makes the next output vector is let in.
     o_address : ROM address of the word that is issued.
     o_block, o_word : index of the block, and of the word in its source.
-    o_plane : bit plane of a word that is fed serially, most significant first.
+    o_plane : bit plane of a word that is fed serially, or activation plane of one that is fed in
+        turn; 0 the highest.
     o_control : Control
     o_first, o_last : 1
         The step whose recurrent blocks run is the first, the last of its sequence; stable until
@@ -58,7 +59,7 @@ class Sequencer(wiring.Component):
             "o_address": Out(range(max(words, 2))),
             "o_block":   Out(range(max(len(self._blocks), 2))),
             "o_word":    Out(range(max(max(block.words for block in self._blocks), 2))),
-            "o_plane":   Out(range(max(max(block.serial for block in self._blocks), 2))),
+            "o_plane":   Out(range(max(max(block.passes for block in self._blocks), 2))),
             "o_control": Out(Control),
             "o_first":   Out(1),
             "o_last":    Out(1),
@@ -83,7 +84,7 @@ class Sequencer(wiring.Component):
         blocks, control = self._blocks, self.o_control
 
         running    = Signal()
-        gaps       = [b.period - b.words * b.serial for b in blocks]
+        gaps       = [b.period - b.words * b.passes for b in blocks]
         idle       = Signal(range(max(*gaps, 1) + 1))
         group      = Signal(range(max(max(b.groups for b in blocks), 2)))
         base       = Signal.like(self.o_address)
@@ -91,13 +92,15 @@ class Sequencer(wiring.Component):
         group_ends = Signal()
         block_ends = Signal()
         words  = self._constant(m, "words", [b.words - 1 for b in blocks], self.o_block)
-        planes = self._constant(m, "planes", [b.serial - 1 for b in blocks], self.o_block)
+        planes = self._constant(m, "planes", [b.passes - 1 for b in blocks], self.o_block)
+        turns  = self._constant(m, "turns", [int(b.turns > 1) for b in blocks], self.o_block)
         groups = self._constant(m, "groups", [b.groups - 1 for b in blocks], self.o_block)
         gap    = self._constant(m, "gap", gaps, self.o_block)
         m.d.comb += [
             control.valid.eq(running & (idle == 0)),
             control.first.eq((self.o_word == 0) & (self.o_plane == 0)),
             control.shift.eq(self.o_word == 0),
+            control.aside.eq((self.o_word == 0) & (self.o_plane != 0) & turns),
             last_word.eq(self.o_word == words),
             control.last.eq(last_word & (self.o_plane == planes)),
             group_ends.eq(control.valid & control.last),

@@ -10,8 +10,9 @@ import math
 
 import numpy as np
 
+from ternloom.model.bounds import signed_width
 from ternloom.model.format import Binary, Fixed, Planes, Ternary, value_width
-from ternloom.model.network import Cell, Weight
+from ternloom.model.network import Cell, NetworkError, Weight
 
 
 __all__ = ["Block", "Element", "Geometry", "Source", "layer_geometry", "network_geometry",
@@ -21,9 +22,16 @@ __all__ = ["Block", "Element", "Geometry", "Source", "layer_geometry", "network_
 class Element(enum.Enum):
     """Lane arithmetic of an array, chosen by the formats of weights and state."""
 
-    XNOR_POPCOUNT  = "xnor-popcount"
-    GATED_POPCOUNT = "gated-popcount"
-    SHIFT_ADD      = "shift-add"
+    #: Binary weights, lanes of one bit.
+    XNOR_POPCOUNT       = "xnor-popcount"
+    #: Binary or ternary weights, lanes of one or two bits, not both binary.
+    GATED_POPCOUNT      = "gated-popcount"
+    #: Quaternary weights, lanes of one bit.
+    QUATERNARY_POPCOUNT = "quaternary-popcount"
+    #: Weights of any alphabet, lanes of fixed point.
+    SHIFT_ADD           = "shift-add"
+    #: Weights of several bits, lanes of one or two bits.
+    SELECT_ADD          = "select-add"
 
 
 class Source(enum.Enum):
@@ -52,6 +60,8 @@ class Block:
         Activation words a dot.
     serial : int
         Bit planes in which a word is fed, most significant first; 1 if fed whole.
+    turns : int
+        Activation planes that are fed one after another; 1 if they are fed at once.
     units : int
         Units of a chain.
     elements : int
@@ -65,6 +75,7 @@ class Block:
     serial: int
     units: int
     elements: int
+    turns: int = 1
 
     @property
     def rows(self):
@@ -82,9 +93,14 @@ class Block:
         return -(-self.dots // self.elements)
 
     @property
+    def passes(self):
+        """Times that the words of a dot are gone through."""
+        return self.serial * self.turns
+
+    @property
     def period(self):
         """Cycles a group: its words, or the elements of a chain where those are more."""
-        return max(self.words * self.serial, self.elements)
+        return max(self.words * self.passes, self.elements)
 
     @property
     def cycles(self):
@@ -104,12 +120,16 @@ class Geometry:
     Parameters
     ----------
     element : Element
+    weight : Weight
+        Alphabet that holds all weights of the array; binary for planes.
     weight_bits : int
-        Bits of a weight code in the ROM: 1 binary, 2 ternary.
+        Bits of a weight in the ROM.
     activation_bits : int
         Bits of a lane: 1, 2, or the width of the widest value for ``SHIFT_ADD``.
     activation_planes : int
-        Activation planes that meet a weight word at once.
+        Activation planes, of which each dot has a sum.
+    in_turn : bool
+        The planes meet a weight word one after another, not at once.
     chains, elements : int
         Systolic chains, and processing elements of each.
     simd : int
@@ -124,9 +144,11 @@ class Geometry:
     """
 
     element: Element
+    weight: Weight
     weight_bits: int
     activation_bits: int
     activation_planes: int
+    in_turn: bool
     chains: int
     elements: int
     simd: int
@@ -135,6 +157,11 @@ class Geometry:
     inputs: int
     beat_lanes: int
     blocks: tuple[Block, ...]
+
+    @property
+    def planes_at_once(self):
+        """Activation planes that meet a weight word at once."""
+        return 1 if self.in_turn else self.activation_planes
 
     @property
     def slice(self):
@@ -206,7 +233,7 @@ class Geometry:
     @property
     def ideal_cycles(self):
         """Cycles of a step if every lane did a product of the matrices every cycle."""
-        products = sum(b.planes * len(b.gates) * self.total * b.serial
+        products = sum(b.planes * len(b.gates) * self.total * b.passes
                        * (self.inputs if b.source is Source.INPUT else self.total)
                        for b in self.blocks)
         return products / (self.chains * self.elements * self.simd)
@@ -214,7 +241,7 @@ class Geometry:
     @property
     def busy_cycles(self):
         """Cycles of a step in which the array takes words."""
-        return sum(block.groups * block.words * block.serial for block in self.blocks)
+        return sum(block.groups * block.words * block.passes for block in self.blocks)
 
 
 def _split(folding, words):
@@ -227,15 +254,44 @@ def _split(folding, words):
     return divisors[-1]
 
 
-def _element(weights, form):
-    """Element, weight bits, lane bits and lane planes for a multiplied format."""
-    weight_bits = 2 if Weight.TERNARY in weights else 1
+def _alphabet(matrix):
+    """Smallest alphabet that has the codes in use: binary for planes."""
+    if matrix.weight is Weight.PLANES:
+        return Weight.BINARY
+    if matrix.weight is Weight.EXPONENTIAL and matrix.code_bits <= 2:
+        return Weight.BINARY if matrix.code_bits == 1 else Weight.QUATERNARY
+    if matrix.weight is Weight.INTEGER and np.abs(matrix.codes).max() <= 1:
+        return Weight.TERNARY
+    return matrix.weight
+
+
+def _wire(matrices, name):
+    """Alphabet and bits of a lane that hold the weights of all matrices of an array."""
+    kinds = {_alphabet(matrix) for matrix in matrices}
+    for weight, bits in ((Weight.BINARY, 1), (Weight.TERNARY, 2), (Weight.QUATERNARY, 2)):
+        if kinds <= {Weight.BINARY, weight}:
+            return weight, bits
+    if kinds <= {Weight.BINARY, Weight.QUATERNARY, Weight.EXPONENTIAL}:
+        return Weight.EXPONENTIAL, max(matrix.code_bits for matrix in matrices
+                                       if matrix.weight is Weight.EXPONENTIAL)
+    low = min(int(matrix.values.min()) for matrix in matrices)
+    high = max(int(matrix.values.max()) for matrix in matrices)
+    if not -128 <= low <= high <= 127:
+        raise NetworkError(f"{name} must have weights from -128 to 127 where an exponential and "
+                           f"another alphabet meet, not from {low} to {high}")
+    return Weight.INTEGER, max(2, signed_width(low, high))
+
+
+def _element(weight, form):
+    """Element, lane bits and lane planes for a multiplied format."""
     if isinstance(form, Fixed):
-        return Element.SHIFT_ADD, weight_bits, value_width(form), 1
+        return Element.SHIFT_ADD, value_width(form), 1
+    few = weight in (Weight.BINARY, Weight.TERNARY)
     if isinstance(form, Ternary):
-        return Element.GATED_POPCOUNT, weight_bits, 2, 1
-    kind = Element.XNOR_POPCOUNT if weight_bits == 1 else Element.GATED_POPCOUNT
-    return kind, weight_bits, 1, form.width if isinstance(form, Planes) else 1
+        return Element.GATED_POPCOUNT if few else Element.SELECT_ADD, 2, 1
+    kind = {Weight.BINARY: Element.XNOR_POPCOUNT, Weight.TERNARY: Element.GATED_POPCOUNT,
+            Weight.QUATERNARY: Element.QUATERNARY_POPCOUNT}.get(weight, Element.SELECT_ADD)
+    return kind, 1, form.width if isinstance(form, Planes) else 1
 
 
 def _same_planes(first, second):
@@ -257,22 +313,24 @@ def layer_geometry(layer, folding, beat_lanes):
     beat_lanes : int
         Codes that arrive together: the input stream's, or the chains of the layer before.
     """
-    weights = {layer.input.weight, layer.recurrent.weight}
-    element, weight_bits, lane_bits, lane_planes = _element(weights, layer.state_format)
-    serial = 1
+    weight, weight_bits = _wire((layer.input, layer.recurrent), "a layer's matrices")
+    element, lane_bits, lane_planes = _element(weight, layer.state_format)
+    in_turn = folding.in_turn and lane_planes > 1
+    serial, turns = 1, lane_planes if in_turn else 1
     if element is Element.SHIFT_ADD:
         lane_bits = max(lane_bits, value_width(layer.input_format))
     elif not _same_planes(layer.input_format, layer.state_format):
         serial = value_width(layer.input_format)
     chains = _split(folding, -(-layer.units // folding.simd))
-    frame = Geometry(element, weight_bits, lane_bits, lane_planes, chains, folding.pe // chains,
-                     folding.simd, -(-layer.units // chains), layer.units, layer.inputs, beat_lanes,
-                     ())
+    frame = Geometry(element, weight, weight_bits, lane_bits, lane_planes, in_turn, chains,
+                     folding.pe // chains, folding.simd, -(-layer.units // chains), layer.units,
+                     layer.inputs, beat_lanes, ())
     block = functools.partial(Block, units=frame.units, elements=frame.elements)
 
     def halves(gates, source):
-        return (block(Source.INPUT, gates, layer.input.planes, frame.input_words, serial),
-                block(source, gates, layer.recurrent.planes, frame.state_words, 1))
+        return (block(Source.INPUT, gates, layer.input.planes, frame.input_words, serial,
+                      turns=turns if serial == 1 else 1),
+                block(source, gates, layer.recurrent.planes, frame.state_words, 1, turns=turns))
 
     if layer.cell is Cell.GRU_RESET_BEFORE:
         blocks = halves((0, 1), Source.STATE) + halves((2,), Source.RESET)
@@ -283,12 +341,13 @@ def layer_geometry(layer, folding, beat_lanes):
 
 def readout_geometry(readout, folding, beat_lanes):
     """Geometry of a readout: one chain, one block."""
-    element, weight_bits, lane_bits, lane_planes = _element({readout.weights.weight},
-                                                            readout.input_format)
-    frame = Geometry(element, weight_bits, lane_bits, lane_planes, 1, folding.pe, folding.simd,
-                     readout.classes, readout.classes, readout.inputs, beat_lanes, ())
+    weight, weight_bits = _wire((readout.weights,), "the readout's matrix")
+    element, lane_bits, lane_planes = _element(weight, readout.input_format)
+    in_turn = folding.in_turn and lane_planes > 1
+    frame = Geometry(element, weight, weight_bits, lane_bits, lane_planes, in_turn, 1, folding.pe,
+                     folding.simd, readout.classes, readout.classes, readout.inputs, beat_lanes, ())
     block = Block(Source.INPUT, (0,), readout.weights.planes, frame.input_words, 1,
-                  readout.classes, folding.pe)
+                  readout.classes, folding.pe, lane_planes if in_turn else 1)
     return dataclasses.replace(frame, blocks=(block,))
 
 

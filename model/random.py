@@ -17,8 +17,8 @@ __all__ = ["random_network", "random_sequences"]
 
 
 _LARGEST_COEFFICIENT = (1 << 15) - 1
-#: Alphabets that are drawn where none is asked for.
-_DRAWN = (Weight.BINARY, Weight.TERNARY, Weight.PLANES)
+#: Exponential weights that are drawn are less than two to this power.
+_EXPONENTS = 7
 #: Kinds of formats that are drawn where none is asked for.
 _FORMATS = ("fixed", "binary", "ternary", "planes")
 
@@ -176,15 +176,25 @@ def _precision(rng):
 
 def _weights(rng, weight, rows, columns):
     """Codes of a matrix, and the typical magnitude of one of its dot products with unit inputs."""
-    weight = _draw(rng, weight, _DRAWN)
+    weight = _draw(rng, weight, Weight)
     planes = int(rng.integers(1, 5)) if weight is Weight.PLANES else 1
     shape = (planes, rows, columns)
-    if weight is Weight.TERNARY:
-        codes = rng.choice([-1, 0, 1], size=shape, p=[0.3, 0.4, 0.3])
-    else:
-        codes = rng.choice([-1, 1], size=shape)
-    density = 0.6 if weight is Weight.TERNARY else 1.0
-    return weight, codes.astype(np.int8), math.sqrt(density * planes * columns)
+    match weight:
+        case Weight.TERNARY:
+            codes = rng.choice([-1, 0, 1], size=shape, p=[0.3, 0.4, 0.3])
+        case Weight.QUATERNARY:
+            codes = rng.choice(weight.codes, size=shape)
+        case Weight.EXPONENTIAL:
+            codes = rng.integers(1, rng.integers(2, _EXPONENTS + 1) + 1, shape)
+            codes *= rng.choice([-1, 1], size=shape)
+        case Weight.INTEGER:
+            edge = 1 << int(rng.integers(1, 8))
+            codes = rng.integers(-edge, edge, shape)
+        case _:
+            codes = rng.choice([-1, 1], size=shape)
+    codes = codes.astype(np.int8)
+    energy = np.mean(weight.values(codes).astype(np.float64) ** 2)
+    return weight, codes, math.sqrt(max(energy, 0.25) * planes * columns)
 
 
 def _coefficients(rng, shape, typical):

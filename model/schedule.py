@@ -7,11 +7,11 @@ shows in simulation as a wrong cycle, or as a wrong bit where a memory is read t
 import numpy as np
 
 from ternloom.model.geometry import Element, Source
-from ternloom.model.network import Cell
+from ternloom.model.network import Cell, Weight
 
 
-__all__ = ["COMBINER", "code_leads", "element_latency", "exit_latency", "lane_latency",
-           "result_latency", "waits"]
+__all__ = ["COMBINER", "code_leads", "element_latency", "element_levels",
+           "element_stages", "exit_latency", "lane_latency", "result_latency", "waits"]
 
 
 #: Cycles from a dot at the end of its chain to its row's pre-activation.
@@ -21,10 +21,38 @@ COMBINER = 5
 _HELD = 4
 
 
+def element_levels(element, weight, weight_bits, simd):
+    """Levels of an element's tree: those that halve the lanes, and what it has beside them.
+
+    Parameters
+    ----------
+    element : Element
+    weight : Weight
+    weight_bits : int
+        Of a lane.
+    simd : int
+    """
+    lanes = (simd - 1).bit_length()
+    match element, weight:
+        case Element.QUATERNARY_POPCOUNT, _:
+            return lanes + 2
+        case Element.SHIFT_ADD, Weight.EXPONENTIAL:
+            return lanes + (weight_bits - 1) // 2
+        case Element.SHIFT_ADD, Weight.INTEGER:
+            return lanes + ((weight_bits + 1) // 2 - 1).bit_length()
+        case _:
+            return lanes
+
+
+def element_stages(element, weight, weight_bits, simd):
+    """Register stages of an element: one for three levels that count, for two that add."""
+    depth = 2 if element in (Element.SHIFT_ADD, Element.SELECT_ADD) else 3
+    return -(-element_levels(element, weight, weight_bits, simd) // depth)
+
+
 def element_latency(geometry):
-    """Register stages inside an element: ``ceil(log2(simd) / 3)``, of ``SHIFT_ADD`` / 2."""
-    depth = 2 if geometry.element is Element.SHIFT_ADD else 3
-    return -(-(geometry.simd - 1).bit_length() // depth)
+    """Register stages inside an element of an array."""
+    return element_stages(geometry.element, geometry.weight, geometry.weight_bits, geometry.simd)
 
 
 def exit_latency(geometry):

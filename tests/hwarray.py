@@ -4,11 +4,12 @@ import numpy as np
 from hwsim import pack, unpack
 
 from ternloom.hw.program import layer_program, readout_program
+from ternloom.hw.wire import gain, lacks
 from ternloom.model.bounds import worst_inputs
 from ternloom.model.folding import LayerFolding
 from ternloom.model.format import Binary, Fixed, Planes
-from ternloom.model.geometry import Element, Source, layer_geometry, readout_geometry
-from ternloom.model.network import Cell
+from ternloom.model.geometry import Source, layer_geometry, readout_geometry
+from ternloom.model.network import Cell, Weight
 from ternloom.model.product import Product
 
 
@@ -16,14 +17,16 @@ __all__ = ["Rows", "activation_words", "by_unit", "codes_of", "exact_rows", "fol
            "folded_readout", "raw_sums", "rom_codes", "source_form", "worst_codes"]
 
 
-def folded(layer, pe, simd, beat_lanes=1):
+def folded(layer, pe, simd, beat_lanes=1, in_turn=False):
     """Program of a layer; its geometry is an attribute."""
-    return layer_program(layer, layer_geometry(layer, LayerFolding(pe, simd), beat_lanes))
+    folding = LayerFolding(pe, simd, in_turn)
+    return layer_program(layer, layer_geometry(layer, folding, beat_lanes))
 
 
-def folded_readout(readout, pe, simd, beat_lanes=1):
+def folded_readout(readout, pe, simd, beat_lanes=1, in_turn=False):
     """Program of a readout."""
-    return readout_program(readout, readout_geometry(readout, LayerFolding(pe, simd), beat_lanes))
+    folding = LayerFolding(pe, simd, in_turn)
+    return readout_program(readout, readout_geometry(readout, folding, beat_lanes))
 
 
 def codes_of(form, rng, shape):
@@ -43,7 +46,7 @@ _decoded = {"program": None}
 
 
 def rom_codes(program, index):
-    """Weight codes of a block as its ROMs hold them: (chains, dots, words, simd)."""
+    """Weight values of a block as its ROMs hold them: (chains, dots, words, simd)."""
     if _decoded["program"] is not program:
         _decoded.clear()
         _decoded["program"] = program
@@ -63,10 +66,23 @@ def _decode(program, index):
             group, place = divmod(dot, block.elements)
             rom = roms[block.elements - 1 - place]
             for word in range(block.words):
-                lanes = unpack(rom[first + group * block.words + word], bits, geometry.simd,
-                               signed=bits > 1)
-                codes[chain, dot, word] = lanes
-    return 2 * codes - 1 if bits == 1 else codes
+                codes[chain, dot, word] = unpack(rom[first + group * block.words + word], bits,
+                                                 geometry.simd)
+    return _weights(geometry.weight, bits, codes)
+
+
+def _weights(weight, bits, wire):
+    """Value of each weight on the wire."""
+    match weight:
+        case Weight.BINARY:
+            return 2 * wire - 1
+        case Weight.QUATERNARY:
+            return (3 * (2 * (wire >> 1) - 1) + 2 * (wire & 1) - 1) // 2
+        case Weight.EXPONENTIAL:
+            negative = wire >> (bits - 1)
+            return (1 - 2 * negative) << (wire - (negative << (bits - 1)))
+        case _:
+            return wire - ((wire >> (bits - 1)) << bits)
 
 
 def _value(form, bits):
@@ -104,6 +120,8 @@ def activation_words(program, index, form, codes):
     geometry, bits = program.geometry, program.geometry.activation_bits
     lanes = _lanes(geometry, geometry.blocks[index], form, codes)
     wire = (lanes + 1) >> 1 if bits == 1 else lanes & ((1 << bits) - 1)
+    if geometry.blocks[index].turns > 1:
+        wire = wire[0, ::-1, None]
     return [pack(word.ravel(), bits) for plane in wire for word in plane.swapaxes(0, 1)]
 
 
@@ -117,18 +135,13 @@ def raw_sums(program, index, form, codes):
     """
     geometry, block = program.geometry, program.geometry.blocks[index]
     lanes, weights = _lanes(geometry, block, form, codes), rom_codes(program, index)
+    offset = lacks(geometry.element, geometry.weight, geometry.weight_bits, weights)
+    offset = offset.sum(axis=(-1, -2))[..., None]
+    element_gain = gain(geometry.element, geometry.activation_bits)
     total = np.zeros(weights.shape[:2] + lanes.shape[1:2], dtype=np.int64)
     for plane in lanes:
         products = np.einsum("cdws,aws->cda", weights, plane)
-        lanes_fed = block.words * geometry.simd
-        match geometry.element:
-            case Element.XNOR_POPCOUNT:
-                counted = (products + lanes_fed) // 2
-            case Element.GATED_POPCOUNT:
-                counted = products + lanes_fed
-            case Element.SHIFT_ADD:
-                counted = products
-        total = 2 * total + counted
+        total = 2 * total + (products - offset) // element_gain
     return total
 
 

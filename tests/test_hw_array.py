@@ -20,7 +20,7 @@ FORMATS = {"fixed": Fixed(6, 4), "binary": Binary(), "ternary": Ternary(),
 PAIRS = [(kind, kind) for kind in FORMATS] + [("fixed", "ternary"), ("binary", "fixed"),
                                               ("ternary", "fixed"), ("ternary", "binary"),
                                               ("planes", "ternary")]
-IDLE = {"valid": 0, "first": 1, "shift": 1, "last": 1}
+IDLE = {"valid": 0, "first": 1, "shift": 1, "aside": 1, "last": 1}
 
 
 class Schedule:
@@ -43,10 +43,11 @@ class Schedule:
     def idle(self, cycles):
         self._words += [None] * cycles
 
-    def group(self, base, words, activations):
-        """A group's activation words; bit planes repeat its ``words`` addresses."""
+    def group(self, base, words, activations, in_turn=False):
+        """A group's activation words; planes repeat its ``words`` addresses."""
         for index, activation in enumerate(activations):
             control = {"valid": 1, "first": int(index == 0), "shift": int(index % words == 0),
+                       "aside": int(in_turn and index > 0 and index % words == 0),
                        "last": int(index == len(activations) - 1)}
             self._words.append((base + index % words, activation, control))
 
@@ -70,7 +71,7 @@ def run_block(program, chain, index, form, codes, rng, *, gap=lambda: 0, shape=N
     activations = activation_words(program, index, form, codes)
     for group in range(block.groups):
         schedule.idle(block.period - len(activations) + gap())
-        schedule.group(base + group * block.words, block.words, activations)
+        schedule.group(base + group * block.words, block.words, activations, block.turns > 1)
         last = schedule.cycle - 1
         due += [last + 2 + latency + geometry.elements + place for place in range(block.elements)]
     roms = [program.rom(chain, element) for element in range(geometry.elements)]
@@ -109,6 +110,19 @@ def test_chain(state, source, weight):
     layer = random_network(3, cell=Cell.LSTM, layers=1, units=5, inputs=6, weight=weight,
                            input_format=FORMATS[source], state_format=FORMATS[state]).layers[0]
     check(layer, folded(layer, 3, 4, 2), np.random.default_rng(19), lambda: 0)
+
+
+@pytest.mark.parametrize("words", [1, 2, 3])
+@pytest.mark.parametrize("source", ["planes", "ternary"])
+@pytest.mark.parametrize("weight", Weight)
+def test_in_turn(weight, source, words):
+    """Activation planes one after another, beside an input that is fed whole or bit by bit."""
+    layer = random_network(4, cell=Cell.LSTM, layers=1, units=words * 4, inputs=3, weight=weight,
+                           input_format=FORMATS[source], state_format=FORMATS["planes"]).layers[0]
+    program = folded(layer, 3, 4, 2, in_turn=True)
+    assert [block.turns for block in program.geometry.blocks] == [1 if source == "ternary" else 3,
+                                                                  3]
+    check(layer, program, np.random.default_rng(23), lambda: 0)
 
 
 @pytest.mark.parametrize("pe, simd", [(1, 1), (1, 9), (5, 2), (7, 1), (4, 4), (6, 9), (2, 70)])
@@ -154,10 +168,10 @@ def test_worst_case(state, source, weight):
 
 
 def test_elements():
-    """The formats above make all three elements, fed whole and bit by bit."""
+    """The formats above make all elements, fed whole and bit by bit."""
     kinds = set()
     for state, source in PAIRS:
-        for weight in (Weight.BINARY, Weight.TERNARY, Weight.PLANES):
+        for weight in Weight:
             layer = random_network(9, cell=Cell.LSTM, layers=1, units=5, inputs=6, weight=weight,
                                    input_format=FORMATS[source],
                                    state_format=FORMATS[state]).layers[0]
@@ -180,8 +194,8 @@ def test_element_passes():
     width = drain_layout(program.raw_shape, 1).size
     drive = {"i_activation": rng.integers(0, 1 << 10, cycles),
              "i_address": rng.integers(0, len(program.rom(0, 0)), cycles),
-             "i_control": [{"valid": 0, "first": int(first), "shift": int(shift), "last": int(last)}
-                           for first, shift, last in rng.integers(0, 2, (cycles, 3))],
+             "i_control": [dict(zip(IDLE, (0, *bits), strict=True))
+                           for bits in rng.integers(0, 2, (cycles, 4)).tolist()],
              "i_drain": [{"valid": int(valid), "raw": [int(raw)]} for valid, raw in
                          zip(rng.integers(0, 2, cycles), rng.integers(0, 1 << (width - 1), cycles),
                              strict=True)]}

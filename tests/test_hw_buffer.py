@@ -6,14 +6,15 @@ from hwsim import events, pack, play
 
 from ternloom.hw.buffer import InputBuffer, StateBuffer
 from ternloom.model.geometry import Element, Geometry
+from ternloom.model.network import Weight
 
 
 WIDTH = 5
 
 
 def make_geometry(*, simd=4, chains=1, total=4, inputs=6, beat_lanes=1):
-    return Geometry(Element.SHIFT_ADD, 1, WIDTH, 1, chains, 1, simd, -(-total // chains), total,
-                    inputs, beat_lanes, ())
+    return Geometry(Element.SHIFT_ADD, Weight.BINARY, 1, WIDTH, 1, False, chains, 1, simd,
+                    -(-total // chains), total, inputs, beat_lanes, ())
 
 
 def word(columns, codes):

@@ -9,10 +9,14 @@ import pytest
 from amaranth.back import verilog
 from hwsim import play
 
-from ternloom.hw.element import GatedPopcount, ShiftAdd, XnorPopcount, default_stages
+from ternloom.hw.adder import SelectAdd, ShiftAdd
+from ternloom.hw.element import GatedPopcount, QuaternaryPopcount, XnorPopcount
+from ternloom.hw.wire import levels
+from ternloom.model.network import Weight
 
 
 ALPHABETS = {1: (-1, 1), 2: (-1, 0, 1)}
+QUATERNARY = Weight.QUATERNARY.codes
 
 #: What makes each element, given lanes, and the codes of its weights and activations.
 KINDS = {
@@ -23,25 +27,53 @@ KINDS = {
                        (-1, 0, 1), (-1, 1)),
     "ternary-ternary": (GatedPopcount, {"weight_bits": 2, "activation_bits": 2},
                         (-1, 0, 1), (-1, 0, 1)),
-    "binary-fixed": (ShiftAdd, {"weight_bits": 1, "activation_width": 8},
+    "quaternary-binary": (QuaternaryPopcount, {}, QUATERNARY, (-1, 1)),
+    "quaternary-ternary": (SelectAdd, {"weight": Weight.QUATERNARY, "activation_bits": 2},
+                           QUATERNARY, (-1, 0, 1)),
+    "exponential-binary": (SelectAdd, {"weight": Weight.EXPONENTIAL, "weight_bits": 4,
+                                       "activation_bits": 1},
+                           levels(Weight.EXPONENTIAL, 4), (-1, 1)),
+    "exponential-ternary": (SelectAdd, {"weight": Weight.EXPONENTIAL, "weight_bits": 5,
+                                        "activation_bits": 2},
+                            levels(Weight.EXPONENTIAL, 5), (-1, 0, 1)),
+    "integer-binary": (SelectAdd, {"weight": Weight.INTEGER, "weight_bits": 4,
+                                   "activation_bits": 1}, range(-8, 8), (-1, 1)),
+    "integer-ternary": (SelectAdd, {"weight": Weight.INTEGER, "weight_bits": 8,
+                                    "activation_bits": 2}, range(-128, 128), (-1, 0, 1)),
+    "binary-fixed": (ShiftAdd, {"weight": Weight.BINARY, "activation_width": 8},
                      (-1, 1), range(-128, 128)),
-    "ternary-fixed": (ShiftAdd, {"weight_bits": 2, "activation_width": 5},
+    "ternary-fixed": (ShiftAdd, {"weight": Weight.TERNARY, "activation_width": 5},
                       (-1, 0, 1), range(-16, 16)),
+    "quaternary-fixed": (ShiftAdd, {"weight": Weight.QUATERNARY, "activation_width": 6},
+                         QUATERNARY, range(-32, 32)),
+    "exponential-fixed": (ShiftAdd, {"weight": Weight.EXPONENTIAL, "weight_bits": 4,
+                                     "activation_width": 6},
+                          levels(Weight.EXPONENTIAL, 4), range(-32, 32)),
+    "integer-fixed": (ShiftAdd, {"weight": Weight.INTEGER, "weight_bits": 8,
+                                 "activation_width": 8}, range(-128, 128), range(-128, 128)),
 }
 
 
-def word(codes, bits):
-    """Codes of one word, lane 0 in the low bits."""
-    wires = [(code + 1) >> 1 if bits == 1 else code & ((1 << bits) - 1) for code in codes]
-    return sum(wire << (lane * bits) for lane, wire in enumerate(wires))
+def word(wires, bits):
+    """Wire forms of one word, lane 0 in the low bits."""
+    return sum((int(wire) & ((1 << bits) - 1)) << (lane * bits) for lane, wire in enumerate(wires))
+
+
+def weight_word(element, weights):
+    return word(element.wire(weights), element.weight_bits)
+
+
+def activation_word(element, codes):
+    bits = element.activation_bits
+    return word([(code + 1) >> 1 if bits == 1 else code for code in codes], bits)
 
 
 def responses(element, vectors):
     """``o`` for each pair of weights and activations, one pair a cycle."""
     idle = [0] * element.latency
     found = play(element, {
-        "weights": [word(weights, element.weight_bits) for weights, _ in vectors] + idle,
-        "activations": [word(codes, element.activation_bits) for _, codes in vectors] + idle,
+        "weights": [weight_word(element, weights) for weights, _ in vectors] + idle,
+        "activations": [activation_word(element, codes) for _, codes in vectors] + idle,
     }, ["o"])
     return found["o"][element.latency:]
 
@@ -55,7 +87,8 @@ def dots(vectors):
 def check(element, vectors):
     """Every response, and what the contract says of its range."""
     found = responses(element, vectors)
-    np.testing.assert_array_equal(element.gain * found + element.offset, dots(vectors))
+    offsets = element.offset([weights for weights, _ in vectors])
+    np.testing.assert_array_equal(element.gain * found + offsets, dots(vectors))
     np.testing.assert_array_equal(found, [element.reference(*vector) for vector in vectors])
     assert element.low <= min(found) and max(found) <= element.high
 
@@ -95,17 +128,49 @@ def test_gated_every_code(bits, lanes):
 
 
 @pytest.mark.parametrize("width, lanes", [(2, 1), (2, 2), (2, 3), (3, 2), (8, 1)])
-@pytest.mark.parametrize("weight_bits", [1, 2])
-def test_shift_add_every_code(weight_bits, width, lanes):
+@pytest.mark.parametrize("weight", [Weight.BINARY, Weight.TERNARY])
+def test_shift_add_every_code(weight, width, lanes):
     activations = range(-1 << (width - 1), 1 << (width - 1))
-    check(ShiftAdd(lanes, weight_bits=weight_bits, activation_width=width),
-          every(ALPHABETS[weight_bits], activations, lanes))
+    check(ShiftAdd(lanes, weight=weight, activation_width=width),
+          every(weight.codes, activations, lanes))
+
+
+#: Alphabets of several bits, and the bits of each.
+WIDE = [(Weight.QUATERNARY, 2), *((Weight.EXPONENTIAL, bits) for bits in range(2, 6)),
+        *((Weight.INTEGER, bits) for bits in range(2, 9))]
+
+
+@pytest.mark.parametrize("width, lanes", [(2, 1), (5, 1), (2, 2)])
+@pytest.mark.parametrize("weight, bits", WIDE)
+def test_shift_add_every_wide_code(weight, bits, width, lanes):
+    weights = levels(weight, bits)
+    if lanes == 2:
+        weights = weights[::max(1, len(weights) // 10)]
+    activations = range(-1 << (width - 1), 1 << (width - 1))
+    check(ShiftAdd(lanes, weight=weight, weight_bits=bits, activation_width=width),
+          every(weights, activations, lanes))
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+@pytest.mark.parametrize("activation_bits", [1, 2])
+@pytest.mark.parametrize("weight, bits", WIDE)
+def test_select_add_every_code(weight, bits, activation_bits, lanes):
+    weights = levels(weight, bits)
+    if lanes == 2:
+        weights = weights[::max(1, len(weights) // 10)]
+    check(SelectAdd(lanes, weight=weight, weight_bits=bits, activation_bits=activation_bits),
+          every(weights, ALPHABETS[activation_bits], lanes))
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3])
+def test_quaternary_every_code(lanes):
+    check(QuaternaryPopcount(lanes), every(QUATERNARY, (-1, 1), lanes))
 
 
 @pytest.mark.parametrize("lanes", range(1, 71))
 def test_random_lanes(lanes):
     """Each size with two of the elements."""
-    for kind in (list(KINDS) * 2)[lanes % 6:lanes % 6 + 2]:
+    for kind in (list(KINDS) * 2)[lanes % len(KINDS):][:2]:
         check(make(kind, lanes), draw(kind, lanes))
 
 
@@ -119,9 +184,10 @@ def test_random_element(kind, lanes):
 def test_random_width(width):
     random = np.random.default_rng(width)
     codes = random.integers(-1 << (width - 1), 1 << (width - 1), (8, 11)).tolist()
-    weights = random.integers(-1, 2, (8, 11)).tolist()
-    check(ShiftAdd(11, weight_bits=2, activation_width=width),
-          list(zip(weights, codes, strict=True)))
+    for weight, bits in [(Weight.TERNARY, 2), *WIDE]:
+        weights = random.choice(levels(weight, bits), (8, 11)).tolist()
+        check(ShiftAdd(11, weight=weight, weight_bits=bits, activation_width=width),
+              list(zip(weights, codes, strict=True)))
 
 
 @pytest.mark.parametrize("stages", range(6))
@@ -133,25 +199,33 @@ def test_latency(kind, stages):
     check(element, draw(kind, 20))
 
 
-def test_default_latency():
-    sizes = (1, 2, 8, 9, 64, 65, 256)
-    counted, added = ([default_stages(lanes, depth) for lanes in sizes] for depth in (3, 2))
-    assert counted == [0, 1, 1, 2, 2, 3, 3]
-    assert added == [0, 1, 2, 2, 3, 4, 4]
-    for kind in KINDS:
-        found = [make(kind, lanes).latency for lanes in sizes]
-        assert found == (added if isinstance(make(kind, 1), ShiftAdd) else counted)
+@pytest.mark.parametrize("kind, expected", [
+    ("xnor", [0, 1, 1, 2, 2, 3, 3]), ("ternary-ternary", [0, 1, 1, 2, 2, 3, 3]),
+    ("quaternary-binary", [1, 1, 2, 2, 3, 3, 4]), ("ternary-fixed", [0, 1, 2, 2, 3, 4, 4]),
+    ("exponential-fixed", [1, 1, 2, 3, 4, 4, 5]), ("integer-fixed", [1, 2, 3, 3, 4, 5, 5]),
+    ("integer-binary", [0, 1, 2, 2, 3, 4, 4]),
+])
+def test_default_latency(kind, expected):
+    assert [make(kind, lanes).latency for lanes in (1, 2, 8, 9, 64, 65, 256)] == expected
 
 
 def test_parameters():
     """What a component was made of comes back."""
     element = GatedPopcount(9, weight_bits=1, activation_bits=2)
     assert (element.simd, element.weight_bits, element.activation_bits) == (9, 1, 2)
-    assert (element.low, element.high, element.gain, element.offset) == (0, 18, 1, -9)
+    assert (element.low, element.high, element.gain) == (0, 18, 1)
+    assert element.offset([[1] * 9, [-1] * 9]).tolist() == [-9, -9]
     element = XnorPopcount(9)
-    assert (element.low, element.high, element.gain, element.offset) == (0, 9, 2, -9)
-    element = ShiftAdd(3, weight_bits=2, activation_width=8)
-    assert (element.low, element.high, element.gain, element.offset) == (-384, 384, 1, 0)
+    assert (element.low, element.high, element.gain, element.offset([1] * 9)) == (0, 9, 2, -9)
+    element = QuaternaryPopcount(3)
+    assert (element.low, element.high, element.gain, element.offset([2] * 3)) == (0, 12, 1, -6)
+    element = ShiftAdd(3, weight=Weight.TERNARY, activation_width=8)
+    assert (element.low, element.high, element.gain) == (-384, 381, 1)
+    assert element.offset([[0, 1, 1], [-1, 1, -1]]).tolist() == [0, 2]
+    element = ShiftAdd(2, weight=Weight.INTEGER, weight_bits=4, activation_width=8)
+    assert element.offset([[7, -8], [-1, 3]]).tolist() == [5, 2]
+    element = SelectAdd(2, weight=Weight.EXPONENTIAL, weight_bits=3, activation_bits=1)
+    assert (element.low, element.high, element.gain, element.offset([8, -4])) == (0, 16, 2, -12)
 
 
 BENCH = """
@@ -184,7 +258,7 @@ def test_verilog(kind, tmp_path):
         o=len(element.o) - 1, cycles=len(vectors) + element.latency,
         instance="element dut(.clk(clk), .rst(rst), .weights(weights), .activations(activations),"
                  " .o(o));"))
-    lines = [f"{word(weights, element.weight_bits):x} {word(codes, element.activation_bits):x}\n"
+    lines = [f"{weight_word(element, weights):x} {activation_word(element, codes):x}\n"
              for weights, codes in [*vectors, *vectors[:element.latency]]]
     (tmp_path / "vectors.txt").write_text("".join(lines))
     subprocess.run(["iverilog", "-g2005", "-o", "bench", "bench.v", "element.v"], cwd=tmp_path,
@@ -194,7 +268,8 @@ def test_verilog(kind, tmp_path):
     found = np.array([int(line, 2) for line in ran.stdout.split()[element.latency:]])
     if element.low < 0:
         found -= (found >> (len(element.o) - 1)) << len(element.o)
-    np.testing.assert_array_equal(element.gain * found + element.offset, dots(vectors))
+    offsets = element.offset([weights for weights, _ in vectors])
+    np.testing.assert_array_equal(element.gain * found + offsets, dots(vectors))
 
 
 @pytest.mark.parametrize("lanes", [0, -1, 257])
@@ -211,7 +286,15 @@ def test_wrong_parameters():
     with pytest.raises(ValueError, match=r"^Weight and activation bits must be 1 or 2 and not "
                                          r"both 1, not \(1, 1\)$"):
         GatedPopcount(4, weight_bits=1, activation_bits=1)
-    with pytest.raises(ValueError, match=r"^Weight bits must be 1 or 2, not 3$"):
-        ShiftAdd(4, weight_bits=3, activation_width=8)
-    with pytest.raises(ValueError, match=r"^Activation width must be from 2 to 16, not 17$"):
-        ShiftAdd(4, weight_bits=2, activation_width=17)
+    with pytest.raises(ValueError, match=r"^Bits of ternary weights must be from 2 to 2, not 3$"):
+        ShiftAdd(4, weight=Weight.TERNARY, weight_bits=3, activation_width=8)
+    with pytest.raises(ValueError, match=r"^Bits of integer weights must be from 2 to 8, "
+                                         r"not None$"):
+        ShiftAdd(4, weight=Weight.INTEGER, activation_width=8)
+    with pytest.raises(ValueError, match=r"^Activation width must be from 2 to 33, not 34$"):
+        ShiftAdd(4, weight=Weight.TERNARY, activation_width=34)
+    with pytest.raises(ValueError, match=r"^Weights that are selected must be quaternary, "
+                                         r"exponential or integer, not ternary$"):
+        SelectAdd(4, weight=Weight.TERNARY, activation_bits=1)
+    with pytest.raises(ValueError, match=r"^Activation bits must be 1 or 2, not 3$"):
+        SelectAdd(4, weight=Weight.QUATERNARY, activation_bits=3)

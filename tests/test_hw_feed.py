@@ -35,9 +35,9 @@ def fed(geometry, block, form, rows):
     """Activation words of rows of ``SIMD`` codes: an array (rows, bit planes)."""
     words = [pack(form.bits(row) & ((1 << form.width) - 1), form.width) for row in rows]
     found = play(Feed(geometry, block, form),
-                 {"i_word": np.repeat(np.array(words, dtype=object), block.serial),
-                  "i_plane": np.tile(np.arange(block.serial), len(words))}, ["o"])["o"]
-    return found.reshape(len(rows), block.serial)
+                 {"i_word": np.repeat(np.array(words, dtype=object), block.passes),
+                  "i_plane": np.tile(np.arange(block.passes), len(words))}, ["o"])["o"]
+    return found.reshape(len(rows), block.passes)
 
 
 def lanes(geometry, word):

@@ -6,7 +6,8 @@ from hwarray import (Rows, by_unit, codes_of, exact_rows, folded, folded_readout
                      source_form, worst_codes)
 from hwsim import play
 
-from ternloom.hw.element import GatedPopcount, ShiftAdd, XnorPopcount
+from ternloom.hw.adder import SelectAdd, ShiftAdd
+from ternloom.hw.element import GatedPopcount, QuaternaryPopcount, XnorPopcount
 from ternloom.hw.program import make_element
 from ternloom.model.format import Binary, Fixed, Planes, Ternary, value_width
 from ternloom.model.geometry import Element, Source
@@ -75,7 +76,7 @@ def worst_steps(layer, program):
         yield from zip(*ends, strict=True)
 
 
-@pytest.mark.parametrize("weight", [Weight.BINARY, Weight.TERNARY])
+@pytest.mark.parametrize("weight", [weight for weight in Weight if weight is not Weight.PLANES])
 @pytest.mark.parametrize("source", FORMATS)
 @pytest.mark.parametrize("state", FORMATS)
 def test_ranges_attained(state, source, weight):
@@ -198,7 +199,10 @@ def test_value_width(form, width):
     (Binary(), Weight.BINARY, XnorPopcount), (Planes((2, 1), 1), Weight.PLANES, XnorPopcount),
     (Binary(), Weight.TERNARY, GatedPopcount), (Ternary(), Weight.BINARY, GatedPopcount),
     (Ternary(), Weight.TERNARY, GatedPopcount), (Fixed(6, 3), Weight.BINARY, ShiftAdd),
-    (Fixed(6, 3), Weight.TERNARY, ShiftAdd),
+    (Fixed(6, 3), Weight.TERNARY, ShiftAdd), (Fixed(6, 3), Weight.QUATERNARY, ShiftAdd),
+    (Fixed(6, 3), Weight.EXPONENTIAL, ShiftAdd), (Fixed(6, 3), Weight.INTEGER, ShiftAdd),
+    (Binary(), Weight.QUATERNARY, QuaternaryPopcount), (Ternary(), Weight.QUATERNARY, SelectAdd),
+    (Binary(), Weight.EXPONENTIAL, SelectAdd), (Planes((2, 1), 1), Weight.INTEGER, SelectAdd),
 ])
 def test_make_element(state, weight, kind):
     layer = random_network(1, layers=1, units=5, inputs=4, weight=weight, input_format=state,
@@ -208,9 +212,11 @@ def test_make_element(state, weight, kind):
     assert type(element) is kind
     assert (element.simd, element.weight_bits, element.activation_bits) == \
         (geometry.simd, geometry.weight_bits, geometry.activation_bits)
-    # Lanes of ones are +1 in one bit and -1 in more.
-    weights, activations = ((1 if bits == 1 else -1,) * geometry.simd
-                            for bits in (geometry.weight_bits, geometry.activation_bits))
+    # Lanes of ones are +1 in one bit, of one sign in two, -1 in more.
+    ones = {Weight.BINARY: 1, Weight.QUATERNARY: 2, Weight.EXPONENTIAL: -1 << (
+        (1 << (geometry.weight_bits - 1)) - 1)}
+    weights = (ones.get(geometry.weight, -1),) * geometry.simd
+    activations = (1 if geometry.activation_bits == 1 else -1,) * geometry.simd
     found = play(element, {"weights": [(1 << len(element.weights)) - 1] * 5,
                            "activations": [(1 << len(element.activations)) - 1] * 5}, ["o"])["o"]
     assert found[element.latency] == element.reference(weights, activations)

@@ -18,15 +18,16 @@ WATCHED = ("o_address", "o_block", "o_word", "o_plane", "o_control", "o_first", 
 
 
 def words_of(block, base):
-    """Cycles of a block: (address, word, plane, first, shift, last) or None where it idles."""
-    gap = block.period - block.words * block.serial
+    """Cycles of a block: (address, word, plane, first, shift, aside, last), None where it idles."""
+    gap = block.period - block.words * block.passes
     for group in range(block.groups):
         yield from [None] * gap
-        for plane in range(block.serial):
+        for plane in range(block.passes):
             for word in range(block.words):
-                last = word == block.words - 1 and plane == block.serial - 1
+                last = word == block.words - 1 and plane == block.passes - 1
                 yield (base + group * block.words + word, word, plane,
-                       word == 0 and plane == 0, word == 0, last)
+                       word == 0 and plane == 0, word == 0,
+                       word == 0 and plane > 0 and block.turns > 1, last)
 
 
 class Walk:
@@ -87,7 +88,7 @@ def compare(geometry, pauses, full, last, space):
     assert dut.waits == pauses
     watched = {name: getattr(dut, name) for name in WATCHED}
     watched |= {f"control.{name}": getattr(dut.o_control, name)
-                for name in ("valid", "first", "shift", "last")}
+                for name in ("valid", "first", "shift", "aside", "last")}
     found = play(dut, {"i_full": full, "i_last": last, "i_space": space}, watched)
     assert found["o_reserve"].tolist() == walk.seen["reserve"]
     assert found["o_release"].tolist() == walk.seen["release"]
@@ -97,7 +98,7 @@ def compare(geometry, pauses, full, last, space):
             continue
         got = tuple(int(found[name][cycle])
                     for name in ("o_address", "o_word", "o_plane", "control.first",
-                                 "control.shift", "control.last"))
+                                 "control.shift", "control.aside", "control.last"))
         assert got == issue, f"cycle {cycle}"
         assert found["o_block"][cycle] == walk.seen["index"][cycle]
         index = walk.seen["index"][cycle]
@@ -111,12 +112,12 @@ def levels(rng, cycles, rate):
     return np.repeat((rng.random(cycles) < rate).astype(int), rng.integers(1, 9, cycles))[:cycles]
 
 
-def layer_case(seed, cell, **options):
+def layer_case(seed, cell, in_turn=False, **options):
     rng = np.random.default_rng(seed)
     layer = random_network(rng, cell=cell, layers=1, units=int(rng.integers(1, 7)),
                            inputs=int(rng.integers(1, 9)), **options).layers[0]
     geometry = folded(layer, int(rng.integers(1, 7)), int(rng.integers(1, 6)),
-                      int(rng.integers(1, 4))).geometry
+                      int(rng.integers(1, 4)), in_turn).geometry
     return rng, layer, geometry
 
 
@@ -162,6 +163,17 @@ def test_serial(source):
     assert_busy(walk, 2)
 
 
+@pytest.mark.parametrize("source", [Planes((2, 1), 1), Fixed(4, 2)])
+def test_in_turn(source):
+    """Activation planes repeat the addresses too, beside an input of bit planes or of its own."""
+    rng, layer, geometry = layer_case(4, Cell.LSTM, True, input_format=source,
+                                      state_format=Planes((2, 1), 1))
+    assert geometry.blocks[1].turns == 2
+    cycles = 5 * sum(block.cycles for block in geometry.blocks) + 200
+    walk = compare(geometry, waits(layer, geometry), [1] * cycles, [0] * cycles, [1] * cycles)
+    assert_busy(walk, 2)
+
+
 @pytest.mark.parametrize("rate", (1.0, 0.4))
 @pytest.mark.parametrize("seed", range(4))
 def test_single_block(seed, rate):
@@ -180,7 +192,7 @@ def test_no_gap():
     layer = random_network(4, cell=Cell.LSTM, layers=1, units=8, inputs=8,
                            input_format=Ternary(), state_format=Ternary()).layers[0]
     geometry = folded(layer, 2, 2).geometry
-    assert all(block.words * block.serial == block.period for block in geometry.blocks)
+    assert all(block.words * block.passes == block.period for block in geometry.blocks)
     cycles = 200
     walk = compare(geometry, (0, 0), [1] * cycles, [0] * cycles, [1] * cycles)
     assert [issue is not None for issue in walk.seen["issue"]] == [False] + [True] * (cycles - 1)

@@ -1,5 +1,6 @@
 """Geometry: sizes against their definitions, counted or enumerated."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -9,7 +10,7 @@ from ternloom.model.folding import Folding, LayerFolding
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.geometry import (Block, Element, Geometry, Source, layer_geometry,
                                      network_geometry, readout_geometry)
-from ternloom.model.network import Cell, Weight
+from ternloom.model.network import Cell, Matrix, NetworkError, Weight
 from ternloom.model.random import random_network
 
 
@@ -52,7 +53,8 @@ def test_chains_rule():
 ])
 def test_input_columns(simd, beat_lanes, inputs):
     """Every element of the input is at one place, and beats fill words from the low lanes on."""
-    geometry = Geometry(Element.SHIFT_ADD, 1, 4, 1, 1, 1, simd, 1, 1, inputs, beat_lanes, ())
+    geometry = Geometry(Element.SHIFT_ADD, Weight.BINARY, 1, 4, 1, False, 1, 1, simd, 1, 1, inputs,
+                        beat_lanes, ())
     columns = geometry.input_columns
     assert columns.shape == (geometry.input_words, simd)
     assert sorted(columns[columns >= 0]) == list(range(inputs))
@@ -138,15 +140,22 @@ def test_element(state, source, weight):
     """The state's format and the weights decide; the input's decides whether it is fed serially."""
     layer = make_layer(input_format=FORMATS[source], state_format=FORMATS[state], weight=weight)
     geometry = layer_geometry(layer, LayerFolding(2, 3), 1)
-    ternary = weight is Weight.TERNARY
-    assert geometry.weight_bits == (2 if ternary else 1)
+    binary = weight in (Weight.BINARY, Weight.PLANES)
     if state not in POPCOUNT:
         expected = Element.SHIFT_ADD
-    elif state == "ternary" or ternary:
-        expected = Element.GATED_POPCOUNT
-    else:
+    elif weight in (Weight.EXPONENTIAL, Weight.INTEGER) or \
+            (weight is Weight.QUATERNARY and state == "ternary"):
+        expected = Element.SELECT_ADD
+    elif weight is Weight.QUATERNARY:
+        expected = Element.QUATERNARY_POPCOUNT
+    elif binary and state != "ternary":
         expected = Element.XNOR_POPCOUNT
+    else:
+        expected = Element.GATED_POPCOUNT
     assert geometry.element is expected
+    assert geometry.weight is (Weight.BINARY if binary else weight)
+    assert geometry.weight_bits == max(matrix.code_bits for matrix in (layer.input,
+                                                                       layer.recurrent))
     widths = {"fixed": 6, "unsigned": 7, "binary": 2, "ternary": 2, "planes": 4, "other": 4}
     if expected is Element.SHIFT_ADD:
         assert geometry.activation_bits == max(widths[state], widths[source])
@@ -155,6 +164,70 @@ def test_element(state, source, weight):
     assert geometry.activation_planes == (2 if state in ("planes", "other") else 1)
     whole = expected is Element.SHIFT_ADD or source == state
     assert [block.serial for block in geometry.blocks] == [1 if whole else widths[source], 1]
+
+
+def make_matrix(weight, codes):
+    codes = np.array(codes, dtype=np.int8)[None, None]
+    return Matrix(weight, codes, np.ones((1, 1), dtype=np.int32))
+
+
+MATRICES = {
+    "binary": make_matrix(Weight.BINARY, [1, -1]), "planes": make_matrix(Weight.PLANES, [1, -1]),
+    "ternary": make_matrix(Weight.TERNARY, [1, 0]),
+    "quaternary": make_matrix(Weight.QUATERNARY, [2, -1]),
+    "one": make_matrix(Weight.EXPONENTIAL, [1, -1]), "two": make_matrix(Weight.EXPONENTIAL, [2, 1]),
+    "power": make_matrix(Weight.EXPONENTIAL, [-7, 3]),
+    "huge": make_matrix(Weight.EXPONENTIAL, [16, -1]),
+    "trits": make_matrix(Weight.INTEGER, [1, -1]), "int2": make_matrix(Weight.INTEGER, [-2, 1]),
+    "int8": make_matrix(Weight.INTEGER, [100, -3]),
+}
+
+
+@pytest.mark.parametrize("first, second, weight, bits", [
+    ("binary", "planes", Weight.BINARY, 1), ("binary", "one", Weight.BINARY, 1),
+    ("binary", "ternary", Weight.TERNARY, 2), ("planes", "trits", Weight.TERNARY, 2),
+    ("binary", "quaternary", Weight.QUATERNARY, 2), ("two", "one", Weight.QUATERNARY, 2),
+    ("quaternary", "power", Weight.EXPONENTIAL, 4), ("huge", "binary", Weight.EXPONENTIAL, 5),
+    ("ternary", "quaternary", Weight.INTEGER, 3), ("ternary", "power", Weight.INTEGER, 7),
+    ("int2", "int2", Weight.INTEGER, 2), ("int2", "int8", Weight.INTEGER, 8),
+    ("trits", "quaternary", Weight.INTEGER, 3),
+])
+def test_mixed_weights(first, second, weight, bits):
+    """The smallest form that holds the weights of both matrices of a layer."""
+    layer = dataclasses.replace(make_layer(state_format=FORMATS["ternary"]),
+                                input=MATRICES[first], recurrent=MATRICES[second])
+    geometry = layer_geometry(layer, LayerFolding(1, 2), 1)
+    assert (geometry.weight, geometry.weight_bits) == (weight, bits)
+    swapped = dataclasses.replace(layer, input=layer.recurrent, recurrent=layer.input)
+    assert layer_geometry(swapped, LayerFolding(1, 2), 1).weight is weight
+
+
+def test_mixed_weights_too_wide():
+    layer = dataclasses.replace(make_layer(), input=MATRICES["huge"],
+                                recurrent=MATRICES["ternary"])
+    message = ("a layer's matrices must have weights from -128 to 127 where an exponential and "
+               "another alphabet meet, not from -1 to 32768")
+    with pytest.raises(NetworkError, match=f"^{message}$"):
+        layer_geometry(layer, LayerFolding(1, 2), 1)
+
+
+@pytest.mark.parametrize("source", FORMATS)
+@pytest.mark.parametrize("state", FORMATS)
+def test_in_turn(state, source):
+    """Only several activation planes are fed in turn; then a pass over the words each."""
+    layer = make_layer(input_format=FORMATS[source], state_format=FORMATS[state],
+                       weight=Weight.BINARY)
+    at_once = layer_geometry(layer, LayerFolding(2, 3), 1)
+    geometry = layer_geometry(layer, LayerFolding(2, 3, True), 1)
+    several = state in ("planes", "other")
+    assert geometry.in_turn is several
+    assert geometry.planes_at_once == 1 and at_once.planes_at_once == 1 + several
+    whole = source == state
+    assert [block.turns for block in geometry.blocks] == [2 if several and whole else 1,
+                                                          1 + several]
+    for block, other in zip(geometry.blocks, at_once.blocks, strict=True):
+        assert block.passes == block.serial * block.turns == other.serial * block.turns
+        assert block.period == max(block.words * block.passes, block.elements)
 
 
 def test_cycles():

@@ -1,24 +1,26 @@
 """The schedule: its figures are the hardware's, its waits are the least that are safe."""
 
+import math
+
 import numpy as np
 import pytest
 
 from ternloom.hw.combiner import Combiner
-from ternloom.hw.element import GatedPopcount, ShiftAdd, XnorPopcount, default_stages
 from ternloom.model.folding import LayerFolding
 from ternloom.model.format import Binary, Fixed, Ternary
-from ternloom.model.geometry import Source, layer_geometry
+from ternloom.model.geometry import Element, Source, layer_geometry
 from ternloom.model.network import Cell, Precision, Weight
 from ternloom.model.random import random_network
-from ternloom.model.schedule import (COMBINER, element_latency, exit_latency, lane_latency,
-                                     result_latency, waits)
+from ternloom.model.schedule import (COMBINER, element_latency, element_levels, exit_latency,
+                                     lane_latency, result_latency, waits)
 
 
-@pytest.mark.parametrize("kind, state, weight", [
-    (XnorPopcount, Binary(), Weight.BINARY), (GatedPopcount, Ternary(), Weight.TERNARY),
-    (ShiftAdd, Fixed(6, 4), Weight.TERNARY),
+@pytest.mark.parametrize("state, weight, depth, extra", [
+    (Binary(), Weight.BINARY, 3, 0), (Ternary(), Weight.TERNARY, 3, 0),
+    (Fixed(6, 4), Weight.TERNARY, 2, 0), (Binary(), Weight.QUATERNARY, 3, 2),
+    (Ternary(), Weight.INTEGER, 2, 0), (Fixed(6, 4), Weight.QUATERNARY, 2, 0),
 ])
-def test_element_latency(kind, state, weight):
+def test_element_latency(state, weight, depth, extra):
     """What the hardware's elements have, for every number of lanes, and more with more lanes."""
     layer = random_network(1, layers=1, units=2, inputs=2, input_format=state, state_format=state,
                            weight=weight).layers[0]
@@ -26,9 +28,20 @@ def test_element_latency(kind, state, weight):
     for simd in range(1, 257):
         geometry = layer_geometry(layer, LayerFolding(1, simd), 1)
         figures.append(element_latency(geometry))
-        assert figures[-1] == default_stages(simd, kind.depth)
-    assert figures[0] == 0 and figures[1] == 1
-    assert figures == sorted(figures) and len(set(figures)) == figures[-1] + 1
+        assert figures[-1] == math.ceil((math.ceil(math.log2(simd)) + extra) / depth)
+    assert figures == sorted(figures)
+
+
+@pytest.mark.parametrize("weight, bits, extra", [
+    (Weight.EXPONENTIAL, 2, 0), (Weight.EXPONENTIAL, 3, 1), (Weight.EXPONENTIAL, 5, 2),
+    (Weight.INTEGER, 2, 0), (Weight.INTEGER, 3, 1), (Weight.INTEGER, 4, 1),
+    (Weight.INTEGER, 6, 2), (Weight.INTEGER, 8, 2),
+])
+def test_element_levels(weight, bits, extra):
+    """Shifters of two bits a level, and the sum of digits of two bits each."""
+    for simd, lanes in ((1, 0), (8, 3), (9, 4)):
+        assert element_levels(Element.SHIFT_ADD, weight, bits, simd) == lanes + extra
+        assert element_levels(Element.SELECT_ADD, weight, bits, simd) == lanes
 
 
 def test_components():
