@@ -16,7 +16,7 @@ from ternloom.hw.adder import ShiftAdd
 from ternloom.hw.element import GatedPopcount, XnorPopcount
 
 
-__all__ = ["TITLE", "clock", "netlist", "rows", "tables"]
+__all__ = ["TITLE", "Harness", "clock", "netlist", "rows", "tables"]
 
 TITLE = ("Processing elements: LUT4 a lane (a bit of a carry chain is one LUT), and the clock in "
          "MHz between registers on UP5K and ECP5 speed grade 6")
@@ -44,28 +44,32 @@ _PLACE = {
 _PLACED = 64
 
 
-class _Harness(Elaboratable):
-    """An element between registers that take no table: a shift register in, kept ones out."""
+class Harness(Elaboratable):
+    """A component between registers that take no table: a shift register in, kept ones out."""
 
-    def __init__(self, element):
-        self._element = element
+    def __init__(self, component, inputs, outputs):
+        self._component = component
+        self._inputs, self._outputs = Cat(inputs), Cat(outputs)
         self.i = Signal()
+
+    @property
+    def registers(self):
+        """How many those are."""
+        return len(self._inputs) + len(self._outputs)
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.element = element = self._element
-        width = len(element.weights) + len(element.activations)
-        shifted = Signal(width)
-        result = Signal.like(element.o, attrs={"keep": 1})
-        m.d.sync += [shifted.eq(Cat(self.i, shifted)), result.eq(element.o)]
-        m.d.comb += Cat(element.weights, element.activations).eq(shifted)
+        m.submodules.component = self._component
+        shifted = Signal(len(self._inputs), attrs={"keep": 1})
+        result = Signal(len(self._outputs), attrs={"keep": 1})
+        m.d.sync += [shifted.eq(Cat(self.i, shifted)), result.eq(self._outputs)]
+        m.d.comb += self._inputs.eq(shifted)
 
         return m
 
 
-def netlist(element, family, folder):
-    """Cells of an element between registers, as Yosys writes them: a list of dicts."""
-    harness = _Harness(element)
+def netlist(harness, family, folder):
+    """Cells of a harness, as Yosys writes them: a list of dicts."""
     (folder / "element.v").write_text(verilog.convert(harness, name="element", ports=[harness.i]))
     (folder / "adders.v").write_text(synthesis.ADDERS)
     (folder / "element.ys").write_text(synthesis.script(["element.v"], "element", FAMILIES[family],
@@ -116,7 +120,9 @@ def _row(element, simd, family):
     name, build, floor, straightforward, others = element
     with tempfile.TemporaryDirectory(prefix="ternloom-") as folder:
         folder = pathlib.Path(folder)
-        cells = netlist(build(simd), family, folder)
+        element = build(simd)
+        harness = Harness(element, (element.weights, element.activations), (element.o,))
+        cells = netlist(harness, family, folder)
         total, carry = tables(cells, family)
         mhz = f"{clock(family, folder):.0f}" if simd == _PLACED else ""
     return {"element": name, "lanes": simd, "family": family, "LUT4": total, "in carries": carry,

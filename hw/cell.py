@@ -10,14 +10,16 @@ from ternloom.hw.table import Function, Table
 from ternloom.model.network import Cell
 
 
-__all__ = ["GruAfterLane", "GruBeforeLane", "LstmLane", "make_lane"]
+__all__ = ["GruAfterLane", "GruBeforeLane", "LstmLane", "lane_class", "make_lane"]
 
 
 class LstmLane(Lane):
     """c' = f*c + i*g, h = o*tanh(c'); rows i, f, g, o.
 
-    A code comes 13 cycles after the pre-activation of o; two multipliers.
+    A code comes 13 cycles after the pre-activation of o.
     """
+
+    multipliers = tables = 2
 
     def elaborate(self, platform):
         m = Module()
@@ -109,8 +111,10 @@ class _GruLane(Lane):
 class GruAfterLane(_GruLane):
     """n = tanh(ax + r*ah), h' = n + z*(h - n); rows r, z, n.
 
-    A code comes 14 cycles after the pre-activation of n; two multipliers.
+    A code comes 14 cycles after the pre-activation of n.
     """
+
+    multipliers = tables = 2
 
     def elaborate(self, platform):
         m = Module()
@@ -160,8 +164,10 @@ class GruBeforeLane(_GruLane):
     """n = tanh(Wx + U(r*h)), h' = n + z*(h - n); rows r, z of all units, then n of all units.
 
     A code of r*h comes 6 cycles after the pre-activation of r, a code of h 8 cycles after that of
-    n; two multipliers.
+    n.
     """
+
+    multipliers, tables = 2, 1
 
     def elaborate(self, platform):
         m = Module()
@@ -205,11 +211,16 @@ class GruBeforeLane(_GruLane):
         return m
 
 
-def make_lane(layer, units):
-    """The lane of the layer's cell and gates."""
+def lane_class(layer):
+    """The kind of lane that the layer's cell and gates need."""
     tables, comparators = {
         Cell.LSTM:             (LstmLane, LstmComparatorLane),
         Cell.GRU_RESET_AFTER:  (GruAfterLane, GruAfterComparatorLane),
         Cell.GRU_RESET_BEFORE: (GruBeforeLane, GruBeforeComparatorLane),
     }[layer.cell]
-    return (comparators if layer.precision.comparators else tables)(layer, units)
+    return comparators if layer.precision.comparators else tables
+
+
+def make_lane(layer, units):
+    """The lane of a chain of so many units."""
+    return lane_class(layer)(layer, units)

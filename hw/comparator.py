@@ -15,10 +15,10 @@ from ternloom.hw.table import Function, compared
 from ternloom.model.table import tanh
 
 
-__all__ = ["GruAfterComparatorLane", "GruBeforeComparatorLane", "LstmComparatorLane"]
+__all__ = ["GruAfterComparatorLane", "GruBeforeComparatorLane", "LstmComparatorLane", "tanh_cuts"]
 
 
-def _tanh_cuts(precision):
+def tanh_cuts(precision):
     """Least c from which tanh(c) is +1, and the largest up to which it is -1."""
     preact, state, entries = precision.preact, precision.state, tanh(precision)
     states = range(state.low, state.high + 1)
@@ -64,8 +64,9 @@ class LstmComparatorLane(Lane):
             m.d.sync += enters.eq(gate[0])
         with m.If(strobe_f[1]):
             m.d.sync += kept.eq(Mux(gate[0] & ~self.i_first, read.data, 0))
+        counted = saturated(m, total, state)
         with m.If(strobe_g[1]):
-            m.d.sync += cell.eq(saturated(m, total, state))
+            m.d.sync += cell.eq(counted)
         m.d.comb += [write.en.eq(strobe_g[2]), write.addr.eq(unit_g[2]), write.data.eq(cell)]
 
         m.d.sync += [
@@ -83,7 +84,7 @@ class LstmComparatorLane(Lane):
         """Wire form of the code of tanh(c) if it leaves, else of zero."""
         lower, zero, upper = (int(self._form.bits(self._form.quantize(value, 0)))
                               for value in (-1, 0, 1))
-        from_upper, to_lower = _tanh_cuts(self._layer.precision)
+        from_upper, to_lower = tanh_cuts(self._layer.precision)
         code = Signal.like(self.o_code)
         m.d.comb += code.eq(zero)
         with m.If(leaves & (cell >= from_upper)):

@@ -84,6 +84,9 @@ class Lane(wiring.Component):
         Code of r*h of the next unit, in a ``GRU_RESET_BEFORE``.
     """
 
+    #: How many of each a lane has.
+    multipliers = tables = 0
+
     def __init__(self, layer, units):
         self._layer = layer
         self._units = units

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from ternloom.hw.cell import lane_class
 from ternloom.hw.lane import lane_probes
 from ternloom.model.geometry import Source
 
@@ -58,6 +59,8 @@ def describe(network, programs):
         ``matrices``: for each, ``name``, ``rows``, ``columns``, ``planes``, ``weight``, ``bits`` of
         its codes, and ``roms`` of ``rom_width`` by ``rom_depth`` bits that hold it together with
         the layer's other matrices. ``arrays``: for each, the element, its lanes and widths.
+        ``elementwise``: for each layer, how many ``lanes``, and in all of them ``multipliers`` and
+        ``tables``; where gates are comparators there are none.
     """
     matrices, arrays = [], []
     parts = [(f"layer{index}", {"input": layer.input, "recurrent": layer.recurrent})
@@ -83,4 +86,14 @@ def describe(network, programs):
             "serial_planes": max(block.serial for block in geometry.blocks
                                  if block.source is Source.INPUT),
             "busy_cycles": geometry.busy_cycles, "ideal_cycles": geometry.ideal_cycles})
-    return {"matrices": matrices, "arrays": arrays}
+    return {"matrices": matrices, "arrays": arrays, "elementwise": _elementwise(network, programs)}
+
+
+def _elementwise(network, programs):
+    lines = []
+    for index, (layer, program) in enumerate(zip(network.layers, programs, strict=False)):
+        chains, lane = program.geometry.chains, lane_class(layer)
+        lines.append({"name": f"layer{index}", "gates": "comparators" if layer.precision.comparators
+                      else "tables", "lanes": chains, "multipliers": chains * lane.multipliers,
+                      "tables": chains * lane.tables})
+    return lines

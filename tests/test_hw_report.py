@@ -9,7 +9,7 @@ from ternloom.hw.emit import generate
 from ternloom.model.folding import Folding, LayerFolding
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.golden import run
-from ternloom.model.network import Cell, Weight
+from ternloom.model.network import Cell, Precision, Weight
 from ternloom.model.random import random_network, random_sequences
 
 
@@ -81,3 +81,20 @@ def test_arrays(design):
     for line in (layer, readout):
         assert line["ideal_cycles"] <= line["busy_cycles"]
         assert 0 < line["accumulator_bits"] and 0 < line["row_bits"]
+
+
+@pytest.mark.parametrize("gate_frac, gates", [(8, "tables"), (0, "comparators")])
+@pytest.mark.parametrize("cell", Cell)
+def test_elementwise(cell, gate_frac, gates):
+    """Products and ROMs of the lanes' Verilog are as many as the report says; comparators: none."""
+    network = random_network(3, cell=cell, layers=1, units=8, inputs=4, state_format=Ternary(),
+                             weight=Weight.TERNARY, precision=Precision(gate_frac=gate_frac))
+    design = generate(network, Folding((LayerFolding(4, 4),), LayerFolding(2, 3)))
+    line, = design.report["elementwise"]
+    assert line["gates"] == gates and line["lanes"] == 2
+    modules = re.findall(r"^module \\ternloom_core\.layer0\.lane\d\S* .*?^endmodule",
+                         design.verilog, re.MULTILINE | re.DOTALL)
+    assert sum(text.count(" * ") for text in modules) == line["multipliers"]
+    assert sum(len(re.findall(r"^  \\ternloom_core\.rom\d+ ", text, re.MULTILINE))
+               for text in modules) == line["tables"]
+    assert (line["multipliers"] == 0) == (line["tables"] == 0) == (gates == "comparators")

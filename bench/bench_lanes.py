@@ -1,0 +1,61 @@
+"""Elementwise lanes with tables and multipliers beside those whose gates are comparators."""
+
+import collections
+import pathlib
+import tempfile
+
+from bench_elements import Harness, clock, netlist, tables
+
+from ternloom.hw.cell import make_lane
+from ternloom.model.format import Fixed, Ternary
+from ternloom.model.geometry import Source
+from ternloom.model.network import Cell, Precision
+from ternloom.model.random import random_network
+from ternloom.model.schedule import lane_latency
+
+
+__all__ = ["TITLE", "rows"]
+
+#: Units of a lane: 300 in eight chains.
+_UNITS = 38
+
+TITLE = (f"Elementwise lanes of {_UNITS} units with ternary codes, gates by tables and multipliers "
+         "or by comparators; registers without those of the bench, MHz on UP5K and ECP5 speed "
+         "grade 6")
+
+_PRECISIONS = {
+    "tables":      Precision(),
+    "comparators": Precision(Fixed(10, 6), 0, Fixed(4, 0)),
+}
+
+_DSP = {"ice40": ("SB_MAC16",), "ecp5": ("MULT18X18D",)}
+_RAM = {"ice40": ("SB_RAM40_4K",), "ecp5": ("DP16KD", "PDPW16KD")}
+
+
+def rows():
+    """One row a cell, kind of gates and family, as dicts."""
+    return [_row(cell, gates, family) for cell in Cell for family in _DSP for gates in _PRECISIONS]
+
+
+def _row(cell, gates, family):
+    layer = random_network(1, cell=cell, layers=1, units=_UNITS, inputs=1, state_format=Ternary(),
+                           precision=_PRECISIONS[gates]).layers[0]
+    source = Source.RESET if cell is Cell.GRU_RESET_BEFORE else Source.STATE
+    with tempfile.TemporaryDirectory(prefix="ternloom-") as folder:
+        folder = pathlib.Path(folder)
+        lane = make_lane(layer, _UNITS)
+        harness = Harness(lane, [lane.i_valid, lane.i_gate, lane.i_unit, lane.i_value, lane.i_aside,
+                                 lane.i_first],
+                          [lane.o_valid, lane.o_code, lane.o_reset_valid, lane.o_reset_code])
+        cells = netlist(harness, family, folder)
+        kinds = collections.Counter(each["type"] for each in cells)
+        registers = sum(count for kind, count in kinds.items()
+                        if kind.startswith("SB_DFF") or kind == "TRELLIS_FF")
+        return {
+            "cell": cell.value, "gates": gates, "family": family,
+            "LUT4": tables(cells, family)[0], "registers": registers - harness.registers,
+            "multipliers": sum(kinds[kind] for kind in _DSP[family]),
+            "block RAMs": sum(kinds[kind] for kind in _RAM[family]),
+            "cycles to a code": lane_latency(layer, source),
+            "MHz": f"{clock(family, folder):.0f}",
+        }
