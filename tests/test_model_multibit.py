@@ -139,14 +139,32 @@ def test_nearest(planes):
 
 
 def test_nearest_two_planes():
-    """The closed form for two planes is what the search in sorted levels finds."""
+    """The paper's closed form for two planes: the sign, then the sign of what is left."""
     scales = -np.sort(-np.random.default_rng(6).integers(0, 9, (2, 400)) / 4, axis=0)
     rows = np.random.default_rng(7).integers(-20, 21, (400, 30)) / 4
-    unordered = scales.copy()
-    # One row in the other order sends all rows through the search.
-    unordered[:, -1] = (0.25, 2.0)
-    closed, searched = multibit.nearest(rows, scales), multibit.nearest(rows, unordered)
-    np.testing.assert_array_equal(closed[:, :-1], searched[:, :-1])
+    first = np.where(rows >= 0, 1, -1)
+    second = np.where(rows - scales[0, :, None] * first >= 0, 1, -1)
+    # Where the coefficients are equal, so are the two inner levels.
+    distinct = scales[0] > scales[1]
+    found = multibit.nearest(rows, scales)
+    np.testing.assert_array_equal(found[:, distinct], np.stack([first, second])[:, distinct])
+
+
+@pytest.mark.parametrize("planes", [2, 3, 4])
+def test_binary_search(planes):
+    """The paper's algorithm 1, one element at a time, k comparisons each."""
+    scales = scale_sets(planes)
+    rows = np.concatenate([gaussian(300, 20), coarse(300, 20) / 4])
+    found = np.einsum("prc,pr->rc", multibit.nearest(rows, scales), scales)
+    for row, coefficients, levels_found in zip(rows, scales.T, found, strict=True):
+        levels = sorted(float(level) for level in all_signs(planes) @ coefficients)
+        for value, level in zip(row, levels_found, strict=True):
+            rest = levels
+            while len(rest) > 1:
+                half = len(rest) // 2
+                upper = value >= (rest[half - 1] + rest[half]) / 2
+                rest = rest[half:] if upper else rest[:half]
+            assert level == pytest.approx(rest[0], abs=ROUNDING)
 
 
 @pytest.mark.parametrize("planes", [2, 3, 4])
