@@ -4,8 +4,10 @@ Tensors, by the names of the fields (``layer0.input.codes``, ``readout.bias``, .
 
 ========================= ======== =================================================================
 ``*.codes``               uint8    codes in C order of (planes, rows, columns): ternary five to a
-                                   byte in base 3, the first one lowest, as code + 1; all others one
-                                   bit each, the first one lowest, 1 is +1; zero bits fill up
+                                   byte in base 3, the first one lowest, as code + 1; all others in
+                                   bits, the first one lowest; zero bits fill up. An integer is in
+                                   two's complement; any other has its sign lowest, 1 is +, and
+                                   above it its magnitude less one
 ``*.coefficients``        int32    (planes, rows)
 ``*.bias``                int32    (rows)
 ``*.recurrent_bias``      int32    (units), only in a reset-after GRU
@@ -14,7 +16,7 @@ Tensors, by the names of the fields (``layer0.input.codes``, ``readout.bias``, .
 ========================= ======== =================================================================
 
 Everything else is in the description, see :mod:`ternloom.model.store`. Version 2 brought networks
-without a readout, and embeddings.
+without a readout, embeddings, and codes of more than one bit.
 """
 
 import typing
@@ -38,6 +40,9 @@ VERSION = 2
 _KIND = "network"
 _CODES_LIMIT = 1 << 28
 _TRITS = 5
+_PLACES = np.array([3 ** place for place in range(_TRITS)], dtype=np.uint8)
+#: Alphabets whose codes take as many bits as those in use.
+_OPEN = (Weight.EXPONENTIAL, Weight.INTEGER)
 
 _Size = typing.Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
 _Shift = typing.Annotated[int, msgspec.Meta(ge=0, le=40)]
@@ -48,6 +53,8 @@ class _MatrixSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     planes: typing.Annotated[int, msgspec.Meta(ge=1, le=4)]
     rows: _Size
     columns: _Size
+    #: Bits of a code, of alphabets that leave it open.
+    bits: typing.Annotated[int, msgspec.Meta(ge=1, le=8)] | None = None
 
 
 class _LayerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -143,7 +150,8 @@ def load(path):
 
 
 def _matrix_spec(matrix):
-    return _MatrixSpec(matrix.weight, matrix.planes, matrix.rows, matrix.columns)
+    bits = matrix.code_bits if matrix.weight in _OPEN else None
+    return _MatrixSpec(matrix.weight, matrix.planes, matrix.rows, matrix.columns, bits)
 
 
 def _tensors(network):
@@ -169,8 +177,13 @@ def _tensors(network):
 
 def _packed_size(spec):
     """Bytes that the codes of a matrix take."""
-    per_byte = _TRITS if spec.weight is Weight.TERNARY else 8
-    return -(-spec.planes * spec.rows * spec.columns // per_byte)
+    if (spec.bits is not None) != (spec.weight in _OPEN):
+        raise ValueError(f"must have bits for exponential and integer codes alone, not {spec.bits} "
+                         f"for {spec.weight.value} ones")
+    count = spec.planes * spec.rows * spec.columns
+    if spec.weight is Weight.TERNARY:
+        return -(-count // _TRITS)
+    return -(-count * _code_bits(spec) // 8)
 
 
 def _layout(spec):
@@ -231,13 +244,14 @@ def _unpack_embedding(spec, packed):
 
 def _pack(matrix):
     """Codes of a matrix as bytes."""
-    flat = matrix.codes.reshape(-1)
-    if matrix.weight is not Weight.TERNARY:
-        return np.packbits(flat > 0, bitorder="little")
-    digits = np.zeros(-(-len(flat) // _TRITS) * _TRITS, dtype=np.uint8)
-    digits[:len(flat)] = flat + 1
-    places = np.array([3 ** place for place in range(_TRITS)], dtype=np.uint8)
-    return (digits.reshape(-1, _TRITS) * places).sum(axis=1, dtype=np.uint8)
+    flat, bits = matrix.codes.reshape(-1), matrix.code_bits
+    if matrix.weight is Weight.TERNARY:
+        digits = np.zeros(-(-len(flat) // _TRITS) * _TRITS, dtype=np.uint8)
+        digits[:len(flat)] = flat + 1
+        return (digits.reshape(-1, _TRITS) * _PLACES).sum(axis=1, dtype=np.uint8)
+    if matrix.weight is not Weight.INTEGER:
+        flat = (flat > 0) | (np.abs(flat) - 1) << 1
+    return np.packbits(flat[:, None] >> np.arange(bits, dtype=np.int8) & 1, bitorder="little")
 
 
 def _unpack(name, spec, packed):
@@ -247,12 +261,27 @@ def _unpack(name, spec, packed):
         if packed.max() >= 3 ** _TRITS:
             raise NetworkError(f"{name} must hold bytes below {3 ** _TRITS}, five ternary codes "
                                f"each, not {int(packed.max())}")
-        places = np.array([3 ** place for place in range(_TRITS)], dtype=np.uint8)
-        digits = (packed[:, None] // places % 3).reshape(-1)
-        codes = digits.astype(np.int8) - 1
+        digits = (packed[:, None] // _PLACES % 3).reshape(-1)
+        codes, rest = digits[:count].astype(np.int8) - 1, digits[count:]
     else:
+        bits = _code_bits(spec)
         digits = np.unpackbits(packed, bitorder="little")
-        codes = 2 * digits.astype(np.int8) - 1
-    if digits[count:].any():
+        places = 1 << np.arange(bits, dtype=np.int16)
+        codes = digits[:count * bits].reshape(-1, bits) @ places
+        codes, rest = _decode(spec.weight, codes, bits).astype(np.int8), digits[count * bits:]
+    if rest.any():
         raise NetworkError(f"{name} must end in zero bits after its {count} codes")
-    return codes[:count].reshape(spec.planes, spec.rows, spec.columns)
+    return codes.reshape(spec.planes, spec.rows, spec.columns)
+
+
+def _decode(weight, stored, bits):
+    """Codes of stored bits, int16."""
+    if weight is Weight.INTEGER:
+        sign = 1 << (bits - 1)
+        return (stored ^ sign) - sign
+    return (2 * (stored & 1) - 1) * ((stored >> 1) + 1)
+
+
+def _code_bits(spec):
+    """Bits of a code that isn't ternary."""
+    return spec.bits or {Weight.QUATERNARY: 2}.get(spec.weight, 1)

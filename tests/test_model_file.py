@@ -13,7 +13,8 @@ import safetensors.numpy
 from ternloom.model import dataset
 from ternloom.model.file import load, save
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
-from ternloom.model.network import Cell, Network, NetworkError, Weight, embedding_type
+from ternloom.model.network import (Cell, Matrix, Network, NetworkError, Weight,
+                                    embedding_type)
 from ternloom.model.random import random_network
 
 
@@ -105,6 +106,40 @@ def test_packing(weight, path):
         network = random_network(inputs, layers=1, units=3, inputs=inputs, weight=weight)
         save(network, path)
         assert same(load(path), network)
+
+
+def with_codes(weight, codes):
+    """A network whose input codes are given, one row of a gate."""
+    network = random_network(1, layers=1, units=1, inputs=len(codes), cell=Cell.GRU_RESET_BEFORE)
+    matrix = Matrix(weight, np.array([[codes] * 3], dtype=np.int8), np.ones((1, 3), np.int32))
+    layer = dataclasses.replace(network.layers[0], input=matrix)
+    return dataclasses.replace(network, layers=(layer,))
+
+
+@pytest.mark.parametrize("weight, codes, bits", [
+    (Weight.QUATERNARY, (-2, -1, 1, 2, 1), 2), (Weight.QUATERNARY, (-1, 1), 2),
+    (Weight.EXPONENTIAL, (1, -1), 1), (Weight.EXPONENTIAL, (2, -1, 1), 2),
+    (Weight.EXPONENTIAL, (-16, 16, 5, -1, 9), 5), (Weight.EXPONENTIAL, (-8, 7), 4),
+    (Weight.INTEGER, (0, 1, -2), 2), (Weight.INTEGER, (-128, 127, 0, -1, 64), 8),
+    (Weight.INTEGER, (3, -4, 2), 3), (Weight.INTEGER, (0, 0), 2),
+])
+def test_codes_of_several_bits(weight, codes, bits, path):
+    """Every code comes back, from as many bits as those in use take."""
+    network = with_codes(weight, codes)
+    save(network, path)
+    assert same(load(path), network)
+    document, tensors = parts(path)
+    assert tensors["layer0.input.codes"].nbytes == -(-3 * len(codes) * bits // 8)
+    assert document["layers"][0]["input"]["bits"] == (None if weight is Weight.QUATERNARY else bits)
+
+
+@pytest.mark.parametrize("weight, bits", [("ternary", 2), ("integer", None), ("binary", 1)])
+def test_bits_of_alphabet(weight, bits, path, small):
+    document, tensors = parts(path)
+    document = changed(document, "layers.0.input.weight", weight)
+    forge(path, changed(document, "layers.0.input.bits", bits), tensors)
+    assert refusal(path) == (f"must have bits for exponential and integer codes alone, not {bits} "
+                             f"for {weight} ones")
 
 
 def test_size(path):
@@ -258,7 +293,7 @@ def changed(document, place, value):
     ("colour", 1, "unknown field 'colour', the known ones are kind, version, digest, name, layers, "
                   "readout, words, labels, notes"),
     ("layers.0.input.stride", 1, "unknown field 'stride' of layers[0].input, the known ones are "
-                                 "weight, planes, rows, columns"),
+                                 "weight, planes, rows, columns, bits"),
     ("layers.0.state_format.width", 2, "unknown field 'width' of layers[0].state_format, the known "
                                        "ones are threshold, threshold_frac, type"),
     ("layers.0.cell", "elman", "Invalid enum value 'elman' - at `$.layers[0].cell`"),
