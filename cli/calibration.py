@@ -14,7 +14,7 @@ from ternloom.model.format import Format
 from ternloom.model.lower import calibrate, lower
 
 
-__all__ = ["Calibrating", "accuracy", "convert", "load"]
+__all__ = ["Calibrating", "accuracy", "convert", "float_share", "load"]
 
 #: Words of a text that calibrate.
 _WORDS = 5000
@@ -113,7 +113,8 @@ def convert(reference, data, spec):
         raise UserError(str(error)) from None
 
 
-def _float_share(reference, dataset):
+def float_share(reference, dataset):
+    """Share of a data set's sequences that a float network gives their true class."""
     outputs = forward.run(reference, _real(dataset.sequences, dataset.format))[-1].outputs
     winners = [forward.logits(reference, each[-1]).argmax() for each in outputs]
     return float(np.mean(np.asarray(winners) == dataset.labels))
@@ -143,6 +144,6 @@ def accuracy(reference, network, data, report):
         if name == data.part or data.part == "all" or not part.sequences:
             continue
         report(text=f"part {name}")
-        shares[name] = {"float": _float_share(reference, part),
+        shares[name] = {"float": float_share(reference, part),
                         "integer": measure(network, part, report).fraction}
     return shares

@@ -6,6 +6,7 @@ every method and where it is from.
 """
 
 import dataclasses
+import pathlib
 
 from ternloom.cli import output, source
 from ternloom.cli.console import Outcome, facts, table
@@ -80,7 +81,8 @@ def run(chosen, console):
         data = calibration.load(reference, chosen)
         network = calibration.convert(reference, data, spec)
         accuracy = calibration.accuracy(reference, network, data, report)
-        network = dataclasses.replace(network, notes=_notes(reference, spec, data, accuracy))
+        network = dataclasses.replace(network, name=pathlib.Path(chosen.output).stem,
+                                      notes=_notes(reference, spec, data, accuracy))
         file.save(network, path)
     result = {"network": str(chosen.output), "float_network": reference.name,
               "weights": spec.weights, "activations": spec.activations, "calibration": data.title,
