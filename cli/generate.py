@@ -71,12 +71,14 @@ def _tables(report):
                  f"{each['roms']} x {each['rom_depth']:,} x {each['rom_width']}")
                 for each in report["matrices"]]
     arrays = [(each["name"], each["element"], each["lanes"], each["accumulator_bits"],
-               each["row_bits"]) for each in report["arrays"]]
+               each["row_bits"], each["coefficients"], each["multipliers"])
+              for each in report["arrays"]]
     lanes = [(each["name"], each["gates"], each["lanes"], each["multipliers"], each["tables"])
              for each in report["elementwise"]]
     return (table("Weights, and the ROMs that hold those of a layer: number x words x bits",
                   ("", "weights", ">planes", ">rows", ">columns", ">bits", ">ROMs"), memories),
             table("Arrays, and the widths that the weights make necessary",
-                  ("", "element", ">lanes", ">sum bits", ">row bits"), arrays),
+                  ("", "element", ">lanes", ">sum bits", ">row bits", "coefficients",
+                   ">multipliers"), arrays),
             table("From pre-activations to codes",
                   ("", "gates", ">lanes", ">multipliers", ">tables"), lanes))

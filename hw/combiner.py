@@ -6,6 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ternloom.hw.arith import range_shape, rounded, saturated
+from ternloom.hw.coefficient import scaled
 from ternloom.model.geometry import Source
 
 
@@ -222,34 +223,7 @@ class Combiner(wiring.Component):
             m.d.sync += dot.eq(Mux(self.i_place.serial, raw[0], mixed))
         held = Signal.like(dot)
         m.d.sync += held.eq(dot)
-
-        product = Signal(range_shape(min(int(part.product_low.min()) for part in program.blocks),
-                                     max(int(part.product_high.max()) for part in program.blocks)))
-        uniform = [self._shift(part) for part in program.blocks]
-        if None not in uniform:
-            with m.Switch(places[2].block):
-                for index, shift in enumerate(uniform):
-                    with m.Case(index):
-                        m.d.sync += product.eq(held << shift)
-            return product
-
-        coefficients = [int(value) for part in program.blocks
-                        for value in part.coefficients[self._chain]]
-        shape = range_shape(min(coefficients), max(coefficients))
-        m.submodules.coefficients = rom = Memory(shape=shape, depth=max(len(coefficients), 2),
-                                                 init=coefficients)
-        port = rom.read_port()
-        coefficient = Signal(shape)
-        m.d.comb += port.addr.eq(self.i_place.dot)
-        m.d.sync += [coefficient.eq(port.data), product.eq(held * coefficient)]
-        return product
-
-    @staticmethod
-    def _shift(part):
-        """Exponent, if all coefficients of a block are one power of two, in all chains alike."""
-        values = {int(value) for value in part.coefficients.flat}
-        value = values.pop() if len(values) == 1 else 0
-        return value.bit_length() - 1 if value > 0 and value & (value - 1) == 0 else None
+        return scaled(m, program, self._chain, places, held)
 
     def _start(self, m, places, row):
         """What a row starts from, three cycles after its first dot's raw sum."""

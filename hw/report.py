@@ -3,6 +3,7 @@
 import dataclasses
 
 from ternloom.hw.cell import lane_class
+from ternloom.hw.coefficient import Scaling, scaling
 from ternloom.hw.lane import lane_probes
 from ternloom.model.geometry import Source
 
@@ -58,7 +59,8 @@ def describe(network, programs):
     dict
         ``matrices``: for each, ``name``, ``rows``, ``columns``, ``planes``, ``weight``, ``bits`` of
         its codes, and ``roms`` of ``rom_width`` by ``rom_depth`` bits that hold it together with
-        the layer's other matrices. ``arrays``: for each, the element, its lanes and widths.
+        the layer's other matrices. ``arrays``: for each, the element, its lanes and widths, what
+        multiplies the coefficients of its rows, and how many multipliers there are.
         ``elementwise``: for each layer, how many ``lanes``, and in all of them ``multipliers`` and
         ``tables``; where gates are comparators there are none.
     """
@@ -78,6 +80,7 @@ def describe(network, programs):
                 "bits": matrix.codes.size * (2 if matrix.weight.value == "ternary" else 1),
                 "roms": geometry.chains * geometry.elements, "rom_width": width,
                 "rom_depth": depth})
+        kind = scaling(program)
         arrays.append({
             "name": name, "element": geometry.element.value, "chains": geometry.chains,
             "elements": geometry.elements, "simd": geometry.simd,
@@ -85,6 +88,8 @@ def describe(network, programs):
             "accumulator_bits": program.raw_shape.width, "row_bits": program.row_shape.width,
             "serial_planes": max(block.serial for block in geometry.blocks
                                  if block.source is Source.INPUT),
+            "coefficients": kind.value,
+            "multipliers": geometry.chains if kind is Scaling.PRODUCT else 0,
             "busy_cycles": geometry.busy_cycles, "ideal_cycles": geometry.ideal_cycles})
     return {"matrices": matrices, "arrays": arrays, "elementwise": _elementwise(network, programs)}
 

@@ -10,6 +10,7 @@ from amaranth.hdl import Fragment
 from hwarray import Rows, codes_of, folded, folded_readout, raw_sums, source_form
 from hwsim import events, play
 
+from ternloom.hw.coefficient import Scaling, scaling
 from ternloom.hw.combiner import Combiner, RowCounter
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.geometry import Source
@@ -192,19 +193,32 @@ def parts(program, form):
     return names, "cell $mul " in text
 
 
-@pytest.mark.parametrize("state, values, multiplies", [
-    (Ternary(), (1, 1), False), (Ternary(), (8, 64), False), (Ternary(), (8, 3), True),
-    (Ternary(), (-2, 4), True), (Binary(), (4, 16), False), (Fixed(6, 3), (2, 1), False),
-    (Fixed(6, 3), (2, 6), True), (Planes((4,), 2), (8, 2), False), (Planes((3,), 2), (8, 2), True),
+#: One coefficient a row, of three units of an LSTM: powers of two, with signs, with zeros.
+POWERS = [[1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048]]
+SIGNED = [[4, -2, 1, -8, 16, 32, 2, 2, -64, 1, 1, 4]]
+ZEROS = [[0, -2, 1, 0, 16, 4, 2, 2, -4, 1, 0, 4]]
+
+
+@pytest.mark.parametrize("state, values, kind", [
+    (Ternary(), (1, 1), Scaling.CONSTANT), (Ternary(), (8, 64), Scaling.CONSTANT),
+    (Ternary(), (8, 3), Scaling.PRODUCT), (Ternary(), (-2, 4), Scaling.SHIFT),
+    (Binary(), (4, 16), Scaling.CONSTANT), (Fixed(6, 3), (2, 1), Scaling.CONSTANT),
+    (Fixed(6, 3), (2, 6), Scaling.PRODUCT), (Planes((4,), 2), (8, 2), Scaling.CONSTANT),
+    (Planes((3,), 2), (8, 2), Scaling.PRODUCT), (Ternary(), (POWERS, 1), Scaling.SHIFT),
+    (Ternary(), (16, POWERS), Scaling.SHIFT), (Fixed(6, 3), (SIGNED, POWERS), Scaling.SHIFT),
+    (Ternary(), (ZEROS, SIGNED), Scaling.SHIFT), (Binary(), (POWERS, SIGNED), Scaling.SHIFT),
+    (Ternary(), (0, 0), Scaling.SHIFT), (Ternary(), (ZEROS, 5), Scaling.PRODUCT),
 ])
-def test_multiplier(state, values, multiplies):
-    """Made only where a coefficient is not a power of two, signs counted."""
+def test_multiplier(state, values, kind):
+    """Made only where a coefficient is not a power of two."""
     layer = random_network(2, cell=Cell.LSTM, layers=1, units=3, inputs=3, weight=Weight.TERNARY,
                            input_format=state, state_format=state).layers[0]
     layer = with_coefficients(layer, values)
     program, form = folded(layer, 2, 2), layer.precision.preact
-    names, found = parts(program, form)
-    assert found == multiplies == ("coefficients" in names)
+    assert scaling(program) is kind
+    names, multiplies = parts(program, form)
+    assert multiplies == (kind is Scaling.PRODUCT)
+    assert ("coefficients" in names) == (kind is not Scaling.CONSTANT)
     assert names >= {"addends", "waiting"}
     rng = np.random.default_rng(17)
     check(program, form, random_steps(rng, layer, program, 2), rng, lambda: 0)

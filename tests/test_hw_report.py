@@ -98,3 +98,22 @@ def test_elementwise(cell, gate_frac, gates):
     assert sum(len(re.findall(r"^  \\ternloom_core\.rom\d+ ", text, re.MULTILINE))
                for text in modules) == line["tables"]
     assert (line["multipliers"] == 0) == (line["tables"] == 0) == (gates == "comparators")
+
+
+@pytest.mark.parametrize("values, coefficients", [((4, 4), "wires"), ((4, 2), "shifter"),
+                                                  ((4, 3), "multiplier")])
+def test_coefficients(values, coefficients):
+    """Products in the combiners' Verilog are there only where the report says so."""
+    network = random_network(3, cell=Cell.LSTM, layers=1, units=8, inputs=4,
+                             input_format=Ternary(), state_format=Ternary(), weight=Weight.TERNARY)
+    for matrix in (network.layers[0].input, network.layers[0].recurrent, network.readout.weights):
+        matrix.coefficients[:] = values[0]
+        matrix.coefficients[:, 0] = values[1]
+    design = generate(network, Folding((LayerFolding(4, 4),), LayerFolding(2, 3)))
+    modules = re.findall(r"^module \\ternloom_core\.\S*combiner\d+ .*?^endmodule",
+                         design.verilog, re.MULTILINE | re.DOTALL)
+    assert len(modules) == sum(line["chains"] for line in design.report["arrays"])
+    products = sum(text.count(" * ") for text in modules)
+    assert products == sum(line["multipliers"] for line in design.report["arrays"])
+    assert (products > 0) == (coefficients == "multiplier")
+    assert {line["coefficients"] for line in design.report["arrays"]} == {coefficients}
