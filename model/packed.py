@@ -61,8 +61,8 @@ def product(weights, coefficients, activations, betas, columns):
     """
     mixed = np.zeros(coefficients.shape, dtype=np.int64)
     for plane, beta in zip(activations, betas, strict=True):
-        different = np.bitwise_count(weights ^ plane[:, None])
-        mixed += beta * (columns - 2 * different.sum(axis=1, dtype=np.int64))
+        different = np.bitwise_count(weights ^ plane[:, None]).sum(axis=1, dtype=np.uint32)
+        mixed += beta * (columns - 2 * different.astype(np.int64))
     return np.vecdot(coefficients, mixed, axis=0)
 
 
