@@ -41,7 +41,7 @@ def arguments(parser):
                         help=f"board to build for: {', '.join(BOARDS)} (default: %(default)s)")
     parser.add_argument("--clips", type=count, default=20, metavar="N",
                         help="recordings to simulate (default: %(default)s)")
-    parser.set_defaults(data=DATA, part="test")
+    parser.set_defaults(data=DATA, part="test", text=None)
     add_folding(parser)
 
 

@@ -15,6 +15,7 @@ _MISTAKES = {
     ("ternloom.model.network", "NetworkError"),
     ("ternloom.model.dataset", "DatasetError"),
     ("ternloom.model.folding", "FoldingError"),
+    ("ternloom.model.text", "TextError"),
     ("ternloom.sim.tools", "ToolNotFound"),
     ("ternloom.sim.tools", "SimulationError"),
     ("ternloom.boards.error", "BoardError"),

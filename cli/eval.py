@@ -1,12 +1,17 @@
-"""Measure a network's accuracy on the golden model.
+"""Measure a network's accuracy on the golden model: on labelled data, or how it predicts a text.
 
 The golden model computes what the hardware computes, bit for bit, so this is the
-accuracy that the FPGA will have.
+accuracy that the FPGA will have. With --text a language network predicts every word from all
+before it, and the result is its perplexity per word.
 """
+
+import time
 
 from ternloom.cli import source
 from ternloom.cli.console import Outcome, facts, table
+from ternloom.cli.error import UserError
 from ternloom.cli.option import add_network
+from ternloom.cli.text import add_text, read_text
 
 
 __all__ = ["EXAMPLE", "arguments", "run"]
@@ -17,16 +22,51 @@ EXAMPLE = "ternloom eval digits-gru-ternary-ternary digits"
 def arguments(parser):
     """Add the verb's arguments."""
     add_network(parser)
-    parser.add_argument("data", metavar="DATA", help="data file, or the name of a shipped one")
+    parser.add_argument("data", metavar="DATA", nargs="?",
+                        help="data file, or the name of a shipped one")
     parser.add_argument("--part", choices=("train", "valid", "test", "all"), default="test",
                         help="part of the data (default: %(default)s)")
+    add_text(parser)
 
 
 def run(chosen, console):
-    """Evaluate, and return the accuracy with the confusion matrix."""
+    """Evaluate, and return the accuracy with the confusion matrix, or the perplexity."""
+    if (chosen.data is None) == (chosen.text is None):
+        raise UserError("DATA or --text must be given, and not both")
+    network = source.network(chosen.network)
+    if chosen.text is not None:
+        return _predict(chosen, console, network)
+    return _classify(chosen, console, network)
+
+
+def _predict(chosen, console, network):
+    """Perplexity on a text."""
+    from ternloom.model import language
+
+    language.check(network)
+    tokens = read_text(chosen, network)
+    start = time.perf_counter()
+    with console.progress("Golden model, words") as report:
+        found = language.predict(network, tokens, report)
+    seconds = time.perf_counter() - start
+    data = {"network": network.name, "text": chosen.text, "words": found.words,
+            "vocabulary": len(network.embedding), "perplexity": found.perplexity,
+            "nats": found.nats, "right": found.right, "seconds": seconds}
+    pairs = [("network", network.name), ("text", chosen.text),
+             ("perplexity", f"{found.perplexity:.2f} per word, {found.words:,} words of a "
+                            f"vocabulary of {len(network.embedding):,}"),
+             ("right", f"{100 * found.right / found.words:.2f} % of the words were the likeliest"),
+             ("speed", f"{found.words / seconds:,.0f} words/s")]
+    return Outcome(data, (facts(pairs),))
+
+
+def _classify(chosen, console, network):
+    """Accuracy on labelled data."""
     from ternloom.cli.accuracy import measure
 
-    network = source.network(chosen.network)
+    if network.readout is None:
+        raise UserError(f"Network {network.name} must have a readout to be measured on labelled "
+                        "data")
     dataset = source.data(chosen.data, chosen.part, network)
     with console.progress("Golden model, sequences") as report:
         accuracy = measure(network, dataset, report)

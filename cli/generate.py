@@ -6,9 +6,9 @@ inputs and outputs and a plain Verilog bench that plays them in any simulator.
 
 import json
 
-from ternloom.cli import output, source
+from ternloom.cli import output
 from ternloom.cli.console import Outcome, facts, table
-from ternloom.cli.option import add_folding, add_network, folding, module
+from ternloom.cli.option import add_core, add_network, core_network, folding, module
 from ternloom.cli.stimulus import add_stimulus, stimulus
 
 
@@ -24,13 +24,13 @@ def arguments(parser):
                         help="folder to write; one that ternloom wrote is replaced")
     parser.add_argument("--name", default="ternloom_core", metavar="MODULE", type=module,
                         help="name of the top module (default: %(default)s)")
-    add_folding(parser)
+    add_core(parser)
     add_stimulus(parser, clips=2, what="put in vectors/")
 
 
 def run(chosen, console):
     """Generate into a new folder."""
-    network = source.network(chosen.network)
+    network = core_network(chosen)
     spread = folding(chosen, network)
     clips = stimulus(chosen, network)
     with output.folder(chosen.output, verb="generate", network=network.name) as place:

@@ -9,7 +9,7 @@ from ternloom.cli import source
 from ternloom.cli.console import Outcome, facts, table
 from ternloom.cli.cost import matrix_rows, pace
 from ternloom.cli.describe import describe
-from ternloom.cli.option import add_folding, add_network, folding
+from ternloom.cli.option import add_core, add_network, core_network, folding
 
 
 __all__ = ["EXAMPLE", "arguments", "run"]
@@ -19,21 +19,21 @@ EXAMPLE = "ternloom info digits-gru-ternary-ternary --pe 8 --simd 8"
 def arguments(parser):
     """Add the verb's arguments."""
     add_network(parser, nargs="?")
-    add_folding(parser)
+    add_core(parser)
 
 
 def run(chosen, console):
     """Describe the network and its folding, or list what is shipped."""
     if chosen.network is None:
         return _list()
-    network = source.network(chosen.network)
+    network = core_network(chosen)
     spread = folding(chosen, network)
     arrays = list(_arrays(network, spread))
     matrices = list(matrix_rows(network))
     data = {"name": network.name, "inputs": network.inputs,
             "input_format": describe(network.input_format), "layers": list(_layers(network)),
-            "readout": {"classes": network.readout.classes, "when": network.readout.when.value,
-                        "labels": list(network.labels)},
+            "readout": _readout(network),
+            "words": None if network.embedding is None else len(network.embedding),
             "matrices": matrices, "folding": arrays, "cycles_per_step": pace(network, spread),
             "notes": dict(network.notes)}
     return Outcome(data, _tables(data))
@@ -69,12 +69,21 @@ def _layers(network):
                              "state": describe(layer.precision.state)}}
 
 
+def _readout(network):
+    readout = network.readout
+    return readout and {"classes": readout.classes, "when": readout.when.value,
+                        "labels": list(network.labels)}
+
+
 def _arrays(network, spread):
     from ternloom.model.geometry import network_geometry
 
     spread.check(network)
-    names = [f"layer{index}" for index in range(len(network.layers))] + ["readout"]
-    parts = [*spread.layers, spread.readout]
+    names = [f"layer{index}" for index in range(len(network.layers))]
+    parts = list(spread.layers)
+    if network.readout is not None:
+        names.append("readout")
+        parts.append(spread.readout)
     for name, part, made in zip(names, parts, network_geometry(network, spread), strict=True):
         yield {"name": name, "element": made.element.value, "pe": part.pe, "simd": part.simd,
                "chains": made.chains, "lanes": part.lanes, "busy_cycles": made.busy_cycles,
@@ -85,8 +94,10 @@ def _tables(data):
     readout = data["readout"]
     total = sum(matrix["bits"] for matrix in data["matrices"])
     first = [("network", data["name"]), ("input", f"{data['inputs']} x {data['input_format']}"),
+             *([("words", f"{data['words']:,}, looked up by the host")] if data["words"] else []),
              ("readout", f"{readout['classes']} classes, at "
-                         f"{'the last' if readout['when'] == 'last' else 'every'} step"),
+                         f"{'the last' if readout['when'] == 'last' else 'every'} step"
+              if readout else "none: puts out the last layer's codes at every step"),
              ("weights", f"{total:,} bits ({total / 8192:.1f} KiB)"),
              ("pace", f"{data['cycles_per_step']:,.0f} cycles a time step, so "
                       f"{1e6 / data['cycles_per_step']:,.0f} steps/s a MHz"),

@@ -6,7 +6,8 @@ import dataclasses
 from ternloom.cli.error import UserError
 
 
-__all__ = ["add_folding", "add_network", "count", "folding", "frequency", "module", "pair"]
+__all__ = ["add_core", "add_folding", "add_network", "core_network", "count", "folding",
+           "frequency", "module", "pair"]
 
 #: What ``--pe`` and ``--simd`` are when left out.
 PE, SIMD = 4, 8
@@ -72,6 +73,25 @@ def add_folding(parser):
     group.add_argument("--simd", type=_counts, default=(SIMD,), metavar="N[,N...]",
                        help="lanes of an element, columns in work at once; one number for all "
                             f"layers, or one a layer (default: {SIMD})")
+
+
+def add_core(parser):
+    """Add ``--pe``, ``--simd`` and ``--no-readout``."""
+    add_folding(parser)
+    parser.add_argument("--no-readout", action="store_true",
+                        help="leave the readout to the host: the core puts out the last layer's "
+                             "codes at every step")
+
+
+def core_network(arguments):
+    """The network NET as it becomes a core, without its readout if ``--no-readout`` says so."""
+    from ternloom.cli import source
+
+    network = source.network(arguments.network)
+    if not arguments.no_readout:
+        return network
+    labels = () if network.embedding is None else network.labels
+    return dataclasses.replace(network, readout=None, labels=labels)
 
 
 def folding(arguments, network):

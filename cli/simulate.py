@@ -9,10 +9,10 @@ import contextlib
 import dataclasses
 import pathlib
 
-from ternloom.cli import output, source
+from ternloom.cli import output
 from ternloom.cli.console import Outcome, facts, table
 from ternloom.cli.error import UserError
-from ternloom.cli.option import add_folding, add_network, folding
+from ternloom.cli.option import add_core, add_network, core_network, folding
 from ternloom.cli.stimulus import add_stimulus, stimulus
 
 
@@ -39,13 +39,13 @@ def arguments(parser):
     parser.add_argument("--netlist", choices=("ice40", "ecp5", "gowin"), metavar="FAMILY",
                         help="run what synthesis makes of the Verilog for ice40, ecp5 or gowin; "
                              "takes minutes, in Icarus only")
-    add_folding(parser)
+    add_core(parser)
 
 
 def run(chosen, console):
     """Simulate, and say whether everything agreed."""
     names = _simulators(chosen)
-    network = source.network(chosen.network)
+    network = core_network(chosen)
     spread = folding(chosen, network)
     clips = stimulus(chosen, network)
     design = _design(chosen, console, network, spread)

@@ -119,6 +119,6 @@ def _match(network, dataset):
     if held != taken:
         raise UserError(f"Data {dataset.name} holds codes of {held}, "
                         f"network {network.name} takes {taken}")
-    if len(dataset.classes) > network.readout.classes:
+    if network.readout is not None and len(dataset.classes) > network.readout.classes:
         raise UserError(f"Data {dataset.name} has {len(dataset.classes)} classes, "
                         f"network {network.name} knows {network.readout.classes}")

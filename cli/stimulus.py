@@ -1,10 +1,11 @@
-"""Sequences to run hardware on: real clips where there are any, else random codes."""
+"""Sequences to run hardware on: real clips or text where there is any, else random codes."""
 
 import dataclasses
 
 from ternloom.cli import source
 from ternloom.cli.error import UserError
 from ternloom.cli.option import count
+from ternloom.cli.text import add_text, read_text
 
 
 __all__ = ["Stimulus", "add_stimulus", "stimulus"]
@@ -32,7 +33,7 @@ class Stimulus:
 
 
 def add_stimulus(parser, clips, what):
-    """Add DATA, ``--part`` and ``--clips``."""
+    """Add DATA, ``--part``, ``--clips``, ``--text``, ``--vocabulary`` and ``--words``."""
     parser.add_argument("data", metavar="DATA", nargs="?",
                         help="data file, or the name of a shipped one (default: what a shipped "
                              "network was trained on, else random codes)")
@@ -40,10 +41,13 @@ def add_stimulus(parser, clips, what):
                         help="part of the data (default: %(default)s)")
     parser.add_argument("--clips", type=count, default=clips, metavar="N",
                         help=f"sequences to {what} (default: %(default)s)")
+    add_text(parser)
+    parser.add_argument("--words", type=count, default=200, metavar="N",
+                        help=f"words of --text to {what}, as one sequence (default: %(default)s)")
 
 
 def stimulus(chosen, network):
-    """Sequences that DATA, ``--part`` and ``--clips`` ask for.
+    """Sequences that DATA, ``--part`` and ``--clips``, or ``--text`` and ``--words`` ask for.
 
     Parameters
     ----------
@@ -56,6 +60,8 @@ def stimulus(chosen, network):
         Clips spread evenly over the part, or random codes from a fixed seed where a network that
         isn't shipped comes without data.
     """
+    if chosen.text is not None:
+        return _text(chosen, network)
     name = chosen.data
     if name is None and network.notes.get("data") in source.shipped("data"):
         name = network.notes["data"]
@@ -72,3 +78,15 @@ def stimulus(chosen, network):
     return Stimulus(f"{dataset.name}, part {chosen.part}",
                     [dataset.sequences[index] for index in chosen_clips],
                     tuple(int(dataset.labels[index]) for index in chosen_clips))
+
+
+def _text(chosen, network):
+    """The first words of a text, as one sequence."""
+    if chosen.data is not None:
+        raise UserError("--text must not go with DATA")
+    tokens = read_text(chosen, network)
+    if chosen.words > len(tokens):
+        raise UserError(f"--words must be at most {len(tokens)}, the words of {chosen.text}, "
+                        f"not {chosen.words}")
+    return Stimulus(f"{chosen.words} words of {chosen.text}",
+                    [network.embed(tokens[:chosen.words])], None)

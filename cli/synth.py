@@ -7,9 +7,10 @@ clock; with --top uart the bitstream carries the core behind a UART on the board
 import dataclasses
 import shutil
 
-from ternloom.cli import output, source
+from ternloom.cli import output
 from ternloom.cli.console import Outcome, facts, table
-from ternloom.cli.option import add_folding, add_network, count, folding, frequency
+from ternloom.cli.option import (add_core, add_network, core_network, count, folding,
+                                 frequency)
 
 
 __all__ = ["EXAMPLE", "arguments", "run", "sentence"]
@@ -33,7 +34,7 @@ def arguments(parser):
                         help="seed of placement (default: %(default)s)")
     parser.add_argument("--frequency", type=frequency, metavar="MHZ",
                         help="clock to aim at (default: the board's)")
-    add_folding(parser)
+    add_core(parser)
 
 
 def run(chosen, console):
@@ -41,7 +42,7 @@ def run(chosen, console):
     from ternloom.boards import registry
 
     board = registry.find(chosen.board)
-    network = source.network(chosen.network)
+    network = core_network(chosen)
     spread = folding(chosen, network)
     place = chosen.output or f"{network.name}-{board.name}"
     with output.folder(place, verb="synth", network=network.name, board=board.name) as new:

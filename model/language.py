@@ -12,8 +12,8 @@ from ternloom.model.network import NetworkError, When
 __all__ = ["Prediction", "check", "predict"]
 
 
-#: Steps whose logits are in memory at a time.
-_CHUNK = 512
+#: Steps whose logits are in memory at a time: as many as keep those of 10,000 words in the cache.
+_CHUNK = 128
 
 
 @dataclasses.dataclass(frozen=True)
