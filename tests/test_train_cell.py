@@ -9,20 +9,23 @@ import torch
 
 from ternloom.model import golden
 from ternloom.model.format import Fixed
-from ternloom.model.network import Cell, Weight
+from ternloom.model.network import Cell
+from ternloom.model.spec import Spec
 from ternloom.train.batches import SequenceSet
 from ternloom.train.calibrate import calibrate
-from ternloom.train.cell import RecurrentLayer, quantize_bias
+from ternloom.train.cell import Carry, RecurrentLayer, quantize_bias
 from ternloom.train.lower import lower
-from ternloom.train.recipe import Activation, Recipe
 from ternloom.train.recurrent import RecurrentNetwork
 
 
 pytestmark = pytest.mark.train
 
 INPUT_FORMAT = Fixed(8, 5)
-RECIPE = Recipe(name="test", data="none", cell=Cell.LSTM, units=7, weights=Weight.TERNARY,
-                activations=Activation.TERNARY)
+SPEC = Spec(weights={"all": "twn"}, activations="ternary:0.5", power_of_two=True)
+#: Every weight alphabet, and every kind of activation.
+WEIGHTS = ("mean-binary", "twn", "alternating:2", "quaternary-connect", "ott-exponential",
+           "integer:6")
+ACTIVATIONS = ("binary", "ternary:0.5", "planes:2", "fixed:8", "online:2")
 LENGTHS = [1, 12, 5, 9, 2]
 
 
@@ -86,17 +89,22 @@ def sequence_set(seed=11):
                               torch.zeros(len(LENGTHS), dtype=torch.int64))
 
 
-def quantized(recipe, scale=1.5, seed=7):
-    """A random network of the recipe, calibrated on random sequences."""
+def calibration():
+    batch = sequence_set(seed=12)[1]
+    return [batch.values[:length, index].numpy() for index, length in enumerate(LENGTHS)]
+
+
+def quantized(spec, cell=Cell.LSTM, units=7, layers=1, scale=1.5, seed=7):
+    """A random network, calibrated on random sequences."""
     torch.manual_seed(seed)
-    network = RecurrentNetwork(recipe.cell, 5, recipe.units, recipe.layers, 4).double()
+    network = RecurrentNetwork(cell, 5, units, layers, 4).double()
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if "bias" in name:
                 parameter.normal_()
             else:
                 parameter.mul_(scale)
-    calibrate(network, recipe, INPUT_FORMAT, [sequence_set(seed=12)[1]])
+    calibrate(network, spec, calibration(), INPUT_FORMAT)
     return network.eval()
 
 
@@ -104,8 +112,8 @@ def states_name(cell, layer):
     return f"layer{layer}.cell" if cell is Cell.LSTM else f"layer{layer}.state"
 
 
-def assert_exact(recipe, **options):
-    network = quantized(recipe, **options)
+def assert_exact(spec, **options):
+    network = quantized(spec, **options)
     codes, padded = sequence_set()
     carried = []
     with torch.no_grad():
@@ -117,42 +125,102 @@ def assert_exact(recipe, **options):
     for layer, states in enumerate(carried):
         frac = lowered.layers[layer].precision.state.frac
         states = (torch.stack(states) * 2.0**frac).numpy()
-        for index, trace in enumerate(result.trace[states_name(recipe.cell, layer)]):
+        name = states_name(lowered.layers[layer].cell, layer)
+        for index, trace in enumerate(result.trace[name]):
             assert np.array_equal(trace, states[:LENGTHS[index], index])
 
 
-@pytest.mark.parametrize("cell, weights, activations",
-                         list(itertools.product(Cell, Weight, Activation)),
-                         ids=lambda value: value.value)
+def makes_sense(cell, activations):
+    """Coefficients of a step's vector come too late for a reset before the product."""
+    return not (cell is Cell.GRU_RESET_BEFORE and activations.startswith("online"))
+
+
+CASES = [case for case in itertools.product(Cell, WEIGHTS, ACTIVATIONS)
+         if makes_sense(case[0], case[2])]
+
+
+@pytest.mark.parametrize("cell, weights, activations", CASES, ids=str)
 def test_golden_model(cell, weights, activations):
-    assert_exact(msgspec.structs.replace(RECIPE, cell=cell, weights=weights,
-                                         activations=activations, readout_weights=weights))
+    assert_exact(msgspec.structs.replace(SPEC, weights={"all": weights}, activations=activations),
+                 cell=cell)
 
 
 @pytest.mark.parametrize("changes", [
-    {"layers": 3}, {"per_row": True}, {"power_of_two": False},
-    {"per_row": True, "power_of_two": False, "weights": Weight.BINARY},
-    {"preact_width": 12, "preact_frac": 8, "gate_frac": 11, "state_frac": 15}, {"threshold": 0.3},
-    {"activations": Activation.FIXED, "activation_bits": 5},
-    {"activations": Activation.PLANES, "activation_planes": 3},
-    {"weights": Weight.PLANES, "weight_planes": 4, "coefficient_bits": 11},
-    {"units": 1}, {"preact_width": 4, "preact_frac": 1, "gate_frac": 2, "state_frac": 3},
+    {"power_of_two": False}, {"weights": {"all": "mean-binary:by-row"}, "power_of_two": False},
+    {"weights": {"all": "twn:by-row"}},
+    {"weights": {"all": "twn", "recurrent": "alternating:3", "input": "integer:8:by-row"}},
+    {"preact_width": 12, "preact_frac": 8, "gate_frac": 11, "state_frac": 15},
+    {"activations": "ternary:0.3"}, {"activations": "fixed:5"}, {"activations": "planes:3"},
+    {"weights": {"all": "alternating:4"}, "coefficient_bits": 11},
+    {"preact_width": 4, "preact_frac": 1, "gate_frac": 2, "state_frac": 3},
+    {"gate_frac": 0, "state_frac": 0}, {"gate_frac": 0, "state_frac": 0, "slope": 3},
+    {"slope": 1, "slope_frac": 1},
 ], ids=str)
 @pytest.mark.parametrize("cell", list(Cell), ids=lambda cell: cell.value)
 def test_golden_model_options(cell, changes):
-    assert_exact(msgspec.structs.replace(RECIPE, cell=cell, **changes))
+    assert_exact(msgspec.structs.replace(SPEC, **changes), cell=cell)
+
+
+@pytest.mark.parametrize("cell", list(Cell), ids=lambda cell: cell.value)
+@pytest.mark.parametrize("sizes", [{"layers": 3}, {"units": 1}], ids=str)
+def test_golden_model_sizes(cell, sizes):
+    assert_exact(SPEC, cell=cell, **sizes)
+
+
+@pytest.mark.parametrize("cell", [Cell.LSTM, Cell.GRU_RESET_AFTER], ids=lambda cell: cell.value)
+def test_golden_model_online(cell):
+    spec = msgspec.structs.replace(SPEC, weights={"all": "alternating:3"}, activations="online:3")
+    assert_exact(spec, cell=cell, layers=2)
+
+
+@pytest.mark.parametrize("cell", list(Cell), ids=lambda cell: cell.value)
+def test_golden_model_gates(cell):
+    """Methods of their own for single gates."""
+    last = cell.gates[-1]
+    spec = msgspec.structs.replace(
+        SPEC, weights={"all": "twn", last: "integer:4", f"recurrent.{cell.gates[0]}": "greedy:1",
+                       "recurrent": "mean-binary", f"recurrent.{last}": "twn"})
+    assert_exact(spec, cell=cell)
 
 
 @pytest.mark.parametrize("cell", list(Cell), ids=lambda cell: cell.value)
 def test_golden_model_saturation(cell):
     """Weights that drive pre-activations and cells to their ends."""
-    assert_exact(msgspec.structs.replace(RECIPE, cell=cell, activations=Activation.FIXED), scale=30)
+    assert_exact(msgspec.structs.replace(SPEC, activations="fixed:8"), cell=cell, scale=30)
 
 
 def test_every_gradient():
-    for cell, activations in itertools.product(Cell, Activation):
-        network = quantized(msgspec.structs.replace(RECIPE, cell=cell, activations=activations))
+    for cell, activations in itertools.product(Cell, ACTIVATIONS):
+        if not makes_sense(cell, activations):
+            continue
+        network = quantized(msgspec.structs.replace(SPEC, activations=activations), cell=cell)
         _, padded = sequence_set()
         network(padded.values, padded.lengths).square().sum().backward()
         for name, parameter in network.named_parameters():
             assert parameter.grad is not None and bool((parameter.grad != 0).any()), name
+
+
+@pytest.mark.parametrize("activations", ACTIVATIONS)
+def test_carry(activations):
+    """Two runs, the second from where the first ended, are one run."""
+    layer = quantized(msgspec.structs.replace(SPEC, activations=activations)).layers[0]
+    values = sequence_set()[1].values
+    whole, carry = layer(values), Carry()
+    parts = [layer(part, carry=carry) for part in values.split(5)]
+    assert torch.equal(torch.cat(parts), whole)
+    assert torch.equal(carry.code, whole[-1]) and not carry.state.requires_grad
+
+
+def test_draws():
+    """Training draws, evaluation compares."""
+    spec = msgspec.structs.replace(SPEC, gate_frac=0, state_frac=0)
+    network = quantized(spec)
+    network.draw(weights=False, activations=True)
+    values = sequence_set()[1].values
+    layer = network.layers[0]
+    assert torch.equal(layer(values), layer(values))
+    layer.train()
+    torch.manual_seed(1)
+    first, second = layer(values), layer(values)
+    assert not torch.equal(first, second)
+    assert set(first.unique().tolist()) <= {-1.0, 0.0, 1.0}

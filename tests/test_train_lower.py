@@ -3,46 +3,43 @@
 import pytest
 import torch
 
-from ternloom.model.format import Fixed
-from ternloom.model.network import Cell, Weight, When
-from ternloom.train.batches import SequenceSet
+from ternloom.model.format import Fixed, value_frac
+from ternloom.model.network import Cell, When
+from ternloom.model.spec import Spec
 from ternloom.train.calibrate import calibrate
 from ternloom.train.lower import lower
-from ternloom.train.quantize import value_frac
-from ternloom.train.recipe import Activation, Recipe
 from ternloom.train.recurrent import RecurrentNetwork
+from ternloom.train.weights import effective
 
 
 pytestmark = pytest.mark.train
 
 
 def calibrated(cell, weights, activations):
-    recipe = Recipe(name="test", data="none", cell=cell, units=6, layers=2, weights=weights,
-                    activations=activations, readout_weights=weights)
     torch.manual_seed(9)
     network = RecurrentNetwork(cell, 4, 6, 2, 3).double()
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if "bias" in name:
                 parameter.normal_()
-    values = torch.randn(7, 3, 4, dtype=torch.float64)
-    batch = SequenceSet(values, torch.tensor([3, 7, 5]), torch.zeros(3).long())
-    calibrate(network, recipe, Fixed(8, 5), [batch])
+    sequences = [torch.randn(steps, 4, dtype=torch.float64).numpy() for steps in (3, 7, 5)]
+    calibrate(network, Spec(weights={"all": weights}, activations=activations), sequences,
+              Fixed(8, 5))
     return network
 
 
 def meant(matrix, exponent):
     """Real weights that the integers stand for."""
     codes, coefficients = (torch.from_numpy(array).double()
-                           for array in (matrix.codes, matrix.coefficients))
+                           for array in (matrix.values, matrix.coefficients))
     return (codes * coefficients[:, :, None]).sum(0) * 2.0**-exponent
 
 
 @pytest.mark.parametrize("cell", list(Cell), ids=lambda cell: cell.value)
 @pytest.mark.parametrize("weights, activations", [
-    (Weight.TERNARY, Activation.TERNARY), (Weight.BINARY, Activation.FIXED),
-    (Weight.PLANES, Activation.PLANES),
-], ids=lambda value: value.value)
+    ("twn", "ternary:0.5"), ("mean-binary", "fixed:8"), ("alternating:2", "planes:2"),
+    ("ott-exponential:6", "binary"), ("integer:8:by-row", "fixed:6"),
+], ids=str)
 def test_layers(cell, weights, activations):
     network = calibrated(cell, weights, activations)
     lowered = lower(network, "test", ("a", "b", "c"), {"by": "hand"})
@@ -63,12 +60,12 @@ def test_layers(cell, weights, activations):
 
 
 def test_readout():
-    network = calibrated(Cell.LSTM, Weight.TERNARY, Activation.FIXED)
+    network = calibrated(Cell.LSTM, "twn", "fixed:8")
     readout, quantization = lower(network, "test").readout, network.readout_quantization
     assert readout.when is When.LAST
     assert readout.logits.frac + readout.shift == quantization.sum_frac
-    effective = quantization.weights.effective(network.readout_weight).detach()
-    assert torch.equal(effective, meant(
+    weights = effective(quantization.weights, network.readout_weight).detach()
+    assert torch.equal(weights, meant(
         readout.weights, quantization.sum_frac - value_frac(readout.input_format)))
 
 

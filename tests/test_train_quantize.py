@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from ternloom.model import table
-from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.model import online, table
+from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary, value_frac
 from ternloom.model.network import Precision
-from ternloom.train.quantize import (code_values, grid, sigmoid_gate, tanh_gate, to_code,
-                                     value_frac)
+from ternloom.train.quantize import code_values, draw, grid, sigmoid_gate, tanh_gate, to_code
 
 
 pytestmark = pytest.mark.train
@@ -95,3 +94,54 @@ def test_gate_gradient():
         == pytest.approx((sigmoid * (1 - sigmoid)).tolist() + [0.0, 0.0], rel=1e-12)
     assert gradient(lambda value: tanh_gate(value, Precision()), values) \
         == pytest.approx((1 - torch.tanh(at) ** 2).tolist() + [0.0, 0.0], rel=1e-12)
+
+
+@pytest.mark.parametrize("planes", [2, 3])
+def test_online_codes(planes):
+    """The integers of the model, a vector at a time; gradients go straight through."""
+    form = Online(Fixed(8, 7), planes)
+    samples = np.random.default_rng(3).integers(-128, 128, (5, 40))
+    expected = online.values(form, *online.quantize(form, samples))
+    value = real(samples, 7).requires_grad_()
+    made = to_code(value, form, 7)
+    assert torch.equal(made, real(expected, form.frac))
+    made.sum().backward()
+    assert torch.equal(value.grad, torch.ones_like(value))
+
+
+COMPARATORS = Precision(gate_frac=0, state=Fixed(4, 0))
+
+
+def test_comparator_gates():
+    values = torch.tensor([-3.0, -0.5, 0.0, 0.5, 0.6], dtype=torch.float64)
+    assert sigmoid_gate(values, COMPARATORS).tolist() == [0, 0, 1, 1, 1]
+    assert tanh_gate(values, COMPARATORS).tolist() == [-1, 0, 0, 0, 1]
+
+
+def test_drawn_values():
+    """Of the alphabet, and in the mean the value: five deviations of as many draws."""
+    torch.manual_seed(2)
+    value = torch.tensor([-1.5, -1.0, -0.3, 0.0, 0.8, 1.0], dtype=torch.float64)
+    drawn = draw(value.expand(20_000, 6))
+    assert set(drawn.unique().tolist()) == {-1.0, 0.0, 1.0}
+    mean = value.clamp(-1, 1)
+    bound = 5 * (mean.abs() * (1 - mean.abs()) / 20_000).sqrt()
+    assert bool(((drawn.mean(0) - mean).abs() <= bound).all())
+
+
+def test_drawn_gates():
+    torch.manual_seed(2)
+    at = torch.full((20_000,), 0.5, dtype=torch.float64)
+    for gate, mean in ((sigmoid_gate, torch.sigmoid(at[0])), (tanh_gate, torch.tanh(at[0]))):
+        drawn = gate(at, COMPARATORS, at_random=True)
+        assert abs(float(drawn.mean() - mean)) <= 5 * float(mean * (1 - mean) / 20_000) ** 0.5
+        assert torch.equal(gate(at, Precision(), at_random=True), gate(at, Precision()))
+
+
+def test_drawn_gradient():
+    """That of the function whose value is the mean."""
+    torch.manual_seed(2)
+    at = torch.tensor([0.5, -1.25], dtype=torch.float64)
+    sigmoid = torch.sigmoid(at)
+    assert gradient(lambda value: sigmoid_gate(value, COMPARATORS, at_random=True), at.tolist()) \
+        == pytest.approx((sigmoid * (1 - sigmoid)).tolist(), rel=1e-12)

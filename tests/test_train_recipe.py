@@ -4,8 +4,9 @@ import pathlib
 
 import pytest
 
-from ternloom.model.network import Cell, Weight
-from ternloom.train.recipe import Activation, Augment, RecipeError, load_recipe
+from ternloom.model.network import Cell
+from ternloom.train.recipe import (Augment, LanguageRecipe, RecipeError, SequenceRecipe,
+                                   load_recipe)
 
 
 EXAMPLES = pathlib.Path(__file__).resolve().parent.parent / "examples"
@@ -14,9 +15,17 @@ name = "small"
 data = "small.safetensors"
 cell = "lstm"
 units = 4
-weights = "ternary"
-activations = "planes"
+{}
+[quantization]
+weights = {{all = "twn"}}
+activations = "planes:2"
 """
+LANGUAGE = "task = 'language'\ninputs = 3\n"
+
+
+def least(line=""):
+    """The shortest recipe, with a line of its own among the keys."""
+    return LEAST.format(line)
 
 
 @pytest.fixture
@@ -37,77 +46,119 @@ def message(path):
 
 
 def test_defaults(write):
-    path = write(LEAST)
+    path = write(least())
     loaded = load_recipe(path)
     recipe = loaded.recipe
-    assert (recipe.cell, recipe.weights, recipe.activations) == (Cell.LSTM, Weight.TERNARY,
-                                                                 Activation.PLANES)
-    assert (recipe.layers, recipe.preact_width, recipe.augment) == (1, 10, Augment())
+    assert isinstance(recipe, SequenceRecipe)
+    assert (recipe.cell, recipe.quantization.weights) == (Cell.LSTM, {"all": "twn"})
+    assert recipe.quantization.activations == "planes:2"
+    assert (recipe.layers, recipe.quantization.preact_width, recipe.augment) == (1, 10, Augment())
     assert loaded.data_path == path.parent / "small.safetensors"
+    assert loaded.start_path is None
+
+
+def test_language(write):
+    path = write(least(LANGUAGE + "start = 'float.safetensors'"))
+    loaded = load_recipe(path)
+    assert isinstance(loaded.recipe, LanguageRecipe)
+    assert (loaded.recipe.inputs, loaded.recipe.steps) == (3, 35)
+    assert loaded.start_path == path.parent / "float.safetensors"
 
 
 def test_augmentation(write):
-    recipe = load_recipe(write(LEAST + "[augment]\nstretch = 0.25\nmask = 3\n")).recipe
+    recipe = load_recipe(write(least() + "[augment]\nstretch = 0.25\nmask = 3\n")).recipe
     assert recipe.augment == Augment(stretch=0.25, mask=3)
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
 def test_shipped_recipe(path):
+    """Data are shipped too, but for the texts of language models, which everybody must bring."""
     loaded = load_recipe(path)
     assert loaded.recipe.name == path.stem
-    assert loaded.data_path.is_file()
+    assert loaded.data_path.is_file() or isinstance(loaded.recipe, LanguageRecipe)
 
 
 def test_unknown_key(write):
-    path = write(LEAST + "learning_speed = 1\n")
+    path = write(least("learning_speed = 1\n"))
     text = message(path)
     assert text.startswith(f"{path} must not have the key 'learning_speed', known ones are name, ")
-    assert text.endswith("learning_rate, float_learning_rate, batch, dropout, weight_decay, "
-                         "label_smoothing, distillation, seed, augment")
+    assert text.endswith("dropout, weight_decay, seed, label_smoothing, distillation, augment")
 
 
-def test_unknown_augmentation(write):
-    path = write(LEAST + "[augment]\npitch = 1\n")
-    assert message(path) == (f"augment in {path} must not have the key 'pitch', "
-                             "known ones are stretch, noise, offset, trim, mask")
+@pytest.mark.parametrize("table, known", [
+    ("augment", "stretch, noise, offset, trim, mask"), ("quantization", "weights, activations, "),
+])
+def test_unknown_key_of_table(write, table, known):
+    head = "" if table == "quantization" else f"[{table}]\n"
+    path = write(least() + f"{head}pitch = 1\n")
+    assert message(path).startswith(f"{table} in {path} must not have the key 'pitch', "
+                                    f"known ones are {known}")
+
+
+def test_unknown_task(write):
+    path = write(least("task = 'poetry'"))
+    assert message(path) == f"task in {path} must be one of sequence, language, not 'poetry'"
 
 
 def test_missing_key(write):
-    path = write(LEAST.replace("units = 4", ""))
+    path = write(least().replace("units = 4", ""))
     assert message(path) == f"{path}: Object missing required field `units`"
+
+
+def test_missing_quantization(write):
+    path = write(least().partition("[quantization]")[0])
+    assert message(path) == f"{path}: A recipe must have the table quantization"
+
+
+def test_float_language_model(write):
+    """A recipe that ends in a float network needs no quantization."""
+    path = write(least(LANGUAGE + "epochs = 0").partition("[quantization]")[0])
+    assert load_recipe(path).recipe.quantization is None
 
 
 @pytest.mark.parametrize("line, told", [
     ("units = 0", "units must be from 1 to 4096, not 0"),
     ("layers = 17", "layers must be from 1 to 16, not 17"),
-    ("weight_planes = 5", "weight_planes must be from 1 to 4, not 5"),
-    ("activation_bits = 1", "activation_bits must be from 2 to 16, not 1"),
-    ("threshold = 1.0", "threshold must be from 0.00390625 to below 1, not 1.0"),
     ("learning_rate = -0.1", "learning_rate must be from 0 to below 10, not -0.1"),
     ("learning_rate = nan", "learning_rate must be from 0 to below 10, not nan"),
+    ("warm_up = 1.0", "warm_up must be from 0 to below 1, not 1.0"),
     ("dropout = 1.0", "dropout must be from 0 to below 1, not 1.0"),
+    ("distillation = -1.0", "distillation must be from 0 to below 100, not -1.0"),
     ("seed = -1", "seed must be from 0 to 2147483647, not -1"),
     ("epochs = -1", "epochs must be from 0 to 100000, not -1"),
-    ("gate_frac = 16", "Gate fraction bits must be 0 (comparators) or from 2 to 15, not 16"),
-    ("state_frac = 7", "The state must have at least the gates' 8 fraction bits, not 7"),
-    ("state_frac = 30", "Fixed width must be from 2 to 32, not 35"),
-    ("[augment]\nstretch = 1.0", "stretch must be from 0 to below 1, not 1.0"),
-    ("[augment]\nmask = -1", "mask must be from 0 to 1000, not -1"),
+    (LANGUAGE + "steps = 0", "steps must be from 1 to 1000, not 0"),
+    (LANGUAGE + "words = 'planes:2'", "Weight method must be one of alternating, "),
 ])
 def test_range(write, line, told):
     key = line.split(" = ")[0]
-    kept = [old for old in LEAST.splitlines() if not old.startswith(f"{key} ")]
-    path = write("\n".join([*kept, line]))
+    path = write(least(line) if key != "units" else least().replace("units = 4", line))
     assert message(path).startswith(f"{path}: {told}")
 
 
+@pytest.mark.parametrize("line, told", [
+    ("gate_frac = 16", "Gate fraction bits must be 0 (comparators) or from 2 to 15, not 16"),
+    ("state_frac = 7", "The state must have at least the gates' 8 fraction bits, not 7"),
+    ("embedding = 'binary'", "An embedding's method must be fixed or planes, not binary"),
+])
+def test_quantization_range(write, line, told):
+    path = write(least() + line)
+    assert message(path).startswith(f"{path}: {told}")
+
+
+def test_words_of_planes(write):
+    """Planes that all words share leave no room for coefficients of each one's own."""
+    path = write(least(LANGUAGE + "words = 'alternating:2'") + "embedding = 'planes:2'\n")
+    assert message(path).startswith(f"{path}: words must go with a quantization.embedding that is "
+                                    "fixed, not 'planes:2'")
+
+
 def test_wrong_kind(write):
-    path = write(LEAST.replace("units = 4", "units = 'many'"))
+    path = write(least().replace("units = 4", "units = 'many'"))
     assert message(path) == f"{path}: Expected `int`, got `str` - at `$.units`"
 
 
 def test_unknown_cell(write):
-    path = write(LEAST.replace("lstm", "elman"))
+    path = write(least().replace("lstm", "elman"))
     assert message(path) == f"{path}: Invalid enum value 'elman' - at `$.cell`"
 
 

@@ -4,10 +4,9 @@ import pytest
 import torch
 
 from ternloom.model.format import Fixed
-from ternloom.model.network import Cell, Weight
-from ternloom.train.batches import SequenceSet
+from ternloom.model.network import Cell
+from ternloom.model.spec import Spec
 from ternloom.train.calibrate import calibrate
-from ternloom.train.recipe import Activation, Recipe
 from ternloom.train.recurrent import RecurrentNetwork
 
 
@@ -21,10 +20,8 @@ def network(request):
     torch.manual_seed(9)
     network = RecurrentNetwork(Cell.LSTM, 4, 6, 2, 3, dropout=0.5).eval()
     if request.param:
-        recipe = Recipe(name="test", data="none", cell=Cell.LSTM, units=6, layers=2,
-                        weights=Weight.TERNARY, activations=Activation.FIXED)
-        batch = SequenceSet(torch.randn(7, 3, 4), LENGTHS, torch.zeros(3).long())
-        calibrate(network, recipe, Fixed(8, 5), [batch])
+        spec = Spec(weights={"all": "twn"}, activations="fixed:8", power_of_two=True)
+        calibrate(network, spec, list(torch.randn(3, 7, 4).numpy()), Fixed(8, 5))
     return network
 
 
@@ -71,6 +68,7 @@ def test_latent_bounds(network):
         if quantizer is None:
             assert torch.equal(weight, old)
         else:
-            assert bool((weight.abs() <= quantizer.bound()).all())
+            bound = torch.from_numpy(quantizer.clip(weight.shape))
+            assert bool((weight.abs() <= bound).all())
             assert torch.equal(weight.sign(), old.sign())
-            assert bool((weight.abs() == quantizer.bound()).any())
+            assert bool((weight.abs() == bound).any())

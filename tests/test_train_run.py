@@ -25,8 +25,6 @@ name = "tiny"
 data = "waves.safetensors"
 cell = "{cell}"
 units = 16
-weights = "{weights}"
-activations = "{activations}"
 float_epochs = 12
 epochs = 20
 learning_rate = 0.01
@@ -35,6 +33,11 @@ batch = 12
 dropout = 0.1
 distillation = 0.5
 seed = 3
+
+[quantization]
+weights = {{all = "{weights}"{readout}}}
+activations = "{activations}"
+power_of_two = true
 
 [augment]
 stretch = 0.1
@@ -68,35 +71,37 @@ def folder(tmp_path_factory):
 
 
 def recipe(folder, name, **choices):
-    choices = {"cell": "gru-reset-after", "weights": "ternary", "activations": "ternary"} | choices
+    choices = {"cell": "gru-reset-after", "weights": "twn", "activations": "ternary:0.5"} | choices
+    choices["readout"] = ', readout = "twn"' if choices["weights"] == "mean-binary" else ""
     path = folder / f"{name}.toml"
     path.write_text(RECIPE.format(**choices))
     return path
 
 
 @pytest.mark.parametrize("choices", [
-    {}, {"cell": "lstm", "weights": "binary"},
-    {"cell": "gru-reset-before", "activations": "fixed"},
-    {"cell": "lstm", "weights": "planes", "activations": "planes"},
+    {}, {"cell": "lstm", "weights": "mean-binary"},
+    {"cell": "gru-reset-before", "activations": "fixed:8"},
+    {"cell": "lstm", "weights": "alternating:2", "activations": "planes:2"},
+    {"cell": "lstm", "weights": "integer:4", "activations": "online:2"},
 ], ids=str)
 def test_accuracy(folder, choices):
     """The task is learnt in floating point, in few bits, and the integers decide the same."""
-    name = "-".join(choices.values()) or "default"
+    name = "-".join(choices.values()).replace(":", "") or "default"
     out = folder / f"{name}.safetensors"
     result = train(recipe(folder, name, **choices), out)
-    assert result.float_accuracy.test >= 0.97
-    assert result.quantized_accuracy.test >= 0.9
-    assert result.integer_accuracy == result.quantized_accuracy
+    assert result.scores["float"].test >= 0.97
+    assert result.scores["quantized"].test >= 0.9
+    assert result.scores["integer"] == result.scores["quantized"]
     network = load(out)
-    assert integer_accuracy(network, waves()) == result.integer_accuracy
+    assert integer_accuracy(network, waves()) == result.scores["integer"]
     assert network.labels == ("slow", "medium", "fast")
     assert network.notes["recipe"] == f"{name}.toml"
     assert (network.notes["data"], network.notes["data source"]) == ("waves", "drawn at random")
     reference = load_floats(out.with_suffix(".float.safetensors"))
-    assert right(reference, waves().part("test")) == result.float_accuracy.test
+    assert right(reference, waves().part("test")) == result.scores["float"].test
     assert reference.labels == network.labels and reference.name == "tiny-float"
     noted = Accuracy.from_note(network.notes["float accuracy"])
-    assert noted.test == pytest.approx(result.float_accuracy.test, abs=1e-4)
+    assert noted.test == pytest.approx(result.scores["float"].test, abs=1e-4)
 
 
 def right(network, dataset):
@@ -138,10 +143,10 @@ def test_global_state(folder):
 def test_curve(folder):
     out, seen = folder / "curve.safetensors", []
     result = train(recipe(folder, "curve"), out, epochs=2,
-                   progress=lambda epoch, epochs: seen.append((epoch, epochs)))
-    assert [(epoch.stage, epoch.epoch, epochs) for epoch, epochs in seen] \
-        == [("float", 1, 2), ("float", 2, 2), ("quantized", 1, 2), ("quantized", 2, 2)]
-    assert [epoch for epoch, _ in seen] == result.curve
+                   progress=lambda stage, step, steps, curve: seen.append((stage, step, steps)))
+    assert [(epoch.stage, epoch.epoch) for epoch in result.curve] \
+        == [("float", 1), ("float", 2), ("quantized", 1), ("quantized", 2)]
+    assert seen == [(stage, step, 30) for stage in ("float", "quantized") for step in range(1, 31)]
     with out.with_suffix(".csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
     assert list(lines[0]) == [field.name for field in dataclasses.fields(result.curve[0])]

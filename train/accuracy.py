@@ -1,4 +1,4 @@
-"""Shares of right answers, and how a network file's notes keep them."""
+"""Shares of right answers and perplexities, and how a network file's notes keep them."""
 
 import dataclasses
 import re
@@ -8,30 +8,56 @@ import numpy as np
 from ternloom.model import golden
 
 
-__all__ = ["Accuracy", "integer_accuracy"]
-
-
-_NOTE = re.compile(r"valid (\d\.\d{4}), test (\d\.\d{4})")
+__all__ = ["Accuracy", "Perplexity", "integer_accuracy"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Accuracy:
-    """Shares of right answers, from 0 to 1, on the validation and the test part."""
+class _Score:
+    """A number each for the validation and the test part."""
 
     valid: float
     test: float
 
+    @property
+    def kind(self):
+        """What notes call it."""
+        return type(self).__name__.lower()
+
     def note(self):
         """As a network file's notes keep it."""
-        return f"valid {self.valid:.4f}, test {self.test:.4f}"
+        return f"valid {self.valid:.{self._digits}f}, test {self.test:.{self._digits}f}"
 
     @classmethod
     def from_note(cls, note):
         """Read back what ``note`` wrote; a ``ValueError`` if that isn't it."""
-        match = _NOTE.fullmatch(note)
+        number = rf"(\d+\.\d{{{cls._digits}}})"
+        match = re.fullmatch(f"valid {number}, test {number}", note)
         if match is None:
-            raise ValueError(f"Accuracy must be noted as 'valid 0.9900, test 0.9900', not {note!r}")
-        return cls(*(float(share) for share in match.groups()))
+            example = cls(cls._example, cls._example).note()
+            raise ValueError(f"{cls.__name__} must be noted as {example!r}, not {note!r}")
+        return cls(*(float(value) for value in match.groups()))
+
+
+@dataclasses.dataclass(frozen=True)
+class Accuracy(_Score):
+    """Shares of right answers, from 0 to 1, on the validation and the test part."""
+
+    _digits, _example = 4, 0.99
+
+    def text(self, part):
+        """One of the numbers as people read it."""
+        return f"{100 * getattr(self, part):.2f} %"
+
+
+@dataclasses.dataclass(frozen=True)
+class Perplexity(_Score):
+    """Perplexities per word of the validation and the test text."""
+
+    _digits, _example = 2, 100.0
+
+    def text(self, part):
+        """One of the numbers as people read it."""
+        return f"{getattr(self, part):.2f}"
 
 
 def integer_accuracy(network, dataset):

@@ -7,38 +7,29 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ternloom.model.format import Format
-from ternloom.model.network import Cell, Precision
+from ternloom.model.format import Online
+from ternloom.model.network import Cell
 from ternloom.train.quantize import grid, sigmoid_gate, straight_through, tanh_gate, to_code
-from ternloom.train.weights import MatrixQuantizer
+from ternloom.train.weights import effective
 
 
-__all__ = ["LayerQuantization", "RecurrentLayer", "quantize_bias"]
+__all__ = ["Carry", "RecurrentLayer", "quantize_bias"]
 
 
-@dataclasses.dataclass(frozen=True)
-class LayerQuantization:
-    """Everything of a ``ternloom.model.network.Layer`` that training doesn't move.
+@dataclasses.dataclass
+class Carry:
+    """Where a layer's run ended, and where the next one goes on, without a gradient between them.
 
     Parameters
     ----------
-    input_format, state_format : Format
-    precision : Precision
-    shift : int
-    input, recurrent : MatrixQuantizer
+    state : tensor (batch, units) or None
+        c of an LSTM, wide h of a GRU; None is a cleared state.
+    code : tensor (batch, units) or None
+        Output codes as real numbers.
     """
 
-    input_format: Format
-    state_format: Format
-    precision: Precision
-    shift: int
-    input: MatrixQuantizer
-    recurrent: MatrixQuantizer
-
-    @property
-    def sum_frac(self):
-        """Fraction bits of a row's sum, and of the biases."""
-        return self.precision.preact.frac + self.shift
+    state: torch.Tensor | None = None
+    code: torch.Tensor | None = None
 
 
 def quantize_bias(bias, frac):
@@ -59,7 +50,7 @@ class _FloatArithmetic:
     def preact(value):
         return value
 
-    state = preact
+    start = state = preact
 
     @staticmethod
     def code(value, frac):
@@ -69,8 +60,8 @@ class _FloatArithmetic:
 class _GridArithmetic:
     """The design's numbers: every result is rounded where the golden model rounds it."""
 
-    def __init__(self, quantization):
-        self._precision = quantization.precision
+    def __init__(self, quantization, at_random):
+        self._precision, self._at_random = quantization.precision, at_random
         self._state_format = quantization.state_format
         self.gate_frac = self._precision.gate_frac
         self.state_frac = self._precision.state.frac
@@ -79,16 +70,20 @@ class _GridArithmetic:
         return grid(value, self._precision.preact)
 
     def sigmoid(self, value):
-        return sigmoid_gate(value, self._precision)
+        return sigmoid_gate(value, self._precision, self._at_random)
 
     def tanh(self, value):
-        return tanh_gate(value, self._precision)
+        return tanh_gate(value, self._precision, self._at_random)
 
     def state(self, value):
         return grid(value, self._precision.state)
 
     def code(self, value, frac):
-        return to_code(value, self._state_format, frac)
+        return to_code(value, self._state_format, frac, self._at_random)
+
+    def start(self, state):
+        # No samples have made coefficients yet, so planes of either sign stand for nothing.
+        return state if isinstance(self._state_format, Online) else self.code(state, 0)
 
 
 class RecurrentLayer(nn.Module):
@@ -110,7 +105,10 @@ class RecurrentLayer(nn.Module):
         self.recurrent_bias = None
         if cell is Cell.GRU_RESET_AFTER:
             self.recurrent_bias = nn.Parameter(torch.zeros(units))
+        #: A ``ternloom.model.lower.LayerCalibration``, or None in floating point.
         self.quantization = None
+        #: Whether training draws weights, and ternary activations, at random where it can.
+        self.draw_weights = self.draw_activations = False
         self._reset()
 
     def _reset(self):
@@ -133,18 +131,21 @@ class RecurrentLayer(nn.Module):
         recurrent_bias = self.recurrent_bias
         if recurrent_bias is not None:
             recurrent_bias = quantize_bias(recurrent_bias, frac)
-        return (quantization.input.effective(self.input_weight),
-                quantization.recurrent.effective(self.recurrent_weight),
+        draw = self.training and self.draw_weights
+        return (effective(quantization.input, self.input_weight, draw),
+                effective(quantization.recurrent, self.recurrent_weight, draw),
                 quantize_bias(self.bias, frac), recurrent_bias)
 
-    def forward(self, sequences, states=None):
-        """Run from a cleared state.
+    def forward(self, sequences, states=None, carry=None):
+        """Run from a cleared state, or on from where another run ended.
 
         Parameters
         ----------
         sequences : tensor (steps, batch, inputs)
         states : list or None
             Takes what the layer carries over time, a tensor (batch, units) a step.
+        carry : Carry or None
+            Where to start; afterwards, where the run ended.
 
         Returns
         -------
@@ -154,19 +155,25 @@ class RecurrentLayer(nn.Module):
         if self.quantization is None:
             arithmetic = _FloatArithmetic()
         else:
-            arithmetic = _GridArithmetic(self.quantization)
+            arithmetic = _GridArithmetic(self.quantization,
+                                         self.training and self.draw_activations)
         input_weight, recurrent_weight, bias, recurrent_bias = self.effective()
         inputs = functional.linear(sequences, input_weight, bias)
         run = {Cell.LSTM: self._lstm, Cell.GRU_RESET_AFTER: self._gru_after,
                Cell.GRU_RESET_BEFORE: self._gru_before}[self.cell]
-        state = sequences.new_zeros(sequences.shape[1], self.units)
-        code = arithmetic.code(state, 0)
+        if carry is not None and carry.state is not None:
+            state, code = carry.state, carry.code
+        else:
+            state = sequences.new_zeros(sequences.shape[1], self.units)
+            code = arithmetic.start(state)
         steps = run(arithmetic, inputs, recurrent_weight.t(), recurrent_bias, state, code)
         outputs = []
         for state, code in steps:
             outputs.append(code)
             if states is not None:
                 states.append(state)
+        if carry is not None:
+            carry.state, carry.code = state.detach(), code.detach()
         return torch.stack(outputs)
 
     def _lstm(self, arithmetic, inputs, weight, _, cell, code):

@@ -1,21 +1,21 @@
-"""Lowering: the trained network's integers, frozen into a ``ternloom.model.network.Network``."""
+"""Lowering: what training moved, frozen into networks of ``ternloom.model``."""
 
-import numpy as np
-import torch
+import dataclasses
 
+from ternloom.model import lower as integers
 from ternloom.model.floats import FloatLayer, FloatNetwork
-from ternloom.model.network import Layer, Network, Readout, When
+from ternloom.model.lower import Calibration
 
 
 __all__ = ["floats", "lower"]
 
 
 def _numpy(tensor):
-    return None if tensor is None else tensor.detach().numpy().copy()
+    return None if tensor is None else tensor.detach().cpu().numpy().copy()
 
 
 def floats(network, name, labels=(), notes=None):
-    """The weights of a ``RecurrentNetwork`` as a ``FloatNetwork``, whatever quantizes them.
+    """The float weights of a ``RecurrentNetwork``, quantized or not.
 
     Parameters
     ----------
@@ -23,30 +23,18 @@ def floats(network, name, labels=(), notes=None):
     name : str
     labels : sequence of str
     notes : dict of str to str or None
+
+    Returns
+    -------
+    FloatNetwork
+        With an embedding if the network has one.
     """
     layers = tuple(FloatLayer(layer.cell, *map(_numpy, (
         layer.input_weight, layer.recurrent_weight, layer.bias, layer.recurrent_bias)))
         for layer in network.layers)
     return FloatNetwork(name, layers, _numpy(network.readout_weight), _numpy(network.readout_bias),
-                        labels=tuple(labels), notes=dict(notes or {}))
-
-
-def _integers(values, frac):
-    return torch.floor(values.detach().double() * 2.0**frac + 0.5).numpy().astype(np.int32)
-
-
-def _lower_layer(layer):
-    quantization = layer.quantization
-    recurrent_bias = layer.recurrent_bias
-    if recurrent_bias is not None:
-        recurrent_bias = _integers(recurrent_bias, quantization.sum_frac)
-    return Layer(
-        cell=layer.cell, units=layer.units, input_format=quantization.input_format,
-        state_format=quantization.state_format, precision=quantization.precision,
-        input=quantization.input.lower(layer.input_weight),
-        recurrent=quantization.recurrent.lower(layer.recurrent_weight),
-        bias=_integers(layer.bias, quantization.sum_frac), recurrent_bias=recurrent_bias,
-        shift=quantization.shift)
+                        _numpy(getattr(network, "embedding", None)), tuple(labels),
+                        dict(notes or {}))
 
 
 def lower(network, name, labels=(), notes=None):
@@ -67,11 +55,9 @@ def lower(network, name, labels=(), notes=None):
     """
     if network.readout_quantization is None:
         raise ValueError("Network must be calibrated before it is lowered")
-    readout = network.readout_quantization
-    return Network(
-        name=name, layers=tuple(_lower_layer(layer) for layer in network.layers),
-        readout=Readout(input_format=readout.input_format,
-                        weights=readout.weights.lower(network.readout_weight),
-                        bias=_integers(network.readout_bias, readout.sum_frac),
-                        shift=readout.shift, logits=readout.logits, when=When.LAST),
-        labels=tuple(labels), notes=dict(notes or {}))
+    latent = floats(network, name, labels, notes)
+    if latent.embedding is not None:
+        latent = dataclasses.replace(latent, embedding=_numpy(network.word_vectors()))
+    calibration = Calibration(tuple(layer.quantization for layer in network.layers),
+                              network.readout_quantization)
+    return integers.lower(latent, calibration)

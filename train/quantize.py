@@ -10,12 +10,12 @@ import functools
 import numpy as np
 import torch
 
-from ternloom.model import table
-from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.model import online, table
+from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary, value_frac
 
 
-__all__ = ["code_values", "grid", "sigmoid_gate", "straight_through", "tanh_gate", "to_code",
-           "value_frac"]
+__all__ = ["code_values", "draw", "grid", "sigmoid_gate", "straight_through", "tanh_gate",
+           "to_code"]
 
 
 class _Replace(torch.autograd.Function):
@@ -70,6 +70,18 @@ class _Gate(torch.autograd.Function):
         return gradient * slope, None, None, None
 
 
+class _Draw(torch.autograd.Function):
+    """-1, 0 or +1 whose mean is the value; the gradient passes unchanged."""
+
+    @staticmethod
+    def forward(ctx, value):
+        return value.sign() * (torch.rand_like(value) < value.abs())
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient
+
+
 class _Compare(torch.autograd.Function):
     """Levels by comparison with cuts; the gradient passes unchanged."""
 
@@ -84,7 +96,7 @@ class _Compare(torch.autograd.Function):
 
 @functools.cache
 def _gate_table(function, precision, dtype):
-    """Entries and slopes of a gate over the codes in ascending order.
+    """Entries, exact values and slopes of a gate over the codes in ascending order.
 
     The slopes are the exact function's, at the ends zero: there a pre-activation saturates.
     """
@@ -96,10 +108,11 @@ def _gate_table(function, precision, dtype):
         exact = 1 / (1 + np.exp(-argument))
         slopes = exact * (1 - exact)
     else:
-        slopes = 1 - np.tanh(argument)**2
+        exact = np.tanh(argument)
+        slopes = 1 - exact**2
     slopes /= slope
     slopes[[0, -1]] = 0.0
-    return torch.from_numpy(entries).to(dtype), torch.from_numpy(slopes).to(dtype)
+    return tuple(torch.from_numpy(values).to(dtype) for values in (entries, exact, slopes))
 
 
 @functools.cache
@@ -115,24 +128,30 @@ def grid(value, number_format):
     return _Grid.apply(value, number_format.frac, number_format.low, number_format.high)
 
 
-def _gate(value, function, precision):
-    entries, slopes = _gate_table(function, precision, value.dtype)
+def draw(value):
+    """-1, 0 or +1 at random, whose mean is the value (HitNet's Bernoulli ternary quantization).
+
+    The gradient passes unchanged. The rule is Ternloom's choice: ``sign(v)`` with the probability
+    ``|v|``, else zero; a value beyond one counts as one.
+    """
+    return _Draw.apply(value)
+
+
+def _gate(value, function, precision, at_random):
+    entries, exact, slopes = _gate_table(function, precision, value.dtype)
+    if at_random and precision.comparators:
+        return draw(_Gate.apply(value, precision.preact, exact, slopes))
     return _Gate.apply(value, precision.preact, entries, slopes)
 
 
-def sigmoid_gate(value, precision):
-    """Sigmoid of a pre-activation as its table has it."""
-    return _gate(value, table.sigmoid, precision)
+def sigmoid_gate(value, precision, at_random=False):
+    """Sigmoid of a pre-activation as its table has it; a comparator's may be drawn at random."""
+    return _gate(value, table.sigmoid, precision, at_random)
 
 
-def tanh_gate(value, precision):
-    """Hyperbolic tangent of a pre-activation as its table has it."""
-    return _gate(value, table.tanh, precision)
-
-
-def value_frac(number_format):
-    """Fraction bits of the integers that a dot product sees."""
-    return number_format.frac if isinstance(number_format, (Fixed, Planes)) else 0
+def tanh_gate(value, precision, at_random=False):
+    """Hyperbolic tangent of a pre-activation as its table has it, or drawn as a sigmoid may be."""
+    return _gate(value, table.tanh, precision, at_random)
 
 
 def code_values(number_format):
@@ -142,7 +161,23 @@ def code_values(number_format):
             for value in number_format.value(levels)]
 
 
-def to_code(value, number_format, frac):
+class _Online(torch.autograd.Function):
+    """Planes with the vector's own coefficients; the gradient passes unchanged (Xu et al. 2018)."""
+
+    @staticmethod
+    def forward(ctx, value, number_format):
+        sample = number_format.sample
+        samples = (value * 2.0**sample.frac).add_(0.5).floor_().clamp_(sample.low, sample.high)
+        samples = samples.numpy().astype(np.int64)
+        meant = online.values(number_format, *online.quantize(number_format, samples))
+        return torch.from_numpy(meant * 2.0**-number_format.frac).to(value.dtype)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient, None
+
+
+def to_code(value, number_format, frac, at_random=False):
     """Quantize a value on the grid of ``frac`` fraction bits and read its code as a real number.
 
     Parameters
@@ -151,6 +186,8 @@ def to_code(value, number_format, frac):
     number_format : Format
     frac : int
         Fraction bits of ``value``.
+    at_random : bool
+        Draw ternary codes instead of comparing with their threshold.
 
     Returns
     -------
@@ -159,6 +196,10 @@ def to_code(value, number_format, frac):
     """
     if isinstance(number_format, Fixed):
         return grid(value, number_format)
+    if isinstance(number_format, Online):
+        return _Online.apply(value, number_format)
     if not isinstance(number_format, (Binary, Planes, Ternary)):
         raise TypeError(f"Number format must be a Format, not {number_format!r}")
+    if at_random and isinstance(number_format, Ternary):
+        return draw(value)
     return _Compare.apply(value, *_comparator(number_format, frac, value.dtype))

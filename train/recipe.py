@@ -1,30 +1,22 @@
 """Recipes: what to train on which data, as a small TOML file."""
 
 import dataclasses
-import enum
 import pathlib
 import tomllib
 
 import msgspec
 
-from ternloom.model.format import Fixed
-from ternloom.model.network import Cell, Precision, Weight
+from ternloom.model import weights
+from ternloom.model.network import Cell
+from ternloom.model.spec import Spec
 
 
-__all__ = ["Activation", "Augment", "LoadedRecipe", "Recipe", "RecipeError", "load_recipe"]
+__all__ = ["Augment", "LanguageRecipe", "LoadedRecipe", "Recipe", "RecipeError", "SequenceRecipe",
+           "load_recipe"]
 
 
 class RecipeError(ValueError):
     """A recipe that cannot be what it claims to be."""
-
-
-class Activation(enum.Enum):
-    """Alphabets of activation codes."""
-
-    BINARY  = "binary"
-    TERNARY = "ternary"
-    PLANES  = "planes"
-    FIXED   = "fixed"
 
 
 def _check_ranges(struct, *ranges):
@@ -70,52 +62,38 @@ class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One training run: it is determined by this, the data file and PyTorch's version.
+    """One training run: it is determined by this, the data and PyTorch's version.
 
     Parameters
     ----------
     name : str
     data : str
-        Data file, relative to the recipe.
+        Data file or folder, relative to the recipe.
     cell : Cell
     units, layers : int
-    weights : Weight
-        Alphabet of the recurrent layers' weights.
-    weight_planes : int
-        Sign planes of ``planes`` weights.
-    per_row : bool
-        A scale for each row of a matrix instead of one for the matrix; planes always have it.
-    power_of_two : bool
-        Scales of binary and ternary weights are powers of two, so that no multiplier is needed.
-    coefficient_bits : int
-        Bits of the integer coefficients where they aren't powers of two.
-    activations : Activation
-    activation_bits : int
-        Width of ``fixed`` activations.
-    activation_planes : int
-        Sign planes of ``planes`` activations.
-    threshold : float
-        Of ``ternary`` activations: a state of at least this magnitude isn't zero.
-    readout_weights : Weight
-    readout_planes : int
-    preact_width, preact_frac, gate_frac, state_frac : int
-        Of the network's ``Precision``.
+    quantization : Spec or None
+        Methods of weights and activations, and the widths between them.
+    draw_weights : bool
+        Draw weights at random, one sample a batch, by methods with a stochastic rule; the network
+        that is made and measured has the deterministic codes.
+    draw_activations : bool
+        Likewise ternary activations, and gates that are comparators.
     float_epochs : int
         Epochs in floating point, which give the reference and the start of what follows.
     epochs : int
         Epochs with quantized weights and activations.
     learning_rate, float_learning_rate : float
-        At their highest; both fall to zero along a cosine.
+        At their highest.
+    warm_up, level : float
+        Shares of a stage's steps in which the learning rate rises, and then stays at its highest;
+        after them it falls to zero along a cosine.
     batch : int
         Sequences a step of the optimizer.
     dropout : float
-        Share of the readout's inputs that training sets to zero.
+        Share of the readout's inputs that training sets to zero, and of a language model's word
+        vectors.
     weight_decay : float
-    label_smoothing : float
-    distillation : float
-        Weight of the cross entropy with the float network's answers.
     seed : int
-    augment : Augment
     """
 
     name: str
@@ -123,56 +101,99 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     cell: Cell
     units: int
     layers: int = 1
-    weights: Weight
-    weight_planes: int = 2
-    per_row: bool = False
-    power_of_two: bool = True
-    coefficient_bits: int = 8
-    activations: Activation
-    activation_bits: int = 8
-    activation_planes: int = 2
-    threshold: float = 0.5
-    readout_weights: Weight = Weight.TERNARY
-    readout_planes: int = 2
-    preact_width: int = 10
-    preact_frac: int = 6
-    gate_frac: int = 8
-    state_frac: int = 11
+    quantization: Spec | None = None
+    draw_weights: bool = False
+    draw_activations: bool = False
     float_epochs: int = 40
     epochs: int = 40
     learning_rate: float = 0.003
     float_learning_rate: float = 0.005
+    warm_up: float = 0.05
+    level: float = 0.0
     batch: int = 64
     dropout: float = 0.0
     weight_decay: float = 0.0
-    label_smoothing: float = 0.0
-    distillation: float = 0.0
     seed: int = 1
-    augment: Augment = Augment()
 
     def __post_init__(self):
         _check_ranges(self, *_INTEGER_RANGES)
         _check_shares(self, *_REAL_RANGES)
-        # The ranges of the rest are the network's own.
-        self.precision(state_bits=5)
+        if self.quantization is None and self.needs_quantization:
+            raise ValueError("A recipe must have the table quantization")
 
-    def precision(self, state_bits):
-        """The network's ``Precision`` with so many bits above the state's fraction."""
-        return Precision(preact=Fixed(self.preact_width, self.preact_frac),
-                         gate_frac=self.gate_frac,
-                         state=Fixed(self.state_frac + state_bits, self.state_frac))
+    #: Whether the run ends in a quantized network.
+    needs_quantization = True
 
 
 _INTEGER_RANGES = (
-    ("units", 1, 4096), ("layers", 1, 16), ("weight_planes", 1, 4), ("readout_planes", 1, 4),
-    ("coefficient_bits", 2, 12), ("activation_bits", 2, 16), ("activation_planes", 1, 4),
-    ("float_epochs", 0, 100_000), ("epochs", 0, 100_000), ("batch", 1, 65_536),
-    ("seed", 0, (1 << 31) - 1),
+    ("units", 1, 4096), ("layers", 1, 16), ("float_epochs", 0, 100_000), ("epochs", 0, 100_000),
+    ("batch", 1, 65_536), ("seed", 0, (1 << 31) - 1),
 )
 _REAL_RANGES = (
-    ("threshold", 1 / 256, 1), ("learning_rate", 0, 10), ("float_learning_rate", 0, 10),
-    ("dropout", 0, 1), ("weight_decay", 0, 1), ("label_smoothing", 0, 1), ("distillation", 0, 100),
+    ("learning_rate", 0, 10), ("float_learning_rate", 0, 10), ("warm_up", 0, 1), ("level", 0, 1),
+    ("dropout", 0, 1), ("weight_decay", 0, 1),
 )
+
+
+class SequenceRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Training to name the class of a sequence.
+
+    Parameters
+    ----------
+    label_smoothing : float
+    distillation : float
+        Weight of the cross entropy with the float network's answers.
+    augment : Augment
+    """
+
+    label_smoothing: float = 0.0
+    distillation: float = 0.0
+    augment: Augment = Augment()
+
+    def __post_init__(self):
+        super().__post_init__()
+        _check_shares(self, ("label_smoothing", 0, 1), ("distillation", 0, 100))
+
+
+class LanguageRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Training to predict the next word of a text.
+
+    Parameters
+    ----------
+    inputs : int
+        Elements of a word's vector.
+    steps : int
+        Words that a gradient reaches back over.
+    words : str or None
+        Weight method of the embedding, whose rows are words (Xu et al. 2018, section 4: each has
+        coefficients of its own). What it makes is rounded to the input's format, which is
+        ``quantization.embedding``'s.
+    start : str or None
+        Float network to start from, relative to the recipe; ``float_epochs`` go on from there.
+    """
+
+    inputs: int
+    steps: int = 35
+    words: str | None = None
+    start: str | None = None
+
+    @property
+    def needs_quantization(self):
+        return self.epochs > 0
+
+    def __post_init__(self):
+        super().__post_init__()
+        _check_ranges(self, ("inputs", 1, 4096), ("steps", 1, 1000))
+        if self.words is not None:
+            weights.parse(self.words)
+            embedding = "none" if self.quantization is None else self.quantization.embedding
+            if not embedding.startswith("fixed"):
+                raise ValueError("words must go with a quantization.embedding that is fixed, "
+                                 f"not {embedding!r}")
+
+
+#: Recipes by the key ``task``.
+_TASKS = {"sequence": SequenceRecipe, "language": LanguageRecipe}
 
 
 def _refuse_unknown(name, table, struct):
@@ -198,8 +219,14 @@ class LoadedRecipe:
 
     @property
     def data_path(self):
-        """Data file, found from the recipe's folder."""
+        """Data file or folder, found from the recipe's folder."""
         return self.path.parent / self.recipe.data
+
+    @property
+    def start_path(self):
+        """Float network that a language model starts from, found likewise, or None."""
+        start = getattr(self.recipe, "start", None)
+        return None if start is None else self.path.parent / start
 
 
 def load_recipe(path):
@@ -225,10 +252,14 @@ def load_recipe(path):
         raise RecipeError(f"{path} must be a readable recipe: {error.strerror}") from error
     except ValueError as error:
         raise RecipeError(f"{path} must be a TOML file: {error}") from error
-    _refuse_unknown(str(path), table, Recipe)
-    if isinstance(table.get("augment"), dict):
-        _refuse_unknown(f"augment in {path}", table["augment"], Augment)
+    task = table.pop("task", "sequence")
+    if task not in _TASKS:
+        raise RecipeError(f"task in {path} must be one of {', '.join(_TASKS)}, not {task!r}")
+    _refuse_unknown(str(path), table, _TASKS[task])
+    for name, struct in (("augment", Augment), ("quantization", Spec)):
+        if isinstance(table.get(name), dict):
+            _refuse_unknown(f"{name} in {path}", table[name], struct)
     try:
-        return LoadedRecipe(msgspec.convert(table, Recipe), path)
+        return LoadedRecipe(msgspec.convert(table, _TASKS[task]), path)
     except ValueError as error:
         raise RecipeError(f"{path}: {error}") from error

@@ -1,45 +1,19 @@
 """The trainable twin of ``ternloom.model.network.Network``."""
 
-import dataclasses
-
 import torch
 from torch import nn
 from torch.nn import functional
 
-from ternloom.model.format import Fixed, Format
 from ternloom.train.cell import RecurrentLayer, quantize_bias
 from ternloom.train.quantize import grid
-from ternloom.train.weights import MatrixQuantizer
+from ternloom.train.weights import clip, effective
 
 
-__all__ = ["ReadoutQuantization", "RecurrentNetwork"]
-
-
-@dataclasses.dataclass(frozen=True)
-class ReadoutQuantization:
-    """Everything of a ``ternloom.model.network.Readout`` that training doesn't move.
-
-    Parameters
-    ----------
-    input_format : Format
-    weights : MatrixQuantizer
-    shift : int
-    logits : Fixed
-    """
-
-    input_format: Format
-    weights: MatrixQuantizer
-    shift: int
-    logits: Fixed
-
-    @property
-    def sum_frac(self):
-        """Fraction bits of a row's sum, and of the biases."""
-        return self.logits.frac + self.shift
+__all__ = ["RecurrentNetwork"]
 
 
 class RecurrentNetwork(nn.Module):
-    """Stacked recurrent layers and a dense readout of each sequence's last step.
+    """Stacked recurrent layers and a dense readout.
 
     Parameters
     ----------
@@ -57,8 +31,10 @@ class RecurrentNetwork(nn.Module):
         self.readout_weight = nn.Parameter(torch.empty(classes, units))
         self.readout_bias = nn.Parameter(torch.zeros(classes))
         nn.init.xavier_uniform_(self.readout_weight)
+        #: A ``ternloom.model.lower.ReadoutCalibration``, or None in floating point.
         self.readout_quantization = None
-        self._dropout = dropout
+        self._draw_weights = False
+        self.dropout = dropout
 
     def matrices(self):
         """Pairs of latent weights and their quantizer, None where there is none."""
@@ -71,11 +47,54 @@ class RecurrentNetwork(nn.Module):
 
     def clip(self):
         """Pull latent weights back to where they still matter."""
-        with torch.no_grad():
-            for weight, quantizer in self.matrices():
-                if quantizer is not None:
-                    bound = torch.as_tensor(quantizer.bound(), dtype=weight.dtype)
-                    weight.copy_(torch.minimum(torch.maximum(weight, -bound), bound))
+        for weight, quantizer in self.matrices():
+            if quantizer is not None:
+                clip(quantizer, weight.data)
+
+    def draw(self, weights, activations):
+        """Say whether training draws weights and ternary activations where there is such a rule."""
+        self._draw_weights = weights
+        for layer in self.layers:
+            layer.draw_weights, layer.draw_activations = weights, activations
+
+    def run(self, sequences, states=None, carries=None):
+        """The last layer's output codes at every step.
+
+        Parameters
+        ----------
+        sequences : tensor (steps, batch, inputs)
+        states : list or None
+            Takes a list for each layer of what it carries over time.
+        carries : list of Carry or None
+            One a layer: where to start, and afterwards where the run ended.
+
+        Returns
+        -------
+        tensor (steps, batch, units)
+        """
+        codes = sequences
+        for index, layer in enumerate(self.layers):
+            carried = None
+            if states is not None:
+                carried = []
+                states.append(carried)
+            codes = layer(codes, carried, carries and carries[index])
+        return codes
+
+    def readout(self):
+        """Weights and bias of the readout as the forward pass uses them."""
+        readout = self.readout_quantization
+        if readout is None:
+            return self.readout_weight, self.readout_bias
+        draw = self.training and self._draw_weights
+        return (effective(readout.weights, self.readout_weight, draw),
+                quantize_bias(self.readout_bias, readout.sum_frac))
+
+    def logits(self, codes, readout=None):
+        """Logits of output codes, (..., classes); ``readout`` saves quantizing it again."""
+        sums = functional.linear(codes, *(readout or self.readout()))
+        quantization = self.readout_quantization
+        return sums if quantization is None else grid(sums, quantization.logits)
 
     def forward(self, sequences, lengths, states=None):
         """Logits at the last step of each sequence.
@@ -92,18 +111,6 @@ class RecurrentNetwork(nn.Module):
         -------
         tensor (batch, classes)
         """
-        codes = sequences
-        for layer in self.layers:
-            carried = None
-            if states is not None:
-                carried = []
-                states.append(carried)
-            codes = layer(codes, carried)
+        codes = self.run(sequences, states)
         last = codes[lengths - 1, torch.arange(codes.shape[1])]
-        last = functional.dropout(last, self._dropout, self.training)
-        if self.readout_quantization is None:
-            return functional.linear(last, self.readout_weight, self.readout_bias)
-        readout = self.readout_quantization
-        bias = quantize_bias(self.readout_bias, readout.sum_frac)
-        sums = functional.linear(last, readout.weights.effective(self.readout_weight), bias)
-        return grid(sums, readout.logits)
+        return self.logits(functional.dropout(last, self.dropout, self.training))

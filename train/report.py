@@ -9,33 +9,28 @@ import pathlib
 
 from ternloom.model.dataset import load as load_dataset
 from ternloom.model.file import load as load_network
+from ternloom.model.measure import matrices, network_size
 from ternloom.train.accuracy import Accuracy, integer_accuracy
 from ternloom.train.recipe import load_recipe
 
 
-__all__ = ["main", "markdown", "matrix_bits", "report"]
+__all__ = ["main", "markdown", "report"]
 
 
 #: What the table stands between in a document.
 _MARKS = "<!-- networks -->\n", "<!-- /networks -->"
 
 
-def _matrices(network):
-    for layer in network.layers:
-        yield from (layer.input, layer.recurrent)
-    yield network.readout.weights
-
-
-def matrix_bits(network):
-    """Bits of all weight codes as ROMs hold them, two a ternary code and one a plane otherwise."""
-    return sum(matrix.codes.size * (2 if matrix.weight.value == "ternary" else 1)
-               for matrix in _matrices(network))
-
-
 def _multiplies(network):
     """Whether a coefficient isn't a power of two, so that the hardware needs a multiplier."""
     return any(bool((matrix.coefficients & (matrix.coefficients - 1)).any())
-               for matrix in _matrices(network))
+               for matrix in matrices(network).values())
+
+
+def _methods(weights):
+    """Weight methods in one text: that of all, then the exceptions by their place."""
+    rest = [f"{place} {text}" for place, text in weights.items() if place != "all"]
+    return ", ".join(([weights["all"]] if "all" in weights else []) + rest)
 
 
 def _row(recipe, network, dataset):
@@ -43,8 +38,10 @@ def _row(recipe, network, dataset):
     integer = integer_accuracy(network, dataset)
     return {
         "name": recipe.name, "data": network.notes["data"], "cell": recipe.cell.value,
-        "layers": recipe.layers, "units": recipe.units, "weights": recipe.weights.value,
-        "activations": recipe.activations.value, "weight_bits": matrix_bits(network),
+        "layers": recipe.layers, "units": recipe.units,
+        "weights": _methods(recipe.quantization.weights),
+        "activations": recipe.quantization.activations,
+        "weight_bits": network_size(network).weights,
         "multiplier": _multiplies(network), "epochs": recipe.float_epochs + recipe.epochs,
         "float_valid": reference.valid, "float_test": reference.test,
         "integer_valid": round(integer.valid, 4), "integer_test": round(integer.test, 4),
@@ -53,7 +50,7 @@ def _row(recipe, network, dataset):
 
 
 def report(folder):
-    """Rows of the table: each recipe of a folder that has its network beside it.
+    """Rows of the table: each recipe of a folder that has its network and its data beside it.
 
     Parameters
     ----------
@@ -72,7 +69,7 @@ def report(folder):
     rows = []
     for path in sorted(folder.glob("*.toml")):
         loaded, network_path = load_recipe(path), path.with_suffix(".safetensors")
-        if network_path.is_file():
+        if network_path.is_file() and loaded.data_path.is_file():
             rows.append(_row(loaded.recipe, load_network(network_path),
                              load_dataset(loaded.data_path)))
     return rows

@@ -1,0 +1,83 @@
+"""Checkpoints: everything that a training run needs to go on after it was killed.
+
+One safetensors file of named tensors, with facts as JSON in its metadata; written whole or not at
+all, and read without running anything that it holds.
+"""
+
+import json
+import os
+import pathlib
+
+import safetensors
+import safetensors.torch
+import torch
+
+from ternloom.train.recipe import RecipeError
+
+
+__all__ = ["load", "save", "section"]
+
+
+_KEY = "ternloom-checkpoint"
+
+
+def save(path, tensors, facts):
+    """Write a checkpoint in the place of one that is there.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    tensors : dict of str to dict of str to tensor
+        Sections by name, without dots in it.
+    facts : dict
+        JSON values.
+    """
+    # Clones, as safetensors refuses tensors that share memory.
+    flat = {f"{name}.{key}": tensor.detach().clone(memory_format=torch.contiguous_format)
+            for name, part in tensors.items() for key, tensor in part.items()}
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        safetensors.torch.save_file(flat, partial, {_KEY: json.dumps(facts)})
+        # What is renamed before it is on the disk may be empty after the machine went down.
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load(path):
+    """Read a checkpoint.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+
+    Returns
+    -------
+    (dict of str to dict of str to tensor, dict)
+        As they were saved; a section without tensors is missing.
+
+    Raises
+    ------
+    RecipeError
+        One line, on a file that isn't a checkpoint.
+    """
+    path = pathlib.Path(path)
+    try:
+        with safetensors.safe_open(path, framework="pt") as stored:
+            facts = json.loads((stored.metadata() or {})[_KEY])
+            sections = {}
+            for name in stored.keys():
+                part, _, key = name.partition(".")
+                sections.setdefault(part, {})[key] = stored.get_tensor(name)
+    except (OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
+        raise RecipeError(f"Checkpoint {path} must be one that training wrote; "
+                          "remove it to start anew") from error
+    return sections, facts
+
+
+def section(prefix, tensors):
+    """The part of named tensors whose names begin with ``prefix`` and a dot, without it."""
+    return {name.removeprefix(f"{prefix}."): tensor for name, tensor in tensors.items()
+            if name.startswith(f"{prefix}.")}

@@ -1,0 +1,162 @@
+"""Training of language models: words in, the next word out, the state carried through the text."""
+
+import dataclasses
+import math
+
+import numpy as np
+import torch
+
+from ternloom.model import floats
+from ternloom.model.network import NetworkError
+from ternloom.train.calibrate import calibrate
+from ternloom.train.cell import Carry
+from ternloom.train.loop import Loop, Task
+from ternloom.train.recipe import RecipeError
+from ternloom.train.word import EmbeddingQuantization, LanguageNetwork, perplexity, softmax_loss
+
+
+__all__ = ["LanguageTask", "load_floats", "perplexities", "quantize", "train"]
+
+
+#: Parts of the validation text that are run side by side while training.
+_STREAMS = 20
+#: Training words of each of some streams, from which formats are set.
+_CALIBRATION_STEPS, _CALIBRATION_STREAMS = 200, 20
+
+
+class LanguageTask(Task):
+    """Truncated backpropagation through a text in many streams.
+
+    Parameters
+    ----------
+    recipe : LanguageRecipe
+    corpus : Corpus
+    """
+
+    def __init__(self, recipe, corpus):
+        self.generator = torch.Generator().manual_seed(recipe.seed)
+        self._steps, self._carries = recipe.steps, None
+        self.parts = {name: torch.from_numpy(part) for name, part in corpus.parts.items()}
+        tokens = self.parts["train"]
+        length = len(tokens) // recipe.batch
+        if length <= 2 * recipe.steps:
+            raise RecipeError(f"The training text must have more than {2 * recipe.steps} words in "
+                              f"each of {recipe.batch} streams, not {length}")
+        self._streams = tokens[:length * recipe.batch].view(recipe.batch, length).t().contiguous()
+        # An epoch starts at a random word of the first batch's; so all have as many batches.
+        self.batches = (length - recipe.steps) // recipe.steps
+
+    def epoch(self):
+        first = int(torch.randint(self._steps, (1,), generator=self.generator))
+        self._carries = None
+        return self._chunks(first)
+
+    def _chunks(self, first):
+        for index in range(self.batches):
+            start = first + index * self._steps
+            yield self._streams[start:start + self._steps + 1]
+
+    def loss(self, network, batch, teacher):
+        if self._carries is None:
+            self._carries = network.start()
+        return softmax_loss(network, network(batch[:-1], self._carries), batch[1:])
+
+    def measure(self, network):
+        return perplexity(network, self.parts["valid"], _STREAMS)
+
+    def rank(self, loss, accuracy):
+        return (-loss,)
+
+    def state(self):
+        return {f"{index}.{name}": value for index, carry in enumerate(self._carries)
+                for name, value in (("state", carry.state), ("code", carry.code))}
+
+    def restore(self, state):
+        self._carries = [Carry(state[f"{index}.state"], state[f"{index}.code"])
+                         for index in range(len(state) // 2)]
+
+    def calibration(self, network):
+        """Word vectors of the start of some streams, a list of float array (steps, inputs)."""
+        tokens = self._streams[:_CALIBRATION_STEPS, :_CALIBRATION_STREAMS]
+        with torch.no_grad():
+            return list(network.embed(tokens.t()).numpy())
+
+
+def load_floats(network, path):
+    """Put the weights of a float network file into a ``LanguageNetwork``.
+
+    Raises
+    ------
+    RecipeError
+        One line, on a file that isn't a float network of these sizes.
+    """
+    try:
+        stored = floats.load(path)
+    except NetworkError as error:
+        raise RecipeError(str(error)) from error
+    tensors = {name: getattr(stored, name)
+               for name in ("embedding", "readout_weight", "readout_bias")}
+    for index, layer in enumerate(stored.layers):
+        tensors |= {f"layers.{index}.{field.name}": getattr(layer, field.name)
+                    for field in dataclasses.fields(layer) if field.name != "cell"}
+    tensors = {name: torch.from_numpy(np.array(array)) for name, array in tensors.items()
+               if array is not None}
+    wanted = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    found = {name: tensor.shape for name, tensor in tensors.items()}
+    if found != wanted:
+        wrong = sorted(name for name in wanted | found if wanted.get(name) != found.get(name))
+        raise RecipeError(f"Float network {path} must have the sizes of the recipe and its text, "
+                          f"but differs in {', '.join(wrong)}")
+    network.load_state_dict(tensors)
+
+
+def quantize(network, recipe, task):
+    """Calibrate the embedding, the layers and the readout of a float network, in place."""
+    calibrate(network, recipe.quantization, task.calibration(network))
+    form = network.layers[0].quantization.input_format
+    network.embedding_quantization = EmbeddingQuantization.fit(form, recipe.words)
+    network.draw(recipe.draw_weights, recipe.draw_activations)
+
+
+def train(recipe, corpus, start=None, checkpoint=None, progress=None):
+    """Train in floating point and then quantized, as a recipe says.
+
+    Parameters
+    ----------
+    recipe : LanguageRecipe
+    corpus : Corpus
+    start : pathlib.Path or None
+        Float network to start from.
+    checkpoint : pathlib.Path or None
+    progress : callable or None
+        As ``Loop`` calls it.
+
+    Returns
+    -------
+    (LanguageNetwork, LanguageNetwork or None, LanguageTask, Loop)
+        The float network, and the quantized one unless the recipe has no epochs for it.
+    """
+    task, quantized = LanguageTask(recipe, corpus), None
+    torch.manual_seed(recipe.seed)
+    network = _network(recipe, corpus)
+    if start is not None:
+        load_floats(network, start)
+    loop = Loop(recipe, task, checkpoint, progress)
+    loop.stage("float", network, recipe.float_epochs, recipe.float_learning_rate)
+    if recipe.epochs:
+        quantized = _network(recipe, corpus)
+        quantized.load_state_dict(network.state_dict())
+        quantize(quantized, recipe, task)
+        loop.stage("quantized", quantized, recipe.epochs, recipe.learning_rate)
+        quantized.eval()
+    return network.eval(), quantized, task, loop
+
+
+def _network(recipe, corpus):
+    return LanguageNetwork(recipe.cell, corpus.words, recipe.inputs, recipe.units, recipe.layers,
+                           recipe.dropout)
+
+
+def perplexities(network, task):
+    """Perplexity per word of the validation and of the test text as a whole."""
+    return [math.exp(perplexity(network, task.parts[name])[0]) for name in ("valid", "test")]

@@ -1,0 +1,243 @@
+"""The training loop: stages of epochs over a task, with a curve and checkpoints."""
+
+import dataclasses
+import hashlib
+import math
+import time
+
+import msgspec
+import torch
+
+from ternloom.train import checkpoint
+from ternloom.train.recipe import RecipeError
+
+
+__all__ = ["Epoch", "Loop", "Task"]
+
+
+#: Largest norm of a step's gradient.
+_GRADIENT_NORM = 1.0
+#: Seconds between checkpoints.
+_INTERVAL = 120.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Epoch:
+    """One line of the training curve.
+
+    Parameters
+    ----------
+    stage : str
+        ``"float"`` or ``"quantized"``.
+    epoch : int
+        From 1.
+    loss : float
+        Mean over the training batches, as the network saw them.
+    valid_loss : float
+        Cross entropy in nats.
+    valid_accuracy : float
+        From 0 to 1.
+    """
+
+    stage: str
+    epoch: int
+    loss: float
+    valid_loss: float
+    valid_accuracy: float
+
+
+class Task:
+    """What a network is trained on.
+
+    Attributes
+    ----------
+    batches : int
+        Steps of the optimizer in an epoch.
+    generator : torch.Generator
+        All that an epoch draws about its batches comes from here.
+    """
+
+    def epoch(self):
+        """Batches of one epoch; the same ones if ``generator`` starts from the same state."""
+        raise NotImplementedError
+
+    def loss(self, network, batch, teacher):
+        """Loss of a batch, a tensor; ``teacher`` is a float network or None."""
+        raise NotImplementedError
+
+    def measure(self, network):
+        """Cross entropy and share of right answers on the validation part."""
+        raise NotImplementedError
+
+    def rank(self, loss, accuracy):
+        """Key by which the best epoch has the largest."""
+        raise NotImplementedError
+
+    def state(self):
+        """Tensors by name that the next batch depends on."""
+        return {}
+
+    def restore(self, state):
+        """Take back what ``state`` gave."""
+
+
+@dataclasses.dataclass
+class _Run:
+    """Where a stage stands; everything here is in a checkpoint."""
+
+    stage: str
+    epoch: int = 1
+    #: Batches of the epoch that are done, and the sum of their losses.
+    position: int = 0
+    loss: float = 0.0
+    rank: tuple = ()
+
+
+def _factor(recipe, step, steps):
+    """Factor of the learning rate: a short linear rise, a level part, then a cosine to zero."""
+    rise = max(1, round(recipe.warm_up * steps))
+    if step < rise:
+        return (step + 1) / rise
+    level = round(recipe.level * steps)
+    fall = max(1, steps - rise - level)
+    return 0.5 * (1 + math.cos(math.pi * max(0, step - rise - level) / fall))
+
+
+class Loop:
+    """Runs stages of epochs, from the beginning or from where a checkpoint ends.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    task : Task
+    path : pathlib.Path or None
+        Of the checkpoint: read if it is there, then written every two minutes.
+    progress : callable or None
+        Called after each step with the curve, the batches done and those of the stage.
+    interval : float
+        Seconds between checkpoints.
+
+    Raises
+    ------
+    RecipeError
+        A checkpoint of another recipe.
+    """
+
+    def __init__(self, recipe, task, path=None, progress=None, interval=_INTERVAL):
+        self._recipe, self._task, self._progress = recipe, task, progress
+        self._path, self._interval, self._saved = path, interval, time.monotonic()
+        self._digest = hashlib.sha256(msgspec.json.encode(recipe)).hexdigest()
+        self._finished, self._pending = {}, None
+        self.curve = []
+        if path is not None and path.exists():
+            self._resume(path)
+
+    def _resume(self, path):
+        tensors, facts = checkpoint.load(path)
+        if facts["recipe"] != self._digest:
+            raise RecipeError(f"Checkpoint {path} must be of this recipe, not of another or an "
+                              "older one; remove it to start anew")
+        self.curve = [Epoch(*line) for line in facts["curve"]]
+        finished = tensors.pop("finished", {})
+        self._finished = {name: checkpoint.section(name, finished) for name in facts["finished"]}
+        self._pending = tensors, _Run(**facts["run"])
+
+    def _save(self, run, network, optimizer, best, begun):
+        finished = {f"{stage}.{name}": tensor for stage, state in self._finished.items()
+                    for name, tensor in state.items()}
+        state = {f"{index}.{name}": tensor
+                 for index, values in optimizer.state_dict()["state"].items()
+                 for name, tensor in values.items()}
+        checkpoint.save(self._path, {
+            "network": network.state_dict(), "best": best, "optimizer": state,
+            "finished": finished, "task": self._task.state(),
+            "random": {"begun": begun, "torch": torch.get_rng_state()},
+        }, {"recipe": self._digest, "finished": list(self._finished),
+            "run": dataclasses.asdict(run),
+            "curve": [dataclasses.astuple(line) for line in self.curve]})
+        self._saved = time.monotonic()
+
+    def stage(self, name, network, epochs, learning_rate, teacher=None):
+        """Train in place; the weights of the best epoch on the validation part stay.
+
+        Parameters
+        ----------
+        name : str
+        network : nn.Module
+            With a method ``clip``.
+        epochs : int
+        learning_rate : float
+            At its highest.
+        teacher : nn.Module or None
+        """
+        if name in self._finished:
+            network.load_state_dict(self._finished[name])
+            return
+        optimizer = torch.optim.AdamW(network.parameters(), learning_rate,
+                                      weight_decay=self._recipe.weight_decay, fused=True)
+        run, best, begun = _Run(name), {}, None
+        if self._pending is not None:
+            tensors, run = self._pending
+            self._pending = None
+            network.load_state_dict(tensors["network"])
+            best, begun = tensors.get("best", {}), tensors["random"]["begun"]
+            _restore_optimizer(optimizer, tensors.get("optimizer", {}))
+            self._task.generator.set_state(begun)
+        while run.epoch <= epochs:
+            begun = self._task.generator.get_state()
+            for batch in self._batches(run, tensors if run.position else None):
+                self._step(network, optimizer, batch, teacher, run, epochs, learning_rate)
+                if self._path is not None and time.monotonic() - self._saved >= self._interval:
+                    self._save(run, network, optimizer, best, begun)
+            best = self._close(run, network, best)
+            run.epoch, run.position, run.loss = run.epoch + 1, 0, 0.0
+        if best:
+            network.load_state_dict(best)
+        self._finished[name] = {key: value.clone() for key, value in network.state_dict().items()}
+
+    def _batches(self, run, tensors):
+        """Batches of the epoch that are still to be done."""
+        batches = self._task.epoch()
+        for _ in range(run.position):
+            next(batches)
+        if tensors is not None:
+            self._task.restore(tensors.get("task", {}))
+            torch.set_rng_state(tensors["random"]["torch"])
+        return batches
+
+    def _step(self, network, optimizer, batch, teacher, run, epochs, learning_rate):
+        network.train()
+        step = (run.epoch - 1) * self._task.batches + run.position
+        steps = epochs * self._task.batches
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate * _factor(self._recipe, step, steps)
+        loss = self._task.loss(network, batch, teacher)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), _GRADIENT_NORM)
+        optimizer.step()
+        network.clip()
+        run.position += 1
+        run.loss += float(loss.detach())
+        if self._progress is not None:
+            self._progress(run.stage, step + 1, steps, self.curve)
+
+    def _close(self, run, network, best):
+        """Measure after an epoch; the state of the best one so far."""
+        network.eval()
+        loss, accuracy = self._task.measure(network)
+        self.curve.append(Epoch(run.stage, run.epoch, run.loss / run.position, loss, accuracy))
+        rank = self._task.rank(loss, accuracy)
+        if best and rank <= tuple(run.rank):
+            return best
+        run.rank = rank
+        return {key: value.clone() for key, value in network.state_dict().items()}
+
+
+def _restore_optimizer(optimizer, tensors):
+    """Put moments and step counts back; learning rates are set at every step anyway."""
+    state = {}
+    for name, tensor in tensors.items():
+        index, _, key = name.partition(".")
+        state.setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})

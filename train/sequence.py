@@ -1,0 +1,100 @@
+"""Training of classifiers: sequences in, the class at each one's last step out."""
+
+import copy
+import math
+
+import torch
+from torch.nn import functional
+
+from ternloom.train.batches import SequenceSet, augmented
+from ternloom.train.calibrate import calibrate
+from ternloom.train.loop import Loop, Task
+from ternloom.train.recurrent import RecurrentNetwork
+
+
+__all__ = ["SequenceTask", "train"]
+
+
+#: Sequences at a time where no gradient is needed.
+_EVALUATION_BATCH = 100
+
+
+class SequenceTask(Task):
+    """Batches of like lengths, changed at random.
+
+    Parameters
+    ----------
+    recipe : SequenceRecipe
+    dataset : Dataset
+    """
+
+    def __init__(self, recipe, dataset):
+        self.generator = torch.Generator().manual_seed(recipe.seed)
+        self.parts = {name: SequenceSet.from_dataset(dataset.part(name))
+                      for name in ("train", "valid", "test")}
+        self._recipe, self._format = recipe, dataset.format
+        self.batches = math.ceil(len(self.parts["train"]) / recipe.batch)
+
+    def epoch(self):
+        for batch in self.parts["train"].shuffled(self._recipe.batch, self.generator):
+            yield augmented(batch, self._recipe.augment, self._format, self.generator)
+
+    def loss(self, network, batch, teacher):
+        recipe, logits = self._recipe, network(batch.values, batch.lengths)
+        loss = functional.cross_entropy(logits, batch.labels,
+                                        label_smoothing=recipe.label_smoothing)
+        if teacher is not None and recipe.distillation > 0:
+            with torch.no_grad():
+                answers = teacher(batch.values, batch.lengths).softmax(1)
+            loss = loss + recipe.distillation * functional.cross_entropy(logits, answers)
+        return loss
+
+    def measure(self, network, name="valid"):
+        """Mean cross entropy and share of right answers on a part."""
+        network.eval()
+        part, dtype = self.parts[name], network.readout_weight.dtype
+        loss, right = 0.0, 0
+        with torch.no_grad():
+            for _, batch in part.in_order(_EVALUATION_BATCH):
+                logits = network(batch.values.to(dtype), batch.lengths)
+                loss += float(functional.cross_entropy(logits, batch.labels, reduction="sum"))
+                right += int((logits.argmax(1) == batch.labels).sum())
+        return loss / len(part), right / len(part)
+
+    def rank(self, loss, accuracy):
+        return accuracy, -loss
+
+    def calibration(self):
+        """The training sequences as real values."""
+        part = self.parts["train"]
+        return [part.values[:length, index].numpy()
+                for index, length in enumerate(part.lengths.tolist())]
+
+
+def train(recipe, dataset, checkpoint=None, progress=None):
+    """Train in floating point and then quantized, as a recipe says.
+
+    Parameters
+    ----------
+    recipe : SequenceRecipe
+    dataset : Dataset
+    checkpoint : pathlib.Path or None
+    progress : callable or None
+        As ``Loop`` calls it.
+
+    Returns
+    -------
+    (RecurrentNetwork, RecurrentNetwork, SequenceTask, Loop)
+        The float network and the quantized one.
+    """
+    task = SequenceTask(recipe, dataset)
+    loop = Loop(recipe, task, checkpoint, progress)
+    inputs, classes = dataset.sequences[0].shape[1], len(dataset.classes)
+    reference = RecurrentNetwork(recipe.cell, inputs, recipe.units, recipe.layers, classes,
+                                 recipe.dropout)
+    loop.stage("float", reference, recipe.float_epochs, recipe.float_learning_rate)
+    network = copy.deepcopy(reference)
+    calibrate(network, recipe.quantization, task.calibration(), dataset.format)
+    network.draw(recipe.draw_weights, recipe.draw_activations)
+    loop.stage("quantized", network, recipe.epochs, recipe.learning_rate, reference.eval())
+    return reference, network, task, loop
