@@ -7,7 +7,7 @@ from ternloom.model.format import Fixed
 from ternloom.model.rounding import Rounding
 
 
-__all__ = ["delayed", "quantized", "range_shape", "rounded", "saturated"]
+__all__ = ["delayed", "quantized", "range_shape", "rounded", "saturated", "watch"]
 
 
 def range_shape(low, high):
@@ -81,3 +81,11 @@ def quantized(m, value, frac, form):
         with m.If(value >= cut):
             m.d.comb += result.eq(level)
     return result
+
+
+def watch(m, name, valid, value):
+    """Give an intermediate a name in waveforms and for probes."""
+    # Kept through the clean-up at emission, which then drops the attribute.
+    shown  = Signal(value.shape(), name=name, attrs={"keep": 1})
+    strobe = Signal(name=f"{name}_valid", attrs={"keep": 1})
+    m.d.comb += [shown.eq(value), strobe.eq(valid)]

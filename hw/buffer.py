@@ -17,6 +17,8 @@ class InputBuffer(wiring.Component):
     geometry : Geometry
     code_width : int
         Bits of a code.
+    beta_bits : int
+        Bits of the coefficients that come with a vector, if any do.
 
     Members
     -------
@@ -35,15 +37,19 @@ class InputBuffer(wiring.Component):
         The same before it is counted.
     i_release : 1
         The vector has been read; in the cycle of its last read or later.
+    i_beta, o_beta
+        Coefficients, with a vector's last beat; of the vector that ``o_full`` is about.
     i_word, o_word
         Word to read, and its codes two cycles later. Lanes without a code are zero.
     """
 
-    def __init__(self, geometry, code_width):
+    def __init__(self, geometry, code_width, beta_bits=0):
         self._geometry   = geometry
         self._code_width = code_width
+        self._beta_bits  = beta_bits
         words = max(geometry.input_words, 2)
-        super().__init__({
+        beta = {"i_beta": In(beta_bits), "o_beta": Out(beta_bits)} if beta_bits else {}
+        super().__init__(beta | {
             "i_valid":   In(1),
             "i_data":    In(geometry.beat_lanes * code_width),
             "i_last":    In(1),
@@ -97,6 +103,9 @@ class InputBuffer(wiring.Component):
                 write_bank.eq(~write_bank),
             ]
 
+        if self._beta_bits:
+            self._keep_beta(m, vector_ends, write_bank, read_bank ^ self.i_release)
+
         sub_bits = (geometry.words_per_row - 1).bit_length()
         sub = Signal(max(sub_bits, 1))
         chosen = Signal(geometry.simd * self._code_width)
@@ -108,6 +117,14 @@ class InputBuffer(wiring.Component):
         m.d.sync += self.o_word.eq(chosen)
 
         return m
+
+    def _keep_beta(self, m, vector_ends, write_bank, read_bank):
+        """Coefficients of the vectors in both banks."""
+        kept = [Signal(self._beta_bits, name=f"beta{bank}") for bank in range(2)]
+        for bank, held in enumerate(kept):
+            with m.If(vector_ends & (write_bank == bank)):
+                m.d.sync += held.eq(self.i_beta)
+        m.d.comb += self.o_beta.eq(Mux(read_bank, *reversed(kept)))
 
     def _gather(self, m, write, row):
         """Collect the beats of a row; returns the strobe of a vector's last beat."""

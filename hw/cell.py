@@ -2,7 +2,7 @@
 
 from amaranth import *
 
-from ternloom.hw.arith import delayed, quantized, rounded, saturated
+from ternloom.hw.arith import delayed, quantized, rounded, saturated, watch
 from ternloom.hw.comparator import (GruAfterComparatorLane, GruBeforeComparatorLane,
                                     LstmComparatorLane)
 from ternloom.hw.lane import Lane
@@ -71,10 +71,10 @@ class LstmLane(Lane):
             self.o_code.eq(quantized(m, result, 2 * fraction, self._form)),
             self.o_valid.eq(strobe_o[12]),
         ]
-        self._watch(m, "row", self.i_valid, self.i_value)
-        self._watch(m, "gate_value", delayed(m, self.i_valid, 3), gates.o)
-        self._watch(m, "state_value", strobe_g[7], cell)
-        self._watch(m, "code", self.o_valid, self.o_code)
+        watch(m, "row", self.i_valid, self.i_value)
+        watch(m, "gate_value", delayed(m, self.i_valid, 3), gates.o)
+        watch(m, "state_value", strobe_g[7], cell)
+        watch(m, "code", self.o_valid, self.o_code)
 
         return m
 
@@ -104,8 +104,8 @@ class _GruLane(Lane):
             self.o_valid.eq(strobes[4]),
         ]
         m.d.comb += [write.en.eq(strobes[4]), write.addr.eq(units[4]), write.data.eq(state_now)]
-        self._watch(m, "state_value", strobes[4], state_now)
-        self._watch(m, "code", self.o_valid, self.o_code)
+        watch(m, "state_value", strobes[4], state_now)
+        watch(m, "code", self.o_valid, self.o_code)
 
 
 class GruAfterLane(_GruLane):
@@ -151,11 +151,11 @@ class GruAfterLane(_GruLane):
         write, read = self._memory(m, "states", signed(precision.state.width))
         old = self._old_state(m, read, unit_n[7])
         self._blend(m, strobe_n[9:], unit_n[9:], candidate.o, delayed(m, gate_z, 7), old, write)
-        self._watch(m, "row", self.i_valid, self.i_value)
-        self._watch(m, "aside", strobe_n[0], self.i_aside)
-        self._watch(m, "gate_value", strobe_r[3] | strobe_z[3], gates.o)
-        self._watch(m, "argument", strobe_n[6], n_preact)
-        self._watch(m, "candidate_value", strobe_n[9], candidate.o)
+        watch(m, "row", self.i_valid, self.i_value)
+        watch(m, "aside", strobe_n[0], self.i_aside)
+        watch(m, "gate_value", strobe_r[3] | strobe_z[3], gates.o)
+        watch(m, "argument", strobe_n[6], n_preact)
+        watch(m, "candidate_value", strobe_n[9], candidate.o)
 
         return m
 
@@ -204,9 +204,9 @@ class GruBeforeLane(_GruLane):
         ]
         m.d.sync += update.eq(read_z.data)
         self._blend(m, strobe_n[3:], unit_n[3:], gates.o, update, old, write)
-        self._watch(m, "row", self.i_valid, self.i_value)
-        self._watch(m, "gate_value", delayed(m, self.i_valid, 3), gates.o)
-        self._watch(m, "reset_code", self.o_reset_valid, self.o_reset_code)
+        watch(m, "row", self.i_valid, self.i_value)
+        watch(m, "gate_value", delayed(m, self.i_valid, 3), gates.o)
+        watch(m, "reset_code", self.o_reset_valid, self.o_reset_code)
 
         return m
 

@@ -6,11 +6,13 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ternloom.hw.arith import range_shape, rounded, saturated
+from ternloom.model.format import Online
 from ternloom.hw.coefficient import scaled
 from ternloom.model.geometry import Source
+from ternloom.model.schedule import combiner_latency
 
 
-__all__ = ["Combiner", "Place", "RowCounter"]
+__all__ = ["Combiner", "Place", "RowCounter", "mix_bits"]
 
 
 class Place(data.StructLayout):
@@ -30,6 +32,8 @@ class Place(data.StructLayout):
     addend : index in the addend ROM
     gate, unit : of the row
     block : index of the block
+    phase : 1
+        Whether the step is an odd one.
     """
 
     def __init__(self, program):
@@ -37,7 +41,7 @@ class Place(data.StructLayout):
         blocks = geometry.blocks
         depth = program.addends.shape[1]
         super().__init__({
-            "valid": 1, "first": 1, "last": 1, "store": 1, "held": 1, "split": 1, "serial": 1,
+            "valid": 1, "first": 1, "last": 1, "store": 1, "held": 1, "split": 1, "phase": 1,
             "dot": range(max(sum(block.dots for block in blocks), 2)),
             "row": range(max(depth, 2)),
             "addend": range(max(depth, 2)),
@@ -112,7 +116,6 @@ class RowCounter(wiring.Component):
             place.gate.eq(gate + block.gates[0]),
             place.store.eq(is_input & (len(geometry.blocks) > 1)),
             place.held.eq(not is_input),
-            place.serial.eq(block.serial > 1),
         ]
         if self._program.split and not is_input:
             with m.If(last_gate):
@@ -129,7 +132,17 @@ class RowCounter(wiring.Component):
                 surplus.eq(block.groups * block.elements - block.dots),
             ]
             if final:
-                m.d.sync += place.dot.eq(0)
+                m.d.sync += [place.dot.eq(0), place.phase.eq(~place.phase)]
+
+
+def mix_bits(program):
+    """Bits of a coefficient of an activation plane, zero where all are constants."""
+    formats = [form for form in program.formats if isinstance(form, Online)]
+    blocks = program.geometry.blocks
+    if all(block.mix is not None for block in blocks):
+        return 0
+    constants = [max(block.mix).bit_length() for block in blocks if block.mix is not None]
+    return max([form.coefficient_bits for form in formats] + constants)
 
 
 class Combiner(wiring.Component):
@@ -149,7 +162,10 @@ class Combiner(wiring.Component):
     i_raw
         One raw sum for each activation plane.
     i_place : Place
-    o_valid, o_value : result of a row, five cycles after its last dot.
+    i_mix
+        Coefficients of the activation planes, a cycle after the raw sums, where any come with the
+        vectors.
+    o_valid, o_value : result of a row, ``latency`` cycles after its last dot.
     o_aside : the waiting row that a split row leaves apart, with ``o_value``.
     o_gate, o_unit : of the row.
 
@@ -157,14 +173,17 @@ class Combiner(wiring.Component):
     a power of two.
     """
 
-    latency = 5
-
     def __init__(self, program, chain, *, form, raw):
         self._program = program
         self._chain   = chain
         self._form    = form
         self._place   = Place(program)
-        super().__init__({
+        self.latency  = combiner_latency(program.geometry)
+        #: Cycles that coefficients which come with a vector take.
+        self._lead    = self.latency - 5
+        bits = mix_bits(program)
+        super().__init__(({"i_mix": In(data.ArrayLayout(bits, program.geometry.activation_planes))}
+                          if bits else {}) | {
             "i_raw":   In(data.ArrayLayout(raw, program.geometry.activation_planes)),
             "i_place": In(self._place),
             "o_valid": Out(1),
@@ -183,8 +202,10 @@ class Combiner(wiring.Component):
             place = Signal(self._place, name=f"place{stage + 1}")
             m.d.sync += place.eq(places[-1])
             places.append(place)
+        dot = self._run_time_mix(m, places) if self._lead else self._mix(m)
+        places = places[self._lead:]
 
-        product = self._multiply(m, places)
+        product = self._multiply(m, places, dot)
         row = Signal(program.row_shape)
         addend = self._start(m, places, row)
 
@@ -209,21 +230,80 @@ class Combiner(wiring.Component):
 
         return m
 
-    def _multiply(self, m, places):
-        """Coefficient times dot, three cycles after the raw sums."""
-        program = self._program
-        raw = [self.i_raw[plane] for plane in range(program.geometry.activation_planes)]
-        mixed_low = sum(program.mix) * min(part.raw_low for part in program.blocks)
-        mixed_high = sum(program.mix) * max(part.raw_high for part in program.blocks)
-        dot = Signal(range_shape(mixed_low, mixed_high))
-        if len(raw) == 1:
-            m.d.sync += dot.eq(raw[0])
-        else:
-            mixed = sum(value * coefficient for value, coefficient in zip(raw, program.mix))
-            m.d.sync += dot.eq(Mux(self.i_place.serial, raw[0], mixed))
+    def _dot(self):
+        """Signal for a dot's mix."""
+        parts = self._program.blocks
+        return Signal(range_shape(min(int(part.mixed_low.min()) for part in parts),
+                                  max(int(part.mixed_high.max()) for part in parts)), name="dot")
+
+    def _mix(self, m):
+        """Sum over the activation planes with constant coefficients, a cycle after the raw sums."""
+        dot, blocks = self._dot(), self._program.geometry.blocks
+        # The coefficient of a single plane is part of the row's.
+        mixes = [block.mix if len(block.mix) > 1 else (1,) for block in blocks]
+        sums = [sum(raw if factor == 1 else raw * factor for raw, factor in zip(self.i_raw, mix))
+                for mix in mixes]
+        if len(set(mixes)) == 1:
+            m.d.sync += dot.eq(sums[0])
+            return dot
+        with m.Switch(self.i_place.block):
+            for index, value in enumerate(sums):
+                with m.Case(index):
+                    m.d.sync += dot.eq(value)
+        return dot
+
+    def _run_time_mix(self, m, places):
+        """The same where coefficients come with vectors, four cycles after the raw sums: signed
+        sums, products, their sum.
+        """
+        parts = self._program.blocks
+        lack = self._lack(m, places[1])
+        doubles = Signal()
+        with m.Switch(places[1].block):
+            for index, part in enumerate(parts):
+                with m.Case(index):
+                    m.d.comb += doubles.eq(part.gain == 2)
+        products = []
+        for plane, raw in enumerate(self.i_raw):
+            low = min(part.gain * part.raw_low + int(part.lacks.min()) for part in parts)
+            high = max(part.gain * part.raw_high + int(part.lacks.max()) for part in parts)
+            held   = Signal(raw.shape(), name=f"held{plane}")
+            signed_sum = Signal(range_shape(low, high), name=f"signed_sum{plane}")
+            factor = Signal(self.i_mix[plane].shape(), name=f"factor{plane}")
+            product = Signal(signed(len(signed_sum) + len(factor)), name=f"product{plane}")
+            m.d.sync += [
+                held.eq(raw),
+                signed_sum.eq(Mux(doubles, held << 1, held) + lack),
+                factor.eq(self.i_mix[plane]),
+                product.eq(signed_sum * factor),
+            ]
+            products.append(product)
+        dot = self._dot()
+        m.d.sync += dot.eq(sum(products))
+        return dot
+
+    def _lack(self, m, place):
+        """What ``gain`` times a raw sum lacks to the signed sum, with the place a cycle later."""
+        lacks = [part.lacks[self._chain] for part in self._program.blocks]
+        values = [int(value) for part in lacks for value in part]
+        shape = range_shape(min(0, *values), max(0, *values))
+        if all((part == part[0]).all() for part in lacks):
+            lack = Signal(shape, name="lack")
+            with m.Switch(place.block):
+                for index, part in enumerate(lacks):
+                    with m.Case(index):
+                        m.d.comb += lack.eq(int(part[0]))
+            return lack
+        m.submodules.lacks = rom = Memory(shape=shape, depth=max(len(values), 2), init=values)
+        port = rom.read_port()
+        m.d.comb += port.addr.eq(self.i_place.dot)
+        return port.data
+
+    def _multiply(self, m, places, dot):
+        """Coefficient times dot, two cycles after the dot, three after the first place."""
         held = Signal.like(dot)
         m.d.sync += held.eq(dot)
-        return scaled(m, program, self._chain, places, held)
+        return scaled(m, self._program, self._chain, places, held)
 
     def _start(self, m, places, row):
         """What a row starts from, three cycles after its first dot's raw sum."""

@@ -9,7 +9,7 @@ import bisect
 
 from amaranth import *
 
-from ternloom.hw.arith import delayed, quantized, saturated
+from ternloom.hw.arith import delayed, quantized, saturated, watch
 from ternloom.hw.lane import Lane
 from ternloom.hw.table import Function, compared
 from ternloom.model.table import tanh
@@ -73,10 +73,10 @@ class LstmComparatorLane(Lane):
             self.o_code.eq(self._output(m, cell, gate[0])),
             self.o_valid.eq(strobe_o[1]),
         ]
-        self._watch(m, "row", self.i_valid, self.i_value)
-        self._watch(m, "gate_value", delayed(m, self.i_valid, 1), gate)
-        self._watch(m, "state_value", strobe_g[2], cell)
-        self._watch(m, "code", self.o_valid, self.o_code)
+        watch(m, "row", self.i_valid, self.i_value)
+        watch(m, "gate_value", delayed(m, self.i_valid, 1), gate)
+        watch(m, "state_value", strobe_g[2], cell)
+        watch(m, "code", self.o_valid, self.o_code)
 
         return m
 
@@ -109,8 +109,8 @@ class _GruComparatorLane(Lane):
             self.o_valid.eq(strobes[1]),
         ]
         m.d.comb += [write.en.eq(strobes[1]), write.addr.eq(units[1]), write.data.eq(state_now)]
-        self._watch(m, "state_value", strobes[1], state_now)
-        self._watch(m, "code", self.o_valid, self.o_code)
+        watch(m, "state_value", strobes[1], state_now)
+        watch(m, "code", self.o_valid, self.o_code)
 
 
 class GruAfterComparatorLane(_GruComparatorLane):
@@ -147,11 +147,11 @@ class GruAfterComparatorLane(_GruComparatorLane):
         write, read = self._memory(m, "states", signed(precision.state.width))
         old = self._old_state(m, read, self.i_unit)
         self._select(m, strobe_n[2:], unit_n[2:], candidate, keeps, old, write)
-        self._watch(m, "row", self.i_valid, self.i_value)
-        self._watch(m, "aside", strobe_n[0], self.i_aside)
-        self._watch(m, "gate_value", strobe_r[1] | strobe_z[1], gate)
-        self._watch(m, "argument", strobe_n[1], argument)
-        self._watch(m, "candidate_value", strobe_n[2], candidate)
+        watch(m, "row", self.i_valid, self.i_value)
+        watch(m, "aside", strobe_n[0], self.i_aside)
+        watch(m, "gate_value", strobe_r[1] | strobe_z[1], gate)
+        watch(m, "argument", strobe_n[1], argument)
+        watch(m, "candidate_value", strobe_n[2], candidate)
 
         return m
 
@@ -196,8 +196,8 @@ class GruBeforeComparatorLane(_GruComparatorLane):
         ]
         m.d.sync += keeps.eq(read_z.data)
         self._select(m, strobe_n[2:], unit_n[2:], gate_r, keeps, old, write)
-        self._watch(m, "row", self.i_valid, self.i_value)
-        self._watch(m, "gate_value", delayed(m, self.i_valid, 1), gate)
-        self._watch(m, "reset_code", self.o_reset_valid, self.o_reset_code)
+        watch(m, "row", self.i_valid, self.i_value)
+        watch(m, "gate_value", delayed(m, self.i_valid, 1), gate)
+        watch(m, "reset_code", self.o_reset_valid, self.o_reset_code)
 
         return m

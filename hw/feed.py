@@ -1,10 +1,11 @@
 """The feed: words of codes become the lanes that the elements of an array take."""
 
+import numpy as np
 from amaranth import *
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ternloom.model.format import Binary, Fixed, Planes, value_width
+from ternloom.model.format import Binary, Fixed, Online, Planes, value_width
 from ternloom.model.geometry import Element
 
 
@@ -28,6 +29,9 @@ class Feed(wiring.Component):
     Members
     -------
     i_word : ``simd`` codes
+    i_index : of the word, where lanes without a column must be cleared
+    i_levels
+        Value of each code, where coefficients come with the vector and a code is fed as its value.
     i_plane : bit plane or activation plane, 0 the highest
     o : activation word
     """
@@ -36,7 +40,11 @@ class Feed(wiring.Component):
         self._geometry = geometry
         self._block    = block
         self._form     = form
-        super().__init__({
+        #: Whether codes are fed as values that are known only as they come.
+        self.has_levels = isinstance(form, Online) and block.mix is not None
+        levels = data.ArrayLayout(signed(value_width(form)), 1 << form.width)
+        super().__init__(({"i_levels": In(levels), "i_index": In(range(max(block.words, 2)))}
+                          if self.has_levels else {}) | {
             "i_word":  In(geometry.simd * form.width),
             "i_plane": In(range(max(block.passes, 2))),
             "o":       Out(geometry.simd * geometry.activation_bits * geometry.planes_at_once),
@@ -45,6 +53,8 @@ class Feed(wiring.Component):
     def _value(self, code):
         """Signed value of one code."""
         form = self._form
+        if self.has_levels:
+            return self.i_levels[code]
         if isinstance(form, Fixed):
             return code.as_signed() if form.signed else Cat(code, 0).as_signed()
         if isinstance(form, Binary):
@@ -64,13 +74,14 @@ class Feed(wiring.Component):
 
         if geometry.element is Element.SHIFT_ADD:
             lanes = []
-            for code in codes:
+            for index, code in enumerate(codes):
                 lane = Signal(signed(geometry.activation_bits))
-                m.d.comb += lane.eq(self._value(code))
+                m.d.comb += lane.eq(self._present(index, self._value(code)))
                 lanes.append(lane)
             m.d.comb += self.o.eq(Cat(lanes))
         elif self._block.serial > 1:
-            m.d.comb += self.o.eq(Cat(self._serial(m, code) for code in codes))
+            m.d.comb += self.o.eq(Cat(self._serial(m, index, code)
+                                      for index, code in enumerate(codes)))
         elif self._block.turns > 1:
             m.d.comb += self.o.eq(Cat(code[::-1].bit_select(self.i_plane, 1) for code in codes))
         elif geometry.activation_planes > 1:
@@ -81,11 +92,21 @@ class Feed(wiring.Component):
 
         return m
 
-    def _serial(self, m, code):
+    def _present(self, lane, value):
+        """The value, or zero in words that have no column in this lane."""
+        if not self.has_levels:
+            return value
+        absent = np.nonzero(self._geometry.columns(self._block)[:, lane] < 0)[0].tolist()
+        if not absent:
+            return value
+        return Mux(Cat(self.i_index == word for word in absent).any(), 0, value)
+
+    def _serial(self, m, lane, code):
         """One bit of a value in offset binary, as a lane."""
         width = self._block.serial
         value = Signal(signed(width))
         bits  = Signal(width)
-        m.d.comb += [value.eq(self._value(code)), bits.eq(value ^ (1 << (width - 1)))]
+        m.d.comb += [value.eq(self._present(lane, self._value(code))),
+                     bits.eq(value ^ (1 << (width - 1)))]
         bit = bits[::-1].bit_select(self.i_plane, 1)
         return Cat(bit, Const(0, self._geometry.activation_bits - 1))

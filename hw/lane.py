@@ -56,7 +56,8 @@ def lane_probes(layer):
         is_signed = not isinstance(form, Planes) and getattr(form, "signed", True)
         if before:
             found.insert(2, LaneProbe("reset_code", is_signed, (("reset",),)))
-        found.append(LaneProbe("code", is_signed, (("h",),)))
+        found.append(LaneProbe("code", is_signed,
+                               (("sample" if isinstance(form, Online) else "h",),)))
     return tuple(found)
 
 
@@ -123,13 +124,6 @@ class Lane(wiring.Component):
         while len(self._unit) <= cycles:
             self._unit.append(delayed(m, self._unit[-1], 1))
         return strobes, self._unit
-
-    def _watch(self, m, name, valid, value):
-        """Give an intermediate a name in waveforms and for probes."""
-        # Kept through the clean-up at emission, which then drops the attribute.
-        shown  = Signal(value.shape(), name=name, attrs={"keep": 1})
-        strobe = Signal(name=f"{name}_valid", attrs={"keep": 1})
-        m.d.comb += [shown.eq(value), strobe.eq(valid)]
 
     def _memory(self, m, name, shape):
         """Ports of a memory with one entry a unit."""

@@ -9,15 +9,21 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ternloom.hw.arith import delayed
+from ternloom.hw.arith import delayed, watch
+from ternloom.model.format import Online
 from ternloom.model.microcode import Operation, microcode, tree_stages
 
 
-__all__ = ["OnlineQuantizer", "QuantizerUnit", "SampleStore"]
+__all__ = ["OnlineQuantizer", "QuantizerUnit", "SampleStore", "beta_bits"]
 
 
 #: Operations that give a product, or add to or subtract from the last.
 _PRODUCTS = (Operation.MUL, Operation.MAC, Operation.MSC)
+
+
+def beta_bits(form):
+    """Bits of the coefficients that come with a vector of codes, zero where none do."""
+    return form.planes * form.coefficient_bits if isinstance(form, Online) else 0
 
 
 def _cut_shape(form):
@@ -443,5 +449,9 @@ class OnlineQuantizer(wiring.Component):
             self.o_data.eq(store.o_data),
             self.o_beta.eq(unit.o_beta),
         ]
+        for plane in range(form.planes):
+            watch(m, f"beta{plane}", delayed(m, unit.o_write, 3), self.o_beta[plane])
+        for chain in range(geometry.chains):
+            watch(m, f"code{chain}", self.o_valid, self.o_data.word_select(chain, form.planes))
 
         return m

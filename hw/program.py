@@ -15,7 +15,7 @@ from ternloom.hw.adder import SelectAdd, ShiftAdd
 from ternloom.hw.arith import range_shape
 from ternloom.hw.element import GatedPopcount, QuaternaryPopcount, XnorPopcount
 from ternloom.hw.wire import encode, gain, lacks
-from ternloom.model.format import Binary, Fixed, Planes
+from ternloom.model.format import Binary, Fixed, Online
 from ternloom.model.geometry import Element, Source
 from ternloom.model.network import Cell, Weight
 
@@ -45,6 +45,9 @@ def _zero_bits_value(form):
     """Value of the code whose wire form is all zeros, which lanes without a column hold."""
     if isinstance(form, Binary):
         return -1
+    if isinstance(form, Online):
+        # No code of its own: the feed clears these lanes.
+        return 0
     return int(form.value(np.int64(0)))
 
 
@@ -62,23 +65,39 @@ class BlockProgram:
     ----------
     words : int array (chains, dots, words, simd)
         Weight values, with the known ones of lanes without a column.
+    gain : int
+    lacks : int array (chains, dots)
+        Where coefficients of activation planes come with the vector, the signed sum of a plane is
+        ``gain * raw + lacks``; elsewhere 1 and 0, both being part of what follows.
     coefficients : int array (chains, dots)
-        Of the raw sum of each dot.
+        Of the mix of each dot's sums.
     constants : int array (chains, rows)
         What the raw sums lack.
     raw_low, raw_high : int
         Range of an element's accumulator.
-    product_low, product_high : int array (chains, dots)
-        Range of coefficient times raw sum, for the planes mixed.
+    mixed_low, mixed_high : int array (chains, dots)
+        Range of each dot's sums, mixed.
     """
 
     words: np.ndarray
+    gain: int
+    lacks: np.ndarray
     coefficients: np.ndarray
     constants: np.ndarray
     raw_low: int
     raw_high: int
-    product_low: np.ndarray
-    product_high: np.ndarray
+    mixed_low: np.ndarray
+    mixed_high: np.ndarray
+
+    @property
+    def product_low(self):
+        """Smallest product of a coefficient and a mix, (chains, dots)."""
+        return np.minimum(self.coefficients * self.mixed_low, self.coefficients * self.mixed_high)
+
+    @property
+    def product_high(self):
+        """Largest product of a coefficient and a mix, (chains, dots)."""
+        return np.maximum(self.coefficients * self.mixed_low, self.coefficients * self.mixed_high)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +107,8 @@ class Program:
     Parameters
     ----------
     geometry : Geometry
+    formats : tuple of Format
+        Of the codes of each block's source.
     blocks : tuple of BlockProgram
         One for each block of the geometry.
     addends : int array (chains, depth)
@@ -95,8 +116,6 @@ class Program:
         apart.
     shift : int
         Bits that a row's sum drops.
-    mix : tuple of int
-        Coefficients of the activation planes.
     split : bool
         Whether the last gate's recurrent row stays apart from its input row.
     row_low, row_high : int
@@ -104,10 +123,10 @@ class Program:
     """
 
     geometry: object
+    formats: tuple
     blocks: tuple[BlockProgram, ...]
     addends: np.ndarray
     shift: int
-    mix: tuple[int, ...]
     split: bool
     row_low: int
     row_high: int
@@ -233,7 +252,32 @@ class _Feed:
         return 2 * bits - ((1 << self.width) - 1) if self.one_bit else bits
 
 
-def _block_program(geometry, block, matrix, form, mix):
+@dataclasses.dataclass(frozen=True)
+class _Part:
+    """A block before everything is scaled to integers.
+
+    ``factor`` times a coefficient, and ``rows``, may be halves; the other fields are those of
+    ``BlockProgram``.
+    """
+
+    words: np.ndarray
+    factor: float
+    coefficients: np.ndarray
+    rows: np.ndarray
+    gain: int
+    lacks: np.ndarray
+    raw: tuple[np.ndarray, np.ndarray]
+    mixed: tuple[np.ndarray, np.ndarray]
+
+    def scaled(self, scale):
+        """The program of the block, every product times ``scale``."""
+        coefficients = (self.coefficients * self.factor * scale).astype(np.int64)
+        return BlockProgram(self.words, self.gain, self.lacks, coefficients,
+                            (self.rows * scale).astype(np.int64), int(self.raw[0].min(initial=0)),
+                            int(self.raw[1].max(initial=0)), *self.mixed)
+
+
+def _part(geometry, block, matrix, form):
     gates = len(matrix.coefficients[0]) // geometry.total
     shape = (matrix.planes, gates, geometry.total)
     values = matrix.values.reshape(shape + (-1,))[:, list(block.gates)]
@@ -242,36 +286,34 @@ def _block_program(geometry, block, matrix, form, mix):
     words = _arrange(geometry, block, values, pad)
     absent = geometry.columns(block) < 0
     feed = _Feed(geometry, block, form)
-    spread = _spread(geometry, coefficients)
-    flat = spread.reshape(geometry.chains, block.dots)
-    weights = (1,) if feed.serial or geometry.element is Element.SHIFT_ADD else mix
-    constants = feed.constants(words, absent) * sum(weights) * flat
-    if len(weights) == 1:
-        flat, weights = flat * weights[0], (1,)
-    rows = constants.reshape(geometry.chains, block.rows, block.planes).sum(axis=-1)
-    raw_low, raw_high = feed.raw_range(words, absent)
-    mixed_low, mixed_high = raw_low * sum(weights), raw_high * sum(weights)
-    return feed.gain, flat, rows, words, raw_low, raw_high, mixed_low, mixed_high
+    flat = _spread(geometry, coefficients).reshape(geometry.chains, block.dots)
+    raw, lacks = feed.raw_range(words, absent), feed.constants(words, absent)
+    if block.mix is None:
+        sums = np.maximum(-(raw[0] * feed.gain + lacks), raw[1] * feed.gain + lacks)
+        mixed = -sums * form.magnitude, sums * form.magnitude
+        rows = np.zeros((geometry.chains, block.rows), dtype=np.int64)
+        return _Part(words, 1, flat, rows, feed.gain, lacks, raw, mixed)
+    constants = (lacks * sum(block.mix) * flat).reshape(geometry.chains, block.rows, -1)
+    if len(block.mix) == 1:
+        # The coefficients of a single plane are one with those of the rows.
+        flat, mixed = flat * block.mix[0], raw
+    else:
+        mixed = raw[0] * sum(block.mix), raw[1] * sum(block.mix)
+    return _Part(words, feed.gain, flat, constants.sum(axis=-1), 1, np.zeros_like(flat), raw, mixed)
 
 
-def _assemble(geometry, parts, biases, shift, mix, split):
+def _assemble(geometry, formats, parts, biases, shift, split):
     """Scale everything to integers and gather the constants of each row in its addend.
 
     ``biases`` are (chains, rows) of the input blocks and, with ``split``, of the separate rows.
     """
-    scale = 2 if any(float(part[0]) != int(part[0]) for part in parts) else 1
-    blocks, addends = [], []
-    for index, (block, part) in enumerate(zip(geometry.blocks, parts, strict=True)):
-        gain, flat, rows, words, raw_low, raw_high, mixed_low, mixed_high = part
-        coefficients = (flat * gain * scale).astype(np.int64)
-        edges = np.stack([coefficients * mixed_low, coefficients * mixed_high])
-        blocks.append(BlockProgram(words, coefficients, (rows * scale).astype(np.int64),
-                                   int(raw_low.min(initial=0)), int(raw_high.max(initial=0)),
-                                   edges.min(axis=0), edges.max(axis=0)))
+    scale = 2 if any(float(part.factor) != int(part.factor) for part in parts) else 1
+    blocks, addends = [part.scaled(scale) for part in parts], []
+    for block, part in zip(geometry.blocks, blocks, strict=True):
         if block.source is Source.INPUT:
-            addends.append(biases[len(addends)] * scale + blocks[-1].constants)
+            addends.append(biases[len(addends)] * scale + part.constants)
         else:
-            constants = blocks[-1].constants.reshape(geometry.chains, geometry.units, -1)
+            constants = part.constants.reshape(geometry.chains, geometry.units, -1)
             merged = addends[-1].reshape(geometry.chains, geometry.units, -1)
             if split:
                 merged[:, :, :-1] += constants[:, :, :-1]
@@ -281,8 +323,8 @@ def _assemble(geometry, parts, biases, shift, mix, split):
     if split:
         addends.append(tail)
     low, high = _row_range(geometry, blocks, addends, split)
-    return Program(geometry, tuple(blocks), np.concatenate(addends, axis=1), shift + scale - 1,
-                   mix, split, low, high)
+    return Program(geometry, formats, tuple(blocks), np.concatenate(addends, axis=1),
+                   shift + scale - 1, split, low, high)
 
 
 def _row_range(geometry, blocks, addends, split):
@@ -308,20 +350,15 @@ def _row_range(geometry, blocks, addends, split):
     return low, high
 
 
-def _mix(geometry, form):
-    return form.coefficients if isinstance(form, Planes) and geometry.activation_bits == 1 else (1,)
-
-
 def layer_program(layer, geometry):
     """Program of a recurrent layer."""
-    mix = _mix(geometry, layer.state_format)
-    parts, biases = [], []
+    formats, parts, biases = [], [], []
     bias = layer.bias.astype(np.int64).reshape(len(layer.cell.gates), layer.units)
     for block in geometry.blocks:
         is_input = block.source is Source.INPUT
         matrix = layer.input if is_input else layer.recurrent
-        form = layer.input_format if is_input else layer.state_format
-        parts.append(_block_program(geometry, block, matrix, form, mix))
+        formats.append(layer.input_format if is_input else layer.state_format)
+        parts.append(_part(geometry, block, matrix, formats[-1]))
         if is_input:
             biases.append(_spread(geometry, bias[None, list(block.gates)])
                           .reshape(geometry.chains, block.rows))
@@ -330,12 +367,11 @@ def layer_program(layer, geometry):
         recurrent = layer.recurrent_bias.astype(np.int64)[None, None]
         biases.append(_spread(geometry, recurrent)
                       .reshape(geometry.chains, geometry.units))
-    return _assemble(geometry, parts, biases, layer.shift, mix, split)
+    return _assemble(geometry, tuple(formats), parts, biases, layer.shift, split)
 
 
 def readout_program(readout, geometry):
     """Program of a readout."""
-    mix = _mix(geometry, readout.input_format)
-    part = _block_program(geometry, geometry.blocks[0], readout.weights, readout.input_format, mix)
+    part = _part(geometry, geometry.blocks[0], readout.weights, readout.input_format)
     bias = readout.bias.astype(np.int64).reshape(1, -1)
-    return _assemble(geometry, [part], [bias], readout.shift, mix, False)
+    return _assemble(geometry, (readout.input_format,), [part], [bias], readout.shift, False)

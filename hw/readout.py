@@ -7,9 +7,10 @@ from amaranth.lib.wiring import In, Out
 from ternloom.hw.arith import delayed
 from ternloom.hw.buffer import InputBuffer
 from ternloom.hw.layer import Array
+from ternloom.hw.online import beta_bits
 from ternloom.hw.output import OutputQueue, beat_layout
 from ternloom.model.network import When
-from ternloom.model.schedule import COMBINER, exit_latency
+from ternloom.model.schedule import combiner_latency, exit_latency
 
 
 __all__ = ["DenseReadout"]
@@ -25,7 +26,7 @@ class DenseReadout(wiring.Component):
 
     Members
     -------
-    i_valid, i_data, i_last, i_reserve, o_space
+    i_valid, i_data, i_last, i_reserve, o_space, i_beta
         Of the input buffer.
     o_valid, o_data, i_ready
         Of the output queue.
@@ -38,7 +39,8 @@ class DenseReadout(wiring.Component):
         self._program  = program
         self._geometry = geometry = program.geometry
         self._layout   = beat_layout(signed(readout.logits.width), range(max(readout.classes, 2)))
-        super().__init__({
+        self._beta_bits = beta_bits(readout.input_format)
+        super().__init__(({"i_beta": In(self._beta_bits)} if self._beta_bits else {}) | {
             "i_valid":   In(1),
             "i_data":    In(geometry.beat_lanes * readout.input_format.width),
             "i_last":    In(1),
@@ -53,9 +55,9 @@ class DenseReadout(wiring.Component):
         m = Module()
         readout, geometry = self._readout, self._geometry
 
-        m.submodules.buffer = buffer = InputBuffer(geometry, readout.input_format.width)
-        m.submodules.array = array = Array(self._program, form=readout.logits,
-                                           formats=[readout.input_format], waits=(0,))
+        m.submodules.buffer = buffer = InputBuffer(geometry, readout.input_format.width,
+                                                    self._beta_bits)
+        m.submodules.array = array = Array(self._program, form=readout.logits, waits=(0,))
         m.submodules.queue = queue = OutputQueue(
             self._layout, readout.classes, vectors=2 if readout.when is When.EVERY else 1)
         reading, dropped = Signal(), Signal()
@@ -76,6 +78,8 @@ class DenseReadout(wiring.Component):
             self.o_valid.eq(queue.o_valid),
             self.o_data.eq(queue.o_data),
         ]
+        if self._beta_bits:
+            m.d.comb += [buffer.i_beta.eq(self.i_beta), array.i_input_beta.eq(buffer.o_beta)]
         if readout.when is When.LAST:
             m.d.comb += [
                 array.i_full.eq(buffer.o_full & buffer.o_last),
@@ -95,7 +99,8 @@ class DenseReadout(wiring.Component):
         # The next vector's block may have started, so the flag is sampled as of the end of the
         # group in which the first row is complete.
         block = self._geometry.blocks[0]
-        sampled = delayed(m, array.o_last, exit_latency(self._geometry) + COMBINER
+        sampled = delayed(m, array.o_last, exit_latency(self._geometry)
+                          + combiner_latency(self._geometry)
                           + (block.planes - 1) % block.elements)
         flag, held = Signal(), Signal()
         m.d.comb += [

@@ -5,6 +5,7 @@ import dataclasses
 from ternloom.hw.cell import lane_class
 from ternloom.hw.coefficient import Scaling, scaling
 from ternloom.hw.lane import lane_probes
+from ternloom.model.format import Online
 from ternloom.model.geometry import Source
 
 
@@ -43,12 +44,29 @@ def probes(network, programs):
         for kind in lane_probes(layer):
             for chain in range(geometry.chains):
                 path = f"layer{index}.lane{chain}.{kind.name}"
-                units = [unit if (unit := local * geometry.chains + chain) < geometry.total else -1
-                         for local in range(geometry.units)]
+                units = _units(geometry, chain)
                 names = tuple((f"layer{index}.{name}", unit)
                               for group in kind.groups for unit in units for name in group)
                 found.append(Probe(path, f"{path}_valid", path, kind.signed, names))
+        if isinstance(layer.state_format, Online):
+            found.extend(_online_probes(f"layer{index}", layer.state_format, geometry))
     return tuple(found)
+
+
+def _online_probes(name, form, geometry):
+    """Probes of an online quantizer."""
+    places = {f"beta{plane}": ((f"{name}.beta", plane),) for plane in range(form.planes)}
+    places |= {f"code{chain}": tuple((f"{name}.h", unit) for unit in _units(geometry, chain))
+               for chain in range(geometry.chains)}
+    for signal, names in places.items():
+        path = f"{name}.quantizer.{signal}"
+        yield Probe(path, f"{path}_valid", path, False, names)
+
+
+def _units(geometry, chain):
+    """Units of a chain in the order of their codes, -1 for one that does not exist."""
+    units = (local * geometry.chains + chain for local in range(geometry.units))
+    return [unit if unit < geometry.total else -1 for unit in units]
 
 
 def describe(network, programs):

@@ -35,6 +35,8 @@ class Sequencer(wiring.Component):
         What follows the layer can take another vector.
     o_release : 1
         The input vector is read for the last time.
+    o_start : 1
+        The first block of a step is let in.
     o_reserve : 1
         The block that makes the next output vector is let in.
     o_address : ROM address of the word that is issued.
@@ -55,6 +57,7 @@ class Sequencer(wiring.Component):
             "i_last":    In(1),
             "i_space":   In(1),
             "o_release": Out(1),
+            "o_start":   Out(1),
             "o_reserve": Out(1),
             "o_address": Out(range(max(words, 2))),
             "o_block":   Out(range(max(len(self._blocks), 2))),
@@ -168,6 +171,7 @@ class Sequencer(wiring.Component):
         m.d.comb += [
             may_start.eq(~running | block_ends),
             start.eq(may_start & allowed),
+            self.o_start.eq(start & (upcoming == 0)),
             self.o_reserve.eq(start & (upcoming == final)),
             self.o_release.eq(block_ends & (self.o_block == inputs[-1])),
         ]

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from ternloom.model.bounds import signed_width
-from ternloom.model.format import Binary, Fixed, Planes, Ternary, value_width
+from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary, value_width
 from ternloom.model.network import Cell, NetworkError, Weight
 
 
@@ -62,6 +62,9 @@ class Block:
         Bit planes in which a word is fed, most significant first; 1 if fed whole.
     turns : int
         Activation planes that are fed one after another; 1 if they are fed at once.
+    mix : tuple of int, or None
+        Coefficients of the activation planes, (1,) where a dot has one sum; None if they come with
+        each vector.
     units : int
         Units of a chain.
     elements : int
@@ -76,6 +79,7 @@ class Block:
     units: int
     elements: int
     turns: int = 1
+    mix: tuple[int, ...] | None = (1,)
 
     @property
     def rows(self):
@@ -291,16 +295,22 @@ def _element(weight, form):
         return Element.GATED_POPCOUNT if few else Element.SELECT_ADD, 2, 1
     kind = {Weight.BINARY: Element.XNOR_POPCOUNT, Weight.TERNARY: Element.GATED_POPCOUNT,
             Weight.QUATERNARY: Element.QUATERNARY_POPCOUNT}.get(weight, Element.SELECT_ADD)
-    return kind, 1, form.width if isinstance(form, Planes) else 1
+    return kind, 1, form.width
 
 
 def _same_planes(first, second):
-    """Whether two few-level formats feed the same planes with the same coefficients."""
-    if isinstance(first, Binary) or isinstance(second, Binary):
+    """Whether two formats of few levels feed lanes of one width in the same number of planes."""
+    if isinstance(first, Ternary) or isinstance(second, Ternary):
         return type(first) is type(second)
-    if isinstance(first, Planes) and isinstance(second, Planes):
-        return first.coefficients == second.coefficients
-    return isinstance(first, Ternary) and isinstance(second, Ternary)
+    few = (Binary, Online, Planes)
+    return isinstance(first, few) and isinstance(second, few) and first.width == second.width
+
+
+def _mix(element, form, serial):
+    """Coefficients of the activation planes of a block."""
+    if element is Element.SHIFT_ADD or serial > 1:
+        return (1,)
+    return None if isinstance(form, Online) else form.coefficients
 
 
 def layer_geometry(layer, folding, beat_lanes):
@@ -329,8 +339,10 @@ def layer_geometry(layer, folding, beat_lanes):
 
     def halves(gates, source):
         return (block(Source.INPUT, gates, layer.input.planes, frame.input_words, serial,
-                      turns=turns if serial == 1 else 1),
-                block(source, gates, layer.recurrent.planes, frame.state_words, 1, turns=turns))
+                      turns=turns if serial == 1 else 1,
+                      mix=_mix(element, layer.input_format, serial)),
+                block(source, gates, layer.recurrent.planes, frame.state_words, 1, turns=turns,
+                      mix=_mix(element, layer.state_format, 1)))
 
     if layer.cell is Cell.GRU_RESET_BEFORE:
         blocks = halves((0, 1), Source.STATE) + halves((2,), Source.RESET)
@@ -347,7 +359,8 @@ def readout_geometry(readout, folding, beat_lanes):
     frame = Geometry(element, weight, weight_bits, lane_bits, lane_planes, in_turn, 1, folding.pe,
                      folding.simd, readout.classes, readout.classes, readout.inputs, beat_lanes, ())
     block = Block(Source.INPUT, (0,), readout.weights.planes, frame.input_words, 1,
-                  readout.classes, folding.pe, lane_planes if in_turn else 1)
+                  readout.classes, folding.pe, lane_planes if in_turn else 1,
+                  _mix(element, readout.input_format, 1))
     return dataclasses.replace(frame, blocks=(block,))
 
 

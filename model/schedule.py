@@ -6,16 +6,15 @@ shows in simulation as a wrong cycle, or as a wrong bit where a memory is read t
 
 import numpy as np
 
+from ternloom.model.format import Online
 from ternloom.model.geometry import Element, Source
+from ternloom.model.microcode import microcode
 from ternloom.model.network import Cell, Weight
 
 
-__all__ = ["COMBINER", "code_leads", "element_latency", "element_levels",
+__all__ = ["code_leads", "combiner_latency", "element_latency", "element_levels",
            "element_stages", "exit_latency", "lane_latency", "result_latency", "waits"]
 
-
-#: Cycles from a dot at the end of its chain to its row's pre-activation.
-COMBINER = 5
 
 #: Cycles from a row's sum at the combiner until the other half's read of it finds it in memory.
 _HELD = 4
@@ -63,6 +62,13 @@ def exit_latency(geometry):
     return 4 + geometry.elements + element_latency(geometry)
 
 
+def combiner_latency(geometry):
+    """Cycles from a dot at the end of its chain to its row's pre-activation: five, or eight where
+    coefficients of activation planes come with the vectors.
+    """
+    return 8 if any(block.mix is None for block in geometry.blocks) else 5
+
+
 def lane_latency(layer, source):
     """Cycles from the last pre-activation of a unit to its code.
 
@@ -88,22 +94,24 @@ def lane_latency(layer, source):
 def result_latency(layer, geometry, block):
     """Cycles from the issue of a block's last word to the last code that it makes."""
     last = (block.dots - 1) % block.elements
-    return exit_latency(geometry) + last + COMBINER + lane_latency(layer, block.source)
+    latency = exit_latency(geometry) + last + combiner_latency(geometry)
+    latency += lane_latency(layer, block.source)
+    if isinstance(layer.state_format, Online):
+        latency += microcode(layer.state_format, geometry.units, geometry.chains).cycles
+    return latency
 
 
-def code_leads(block):
+def code_leads(layer, geometry):
     """Cycles by which the code of each of a chain's units comes before that of the last.
-
-    Parameters
-    ----------
-    block : Block
-        That makes the codes.
 
     Returns
     -------
     int64 array (units)
         Falling, the last one 0.
     """
+    if isinstance(layer.state_format, Online):
+        return np.arange(geometry.units)[::-1]
+    block = geometry.blocks[-1]
     complete = block.exits()[block.dots // block.units - 1::block.dots // block.units]
     return complete[-1] - complete
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from ternloom.model.geometry import Source, network_geometry
 from ternloom.model.network import When
-from ternloom.model.schedule import COMBINER, code_leads, exit_latency, result_latency, waits
+from ternloom.model.schedule import (code_leads, combiner_latency, exit_latency, result_latency,
+                                     waits)
 
 
 __all__ = ["Timing", "predict"]
@@ -101,8 +102,8 @@ class _Queue:
 class _Codes:
     """The output of a network without a readout, vector after vector."""
 
-    def __init__(self, geometry):
-        self._leads = code_leads(geometry.blocks[-1])
+    def __init__(self, layer, geometry):
+        self._leads = code_leads(layer, geometry)
         self._queue = _Queue(geometry.units, 2)
 
     @property
@@ -124,7 +125,7 @@ class _Readout:
     def __init__(self, readout, geometry):
         self._readout  = readout
         self._block    = geometry.blocks[0]
-        self._latency  = exit_latency(geometry) + COMBINER
+        self._latency  = exit_latency(geometry) + combiner_latency(geometry)
         self._queue    = _Queue(readout.classes, 2 if readout.when is When.EVERY else 1)
         self._end, self._dropped = -1, -1
         self.released  = []
@@ -169,7 +170,7 @@ def predict(network, folding, lengths, offers=None):
     geometries = network_geometry(network, folding)
     layers = [_Layer(layer, geometry)
               for layer, geometry in zip(network.layers, geometries, strict=False)]
-    final = (_Codes(geometries[-1]) if network.readout is None
+    final = (_Codes(network.layers[-1], geometries[-1]) if network.readout is None
              else _Readout(network.readout, geometries[-1]))
     last = np.concatenate([np.arange(length) == length - 1 for length in lengths])
     beats = geometries[0].beats

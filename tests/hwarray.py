@@ -175,8 +175,8 @@ class Rows:
         self.sums, self.starts, self.partial = [], [], []
         used = 0
         for block, part, raw in zip(geometry.blocks, program.blocks, raws, strict=True):
-            single = block.serial > 1 or raw.shape[-1] == 1
-            mixed = raw[..., 0] if single else raw @ np.array(program.mix)
+            # The coefficient of a single plane is part of the row's.
+            mixed = raw @ np.array(block.mix) if len(block.mix) > 1 else raw[..., 0]
             products = (part.coefficients * mixed).reshape(geometry.chains, block.rows, -1)
             if block.source is Source.INPUT:
                 start = program.addends[:, used:used + block.rows]

@@ -16,6 +16,7 @@ from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.geometry import Source
 from ternloom.model.network import Cell, Matrix, Weight
 from ternloom.model.random import random_network
+from ternloom.model.schedule import combiner_latency
 
 
 #: Cycles from an input row's sum until the recurrent half may ask for it (model.schedule).
@@ -103,9 +104,9 @@ def check(program, form, step_raws, rng, gap):
                 if block.source is Source.INPUT and len(geometry.blocks) > 1:
                     continue
                 valid = np.flatnonzero(stimulus.valid[start:])[:block.dots] + start
-                cycles = valid[block.planes - 1::block.planes] + Combiner.latency
+                cycles = valid[block.planes - 1::block.planes] + combiner_latency(geometry)
                 expected.extend(results(program, form, rows, chain, index, cycles))
-        for _ in range(Combiner.latency + 2):
+        for _ in range(combiner_latency(geometry) + 2):
             stimulus.rubbish(0)
         found = play(Bench(program, chain, form), {"i_valid": stimulus.valid,
                                                    "i_raw": stimulus.raw},

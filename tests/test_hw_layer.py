@@ -17,7 +17,7 @@ from ternloom.model.geometry import Source
 from ternloom.model.golden import run
 from ternloom.model.network import Cell, Weight, When
 from ternloom.model.random import random_network, random_sequences
-from ternloom.model.schedule import COMBINER, exit_latency, result_latency, waits
+from ternloom.model.schedule import combiner_latency, exit_latency, result_latency, waits
 from ternloom.model.timing import predict
 
 
@@ -33,8 +33,7 @@ class Bench(Elaboratable):
     def __init__(self, layer, program, vectors):
         geometry = program.geometry
         formats = [source_form(layer, block) for block in geometry.blocks]
-        self._array = Array(program, form=WIDE, formats=formats,
-                            waits=waits(layer, geometry))
+        self._array = Array(program, form=WIDE, waits=waits(layer, geometry))
         self._words = [_source_words(geometry, block, form, codes) for block, form, codes
                        in zip(geometry.blocks, formats, vectors, strict=True)]
         for name in ("i_full", "i_last", "i_space", "o_valid", "o_gate", "o_unit"):
@@ -68,7 +67,7 @@ def run_array(layer, program, vectors):
     """Rows that leave an array in one step: list of (cycle, gate, unit, values, asides)."""
     geometry = program.geometry
     cycles = sum(block.cycles for block in geometry.blocks) + sum(waits(layer, geometry))
-    cycles += exit_latency(geometry) + geometry.elements + COMBINER + 10
+    cycles += exit_latency(geometry) + geometry.elements + combiner_latency(geometry) + 10
     dut = Bench(layer, program, vectors)
     pulse = [1] + [0] * (cycles - 1)
     found = play(dut, {"i_full": pulse, "i_last": [0] * cycles, "i_space": [1] * cycles},
@@ -93,7 +92,8 @@ def due_rows(layer, program):
             exits = block.exits()[block.planes - 1::block.planes]
             for row, leaves in enumerate(exits.tolist()):
                 unit, place = divmod(row, len(block.gates))
-                due.append((start + 1 + leaves + exit_latency(geometry) + COMBINER,
+                latency = exit_latency(geometry) + combiner_latency(geometry)
+                due.append((start + 1 + leaves + latency,
                             block.gates[place], unit))
     return due
 

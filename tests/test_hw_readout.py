@@ -12,7 +12,7 @@ from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.network import Matrix, Weight, When
 from ternloom.model.product import Product
 from ternloom.model.random import random_network
-from ternloom.model.schedule import COMBINER, exit_latency
+from ternloom.model.schedule import combiner_latency, exit_latency
 
 
 FORMATS = {"fixed": Fixed(5, 3), "binary": Binary(), "ternary": Ternary(),
@@ -168,5 +168,6 @@ def test_latency(pe, simd, beat_lanes):
     block = program.geometry.blocks[0]
     rows = block.exits()[block.planes - 1::block.planes]
     queue = 2
-    expected = writer.end + 2 + rows + exit_latency(program.geometry) + COMBINER + queue
+    geometry = program.geometry
+    expected = writer.end + 2 + rows + exit_latency(geometry) + combiner_latency(geometry) + queue
     assert [cycle for cycle, _ in taken] == expected.tolist()

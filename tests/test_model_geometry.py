@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ternloom.model.folding import Folding, LayerFolding
-from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.geometry import (Block, Element, Geometry, Source, layer_geometry,
                                      network_geometry, readout_geometry)
 from ternloom.model.network import Cell, Matrix, NetworkError, Weight
@@ -17,8 +17,10 @@ from ternloom.model.random import random_network
 SIZES = (1, 2, 3, 5, 8, 13)
 
 
-def make_layer(cell=Cell.LSTM, units=5, inputs=4, **options):
-    return random_network(1, cell=cell, layers=1, units=units, inputs=inputs, **options).layers[0]
+def make_layer(cell=Cell.LSTM, units=5, inputs=4, input_format=Ternary(), **options):
+    """A layer, also one with an input that only another layer can give."""
+    layer = random_network(1, cell=cell, layers=1, units=units, inputs=inputs, **options).layers[0]
+    return dataclasses.replace(layer, input_format=input_format)
 
 
 @pytest.mark.parametrize("pe, simd, units, chains", [
@@ -129,8 +131,15 @@ def test_exits():
 
 
 FORMATS = {"fixed": Fixed(6, 4), "unsigned": Fixed(6, 4, signed=False), "binary": Binary(),
-           "ternary": Ternary(3, 2), "planes": Planes((5, 2), 3), "other": Planes((4, 2), 3)}
-POPCOUNT = ("binary", "ternary", "planes", "other")
+           "ternary": Ternary(3, 2), "planes": Planes((5, 2), 3), "other": Planes((4, 2), 3),
+           "three": Planes((4, 2, 1), 3), "online": Online(Fixed(5, 4), 2)}
+#: Planes of the formats that feed lanes of one bit.
+PLANES = {"binary": 1, "planes": 2, "other": 2, "three": 3, "online": 2}
+
+
+def together(source, state):
+    """Whether codes of both formats are fed as planes of the same number."""
+    return source == state or (state in PLANES and PLANES.get(source) == PLANES[state])
 
 
 @pytest.mark.parametrize("weight", Weight)
@@ -141,7 +150,7 @@ def test_element(state, source, weight):
     layer = make_layer(input_format=FORMATS[source], state_format=FORMATS[state], weight=weight)
     geometry = layer_geometry(layer, LayerFolding(2, 3), 1)
     binary = weight in (Weight.BINARY, Weight.PLANES)
-    if state not in POPCOUNT:
+    if state in ("fixed", "unsigned"):
         expected = Element.SHIFT_ADD
     elif weight in (Weight.EXPONENTIAL, Weight.INTEGER) or \
             (weight is Weight.QUATERNARY and state == "ternary"):
@@ -156,14 +165,20 @@ def test_element(state, source, weight):
     assert geometry.weight is (Weight.BINARY if binary else weight)
     assert geometry.weight_bits == max(matrix.code_bits for matrix in (layer.input,
                                                                        layer.recurrent))
-    widths = {"fixed": 6, "unsigned": 7, "binary": 2, "ternary": 2, "planes": 4, "other": 4}
+    widths = {"fixed": 6, "unsigned": 7, "binary": 2, "ternary": 2, "planes": 4, "other": 4,
+              "three": 4, "online": 7}
     if expected is Element.SHIFT_ADD:
         assert geometry.activation_bits == max(widths[state], widths[source])
     else:
         assert geometry.activation_bits == (2 if state == "ternary" else 1)
-    assert geometry.activation_planes == (2 if state in ("planes", "other") else 1)
-    whole = expected is Element.SHIFT_ADD or source == state
+    assert geometry.activation_planes == PLANES.get(state, 1)
+    whole = expected is Element.SHIFT_ADD or together(source, state)
     assert [block.serial for block in geometry.blocks] == [1 if whole else widths[source], 1]
+    for block, form, at_once in zip(geometry.blocks, (source, state), (whole, True), strict=True):
+        if expected is Element.SHIFT_ADD or not at_once or form not in PLANES:
+            assert block.mix == (1,)
+        else:
+            assert block.mix == (None if form == "online" else FORMATS[form].coefficients)
 
 
 def make_matrix(weight, codes):
@@ -219,12 +234,11 @@ def test_in_turn(state, source):
                        weight=Weight.BINARY)
     at_once = layer_geometry(layer, LayerFolding(2, 3), 1)
     geometry = layer_geometry(layer, LayerFolding(2, 3, True), 1)
-    several = state in ("planes", "other")
-    assert geometry.in_turn is several
-    assert geometry.planes_at_once == 1 and at_once.planes_at_once == 1 + several
-    whole = source == state
-    assert [block.turns for block in geometry.blocks] == [2 if several and whole else 1,
-                                                          1 + several]
+    planes = PLANES.get(state, 1)
+    assert geometry.in_turn is (planes > 1)
+    assert geometry.planes_at_once == 1 and at_once.planes_at_once == planes
+    assert [block.turns for block in geometry.blocks] == [
+        planes if together(source, state) else 1, planes]
     for block, other in zip(geometry.blocks, at_once.blocks, strict=True):
         assert block.passes == block.serial * block.turns == other.serial * block.turns
         assert block.period == max(block.words * block.passes, block.elements)

@@ -5,14 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from ternloom.hw.combiner import Combiner
 from ternloom.model.folding import LayerFolding
-from ternloom.model.format import Binary, Fixed, Ternary
+from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.geometry import Element, Source, layer_geometry
 from ternloom.model.network import Cell, Precision, Weight
 from ternloom.model.random import random_network
-from ternloom.model.schedule import (COMBINER, element_latency, element_levels, exit_latency,
-                                     lane_latency, result_latency, waits)
+from ternloom.model.schedule import (combiner_latency, element_latency, element_levels,
+                                     exit_latency, lane_latency, result_latency, waits)
 
 
 @pytest.mark.parametrize("state, weight, depth, extra", [
@@ -44,17 +43,27 @@ def test_element_levels(weight, bits, extra):
         assert element_levels(Element.SELECT_ADD, weight, bits, simd) == lanes
 
 
-def test_components():
-    """The hardware is built to these figures; its own tests measure them."""
-    assert Combiner.latency == COMBINER
-
-
-def layer_of(cell, units=4, inputs=4, pe=2, simd=2, lanes=2, precision=Precision()):
+def layer_of(cell, units=4, inputs=4, pe=2, simd=2, lanes=2, precision=Precision(),
+             form=Ternary()):
     """A layer and its geometry."""
     layer = random_network(1, cell=cell, layers=1, units=units, inputs=inputs,
-                           input_format=Ternary(), state_format=Ternary(),
+                           input_format=Ternary(), state_format=form,
                            weight=Weight.TERNARY, precision=precision).layers[0]
     return layer, layer_geometry(layer, LayerFolding(pe, simd), lanes)
+
+
+@pytest.mark.parametrize("form, latency, quantizer", [
+    (Ternary(), 5, 0), (Planes((2, 1), 3), 5, 0), (Online(Fixed(8, 7), 2, 1), 8, 69),
+    (Online(Fixed(8, 7), 3, 1), 8, 224),
+])
+def test_online(form, latency, quantizer):
+    """Run-time coefficients take three cycles, and the quantizer its program."""
+    layer, geometry = layer_of(Cell.LSTM, form=form)
+    block = geometry.blocks[-1]
+    assert combiner_latency(geometry) == latency
+    lanes = lane_latency(layer, block.source)
+    assert result_latency(layer, geometry, block) == (exit_latency(geometry) + 1 + latency + lanes
+                                                      + quantizer)
 
 
 @pytest.mark.parametrize("cell, source, tables, comparators", [
@@ -86,8 +95,8 @@ def test_result_latency(cell, units, place):
     layer, geometry = layer_of(cell, units=units)
     assert (geometry.chains, geometry.elements) == (1, 2)
     block = geometry.blocks[-1]
-    assert (result_latency(layer, geometry, block) == exit_latency(geometry) + place + COMBINER
-            + lane_latency(layer, block.source))
+    latency = exit_latency(geometry) + place + combiner_latency(geometry)
+    assert result_latency(layer, geometry, block) == latency + lane_latency(layer, block.source)
 
 
 @pytest.mark.parametrize("cell", Cell)

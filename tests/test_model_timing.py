@@ -10,7 +10,7 @@ from ternloom.model.format import Ternary
 from ternloom.model.geometry import Source, network_geometry
 from ternloom.model.network import Cell, Weight, When
 from ternloom.model.random import random_network
-from ternloom.model.schedule import COMBINER, exit_latency, result_latency, waits
+from ternloom.model.schedule import combiner_latency, exit_latency, result_latency, waits
 from ternloom.model.timing import predict
 
 
@@ -38,7 +38,7 @@ def test_single_step():
     assert timing.ends.tolist() == [[end]]
     assert timing.step_cycles == end + 1
     code = end + result_latency(network.layers[0], layer, layer.blocks[1])
-    first = code + 1 + 1 + exit_latency(readout) + COMBINER + QUEUE
+    first = code + 1 + 1 + exit_latency(readout) + combiner_latency(readout) + QUEUE
     assert timing.outputs.tolist() == [first, first + 1]
 
 
