@@ -12,9 +12,10 @@ from ternloom.model.dataset import PARTS, Dataset
 from ternloom.model.dataset import load as load_dataset
 from ternloom.model.format import Format
 from ternloom.model.lower import calibrate, lower
+from ternloom.model.weights import OttExponential, bounding_cost
 
 
-__all__ = ["Calibrating", "accuracy", "convert", "float_share", "load"]
+__all__ = ["Calibrating", "accuracy", "convert", "float_share", "load", "unbounded"]
 
 #: Words of a text that calibrate.
 _WORDS = 5000
@@ -111,6 +112,20 @@ def convert(reference, data, spec):
         return lower(reference, calibrate(reference, data.sequences, spec, data.form))
     except ValueError as error:
         raise UserError(str(error)) from None
+
+
+def unbounded(reference, spec):
+    """Errors that matrices of exponential weights would have without a bound on the powers.
+
+    Returns
+    -------
+    dict of str to float
+        For each matrix all of whose gates have one such method.
+    """
+    methods = spec.methods([layer.cell for layer in reference.layers], reference.classes > 0)
+    return {name: bounding_cost(latent, methods[name][0])[1]
+            for name, latent in reference.matrices.items()
+            if isinstance(methods[name][0], OttExponential) and len(set(methods[name])) == 1}
 
 
 def float_share(reference, dataset):

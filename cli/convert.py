@@ -87,7 +87,7 @@ def run(chosen, console):
     result = {"network": str(chosen.output), "float_network": reference.name,
               "weights": spec.weights, "activations": spec.activations, "calibration": data.title,
               "matrices": list(matrix_rows(network, reference)), **size_data(network, reference),
-              "accuracy": accuracy}
+              "unbounded_errors": calibration.unbounded(reference, spec), "accuracy": accuracy}
     return Outcome(result, _tables(result))
 
 
@@ -141,6 +141,10 @@ def _tables(result):
              ("calibration", result["calibration"]),
              ("size", f"{result['bytes']:,} bytes, scales and biases counted, "
                       f"{result['float_bytes'] / result['bytes']:.1f} times less than in float")]
+    if result["unbounded_errors"]:
+        pairs.append(("unbounded", "error with all powers of Ott et al.: "
+                      + ", ".join(f"{name} {error:.4f}"
+                                  for name, error in result["unbounded_errors"].items())))
     matrices = [(each["name"], each["weights"], each["planes"], each["rows"], each["columns"],
                  f"{each['bits']:,}", f"{each['scale_bits']:,}", f"{each['relative_error']:.4f}")
                 for each in result["matrices"]]

@@ -146,6 +146,13 @@ class FloatNetwork:
         """Classes of the readout, 0 without one."""
         return 0 if self.readout_weight is None else len(self.readout_weight)
 
+    @property
+    def matrices(self):
+        """Weights by name: ``layer0.input``, ``layer0.recurrent``, ..., ``readout``."""
+        named = {f"layer{index}.{part}": getattr(layer, f"{part}_weight")
+                 for index, layer in enumerate(self.layers) for part in ("input", "recurrent")}
+        return named | ({"readout": self.readout_weight} if self.classes else {})
+
 
 class _LayerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cell: Cell

@@ -119,7 +119,7 @@ def calibrate(network, sequences, spec, input_format=None):
     _check_sequences(sequences, network.inputs)
     methods = spec.methods([layer.cell for layer in network.layers], network.classes > 0)
     plans = {name: _plan(name, methods[name], latent, spec)
-             for name, latent in _latents(network).items()}
+             for name, latent in network.matrices.items()}
     before = input_format or _embedding_format(network, spec)
     activation, layers = activations.parse(spec.activations), []
     forwards = run(network, sequences)
@@ -144,13 +144,6 @@ def _check_sequences(sequences, inputs):
         if not np.isfinite(sequence).all():
             raise ValueError(f"Calibration sequence {index} must hold finite numbers, "
                              f"not {sequence[~np.isfinite(sequence)][0]}")
-
-
-def _latents(network):
-    """Float weights of every matrix by name."""
-    named = {f"layer{index}.{part}": getattr(layer, f"{part}_weight")
-             for index, layer in enumerate(network.layers) for part in ("input", "recurrent")}
-    return named | ({"readout": network.readout_weight} if network.classes else {})
 
 
 def _plan(name, methods, latent, spec):

@@ -137,11 +137,7 @@ def relative_errors(network, reference):
     NetworkError
         For float networks of other layers or sizes.
     """
-    latents = {f"layer{index}.{part}": getattr(layer, f"{part}_weight")
-               for index, layer in enumerate(reference.layers) for part in ("input", "recurrent")}
-    if reference.classes:
-        latents["readout"] = reference.readout_weight
-    found = meant(network)
+    found, latents = meant(network), reference.matrices
     shapes, others = ({name: array.shape for name, array in arrays.items()}
                       for arrays in (found, latents))
     if shapes != others:

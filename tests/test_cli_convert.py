@@ -105,6 +105,17 @@ def test_power_of_two(place, capsys):
     assert not (coefficients & (coefficients - 1)).any()
 
 
+def test_bounded_exponents(place, capsys):
+    """What bounding the powers costs is reported, matrix by matrix."""
+    few, many = (answer(capsys, "--weights", f"ott-exponential:{levels}") for levels in (2, 16))
+    assert few["unbounded_errors"] == many["unbounded_errors"]
+    for coarse, fine in zip(few["matrices"], many["matrices"]):
+        free = few["unbounded_errors"][coarse["name"]]
+        assert coarse["relative_error"] > 1.5 * free
+        assert fine["relative_error"] == pytest.approx(free, rel=1e-3)
+    assert answer(capsys, "--weights", "twn")["unbounded_errors"] == {}
+
+
 def test_state_dict(place, capsys):
     """PyTorch's tensors come in by their names."""
     rng = np.random.default_rng(3)
