@@ -15,7 +15,7 @@ from ternloom.cli import source
 from ternloom.cli.main import VERBS, main
 from ternloom.model.dataset import Dataset
 from ternloom.model.dataset import save as save_dataset
-from ternloom.model.file import save
+from ternloom.model.file import VERSION, save
 from ternloom.model.format import Fixed
 from ternloom.model.network import Cell, Precision, Weight
 from ternloom.model.random import random_network
@@ -119,9 +119,10 @@ def test_data_as_network(place, capsys):
 
 
 def test_newer_version(network_file, capsys):
-    rewrite(network_file, edit=lambda description: description.update(version=2))
+    rewrite(network_file, edit=lambda description: description.update(version=99))
     assert mistake(capsys, "info", "net.safetensors") == \
-        "network file net.safetensors was written by a newer Ternloom: version 2, this one reads 1"
+        ("network file net.safetensors was written by a newer Ternloom: version 99, this one "
+         f"reads {VERSION}")
 
 
 def test_unknown_field(network_file, capsys):
