@@ -75,10 +75,16 @@ def _tables(report):
               for each in report["arrays"]]
     lanes = [(each["name"], each["gates"], each["lanes"], each["multipliers"], each["tables"])
              for each in report["elementwise"]]
-    return (table("Weights, and the ROMs that hold those of a layer: number x words x bits",
-                  ("", "weights", ">planes", ">rows", ">columns", ">bits", ">ROMs"), memories),
-            table("Arrays, and the widths that the weights make necessary",
-                  ("", "element", ">lanes", ">sum bits", ">row bits", "coefficients",
-                   ">multipliers"), arrays),
-            table("From pre-activations to codes",
-                  ("", "gates", ">lanes", ">multipliers", ">tables"), lanes))
+    tables = [table("Weights, and the ROMs that hold those of a layer: number x words x bits",
+                    ("", "weights", ">planes", ">rows", ">columns", ">bits", ">ROMs"), memories),
+              table("Arrays, and the widths that the weights make necessary",
+                    ("", "element", ">lanes", ">sum bits", ">row bits", "coefficients",
+                     ">multipliers"), arrays),
+              table("From pre-activations to codes",
+                    ("", "gates", ">lanes", ">multipliers", ">tables"), lanes)]
+    if report["quantizers"]:
+        online = [tuple(each[key] for key in ("name", "planes", "rounds", "cycles", "multipliers"))
+                  for each in report["quantizers"]]
+        tables.append(table("Online quantizers, and the cycles that each adds to a step",
+                            ("", ">planes", ">rounds", ">cycles", ">multipliers"), online))
+    return tables

@@ -9,7 +9,7 @@ from amaranth.lib.memory import Memory
 from ternloom.hw.arith import range_shape
 
 
-__all__ = ["Scaling", "scaled", "scaling"]
+__all__ = ["Scaling", "scaled", "scaling", "times"]
 
 
 class Scaling(enum.Enum):
@@ -33,6 +33,13 @@ def scaling(program):
         return Scaling.CONSTANT
     sizes = np.abs(_all(program))
     return Scaling.PRODUCT if np.any(sizes & (sizes - 1)) else Scaling.SHIFT
+
+
+def times(value, factor):
+    """Product with a positive constant, a shift where that is a power of two."""
+    if factor & (factor - 1):
+        return value * factor
+    return value << (factor.bit_length() - 1)
 
 
 def scaled(m, program, chain, places, value):

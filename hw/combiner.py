@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from ternloom.hw.arith import range_shape, rounded, saturated
 from ternloom.model.format import Online
-from ternloom.hw.coefficient import scaled
+from ternloom.hw.coefficient import scaled, times
 from ternloom.model.geometry import Source
 from ternloom.model.schedule import combiner_latency
 
@@ -241,8 +241,7 @@ class Combiner(wiring.Component):
         dot, blocks = self._dot(), self._program.geometry.blocks
         # The coefficient of a single plane is part of the row's.
         mixes = [block.mix if len(block.mix) > 1 else (1,) for block in blocks]
-        sums = [sum(raw if factor == 1 else raw * factor for raw, factor in zip(self.i_raw, mix))
-                for mix in mixes]
+        sums = [sum(times(raw, factor) for raw, factor in zip(self.i_raw, mix)) for mix in mixes]
         if len(set(mixes)) == 1:
             m.d.sync += dot.eq(sums[0])
             return dot

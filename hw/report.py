@@ -4,9 +4,11 @@ import dataclasses
 
 from ternloom.hw.cell import lane_class
 from ternloom.hw.coefficient import Scaling, scaling
+from ternloom.hw.combiner import mix_bits
 from ternloom.hw.lane import lane_probes
 from ternloom.model.format import Online
 from ternloom.model.geometry import Source
+from ternloom.model.microcode import microcode
 
 
 __all__ = ["Probe", "describe", "probes"]
@@ -80,7 +82,9 @@ def describe(network, programs):
         the layer's other matrices. ``arrays``: for each, the element, its lanes and widths, what
         multiplies the coefficients of its rows, and how many multipliers there are.
         ``elementwise``: for each layer, how many ``lanes``, and in all of them ``multipliers`` and
-        ``tables``; where gates are comparators there are none.
+        ``tables``; where gates are comparators there are none. ``quantizers``: for each layer
+        with online planes how many, its ``rounds``, the ``cycles`` that it adds to a step and its
+        ``multipliers``.
     """
     matrices, arrays = [], []
     parts = [(f"layer{index}", {"input": layer.input, "recurrent": layer.recurrent})
@@ -107,9 +111,23 @@ def describe(network, programs):
             "serial_planes": max(block.serial for block in geometry.blocks
                                  if block.source is Source.INPUT),
             "coefficients": kind.value,
-            "multipliers": geometry.chains if kind is Scaling.PRODUCT else 0,
+            "multipliers": geometry.chains * (
+                (kind is Scaling.PRODUCT)
+                + (geometry.activation_planes if mix_bits(program) else 0)),
             "busy_cycles": geometry.busy_cycles, "ideal_cycles": geometry.ideal_cycles})
-    return {"matrices": matrices, "arrays": arrays, "elementwise": _elementwise(network, programs)}
+    return {"matrices": matrices, "arrays": arrays, "elementwise": _elementwise(network, programs),
+            "quantizers": _quantizers(network, programs)}
+
+
+def _quantizers(network, programs):
+    lines = []
+    for index, (layer, program) in enumerate(zip(network.layers, programs, strict=False)):
+        form, geometry = layer.state_format, program.geometry
+        if isinstance(form, Online):
+            cycles = microcode(form, geometry.units, geometry.chains).cycles
+            lines.append({"name": f"layer{index}", "planes": form.planes, "rounds": form.rounds,
+                          "cycles": cycles, "multipliers": int(form.planes == 3)})
+    return lines
 
 
 def _elementwise(network, programs):

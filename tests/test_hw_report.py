@@ -7,7 +7,7 @@ import pytest
 
 from ternloom.hw.emit import generate
 from ternloom.model.folding import Folding, LayerFolding
-from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.golden import run
 from ternloom.model.network import Cell, Precision, Weight
 from ternloom.model.random import random_network, random_sequences
@@ -53,6 +53,22 @@ def test_code_probes(state, shown, signed):
     codes = [probe for probe in probes if probe.data.endswith(".code")]
     assert bool(codes) == shown
     assert all(probe.signed == signed for probe in codes)
+
+
+@pytest.mark.parametrize("planes", [2, 3])
+def test_online(planes):
+    """Samples, codes and coefficients are watched; multipliers for coefficients are counted."""
+    network = random_network(3, cell=Cell.LSTM, layers=1, units=5, inputs=2, classes=2,
+                             state_format=Online(Fixed(6, 5), planes))
+    found = generate(network, Folding((LayerFolding(4, 4),), LayerFolding(1, 1)))
+    watched = {name for probe in found.probes for name, _ in probe.names}
+    assert watched >= {"layer0.sample", "layer0.h", "layer0.beta"}
+    line, = found.report["quantizers"]
+    assert (line["planes"], line["multipliers"]) == (planes, planes == 3)
+    layer, readout = found.report["arrays"]
+    assert readout["multipliers"] == planes + (readout["coefficients"] == "multiplier")
+    assert layer["chains"] == 2
+    assert layer["multipliers"] == 2 * (planes + (layer["coefficients"] == "multiplier"))
 
 
 def test_matrices(design):
