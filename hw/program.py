@@ -16,11 +16,12 @@ from ternloom.hw.arith import range_shape
 from ternloom.hw.element import GatedPopcount, QuaternaryPopcount, XnorPopcount
 from ternloom.hw.wire import encode, gain, lacks
 from ternloom.model.format import Binary, Fixed, Online
-from ternloom.model.geometry import Element, Source
+from ternloom.model.geometry import Element, Source, network_geometry
 from ternloom.model.network import Cell, Weight
 
 
-__all__ = ["BlockProgram", "Program", "layer_program", "make_element", "readout_program"]
+__all__ = ["BlockProgram", "Program", "layer_program", "make_element", "network_programs",
+           "readout_program"]
 
 
 def make_element(geometry):
@@ -375,3 +376,13 @@ def readout_program(readout, geometry):
     part = _part(geometry, geometry.blocks[0], readout.weights, readout.input_format)
     bias = readout.bias.astype(np.int64).reshape(1, -1)
     return _assemble(geometry, (readout.input_format,), [part], [bias], readout.shift, False)
+
+
+def network_programs(network, folding):
+    """Programs of a network's layers in order, then of its readout if there is one."""
+    geometries = network_geometry(network, folding)
+    programs = [layer_program(layer, geometry)
+                for layer, geometry in zip(network.layers, geometries, strict=False)]
+    if network.readout is not None:
+        programs.append(readout_program(network.readout, geometries[-1]))
+    return tuple(programs)
