@@ -6,11 +6,15 @@ import math
 import numpy as np
 import torch
 
-from ternloom.model import floats
+from ternloom.model import activations
+from ternloom.model.floats import load
+from ternloom.model.format import Binary, Ternary
+from ternloom.model.forward import run
 from ternloom.model.network import NetworkError
 from ternloom.train.calibrate import calibrate
 from ternloom.train.cell import Carry
 from ternloom.train.loop import Loop, Task
+from ternloom.train.lower import floats
 from ternloom.train.recipe import RecipeError
 from ternloom.train.word import EmbeddingQuantization, LanguageNetwork, perplexity, softmax_loss
 
@@ -22,6 +26,8 @@ __all__ = ["LanguageTask", "load_floats", "perplexities", "quantize", "train"]
 _STREAMS = 20
 #: Training words of each of some streams, from which formats are set.
 _CALIBRATION_STEPS, _CALIBRATION_STREAMS = 200, 20
+#: Fraction bits at which outputs are compared with the cuts of a format.
+_FRAC = 20
 
 
 class LanguageTask(Task):
@@ -91,7 +97,7 @@ def load_floats(network, path):
         One line, on a file that isn't a float network of these sizes.
     """
     try:
-        stored = floats.load(path)
+        stored = load(path)
     except NetworkError as error:
         raise RecipeError(str(error)) from error
     tensors = {name: getattr(stored, name)
@@ -110,9 +116,32 @@ def load_floats(network, path):
     network.load_state_dict(tensors)
 
 
+def _absorb(network, activations, sequences):
+    """Scale the weights that read a layer's outputs by the magnitude that its codes lack.
+
+    Binary and ternary codes are units, whatever the size of the outputs that they stand for; the
+    least-squares scale between the two goes into the weights, before training finds better ones.
+    """
+    readers = [layer.input_weight for layer in network.layers[1:]] + [network.readout_weight]
+    forwards = run(floats(network, "float"), sequences)
+    for layer, reader, forward in zip(network.layers, readers, forwards, strict=True):
+        outputs = np.concatenate(forward.outputs).ravel()
+        form = activations.form(outputs, 1.0)
+        if not isinstance(form, (Binary, Ternary)):
+            continue
+        integers = np.floor(outputs * 2.0**_FRAC + 0.5).astype(np.int64)
+        codes = form.quantize(integers, _FRAC)
+        scale = float(codes @ outputs / max(1, codes @ codes))
+        with torch.no_grad():
+            layer.recurrent_weight.mul_(scale)
+            reader.mul_(scale)
+
+
 def quantize(network, recipe, task):
     """Calibrate the embedding, the layers and the readout of a float network, in place."""
-    calibrate(network, recipe.quantization, task.calibration(network))
+    sequences = task.calibration(network)
+    _absorb(network, activations.parse(recipe.quantization.activations), sequences)
+    calibrate(network, recipe.quantization, sequences)
     form = network.layers[0].quantization.input_format
     network.embedding_quantization = EmbeddingQuantization.fit(form, recipe.words)
     network.draw(recipe.draw_weights, recipe.draw_activations)

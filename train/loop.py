@@ -114,8 +114,6 @@ class Loop:
         Of the checkpoint: read if it is there, then written every two minutes.
     progress : callable or None
         Called after each step with the curve, the batches done and those of the stage.
-    interval : float
-        Seconds between checkpoints.
 
     Raises
     ------
@@ -123,9 +121,9 @@ class Loop:
         A checkpoint of another recipe.
     """
 
-    def __init__(self, recipe, task, path=None, progress=None, interval=_INTERVAL):
+    def __init__(self, recipe, task, path=None, progress=None):
         self._recipe, self._task, self._progress = recipe, task, progress
-        self._path, self._interval, self._saved = path, interval, time.monotonic()
+        self._path, self._saved = path, time.monotonic()
         self._digest = hashlib.sha256(msgspec.json.encode(recipe)).hexdigest()
         self._finished, self._pending = {}, None
         self.curve = []
@@ -187,7 +185,7 @@ class Loop:
             begun = self._task.generator.get_state()
             for batch in self._batches(run, tensors if run.position else None):
                 self._step(network, optimizer, batch, teacher, run, epochs, learning_rate)
-                if self._path is not None and time.monotonic() - self._saved >= self._interval:
+                if self._path is not None and time.monotonic() - self._saved >= _INTERVAL:
                     self._save(run, network, optimizer, best, begun)
             best = self._close(run, network, best)
             run.epoch, run.position, run.loss = run.epoch + 1, 0, 0.0
