@@ -1,12 +1,14 @@
 """Feeds: every code of every kind, as the lanes that the elements take."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hwsim import pack, play, unpack
 
 from ternloom.hw.feed import Feed
 from ternloom.model.folding import LayerFolding
-from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary, value_width
 from ternloom.model.geometry import Element, layer_geometry
 from ternloom.model.network import Cell, Weight
 from ternloom.model.random import random_network
@@ -85,6 +87,33 @@ def test_input(source, state):
             weights = 1 << np.arange(block.serial)[::-1]
             value = weights @ ones - (1 << (block.serial - 1))
         assert value.tolist() == source.value(row).tolist()
+
+
+@pytest.mark.parametrize("state", [Fixed(5, 3), Binary(), Ternary(), Planes((3,), 1)])
+@pytest.mark.parametrize("form", [Online(Fixed(5, 4), 2), Online(Fixed(4, 2), 3)])
+def test_online_input(form, state):
+    """A code is fed as the value that it has just now, and a lane without a column as zero."""
+    layer = random_network(1, cell=Cell.LSTM, layers=1, units=5, inputs=6, state_format=state,
+                           weight=Weight.TERNARY).layers[0]
+    geometry = layer_geometry(dataclasses.replace(layer, input_format=form), LayerFolding(2, SIMD),
+                              2)
+    block, width, rng = geometry.blocks[0], value_width(form), np.random.default_rng(form.planes)
+    values = rng.integers(-form.magnitude, form.magnitude + 1, 1 << form.planes)
+    present = geometry.columns(block) >= 0
+    assert not present.all()
+    for word in range(block.words):
+        drawn = rng.integers(0, 1 << form.planes, SIMD)
+        found = play(Feed(geometry, block, form),
+                     {"i_word": [pack(drawn, form.width)] * block.passes,
+                      "i_levels": [dict(enumerate(values.tolist()))] * block.passes,
+                      "i_index": [word] * block.passes, "i_plane": range(block.passes)}, ["o"])["o"]
+        planes = np.array([lanes(geometry, one)[0] for one in found.tolist()])
+        if block.serial == 1:
+            value = planes[0]
+        else:
+            ones = (planes + 1) // 2 if geometry.activation_bits == 1 else planes
+            value = (1 << np.arange(width)[::-1]) @ ones - (1 << (width - 1))
+        assert value.tolist() == np.where(present[word], values[drawn], 0).tolist()
 
 
 def test_serial_breadth():
