@@ -15,8 +15,10 @@ from ternloom.train.report import main, markdown
 
 
 EXAMPLES = pathlib.Path(__file__).resolve().parent.parent / "examples"
-#: Those of language models are of a text that everybody must bring.
-RECIPES = sorted(path for path in EXAMPLES.glob("*.toml") if not path.stem.startswith("ptb"))
+#: Those that have their network and their data, as language models do not, beside them.
+RECIPES = sorted(path for path in EXAMPLES.glob("*.toml")
+                 if path.with_suffix(".safetensors").is_file()
+                 and load_recipe(path).data_path.is_file())
 #: Most points of accuracy that a network on the digits may lose, by weights and activations.
 LOSSES = {("twn", "fixed:8"): 0.01}
 SHIPPED = {
