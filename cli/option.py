@@ -65,7 +65,7 @@ def add_network(parser, **settings):
 
 
 def add_folding(parser):
-    """Add ``--pe`` and ``--simd``."""
+    """Add ``--pe``, ``--simd`` and ``--in-turn``."""
     group = parser.add_argument_group("size of the hardware")
     group.add_argument("--pe", type=_counts, default=(PE,), metavar="N[,N...]",
                        help="processing elements of each layer, rows in work at once; one number "
@@ -73,6 +73,9 @@ def add_folding(parser):
     group.add_argument("--simd", type=_counts, default=(SIMD,), metavar="N[,N...]",
                        help="lanes of an element, columns in work at once; one number for all "
                             f"layers, or one a layer (default: {SIMD})")
+    group.add_argument("--in-turn", action="store_true",
+                       help="feed activation planes one after another to one counter an element, "
+                            "instead of all at once to one each: smaller and slower")
 
 
 def add_core(parser):
@@ -95,7 +98,7 @@ def core_network(arguments):
 
 
 def folding(arguments, network):
-    """Folding that ``--pe`` and ``--simd`` ask for.
+    """Folding that ``--pe``, ``--simd`` and ``--in-turn`` ask for.
 
     Parameters
     ----------
@@ -116,6 +119,8 @@ def folding(arguments, network):
             raise UserError(f"--{name} must be one number or {depth}, one a layer, "
                             f"not {len(given)}")
         sizes.append(given * depth if len(given) == 1 else given)
-    layers = tuple(LayerFolding(pe, simd) for pe, simd in zip(*sizes, strict=True))
+    in_turn = arguments.in_turn
+    layers = tuple(LayerFolding(pe, simd, in_turn) for pe, simd in zip(*sizes, strict=True))
     base = Folding.uniform(network, layers[0].pe, layers[0].simd)
-    return dataclasses.replace(base, layers=layers)
+    readout = base.readout and dataclasses.replace(base.readout, in_turn=in_turn)
+    return dataclasses.replace(base, layers=layers, readout=readout)

@@ -99,7 +99,7 @@ def describe(network, programs):
             matrices.append({
                 "name": f"{name}.{kind}", "weight": matrix.weight.value, "rows": matrix.rows,
                 "columns": matrix.columns, "planes": matrix.planes,
-                "bits": matrix.codes.size * (2 if matrix.weight.value == "ternary" else 1),
+                "bits": matrix.codes.size * matrix.code_bits,
                 "roms": geometry.chains * geometry.elements, "rom_width": width,
                 "rom_depth": depth})
         kind = scaling(program)
@@ -107,6 +107,8 @@ def describe(network, programs):
             "name": name, "element": geometry.element.value, "chains": geometry.chains,
             "elements": geometry.elements, "simd": geometry.simd,
             "lanes": geometry.chains * geometry.elements * geometry.simd,
+            "weight_bits": geometry.weight_bits, "activation_bits": geometry.activation_bits,
+            "activation_planes": geometry.activation_planes, "in_turn": geometry.in_turn,
             "accumulator_bits": program.raw_shape.width, "row_bits": program.row_shape.width,
             "serial_planes": max(block.serial for block in geometry.blocks
                                  if block.source is Source.INPUT),

@@ -99,6 +99,23 @@ def test_arrays(design):
         assert 0 < line["accumulator_bits"] and 0 < line["row_bits"]
 
 
+@pytest.mark.parametrize("weight", Weight)
+def test_weights(weight):
+    """Bits of the codes in use, and of a weight in the ROM, which holds those of both matrices."""
+    network = random_network(5, layers=1, units=4, inputs=3, weight=weight, state_format=Planes(
+        (2, 1), 2))
+    folding = Folding((LayerFolding(2, 2, in_turn=True),), LayerFolding(1, 2))
+    report = generate(network, folding).report
+    matrices = network.layers[0].input, network.layers[0].recurrent
+    for line, matrix in zip(report["matrices"], matrices, strict=False):
+        assert line["bits"] == matrix.code_bits * matrix.codes.size
+        assert line["rom_width"] == 2 * max(each.code_bits for each in matrices)
+    layer, readout = report["arrays"]
+    assert layer["weight_bits"] * 2 == report["matrices"][0]["rom_width"]
+    assert (layer["activation_bits"], layer["activation_planes"]) == (1, 2)
+    assert layer["in_turn"] and not readout["in_turn"]
+
+
 @pytest.mark.parametrize("gate_frac, gates", [(8, "tables"), (0, "comparators")])
 @pytest.mark.parametrize("cell", Cell)
 def test_elementwise(cell, gate_frac, gates):
