@@ -93,6 +93,17 @@ def test_operands_in_time(planes):
     assert program.cycles == 1 + (cycle - 1) + depth + 4
 
 
+@pytest.mark.parametrize("rounds", [1, 2, 3, 4])
+@pytest.mark.parametrize("width, depth, chains", [(4, 1, 1), (8, 38, 8), (8, 5, 2), (13, 7, 20)])
+def test_formula(width, depth, chains, rounds):
+    """As docs/design.md has it."""
+    passes, sample = depth + tree_stages(chains), Fixed(width, 3)
+    assert (microcode(Online(sample, 2, rounds), depth, chains).cycles
+            == (rounds + 1) * passes + (2 * rounds + 1) * (width + 2) + 13 * rounds + 18)
+    assert (microcode(Online(sample, 3, rounds), depth, chains).cycles
+            == (rounds + 3) * passes + (3 * rounds + 3) * (width + 2) + 62 * rounds + 86)
+
+
 def test_cycles():
     """A layer of 300 units in eight chains: the figures of docs/design.md."""
     cycles = [microcode(Online(Fixed(8, 7), planes, rounds), 38, 8).cycles
