@@ -5,7 +5,7 @@ from ternloom.model.measure import (float_bits, matrices, matrix_size, network_s
                                     relative_errors)
 
 
-__all__ = ["matrix_rows", "methods", "pace", "size_data"]
+__all__ = ["hardware", "matrix_rows", "methods", "pace", "size_data"]
 
 #: Steps over which the settled pace of a step is measured.
 _STEPS = 64
@@ -19,6 +19,15 @@ def methods(network):
     notes = network.notes
     return {"weights": notes.get("weights", ", ".join(kinds)),
             "activations": notes.get("activations", ", ".join(forms))}
+
+
+def hardware(network, spread):
+    """Estimated tables and multipliers, and cycles a step, of a folding."""
+    from ternloom.boards.estimate import estimate
+
+    found = estimate(network, spread)
+    return {"luts": found.luts, "multipliers": found.multipliers,
+            "cycles_per_step": pace(network, spread)}
 
 
 def pace(network, spread):

@@ -25,6 +25,7 @@ VERBS = {
     "convert":  "quantize a float network without training, by any method",
     "info":     "say what a network is and what it costs, or list the shipped ones",
     "eval":     "measure a network's accuracy on the golden model",
+    "compare":  "put networks side by side: size, error, accuracy and hardware, with a picture",
     "generate": "write a network's Verilog, with test vectors and a report",
     "simulate": "run the Verilog against the golden model, bit for bit and cycle for cycle",
     "synth":    "make a bitstream: utilization, clock and files",

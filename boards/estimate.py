@@ -1,0 +1,121 @@
+"""Four-input tables and multipliers that a core will take, without making it."""
+
+import dataclasses
+import math
+
+from ternloom.hw.program import network_programs
+from ternloom.hw.report import describe
+from ternloom.model.geometry import Element
+from ternloom.model.network import Weight
+
+
+__all__ = ["Estimate", "beside", "estimate", "lane_tables"]
+
+
+#: Tables beside those of the lanes, fitted to synthesized cores.
+_BESIDE = {
+    "core": 100.0, "chain": 500.0, "accumulator bit": 1.0, "row bit": 10.0, "array": 200.0,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """What a core takes on ECP5.
+
+    Parameters
+    ----------
+    luts : int
+        Four-input tables, with two a carry cell and four a cell of distributed memory.
+    multipliers : int
+        As they are generated; Yosys makes some of DSP blocks and small ones of tables.
+    """
+
+    luts: int
+    multipliers: int
+
+
+def lane_tables(element, weight, weight_bits, activation_bits):
+    """Tables of one lane of an element, fitted to elements of 8 lanes on ECP5.
+
+    Parameters
+    ----------
+    element : Element
+    weight : Weight
+    weight_bits, activation_bits : int
+        Of a lane.
+
+    Returns
+    -------
+    float
+        Within a tenth of what synthesis makes of 8 lanes of every kind.
+    """
+    match element, weight:
+        case Element.XNOR_POPCOUNT, _:
+            return 2.1
+        case Element.GATED_POPCOUNT, _:
+            return 4.5 if weight_bits == activation_bits else 3.75
+        case Element.QUATERNARY_POPCOUNT, _:
+            return 5.5
+        case Element.SHIFT_ADD, Weight.INTEGER:
+            digits = -(-weight_bits // 2)
+            return digits * (2.2 * activation_bits + 0.5 + 5.5 * math.log2(digits))
+        case Element.SHIFT_ADD, Weight.EXPONENTIAL:
+            return 0.65 * (activation_bits + (1 << (weight_bits - 1))) * (weight_bits + 1)
+        case Element.SHIFT_ADD, _:
+            return 2.2 * activation_bits + 0.5
+        case _, Weight.EXPONENTIAL:
+            bits = (1 << (weight_bits - 1)) + 1
+            return (1.9 if activation_bits == 1 else 3.3) * bits + 1.9
+        case _, Weight.QUATERNARY:
+            return 7.25
+        case _:
+            return 1.9 * weight_bits + 0.4 + 1.5 * activation_bits
+
+
+def beside(report):
+    """What else the tables of a core grow with, as counts.
+
+    Parameters
+    ----------
+    report : dict
+        See ``ternloom.hw.report.describe``.
+
+    Returns
+    -------
+    dict of str to int
+    """
+    counts = {"core": 1, "array": len(report["arrays"]), "chain": 0, "accumulator bit": 0,
+              "row bit": 0}
+    for array in report["arrays"]:
+        elements = array["chains"] * array["elements"]
+        counts["accumulator bit"] += elements * array["accumulator_bits"]
+        counts["row bit"] += array["chains"] * array["row_bits"]
+    for lanes in report["elementwise"]:
+        counts["chain"] += lanes["lanes"]
+    return counts
+
+
+def estimate(network, folding):
+    """Estimate what a core takes.
+
+    Parameters
+    ----------
+    network : Network
+    folding : Folding
+
+    Returns
+    -------
+    Estimate
+    """
+    folding.check(network)
+    programs = network_programs(network, folding)
+    report = describe(network, programs)
+    luts = sum(_BESIDE[name] * count for name, count in beside(report).items())
+    for program in programs:
+        made = program.geometry
+        lanes = made.chains * made.elements * made.simd * made.planes_at_once
+        luts += lanes * lane_tables(made.element, made.weight, made.weight_bits,
+                                    made.activation_bits)
+    multipliers = sum(part["multipliers"] for kind in ("arrays", "elementwise", "quantizers")
+                      for part in report[kind])
+    return Estimate(round(luts), multipliers)

@@ -1,0 +1,133 @@
+"""Put networks side by side: bits, bytes, errors, accuracy, and what the hardware costs.
+
+Accuracy is the golden model's, so the hardware's. LUTs are an estimate, and cycles are those
+of the timing model, for the sizes that --pe and --simd ask for.
+"""
+
+import json
+import pathlib
+
+from ternloom.cli import output, source
+from ternloom.cli.console import Outcome, table
+from ternloom.cli.error import UserError
+from ternloom.cli.option import add_folding, folding
+
+
+__all__ = ["EXAMPLE", "arguments", "run"]
+
+EXAMPLE = "ternloom compare digits-gru-ternary-ternary digits-gru-ternary-fixed8 --data digits"
+
+
+def arguments(parser):
+    """Add the verb's arguments."""
+    parser.add_argument("networks", metavar="NET", nargs="+",
+                        help="network files, or names of shipped networks")
+    parser.add_argument("--data", metavar="DATA",
+                        help="data file to measure accuracy on, or the name of a shipped one")
+    parser.add_argument("--part", choices=("train", "valid", "test", "all"), default="test",
+                        help="part of the data (default: %(default)s)")
+    parser.add_argument("--float", metavar="NET", dest="reference",
+                        help="float network that the networks come from: tells the error of each "
+                             "matrix, and the accuracy and the size to compare with")
+    parser.add_argument("-o", "--output", metavar="DIR",
+                        help="folder for compare.json and, with --data, compare.png; one that "
+                             "ternloom wrote is replaced")
+    add_folding(parser)
+
+
+def run(chosen, console):
+    """Compare, and write a picture where a folder is asked for."""
+    labels = _labels(chosen.networks)
+    if chosen.output:
+        output.check(chosen.output)
+    with console.progress("Comparing") as report:
+        result = _measure(chosen, labels, report)
+    if chosen.output:
+        with output.folder(chosen.output, verb="compare") as place:
+            _write(place, result)
+        result = {"output": str(chosen.output)} | result
+    return Outcome(result, _tables(result))
+
+
+def _labels(names):
+    """What each network is called: a path by its file's name."""
+    labels = [pathlib.Path(name).name.removesuffix(".safetensors") for name in names]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise UserError(f"Networks must have different file names, not {label!r} twice")
+    return labels
+
+
+def _measure(chosen, labels, report):
+    """Everything about every network, as JSON values."""
+    reference = chosen.reference and source.float_network(chosen.reference)
+    networks = [source.network(name) for name in chosen.networks]
+    datasets = [chosen.data and source.data(chosen.data, chosen.part, network)
+                for network in networks]
+    result = {"data": chosen.data, "part": chosen.part, "float": None, "networks": []}
+    if reference:
+        result["float"] = _reference(reference, datasets[0])
+    for label, network, dataset in zip(labels, networks, datasets, strict=True):
+        report(text=label)
+        result["networks"].append({"name": label, **_row(network, reference, dataset,
+                                                         folding(chosen, network), report)})
+    return result
+
+
+def _reference(reference, dataset):
+    """Size and accuracy of the float network."""
+    from ternloom.cli.calibration import float_share
+    from ternloom.model.measure import float_bits
+
+    return {"name": reference.name, "bytes": float_bits(reference) // 8,
+            "accuracy": dataset and float_share(reference, dataset)}
+
+
+def _row(network, reference, dataset, spread, report):
+    from ternloom.cli.accuracy import measure
+    from ternloom.cli.cost import hardware, matrix_rows, methods, size_data
+
+    accuracy = dataset and measure(network, dataset, report).fraction
+    return {**methods(network), **size_data(network), "accuracy": accuracy,
+            "matrices": list(matrix_rows(network, reference)), **hardware(network, spread)}
+
+
+def _write(place, result):
+    (place / "compare.json").write_text(json.dumps(result, indent=2) + "\n")
+    if result["data"]:
+        from ternloom.cli.scatter import draw
+
+        draw(place / "compare.png", result)
+
+
+def _percent(share):
+    return "" if share is None else f"{100 * share:.2f} %"
+
+
+def _tables(result):
+    rows, reference = [], result["float"]
+    if reference:
+        rows.append((reference["name"], "float", "float", f"{reference['bytes']:,}", "",
+                     _percent(reference["accuracy"]), "", "", ""))
+    for each in result["networks"]:
+        rows.append((each["name"], each["weights"], each["activations"], f"{each['bytes']:,}",
+                     _times(reference, each), _percent(each["accuracy"]), f"{each['luts']:,}",
+                     each["multipliers"], f"{each['cycles_per_step']:,.0f}"))
+    first = table("Networks: bytes with all scales and biases, accuracy on the golden model, and "
+                  "estimated LUT4, multipliers and cycles a time step",
+                  ("", "weights", "activations", ">bytes", ">less", ">accuracy", ">LUT4", ">mul",
+                   ">cycles"), rows)
+    return (first, _errors(result["networks"])) if reference else (first,)
+
+
+def _times(reference, each):
+    return f"{reference['bytes'] / each['bytes']:.1f}x" if reference else ""
+
+
+def _errors(networks):
+    """Error of every matrix, a network a row."""
+    names = [matrix["name"] for matrix in networks[0]["matrices"]]
+    rows = [(each["name"], *(f"{matrix['relative_error']:.4f}" for matrix in each["matrices"]))
+            for each in networks]
+    return table("Error of the weights against the float ones, relative to their square",
+                 ("", *(f">{name}" for name in names)), rows)
