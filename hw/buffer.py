@@ -32,9 +32,9 @@ class InputBuffer(wiring.Component):
     o_space : 1
         There is a bank that is neither full nor reserved.
     o_full, o_last
-        A vector is complete, and its flag, once a release in this cycle is counted.
-    o_waiting, o_waiting_last
-        The same before it is counted.
+        A vector is complete, and its flag; a release in this cycle is not counted.
+    o_next, o_next_last
+        The same of the vector behind it.
     i_release : 1
         The vector has been read; in the cycle of its last read or later.
     i_beta, o_beta
@@ -58,8 +58,8 @@ class InputBuffer(wiring.Component):
             "o_space":   Out(1),
             "o_full":    Out(1),
             "o_last":    Out(1),
-            "o_waiting":      Out(1),
-            "o_waiting_last": Out(1),
+            "o_next":    Out(1),
+            "o_next_last": Out(1),
             "i_release": In(1),
             "i_word":    In(range(words)),
             "o_word":    Out(geometry.simd * code_width),
@@ -82,18 +82,16 @@ class InputBuffer(wiring.Component):
 
         full, held = Signal(range(3)), Signal(range(3))
         flags = Signal(2)
-        remaining = Signal(range(3))
         m.d.comb += [
             self.o_ready.eq(full != 2),
             self.o_space.eq(held != 2),
-            remaining.eq(full - self.i_release),
-            self.o_full.eq(remaining != 0),
-            self.o_last.eq(flags.bit_select(read_bank ^ self.i_release, 1)),
-            self.o_waiting.eq(full != 0),
-            self.o_waiting_last.eq(flags.bit_select(read_bank, 1)),
+            self.o_full.eq(full != 0),
+            self.o_last.eq(flags.bit_select(read_bank, 1)),
+            self.o_next.eq(full == 2),
+            self.o_next_last.eq(flags.bit_select(~read_bank, 1)),
         ]
         m.d.sync += [
-            full.eq(remaining + vector_ends),
+            full.eq(full + vector_ends - self.i_release),
             held.eq(held + self.i_reserve - self.i_release),
             read_bank.eq(read_bank ^ self.i_release),
         ]
@@ -104,7 +102,7 @@ class InputBuffer(wiring.Component):
             ]
 
         if self._beta_bits:
-            self._keep_beta(m, vector_ends, write_bank, read_bank ^ self.i_release)
+            self._keep_beta(m, vector_ends, write_bank, read_bank)
 
         sub_bits = (geometry.words_per_row - 1).bit_length()
         sub = Signal(max(sub_bits, 1))

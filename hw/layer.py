@@ -38,7 +38,7 @@ class Array(wiring.Component):
 
     Members
     -------
-    i_full, i_last, i_space, o_release, o_reserve, o_first, o_last
+    i_full, i_last, i_next, i_next_last, i_space, o_release, o_reserve, o_first, o_last
         Of the sequencer.
     o_word : word to read, the same in every source.
     i_words : words of the sources, one port a block, two cycles after ``o_word``.
@@ -62,7 +62,8 @@ class Array(wiring.Component):
                  if beta_bits(form)}
         values = signed(form.width)
         super().__init__({
-            "i_full": In(1), "i_last": In(1), "i_space": In(1),
+            "i_full": In(1), "i_last": In(1), "i_next": In(1), "i_next_last": In(1),
+            "i_space": In(1),
             "o_release": Out(1), "o_reserve": Out(1), "o_first": Out(1), "o_last": Out(1),
             "o_word":   Out(range(max(max(block.words for block in geometry.blocks), 2))),
             "o_valid":  Out(1),
@@ -85,6 +86,8 @@ class Array(wiring.Component):
         m.d.comb += [
             sequencer.i_full.eq(self.i_full),
             sequencer.i_last.eq(self.i_last),
+            sequencer.i_next.eq(self.i_next),
+            sequencer.i_next_last.eq(self.i_next_last),
             sequencer.i_space.eq(self.i_space),
             self.o_release.eq(sequencer.o_release),
             self.o_reserve.eq(sequencer.o_reserve),
@@ -147,10 +150,9 @@ class Array(wiring.Component):
                     m.d.comb += activation.eq(feed.o)
         return activation
 
-
     def _levels(self, m, form, start, like):
         """Value of each code of an input whose coefficients come with the vector, from two cycles
-        after the step's start, which is one before the first word.
+        after ``start``, which is when the first word comes.
         """
         width  = form.coefficient_bits
         beta   = Signal.like(self.i_input_beta)
@@ -256,6 +258,8 @@ class RecurrentLayer(wiring.Component):
             self.o_space.eq(buffer.o_space),
             array.i_full.eq(buffer.o_full),
             array.i_last.eq(buffer.o_last),
+            array.i_next.eq(buffer.o_next),
+            array.i_next_last.eq(buffer.o_next_last),
             array.i_space.eq(self.i_space),
             self.o_reserve.eq(array.o_reserve),
             self.o_last.eq(array.o_last),

@@ -39,7 +39,7 @@ class OutputQueue(wiring.Component):
         self._beats   = beats
         self._vectors = vectors
         super().__init__({
-            "i_reserve": In(1), "o_space": Out(1),
+            "i_reserve": In(1), "o_space": Out(1, init=1),
             "i_valid": In(1), "i_data": In(layout),
             "o_valid": Out(1), "o_data": Out(layout), "i_ready": In(1),
         })
@@ -60,11 +60,17 @@ class OutputQueue(wiring.Component):
             queue.r_en.eq(self.i_ready),
         ]
         taken, held = Signal(), Signal(range(capacity + 1))
+        space, space_reserved = Signal(), Signal()
         m.d.comb += [
             taken.eq(self.o_valid & self.i_ready),
-            self.o_space.eq(held <= capacity - self._beats),
+            space.eq(held <= capacity - self._beats + taken),
+            space_reserved.eq(held + self._beats <= capacity - self._beats + taken),
         ]
-        m.d.sync += held.eq(held + Mux(self.i_reserve, self._beats, 0) - taken)
+        # A reservation comes late in a cycle, so both outcomes wait for it.
+        m.d.sync += [
+            held.eq(held + Mux(self.i_reserve, self._beats, 0) - taken),
+            self.o_space.eq(Mux(self.i_reserve, space_reserved, space)),
+        ]
 
         return m
 

@@ -71,6 +71,8 @@ class DenseReadout(wiring.Component):
             self.o_space.eq(buffer.o_space),
             array.i_full.eq(buffer.o_full),
             array.i_last.eq(buffer.o_last),
+            array.i_next.eq(buffer.o_next),
+            array.i_next_last.eq(buffer.o_next_last),
             array.i_space.eq(queue.o_space),
             array.i_word0.eq(buffer.o_word),
             queue.i_reserve.eq(array.o_reserve),
@@ -81,9 +83,14 @@ class DenseReadout(wiring.Component):
         if self._beta_bits:
             m.d.comb += [buffer.i_beta.eq(self.i_beta), array.i_input_beta.eq(buffer.o_beta)]
         if readout.when is When.LAST:
+            follows = Signal()
             m.d.comb += [
-                array.i_full.eq(buffer.o_full & buffer.o_last),
-                dropped.eq(buffer.o_waiting & ~buffer.o_waiting_last & ~reading),
+                follows.eq(buffer.o_next & buffer.o_next_last),
+                dropped.eq(buffer.o_full & ~buffer.o_last & ~reading),
+                array.i_full.eq((buffer.o_full & buffer.o_last) | (dropped & follows)),
+                array.i_last.eq(1),
+                array.i_next.eq(follows),
+                array.i_next_last.eq(1),
             ]
             m.d.sync += reading.eq((reading & ~array.o_release) | array.o_reserve)
         self._enqueue(m, array, queue)

@@ -31,12 +31,14 @@ class Sequencer(wiring.Component):
     -------
     i_full, i_last : 1
         The input buffer has a vector, and it is the last of its sequence.
+    i_next, i_next_last : 1
+        The same of the vector behind it, which is what counts when the first is released.
     i_space : 1
         What follows the layer can take another vector.
     o_release : 1
         The input vector is read for the last time.
     o_start : 1
-        The first block of a step is let in.
+        The first block of a step was let in a cycle ago: a release in that cycle is counted now.
     o_reserve : 1
         The block that makes the next output vector is let in.
     o_address : ROM address of the word that is issued.
@@ -55,6 +57,8 @@ class Sequencer(wiring.Component):
         super().__init__({
             "i_full":    In(1),
             "i_last":    In(1),
+            "i_next":    In(1),
+            "i_next_last": In(1),
             "i_space":   In(1),
             "o_release": Out(1),
             "o_start":   Out(1),
@@ -86,107 +90,141 @@ class Sequencer(wiring.Component):
         m = Module()
         blocks, control = self._blocks, self.o_control
 
+        # Whatever decides when a block ends is a register: that the word, pass and group are the
+        # last of theirs, and that a group does not idle. Only then is there time to decide in the
+        # same cycle whether the next block may start.
         running    = Signal()
-        gaps       = [b.period - b.words * b.passes for b in blocks]
-        idle       = Signal(range(max(*gaps, 1) + 1))
-        group      = Signal(range(max(max(b.groups for b in blocks), 2)))
-        base       = Signal.like(self.o_address)
-        last_word  = Signal()
         group_ends = Signal()
         block_ends = Signal()
-        words  = self._constant(m, "words", [b.words - 1 for b in blocks], self.o_block)
-        planes = self._constant(m, "planes", [b.passes - 1 for b in blocks], self.o_block)
-        turns  = self._constant(m, "turns", [int(b.turns > 1) for b in blocks], self.o_block)
-        groups = self._constant(m, "groups", [b.groups - 1 for b in blocks], self.o_block)
-        gap    = self._constant(m, "gap", gaps, self.o_block)
+        following  = Signal.like(self.o_block)
+        m.d.comb += following.eq(Mux(self.o_block == len(blocks) - 1, 0, self.o_block + 1))
+        ends = block_ends, following
+
+        group = Signal(range(max(max(b.groups for b in blocks), 2)))
+        gaps  = [b.period - b.words * b.passes for b in blocks]
+        ready = self._idle(m, gaps, running, group_ends, ends)
+        last_word  = self._count(m, self.o_word, [b.words for b in blocks], control.valid, ends)
+        last_pass  = self._count(m, self.o_plane, [b.passes for b in blocks],
+                                 control.valid & last_word, ends)
+        last_group = self._count(m, group, [b.groups for b in blocks], group_ends, ends)
+        turns = self._constant(m, "turns", [int(b.turns > 1) for b in blocks], self.o_block)
         m.d.comb += [
-            control.valid.eq(running & (idle == 0)),
+            control.valid.eq(running & ready),
             control.first.eq((self.o_word == 0) & (self.o_plane == 0)),
             control.shift.eq(self.o_word == 0),
             control.aside.eq((self.o_word == 0) & (self.o_plane != 0) & turns),
-            last_word.eq(self.o_word == words),
-            control.last.eq(last_word & (self.o_plane == planes)),
+            control.last.eq(last_word & last_pass),
             group_ends.eq(control.valid & control.last),
-            block_ends.eq(group_ends & (group == groups)),
+            block_ends.eq(group_ends & last_group),
         ]
 
-        with m.If(idle != 0):
-            m.d.sync += idle.eq(idle - 1)
+        base = Signal.like(self.o_address)
         with m.If(control.valid):
-            m.d.sync += [
-                self.o_word.eq(Mux(last_word, 0, self.o_word + 1)),
-                self.o_address.eq(Mux(last_word & ~control.last, base, self.o_address + 1)),
-            ]
-            with m.If(last_word):
-                m.d.sync += self.o_plane.eq(Mux(control.last, 0, self.o_plane + 1))
+            m.d.sync += self.o_address.eq(Mux(last_word & ~last_pass, base, self.o_address + 1))
         with m.If(group_ends):
-            m.d.sync += [base.eq(self.o_address + 1), group.eq(group + 1), idle.eq(gap)]
-        with m.If(block_ends):
-            m.d.sync += [group.eq(0), running.eq(0), idle.eq(0)]
+            m.d.sync += base.eq(self.o_address + 1)
+        with m.If(block_ends & (self.o_block == len(blocks) - 1)):
+            m.d.sync += [self.o_address.eq(0), base.eq(0)]
 
-        self._start(m, running, block_ends, idle, gaps, base)
+        self._start(m, running, *ends, self._settle(m, block_ends))
 
         return m
 
-    def _start(self, m, running, block_ends, idle, gaps, base):
-        """Let the next block in, also in the last cycle of the one before."""
-        blocks, waits = self._blocks, self._waits
-        recurrent = [b.source is not Source.INPUT for b in blocks]
-        inputs = [index for index, is_recurrent in enumerate(recurrent) if not is_recurrent]
-        final = len(blocks) - 1
+    def _count(self, m, counter, lengths, step, ends):
+        """Count at each step as far as the block's length; returns a register: it is the last."""
+        block_ends, following = ends
+        is_last = Signal(init=lengths[0] == 1, name=f"{counter.name}_is_last")
+        before  = self._constant(m, f"{counter.name}_before", [max(length - 2, 0)
+                                                               for length in lengths], self.o_block)
+        singles = [int(length == 1) for length in lengths]
+        single  = self._constant(m, f"{counter.name}_single", singles, self.o_block)
+        first   = self._constant(m, f"{counter.name}_first", singles, following)
+        with m.If(step):
+            m.d.sync += [
+                counter.eq(Mux(is_last, 0, counter + 1)),
+                is_last.eq(single | (~is_last & (counter == before))),
+            ]
+        with m.If(block_ends):
+            m.d.sync += is_last.eq(first)
+        return is_last
 
-        following, upcoming = Signal.like(self.o_block), Signal.like(self.o_block)
-        m.d.comb += [
-            following.eq(Mux(self.o_block == final, 0, self.o_block + 1)),
-            upcoming.eq(Mux(running, following, self.o_block)),
-        ]
+    def _idle(self, m, gaps, running, group_ends, ends):
+        """Count the idle cycles before a group; returns a register: there are no more."""
+        block_ends, following = ends
+        idle  = Signal(range(max(*gaps, 1) + 1), init=gaps[0])
+        ready = Signal(init=gaps[0] == 0)
+        gap   = self._constant(m, "gap", gaps, Mux(block_ends, following, self.o_block))
+        with m.If(running & ~ready):
+            m.d.sync += [idle.eq(idle - 1), ready.eq(idle == 1)]
+        with m.If(group_ends):
+            m.d.sync += [idle.eq(gap), ready.eq(gap == 0)]
+        return ready
 
-        settled = Signal(init=1)
-        if any(recurrent):
-            settling = Signal(range(max(max(waits), 2)))
-            loaded = self._constant(m, "loaded", [max(w - 1, 0) for w in waits], self.o_block)
-            with m.If(settling != 0):
-                m.d.sync += settling.eq(settling - 1)
-            is_recurrent = self._constant(m, "is_recurrent", [int(r) for r in recurrent],
-                                          self.o_block)
-            with m.If(block_ends & (is_recurrent | (settling <= loaded))):
-                m.d.sync += settling.eq(loaded)
-            pauses = self._constant(m, "pauses", [int(w > 0) for w in waits], self.o_block)
-            m.d.comb += settled.eq((settling == 0) & ~(block_ends & pauses))
-        else:
-            m.d.comb += settled.eq(1)
+    def _settle(self, m, block_ends):
+        """Count down to the next recurrent block; returns what it may start by: now, at an end."""
+        waits, recurrent = self._waits, [b.source is not Source.INPUT for b in self._blocks]
+        if not any(recurrent):
+            return Const(1), Const(1)
+        left, settled = Signal(range(max(max(waits), 2))), Signal(init=1)
+        load   = self._constant(m, "load", [max(w - 1, 0) for w in waits], self.o_block)
+        single = self._constant(m, "load_none", [int(w <= 1) for w in waits], self.o_block)
+        always = self._constant(m, "load_always", [int(r) for r in recurrent], self.o_block)
+        pauses = self._constant(m, "pauses", [int(w > 0) for w in waits], self.o_block)
+        with m.If(~settled):
+            m.d.sync += [left.eq(left - 1), settled.eq(left == 1)]
+        with m.If(block_ends & (always | (left <= load))):
+            m.d.sync += [left.eq(load), settled.eq(single)]
+        return settled, settled & ~pauses
 
-        allowed, start, may_start = Signal(), Signal(), Signal()
-        with m.Switch(upcoming):
-            for index in range(len(blocks)):
+    def _allowed(self, m, name, index, full, settled):
+        """Whether the block of this index may start."""
+        allowed = Signal(name=name)
+        with m.Switch(index):
+            for block, part in enumerate(self._blocks):
                 conditions = [Const(1)]
-                if index == 0:
-                    conditions.append(self.i_full)
-                if recurrent[index]:
+                if block == 0:
+                    conditions.append(full)
+                if part.source is not Source.INPUT:
                     conditions.append(settled)
-                if index == final:
+                if block == len(self._blocks) - 1:
                     conditions.append(self.i_space)
-                with m.Case(index):
+                with m.Case(block):
                     m.d.comb += allowed.eq(Cat(conditions).all())
+        return allowed
+
+    def _start(self, m, running, block_ends, following, settled):
+        """Let the next block in, also in the last cycle of the one before."""
+        blocks, final = self._blocks, len(self._blocks) - 1
+        inputs = [index for index, b in enumerate(blocks) if b.source is Source.INPUT]
+        alone  = inputs[-1] == final
+
+        start, start_now, start_next = Signal(), Signal(), Signal()
+
+        def starts(index):
+            return (start_now & (self.o_block == index)) | (start_next & (following == index))
+        now  = self._allowed(m, "allowed_now", self.o_block, self.i_full, settled[0])
+        then = self._allowed(m, "allowed_next", following,
+                             self.i_next if alone else self.i_full, settled[1])
         m.d.comb += [
-            may_start.eq(~running | block_ends),
-            start.eq(may_start & allowed),
-            self.o_start.eq(start & (upcoming == 0)),
-            self.o_reserve.eq(start & (upcoming == final)),
+            start_now.eq(~running & now),
+            start_next.eq(block_ends & then),
+            start.eq(start_now | start_next),
+            self.o_reserve.eq(starts(final)),
             self.o_release.eq(block_ends & (self.o_block == inputs[-1])),
         ]
+        m.d.sync += self.o_start.eq(starts(0))
+        with m.If(block_ends):
+            m.d.sync += self.o_block.eq(following)
+        with m.If(block_ends | start):
+            m.d.sync += running.eq(start)
 
-        first_gap = self._constant(m, "first_gap", gaps, upcoming)
         begin, last = Signal(init=1), Signal()
-        with m.If(may_start):
-            m.d.sync += self.o_block.eq(upcoming)
-        with m.If(start):
-            m.d.sync += [running.eq(1), idle.eq(first_gap)]
-            with m.If(upcoming == 0):
-                m.d.sync += [last.eq(self.i_last), self.o_address.eq(0), base.eq(0)]
-            with m.If(upcoming == (1 if any(recurrent) else 0)):
-                m.d.sync += [
-                    self.o_first.eq(begin),
-                    self.o_last.eq(last if any(recurrent) else self.i_last),
-                    begin.eq(last if any(recurrent) else self.i_last),
-                ]
+        flagged = Signal()
+        if alone:
+            m.d.comb += [last.eq(Mux(running, self.i_next_last, self.i_last)), flagged.eq(start)]
+        else:
+            with m.If((~running & (self.o_block == 0)) | (block_ends & (following == 0))):
+                m.d.sync += last.eq(self.i_last)
+            m.d.comb += flagged.eq(starts(1))
+        with m.If(flagged):
+            m.d.sync += [self.o_first.eq(begin), self.o_last.eq(last), begin.eq(last)]

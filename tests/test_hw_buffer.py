@@ -28,13 +28,12 @@ class Account:
     def __init__(self):
         self.vectors, self.reserved = [], 0
 
-    def outputs(self, release):
+    def outputs(self):
         """Flags of a cycle; those that mean nothing are None."""
-        left = self.vectors[1:] if release else self.vectors
+        first, following = (self.vectors + [None, None])[:2]
         return {"o_ready": len(self.vectors) < 2, "o_space": self.reserved < 2,
-                "o_full": bool(left), "o_last": left[0] if left else None,
-                "o_waiting": bool(self.vectors),
-                "o_waiting_last": self.vectors[0] if self.vectors else None}
+                "o_full": bool(self.vectors), "o_last": first,
+                "o_next": len(self.vectors) > 1, "o_next_last": following}
 
     def tick(self, release, reserve, completed):
         if release:
@@ -75,7 +74,7 @@ class Scenario:
         for _ in range(3):
             for values in self.drive.values():
                 values.append(0)
-            self.flags.append(self._account.outputs(False))
+            self.flags.append(self._account.outputs())
         return self
 
     def _cycle(self):
@@ -104,7 +103,7 @@ class Scenario:
         for name, value in zip(self.drive, (valid, data, last, reserve, release, read),
                                strict=True):
             self.drive[name].append(value)
-        self.flags.append(self._account.outputs(release))
+        self.flags.append(self._account.outputs())
         self._account.tick(release, reserve, completed)
         self._granted += reserve
 
@@ -124,7 +123,7 @@ class Scenario:
 def check_input(rng, geometry, *, count=6, **options):
     vectors = rng.integers(0, 1 << WIDTH, (count, geometry.inputs))
     scenario = Scenario(rng, geometry, vectors, **options).run()
-    names = ["o_ready", "o_space", "o_full", "o_last", "o_waiting", "o_waiting_last", "o_word"]
+    names = ["o_ready", "o_space", "o_full", "o_last", "o_next", "o_next_last", "o_word"]
     found = play(InputBuffer(geometry, WIDTH), scenario.drive, names)
     # A writer that waits for each beat reserves nothing, so that the space is not counted.
     names = names[:-1] if options["reserving"] else [name for name in names[:-1]
@@ -164,10 +163,10 @@ def test_release_with_completion():
     found = play(InputBuffer(geometry, WIDTH),
                  {"i_valid": [1, 1, 0, 0, 0, 0], "i_data": [3, 9, 0, 0, 0, 0],
                   "i_last": [0, 1, 0, 0, 0, 0], "i_release": [0, 1, 0, 1, 0, 0],
-                  "i_word": [0] * 6}, ["o_full", "o_last", "o_waiting", "o_word", "o_ready"])
-    assert found["o_full"].tolist() == [0, 0, 1, 0, 0, 0]
-    assert found["o_waiting"].tolist() == [0, 1, 1, 1, 0, 0]
-    assert found["o_last"][2] == 1
+                  "i_word": [0] * 6}, ["o_full", "o_last", "o_next", "o_word", "o_ready"])
+    assert found["o_full"].tolist() == [0, 1, 1, 1, 0, 0]
+    assert found["o_next"].tolist() == [0] * 6
+    assert found["o_last"][1:4].tolist() == [0, 1, 1]
     assert found["o_ready"].tolist() == [1] * 6
     assert found["o_word"][3:5].tolist() == [3, 9]
 

@@ -42,7 +42,7 @@ class Walk:
         self.seen = {name: [] for name in ("issue", "index", "reserve", "release", "flags")}
         self._flags = None
 
-    def step(self, full, last, space):
+    def step(self, full, last, following, following_last, space):
         """One cycle; inputs as in the ports."""
         issue = self._issued.pop(0) if self._issued else None
         ends = bool(issue) and not self._issued
@@ -52,7 +52,10 @@ class Walk:
         self.seen["flags"].append(self._flags)
         final_input = max(index for index, each in enumerate(self._blocks)
                           if each.source is Source.INPUT)
-        self.seen["release"].append(int(ends and self._index == final_input))
+        release = ends and self._index == final_input
+        self.seen["release"].append(int(release))
+        if release:
+            full, last = following, following_last
         if ends and self._pauses[self._index]:
             self._settled = max(self._settled, self._cycle + self._pauses[self._index])
         started = not (running and not ends) and self._start(full, last, space)
@@ -78,18 +81,24 @@ class Walk:
         return True
 
 
-def compare(geometry, pauses, full, last, space):
-    """Run both; a figure counts only in cycles in which it means something."""
+def compare(rng, geometry, pauses, full, space):
+    """Run both; a figure counts only in cycles in which it means something.
+
+    ``full`` are the vectors in the buffer, 0 to 2.
+    """
+    last, next_last = rng.integers(0, 2, (2, len(full))).tolist()
+    full, following = (np.asarray(full) > 0).tolist(), (np.asarray(full) > 1).tolist()
     words = sum(block.groups * block.words for block in geometry.blocks)
     walk = Walk(geometry.blocks, pauses)
-    for each in zip(full, last, space, strict=True):
+    for each in zip(full, last, following, next_last, space, strict=True):
         walk.step(*each)
     dut = Sequencer(geometry, waits=pauses, words=words)
     assert dut.waits == pauses
     watched = {name: getattr(dut, name) for name in WATCHED}
     watched |= {f"control.{name}": getattr(dut.o_control, name)
                 for name in ("valid", "first", "shift", "aside", "last")}
-    found = play(dut, {"i_full": full, "i_last": last, "i_space": space}, watched)
+    found = play(dut, {"i_full": full, "i_last": last, "i_next": following,
+                       "i_next_last": next_last, "i_space": space}, watched)
     assert found["o_reserve"].tolist() == walk.seen["reserve"]
     assert found["o_release"].tolist() == walk.seen["release"]
     for cycle, issue in enumerate(walk.seen["issue"]):
@@ -110,6 +119,11 @@ def compare(geometry, pauses, full, last, space):
 def levels(rng, cycles, rate):
     """Levels that change now and then and are up for about ``rate`` of the time."""
     return np.repeat((rng.random(cycles) < rate).astype(int), rng.integers(1, 9, cycles))[:cycles]
+
+
+def vectors(rng, cycles, rate):
+    """Vectors in a buffer, which come and go: two for about half of the time that there are any."""
+    return levels(rng, cycles, rate) * (1 + levels(rng, cycles, 0.5))
 
 
 def layer_case(seed, cell, in_turn=False, **options):
@@ -136,7 +150,7 @@ def test_free(seed, cell):
     pauses = waits(layer, geometry)
     step = sum(block.cycles for block in geometry.blocks) + sum(pauses)
     cycles = 4 * step + 20
-    walk = compare(geometry, pauses, [1] * cycles, rng.integers(0, 2, cycles), [1] * cycles)
+    walk = compare(rng, geometry, pauses, [2] * cycles, [1] * cycles)
     assert_busy(walk, len(geometry.blocks))
 
 
@@ -147,8 +161,7 @@ def test_starved(seed, cell):
     rng, layer, geometry = layer_case(seed + 50, cell)
     pauses = tuple(int(pause) for pause in rng.integers(0, 12, len(geometry.blocks)))
     cycles = 9 * (sum(block.cycles for block in geometry.blocks) + 40)
-    walk = compare(geometry, pauses, levels(rng, cycles, 0.5), rng.integers(0, 2, cycles),
-                   levels(rng, cycles, 0.5))
+    walk = compare(rng, geometry, pauses, vectors(rng, cycles, 0.5), levels(rng, cycles, 0.5))
     assert_busy(walk, len(geometry.blocks))
 
 
@@ -159,7 +172,7 @@ def test_serial(source):
                                       weight=Weight.TERNARY)
     assert geometry.blocks[0].serial > 1
     cycles = 5 * sum(block.cycles for block in geometry.blocks) + 200
-    walk = compare(geometry, waits(layer, geometry), [1] * cycles, [0] * cycles, [1] * cycles)
+    walk = compare(rng, geometry, waits(layer, geometry), [2] * cycles, [1] * cycles)
     assert_busy(walk, 2)
 
 
@@ -170,7 +183,7 @@ def test_in_turn(source):
                                       state_format=Planes((2, 1), 1))
     assert geometry.blocks[1].turns == 2
     cycles = 5 * sum(block.cycles for block in geometry.blocks) + 200
-    walk = compare(geometry, waits(layer, geometry), [1] * cycles, [0] * cycles, [1] * cycles)
+    walk = compare(rng, geometry, waits(layer, geometry), [2] * cycles, [1] * cycles)
     assert_busy(walk, 2)
 
 
@@ -182,8 +195,7 @@ def test_single_block(seed, rate):
     readout = random_network(rng, layers=1).readout
     geometry = folded_readout(readout, int(rng.integers(1, 5)), int(rng.integers(1, 9))).geometry
     cycles = 12 * geometry.blocks[0].cycles + 100
-    walk = compare(geometry, (0,), levels(rng, cycles, rate), rng.integers(0, 2, cycles),
-                   levels(rng, cycles, rate))
+    walk = compare(rng, geometry, (0,), vectors(rng, cycles, rate), levels(rng, cycles, rate))
     assert_busy(walk, 1)
 
 
@@ -194,5 +206,5 @@ def test_no_gap():
     geometry = folded(layer, 2, 2).geometry
     assert all(block.words * block.passes == block.period for block in geometry.blocks)
     cycles = 200
-    walk = compare(geometry, (0, 0), [1] * cycles, [0] * cycles, [1] * cycles)
+    walk = compare(np.random.default_rng(4), geometry, (0, 0), [2] * cycles, [1] * cycles)
     assert [issue is not None for issue in walk.seen["issue"]] == [False] + [True] * (cycles - 1)
