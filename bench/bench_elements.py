@@ -1,47 +1,101 @@
 """Area a lane of the processing elements on iCE40 and ECP5, and the clock they reach."""
 
 import collections
+import dataclasses
 import json
 import pathlib
 import tempfile
 
+import numpy as np
 from amaranth import *
 from amaranth.back import verilog
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from ternloom.boards import synthesis
 from ternloom.boards.family import FAMILIES
 from ternloom.boards.tool import NEXTPNR_ECP5, NEXTPNR_ICE40, YOSYS
-from ternloom.model.network import Weight
-from ternloom.hw.adder import ShiftAdd
-from ternloom.hw.element import GatedPopcount, XnorPopcount
+from ternloom.hw import program
+from ternloom.hw.wire import levels
+from ternloom.model.folding import LayerFolding
+from ternloom.model.format import Binary, Fixed, Ternary
+from ternloom.model.geometry import readout_geometry
+from ternloom.model.network import Matrix, Readout, Weight, When
 
 
-__all__ = ["TITLE", "Harness", "clock", "netlist", "rows", "tables"]
+__all__ = ["TITLE", "Harness", "clock", "make_element", "netlist", "rows", "tables"]
 
-TITLE = ("Processing elements: LUT4 a lane (a bit of a carry chain is one LUT), and the clock in "
-         "MHz between registers on UP5K and ECP5 speed grade 6")
+LANES = 32
 
-#: Name, what makes it, the floor, what a straightforward description of 32 lanes takes as we
-#: measured it, and what others take.
-_ELEMENTS = (
-    ("XNOR", XnorPopcount, 2.6, {"ice40": "2.4", "ecp5": "2.4"},
-     dict.fromkeys(("ice40", "ecp5"), "BISMO: 2.7 of six inputs, all included")),
-    ("ternary x ternary", lambda simd: GatedPopcount(simd, weight_bits=2, activation_bits=2), 5.2,
-     {"ice40": "5.7", "ecp5": "5.9"}, dict.fromkeys(("ice40", "ecp5"), "")),
-    ("ternary x 8 bit",
-     lambda simd: ShiftAdd(simd, weight=Weight.TERNARY, activation_width=8), 28.0,
-     {"ice40": "26", "ecp5": "36"},
-     {"ice40": "ternfpga, 8 lanes: 44.4", "ecp5": "ternfpga, 8 lanes: 39.9"}),
-)
+TITLE = (f"Processing elements of {LANES} lanes: LUT4 a lane (a bit of a carry chain is one LUT) "
+         "for every pair of weights and activations, beside a sum of products written down plainly "
+         "and mapped by Yosys without DSP; the clock in MHz between registers on UP5K and ECP5 "
+         "speed grade 6 where there is a floor")
+
+#: Weights by name: alphabet, and bits of a lane.
+_WEIGHTS = {
+    "binary": (Weight.BINARY, 1), "ternary": (Weight.TERNARY, 2),
+    "quaternary": (Weight.QUATERNARY, 2), "exponential, 8 powers": (Weight.EXPONENTIAL, 4),
+    "int4": (Weight.INTEGER, 4), "int8": (Weight.INTEGER, 8),
+}
+
+#: Activations by name.
+_ACTIVATIONS = {"1 bit": Binary(), "ternary": Ternary(), "8 bit": Fixed(8, 7)}
+
+#: What we promised, and what others take.
+_FLOORS = {("binary", "1 bit"): 2.6, ("ternary", "ternary"): 5.2, ("ternary", "8 bit"): 28.0,
+           ("int8", "8 bit"): 228.0}
+_OTHERS = {("binary", "1 bit", "ice40"): "BISMO: 2.7 of six inputs, all included",
+           ("binary", "1 bit", "ecp5"): "BISMO: 2.7 of six inputs, all included",
+           ("ternary", "8 bit", "ice40"): "ternfpga, 8 lanes: 44.4",
+           ("ternary", "8 bit", "ecp5"): "ternfpga, 8 lanes: 39.9"}
 
 _PLACE = {
     "ice40": (NEXTPNR_ICE40, ("--up5k", "--package", "sg48", "--pcf-allow-unconstrained")),
     "ecp5": (NEXTPNR_ECP5, ("--25k", "--package", "CABGA256", "--speed", "6",
                             "--lpf-allow-unconstrained")),
 }
+_WITHOUT_DSP = {"ice40": "synth_ice40", "ecp5": "synth_ecp5 -nowidelut -nodsp"}
 
-#: Lanes of which the clock is measured too.
-_PLACED = 64
+
+class _Plain(wiring.Component):
+    """The sum of products of an element, as one would write it."""
+
+    def __init__(self, element, form):
+        self._element, self._form = element, form
+        values = levels(element.weight, element.weight_bits)
+        largest = element.simd * max(abs(value) for value in values) * form.magnitude
+        super().__init__({
+            "weights":     In(len(element.weights)),
+            "activations": In(len(element.activations)),
+            "o":           Out(range(-largest, largest + 1)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        element = self._element
+        m.d.comb += self.o.eq(sum(self._product(
+            self.weights.word_select(lane, element.weight_bits),
+            self.activations.word_select(lane, element.activation_bits))
+            for lane in range(element.simd)))
+
+        return m
+
+    def _product(self, weight, code):
+        value = Mux(code, 1, -1) if isinstance(self._form, Binary) else code.as_signed()
+        match self._element.weight:
+            case Weight.BINARY:
+                return Mux(weight, value, -value)
+            case Weight.QUATERNARY:
+                size = Mux(weight[0] ^ weight[1], value, value << 1)
+                return Mux(weight[1], size, -size)
+            case Weight.EXPONENTIAL:
+                size = value << weight[:-1]
+                return Mux(weight[-1], -size, size)
+            case Weight.TERNARY:
+                return Mux(weight[0], Mux(weight[1], -value, value), 0)
+            case _:
+                return weight.as_signed() * value
 
 
 class Harness(Elaboratable):
@@ -68,12 +122,18 @@ class Harness(Elaboratable):
         return m
 
 
-def netlist(harness, family, folder):
-    """Cells of a harness, as Yosys writes them: a list of dicts."""
+def netlist(harness, family, folder, *, adders=True):
+    """Cells of a harness, as Yosys writes them: a list of dicts.
+
+    Without ``adders`` Yosys does as it likes with sums, but may not use DSP blocks.
+    """
+    made = FAMILIES[family]
+    if not adders:
+        made = dataclasses.replace(made, synthesis=_WITHOUT_DSP[family])
     (folder / "element.v").write_text(verilog.convert(harness, name="element", ports=[harness.i]))
     (folder / "adders.v").write_text(synthesis.ADDERS)
-    (folder / "element.ys").write_text(synthesis.script(["element.v"], "element", FAMILIES[family],
-                                                        adders=True))
+    (folder / "element.ys").write_text(synthesis.script(["element.v"], "element", made,
+                                                        adders=adders))
     YOSYS.run(("-q", "-s", "element.ys"), folder, "element.log")
     written = json.loads((folder / "netlist.json").read_text())
     return list(written["modules"]["element"]["cells"].values())
@@ -110,21 +170,41 @@ def clock(family, folder):
     return min(domain["achieved"] for domain in report["fmax"].values())
 
 
-def rows(lanes=(32, 64)):
-    """One row an element, number of lanes and family, as dicts."""
-    return [_row(element, simd, family) for element in _ELEMENTS for simd in lanes
+def rows():
+    """One row a pair of weights and activations and family, as dicts."""
+    return [_row(weight, activation, family) for weight in _WEIGHTS for activation in _ACTIVATIONS
             for family in _PLACE]
 
 
-def _row(element, simd, family):
-    name, build, floor, straightforward, others = element
+def make_element(weight, activation):
+    """The element that a core would have for weights and activations by name."""
+    kind, bits = _WEIGHTS[weight]
+    codes = np.array(levels(kind, bits))
+    if kind is Weight.EXPONENTIAL:
+        codes = np.sign(codes) * (np.log2(np.abs(codes)).astype(int) + 1)
+    matrix = Matrix(kind, np.resize(codes, (1, 1, LANES * 8)).astype(np.int8),
+                    np.ones((1, 1), dtype=np.int32))
+    readout = Readout(_ACTIVATIONS[activation], matrix, np.zeros(1, dtype=np.int32), 0,
+                      Fixed(8, 0), When.EVERY)
+    return program.make_element(readout_geometry(readout, LayerFolding(1, LANES), 1))
+
+
+def _row(weight, activation, family):
+    element = make_element(weight, activation)
+    plain = _Plain(element, _ACTIVATIONS[activation])
     with tempfile.TemporaryDirectory(prefix="ternloom-") as folder:
         folder = pathlib.Path(folder)
-        element = build(simd)
-        harness = Harness(element, (element.weights, element.activations), (element.o,))
-        cells = netlist(harness, family, folder)
-        total, carry = tables(cells, family)
-        mhz = f"{clock(family, folder):.0f}" if simd == _PLACED else ""
-    return {"element": name, "lanes": simd, "family": family, "LUT4": total, "in carries": carry,
-            "LUT4/lane": f"{total / simd:.2f}", "floor": f"{floor:.1f}",
-            "straightforward": straightforward[family], "others": others[family], "MHz": mhz}
+        straightforward, _ = tables(netlist(_harness(plain), family, folder, adders=False), family)
+        total, carry = tables(netlist(_harness(element), family, folder), family)
+        floor = _FLOORS.get((weight, activation))
+        mhz = f"{clock(family, folder):.0f}" if floor else ""
+    return {"weights": weight, "activations": activation, "family": family,
+            "element": element.kind.value, "registers": element.stages, "LUT4": total,
+            "in carries": carry, "LUT4/lane": f"{total / LANES:.2f}",
+            "straightforward": f"{straightforward / LANES:.2f}",
+            "floor": f"{floor:.1f}" if floor else "",
+            "others": _OTHERS.get((weight, activation, family), ""), "MHz": mhz}
+
+
+def _harness(element):
+    return Harness(element, [element.weights, element.activations], [element.o])
