@@ -5,15 +5,16 @@ from hwsim import pack, unpack
 
 from ternloom.hw.program import layer_program, readout_program
 from ternloom.hw.wire import gain, lacks
+from ternloom.model import online
 from ternloom.model.bounds import worst_inputs
 from ternloom.model.folding import LayerFolding
-from ternloom.model.format import Binary, Fixed, Planes
+from ternloom.model.format import Binary, Fixed, Online, Planes
 from ternloom.model.geometry import Source, layer_geometry, readout_geometry
 from ternloom.model.network import Cell, Weight
 from ternloom.model.product import Product
 
 
-__all__ = ["Rows", "activation_words", "by_unit", "codes_of", "exact_rows", "folded",
+__all__ = ["Rows", "activation_words", "by_unit", "codes_of", "drawn", "exact_rows", "folded",
            "folded_readout", "raw_sums", "rom_codes", "source_form", "worst_codes"]
 
 
@@ -34,6 +35,15 @@ def codes_of(form, rng, shape):
     if isinstance(form, Fixed):
         return rng.integers(form.low, form.high + 1, shape)
     return rng.choice(np.array(form.levels), shape)
+
+
+def drawn(form, rng, count):
+    """Random codes of a format, and their coefficients if those come with the vector, else None."""
+    if not isinstance(form, Online):
+        return codes_of(form, rng, count), None
+    samples = codes_of(form.sample, rng, (1, count))
+    (codes,), (beta,) = online.quantize(form, samples)
+    return codes, beta
 
 
 def source_form(layer, block):
@@ -85,8 +95,10 @@ def _weights(weight, bits, wire):
             return wire - ((wire >> (bits - 1)) << bits)
 
 
-def _value(form, bits):
+def _value(form, bits, beta):
     """Value of each wire form."""
+    if isinstance(form, Online):
+        return online.values(form, bits, np.broadcast_to(beta, (len(bits), form.planes)))
     if isinstance(form, Binary):
         return 2 * bits - 1
     if isinstance(form, Planes):
@@ -96,15 +108,18 @@ def _value(form, bits):
     return bits - ((bits >> (form.width - 1)) << form.width)
 
 
-def _lanes(geometry, block, form, codes):
+def _lanes(geometry, block, form, codes, beta=None):
     """Lane values as elements see them: (bit planes, activation planes, words, simd).
 
-    Lanes without a column hold zero bits.
+    Lanes without a column hold zero bits, or the value zero where the values of codes come with
+    their vector.
     """
     columns = geometry.columns(block)
     padded = np.append(form.bits(codes) & ((1 << form.width) - 1), 0)
     bits = padded[np.where(columns < 0, len(codes), columns)]
-    value = _value(form, bits)
+    value = _value(form, bits, beta)
+    if isinstance(form, Online):
+        value = np.where(columns < 0, 0, value)
     if block.serial > 1:
         offset = value + (1 << (block.serial - 1))
         ones = np.stack([offset >> plane & 1 for plane in range(block.serial)][::-1])[:, None]
@@ -125,7 +140,7 @@ def activation_words(program, index, form, codes):
     return [pack(word.ravel(), bits) for plane in wire for word in plane.swapaxes(0, 1)]
 
 
-def raw_sums(program, index, form, codes):
+def raw_sums(program, index, form, codes, beta=None):
     """What the accumulators of a block end with.
 
     Returns
@@ -134,7 +149,7 @@ def raw_sums(program, index, form, codes):
         One activation plane in a block that is fed serially, in which the others mean nothing.
     """
     geometry, block = program.geometry, program.geometry.blocks[index]
-    lanes, weights = _lanes(geometry, block, form, codes), rom_codes(program, index)
+    lanes, weights = _lanes(geometry, block, form, codes, beta), rom_codes(program, index)
     offset = lacks(geometry.element, geometry.weight, geometry.weight_bits, weights)
     offset = offset.sum(axis=(-1, -2))[..., None]
     element_gain = gain(geometry.element, geometry.activation_bits)
@@ -162,6 +177,8 @@ class Rows:
     program : Program
     raws : list of int array (chains, dots, activation planes)
         Of each block.
+    betas : list of int array (activation planes) or None
+        Coefficients of each block that come with its vector, if any do.
 
     Attributes
     ----------
@@ -170,13 +187,19 @@ class Rows:
     starts, partial : list of int64 array (chains, rows), (chains, rows, weight planes)
     """
 
-    def __init__(self, program, raws):
+    def __init__(self, program, raws, betas=None):
         geometry = program.geometry
+        betas = betas or [None] * len(raws)
         self.sums, self.starts, self.partial = [], [], []
         used = 0
-        for block, part, raw in zip(geometry.blocks, program.blocks, raws, strict=True):
-            # The coefficient of a single plane is part of the row's.
-            mixed = raw @ np.array(block.mix) if len(block.mix) > 1 else raw[..., 0]
+        for block, part, raw, beta in zip(geometry.blocks, program.blocks, raws, betas,
+                                          strict=True):
+            if block.mix is None:
+                mixed = (part.gain * raw + part.lacks[..., None]) @ beta
+            else:
+                # The coefficient of a single plane is part of the row's.
+                mixed = raw @ np.array(block.mix) if len(block.mix) > 1 else raw[..., 0]
+            assert (part.mixed_low <= mixed).all() and (mixed <= part.mixed_high).all()
             products = (part.coefficients * mixed).reshape(geometry.chains, block.rows, -1)
             if block.source is Source.INPUT:
                 start = program.addends[:, used:used + block.rows]
@@ -204,7 +227,14 @@ def by_unit(geometry, values):
     return values.transpose(2, 1, 0).reshape(values.shape[2], -1)[:, :geometry.total]
 
 
-def exact_rows(layer, block, before, codes):
+def _rows(matrix, form, codes, beta):
+    """Product of a matrix with codes."""
+    if beta is None:
+        return Product(matrix, form)(codes[None])
+    return Product(matrix, form).rows(online.values(form, codes[None], beta[None]))
+
+
+def exact_rows(layer, block, before, codes, betas=(None, None)):
     """Sums that a recurrent block ends with, from the matrices: (gates, units).
 
     Parameters
@@ -215,6 +245,8 @@ def exact_rows(layer, block, before, codes):
         Input codes.
     codes : int array (units)
         State or r*h codes.
+    betas : (int array or None, int array or None)
+        Coefficients that come with the input and with the state.
 
     Returns
     -------
@@ -222,9 +254,9 @@ def exact_rows(layer, block, before, codes):
         The latter is the waiting input row of a gate that stays split.
     """
     shape = len(layer.cell.gates), layer.units
-    x = Product(layer.input, layer.input_format)(before[None]).reshape(shape)
+    x = _rows(layer.input, layer.input_format, before, betas[0]).reshape(shape)
     x = x + layer.bias.reshape(shape)
-    h = Product(layer.recurrent, layer.state_format)(codes[None]).reshape(shape)
+    h = _rows(layer.recurrent, layer.state_format, codes, betas[1]).reshape(shape)
     gates, aside = list(block.gates), None
     total = x + h
     if layer.cell is Cell.GRU_RESET_AFTER:

@@ -7,12 +7,12 @@ import pytest
 from amaranth import *
 from amaranth.back import rtlil
 from amaranth.hdl import Fragment
-from hwarray import Rows, codes_of, folded, folded_readout, raw_sums, source_form
+from hwarray import Rows, codes_of, drawn, folded, folded_readout, raw_sums, source_form
 from hwsim import events, play
 
 from ternloom.hw.coefficient import Scaling, scaling
-from ternloom.hw.combiner import Combiner, RowCounter
-from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.hw.combiner import Combiner, RowCounter, mix_bits
+from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.geometry import Source
 from ternloom.model.network import Cell, Matrix, Weight
 from ternloom.model.random import random_network
@@ -26,7 +26,9 @@ HELD = 4
 class Bench(Elaboratable):
     """One chain's combiner behind the row counter."""
 
-    def __init__(self, program, chain, form):
+    def __init__(self, program, chain, form, betas):
+        self._program  = program
+        self._betas    = betas
         self._counter  = RowCounter(program)
         self._combiner = Combiner(program, chain, form=form, raw=program.raw_shape)
         self.i_valid = self._counter.i_valid
@@ -39,6 +41,13 @@ class Bench(Elaboratable):
         m.submodules.counter = self._counter
         m.submodules.combiner = self._combiner
         m.d.comb += self._combiner.i_place.eq(self._counter.o)
+        if mix_bits(self._program):
+            with m.Switch(self._counter.o.block):
+                for index, block in enumerate(self._program.geometry.blocks):
+                    factors = self._betas[index].tolist() if block.mix is None else block.mix
+                    with m.Case(index):
+                        m.d.sync += self._combiner.i_mix.eq(Cat(
+                            Const(factor, mix_bits(self._program)) for factor in factors))
         return m
 
 
@@ -91,13 +100,13 @@ class Stimulus:
             self.rubbish(1)
 
 
-def check(program, form, step_raws, rng, gap):
+def check(program, form, step_raws, rng, gap, betas=None):
     """Drive steps of raw sums through every chain; what comes out is exact."""
     geometry = program.geometry
     for chain in range(geometry.chains):
         stimulus, expected = Stimulus(rng, program, chain, gap), []
         for raws in step_raws:
-            rows = Rows(program, raws)
+            rows = Rows(program, raws, betas)
             for index, block in enumerate(geometry.blocks):
                 start = len(stimulus.valid)
                 stimulus.block(index, raws[index])
@@ -108,7 +117,7 @@ def check(program, form, step_raws, rng, gap):
                 expected.extend(results(program, form, rows, chain, index, cycles))
         for _ in range(combiner_latency(geometry) + 2):
             stimulus.rubbish(0)
-        found = play(Bench(program, chain, form), {"i_valid": stimulus.valid,
+        found = play(Bench(program, chain, form, betas), {"i_valid": stimulus.valid,
                                                    "i_raw": stimulus.raw},
                      ["o_valid", "o_gate", "o_unit", "o_value", "o_aside"])
         seen = events(found["o_valid"], found["o_gate"], found["o_unit"], found["o_value"],
@@ -155,6 +164,25 @@ def test_layers(cell, state, weight):
     program = folded(layer, 4, 4, 2)
     assert program.geometry.chains == 2
     check(program, layer.precision.preact, random_steps(rng, layer, program, 3), rng, lambda: 0)
+
+
+@pytest.mark.parametrize("weight", [Weight.TERNARY, Weight.INTEGER, Weight.PLANES])
+@pytest.mark.parametrize("source", [Fixed(4, 2), Planes((5, 3), 3), Online(Fixed(5, 4), 2)])
+@pytest.mark.parametrize("cell", [Cell.LSTM, Cell.GRU_RESET_AFTER])
+def test_online(cell, source, weight):
+    """Coefficients that come with the vectors, with constants and without beside them."""
+    rng = np.random.default_rng(14)
+    layer = random_network(rng, cell=cell, layers=1, units=5, inputs=4, weight=weight,
+                           state_format=Online(Fixed(6, 5), 2)).layers[0]
+    layer = dataclasses.replace(layer, input_format=source)
+    program = folded(layer, 4, 4, 2)
+    vectors = [drawn(source_form(layer, block), rng,
+                     layer.inputs if block.source is Source.INPUT else layer.units)
+               for block in program.geometry.blocks]
+    raws = [raw_sums(program, index, source_form(layer, block), *vectors[index])
+            for index, block in enumerate(program.geometry.blocks)]
+    check(program, layer.precision.preact, [raws, raws], rng, lambda: rng.integers(0, 2),
+          [beta for _, beta in vectors])
 
 
 @pytest.mark.parametrize("seed", range(15))

@@ -1,15 +1,17 @@
 """Programs: ROM words, coefficients and addends give the exact rows of the matrices."""
 
+import dataclasses
+
 import numpy as np
 import pytest
-from hwarray import (Rows, by_unit, codes_of, exact_rows, folded, folded_readout, raw_sums,
+from hwarray import (Rows, by_unit, codes_of, drawn, exact_rows, folded, folded_readout, raw_sums,
                      source_form, worst_codes)
 from hwsim import play
 
 from ternloom.hw.adder import SelectAdd, ShiftAdd
 from ternloom.hw.element import GatedPopcount, QuaternaryPopcount, XnorPopcount
 from ternloom.hw.program import make_element
-from ternloom.model.format import Binary, Fixed, Planes, Ternary, value_width
+from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary, value_width
 from ternloom.model.geometry import Element, Source
 from ternloom.model.network import Cell, Weight
 from ternloom.model.product import Product
@@ -27,24 +29,40 @@ def check(layer, program, rng, count=3):
     geometry = program.geometry
     scale = 1 << (program.shift - layer.shift)
     for _ in range(count):
-        x = codes_of(layer.input_format, rng, layer.inputs)
-        h = codes_of(layer.state_format, rng, layer.units)
-        raws = [raw_sums(program, index, source_form(layer, block),
-                         x if block.source is Source.INPUT else h)
+        x, input_beta = drawn(layer.input_format, rng, layer.inputs)
+        h, state_beta = drawn(layer.state_format, rng, layer.units)
+        sources = [(x, input_beta) if block.source is Source.INPUT else (h, state_beta)
+                   for block in geometry.blocks]
+        raws = [raw_sums(program, index, source_form(layer, block), *sources[index])
                 for index, block in enumerate(geometry.blocks)]
         for raw, part in zip(raws, program.blocks, strict=True):
             assert part.raw_low <= raw.min() and raw.max() <= part.raw_high
-        rows = Rows(program, raws)
+        rows = Rows(program, raws, [beta for _, beta in sources])
         assert program.row_low <= rows.low and rows.high <= program.row_high
         for index, block in enumerate(geometry.blocks):
             if block.source is Source.INPUT:
                 continue
-            total, aside = exact_rows(layer, block, x, h)
+            total, aside = exact_rows(layer, block, x, h, (input_beta, state_beta))
             found = by_unit(geometry, rows.sums[index])
             np.testing.assert_array_equal(found, scale * total)
             if aside is not None:
                 waiting = by_unit(geometry, rows.sums[index - 1])[-1]
                 np.testing.assert_array_equal(waiting, scale * aside)
+
+
+@pytest.mark.parametrize("source", [Fixed(5, 3), Planes((5, 2), 3), Online(Fixed(5, 4), 2),
+                                    Online(Fixed(4, 1), 3)])
+@pytest.mark.parametrize("state", [Online(Fixed(6, 4), 2), Online(Fixed(4, 3), 3), Fixed(6, 4),
+                                   Ternary(), Planes((3, 1), 2)])
+def test_online(source, state):
+    """Coefficients of input or state that come with the vector, with every kind of weights."""
+    rng = np.random.default_rng(12)
+    for number, weight in enumerate(Weight):
+        layer = random_network(number, cell=(Cell.LSTM, Cell.GRU_RESET_AFTER)[number % 2],
+                               layers=1, units=7, inputs=9, weight=weight,
+                               state_format=state).layers[0]
+        layer = dataclasses.replace(layer, input_format=source)
+        check(layer, folded(layer, 4, 4, 2), rng)
 
 
 @pytest.mark.parametrize("source", FORMATS)
