@@ -66,7 +66,15 @@ def _layers(network):
                "state_format": describe(layer.state_format),
                "precision": {"preact": describe(layer.precision.preact),
                              "gate_frac": layer.precision.gate_frac,
+                             "slope": layer.precision.slope * 2.0**-layer.precision.slope_frac,
                              "state": describe(layer.precision.state)}}
+
+
+def _gates(precision):
+    """How a layer's gates are made, in a few words."""
+    bits = precision["gate_frac"]
+    kind = f"tables of {bits} bits" if bits else "comparators: no tables, no multipliers"
+    return kind if precision["slope"] == 1 else f"{kind}, slope {precision['slope']:g}"
 
 
 def _readout(network):
@@ -98,6 +106,8 @@ def _tables(data):
              ("readout", f"{readout['classes']} classes, at "
                          f"{'the last' if readout['when'] == 'last' else 'every'} step"
               if readout else "none: puts out the last layer's codes at every step"),
+             ("gates", ", ".join(dict.fromkeys(_gates(each["precision"])
+                                               for each in data["layers"]))),
              ("weights", f"{total:,} bits ({total / 8192:.1f} KiB)"),
              ("pace", f"{data['cycles_per_step']:,.0f} cycles a time step, so "
                       f"{1e6 / data['cycles_per_step']:,.0f} steps/s a MHz"),
