@@ -41,8 +41,8 @@ def random_network(seed, *, cell=None, layers=None, units=None, inputs=None, cla
     input_format, state_format : Format or str, optional
         A format, or the kind of one to draw: "fixed", "binary", "ternary", "planes" or, for the
         state of a cell that may have it, "online".
-    weight : Weight, optional
-        Of every matrix.
+    weight : Weight or tuple of Weight, optional
+        Of every matrix, or those that matrices are drawn from.
     when : When, optional
     precision : Precision, optional
     name : str, optional
@@ -176,7 +176,7 @@ def _precision(rng):
 
 def _weights(rng, weight, rows, columns):
     """Codes of a matrix, and the typical magnitude of one of its dot products with unit inputs."""
-    weight = _draw(rng, weight, Weight)
+    weight = weight if isinstance(weight, Weight) else _draw(rng, None, weight or Weight)
     planes = int(rng.integers(1, 5)) if weight is Weight.PLANES else 1
     shape = (planes, rows, columns)
     match weight:
