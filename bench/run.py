@@ -1,7 +1,7 @@
 """Run all benches, print their tables, and write docs/bench.md.
 
     make bench
-    .venv/bin/python bench/run.py golden busy      # some of them, nothing is written
+    .venv/bin/python bench/run.py golden busy      # some of them, the rest of the file stays
 """
 
 import importlib
@@ -9,6 +9,7 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import re
 import sys
 import time
 
@@ -47,7 +48,7 @@ def main(names):
         sections[name] = bench.TITLE, rows, getattr(bench, "NOTE", "")
         print(_section(*sections[name]))
         print(f"({time.monotonic() - start:.0f} s)\n", flush=True)
-    if not names:
+        # At once: a run of all takes long, and what is measured is not lost if it is cut short.
         _write(sections)
     return 0
 
@@ -64,18 +65,23 @@ def _section(title, rows, note="", columns=None, level="##"):
 
 
 def _write(sections):
-    """Write docs/bench.md, and the tables that the README quotes."""
+    """Write the sections to docs/bench.md, and their tables that the README quotes."""
     versions = ", ".join(f"{tool} {importlib.metadata.version(tool)}" for tool in _TOOLS)
     head = ("# Measurements\n\nMade by `make bench`; each figure stands beside what it is compared "
-            f"to.\nPython {platform.python_version()}, {versions}.\n")
-    text = "\n".join([head, *(_section(*section) for section in sections.values())])
-    (_ROOT / "docs" / "bench.md").write_text(text)
-    quoted = "\n".join(_section(*sections[name][:2], columns=columns, level="###")
-                       for name, columns in _QUOTED.items())
+            f"to.\nPython {platform.python_version()}, {versions}.\n\n")
+    path = _ROOT / "docs" / "bench.md"
+    parts = dict(re.findall(r"<!-- (\w+) -->\n(.*?)(?=<!-- |\Z)", path.read_text(), re.DOTALL))
+    parts |= {name: _section(*section) + "\n" for name, section in sections.items()}
+    path.write_text(head + "\n".join(f"<!-- {name} -->\n{parts[name].rstrip()}\n"
+                                     for name in BENCHES if name in parts))
     readme = _ROOT / "README.md"
-    before, _, rest = readme.read_text().partition("<!-- bench -->\n")
-    _, _, after = rest.partition("<!-- /bench -->")
-    readme.write_text(f"{before}<!-- bench -->\n{quoted}<!-- /bench -->{after}")
+    text = readme.read_text()
+    for name in sections.keys() & _QUOTED.keys():
+        before, _, rest = text.partition(f"<!-- bench {name} -->\n")
+        _, _, after = rest.partition("<!-- /bench -->")
+        quoted = _section(*sections[name][:2], columns=_QUOTED[name], level="###")
+        text = f"{before}<!-- bench {name} -->\n{quoted}<!-- /bench -->{after}"
+    readme.write_text(text)
 
 
 if __name__ == "__main__":
