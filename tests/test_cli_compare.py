@@ -107,7 +107,7 @@ def test_mistakes(place, capsys):
     assert mistake(capsys, NETWORKS[0], "--float", "digits-lstm-float").startswith(
         "float network digits-lstm-float must have the matrices of network ")
     assert mistake(capsys, NETWORKS[0], "--data", "japanese_vowels").startswith(
-        "Data japanese-vowels has ")
+        "Data japanese_vowels has ")
     (place / "full").mkdir()
     (place / "full" / "mine").write_text("")
     assert "was not written by ternloom" in mistake(capsys, NETWORKS[0], "-o", "full")
