@@ -10,31 +10,40 @@ import pytest
 from ternloom.hw import emit
 from ternloom.model import dataset, file
 from ternloom.model.folding import Folding, LayerFolding
-from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.geometry import Element, network_geometry
-from ternloom.model.network import Cell, Weight, When
+from ternloom.model.network import Cell, Precision, Weight, When
 from ternloom.model.random import random_network, random_sequences
 from ternloom.sim.build import SIMULATORS
 from ternloom.sim.case import Case
 from ternloom.sim.run import simulate, simulate_many
 
 
-#: Networks that one simulation runs side by side.
-BATCH = 6
-#: Networks of ``make test``, and those that ``make test-all`` adds.
-QUICK, SLOW = 60, 440
+#: Kinds of state codes, which with the weights decide the element.
+KINDS = ("fixed", "binary", "ternary", "planes", "online")
+#: Networks of each alphabet of weights and kind of state, which one simulation runs side by side.
+BATCH = 5
+#: Larger networks of anything that ``make test-all`` adds.
+SLOW = 480
 #: Cycles that a case may take.
 CYCLES = 2500
+#: Narrow, so that tables are small; with a gate's table, and with comparators.
+PRECISIONS = (Precision(Fixed(6, 4), 5, Fixed(9, 6)), Precision(Fixed(5, 3), 4, Fixed(7, 5)),
+              Precision(Fixed(6, 3), 0, Fixed(5, 3)))
 
+FORMATS = (Fixed, Binary, Ternary, Planes, Online)
 EXAMPLES = importlib.resources.files("ternloom.examples")
 SHIPPED = sorted(path.name for path in EXAMPLES.iterdir()
-                 if path.name.endswith(".safetensors") and "-" in path.name)
+                 if "-" in path.name and path.name.endswith(".safetensors")
+                 and not path.name.endswith("-float.safetensors"))
 
 
-def _folding(rng, network):
-    layers = tuple(LayerFolding(int(rng.integers(1, 9)), int(rng.integers(1, 13)))
-                   for _ in network.layers)
-    readout = LayerFolding(int(rng.integers(1, 5)), int(rng.integers(1, 9)))
+def _folding(rng, network, largest, in_turn):
+    def size(pe, simd):
+        return LayerFolding(int(rng.integers(1, pe + 1)), int(rng.integers(1, simd + 1)), in_turn)
+
+    layers = tuple(size(*largest) for _ in network.layers)
+    readout = None if network.readout is None else size(4, 8)
     return Folding(layers, readout, int(rng.integers(1, layers[0].simd + 1)))
 
 
@@ -54,55 +63,103 @@ def _environment(rng, case, kind):
 
 
 def draw(seed):
-    """A case of at most ``CYCLES`` cycles, the same for the same seed."""
+    """A case of anything, of at most ``CYCLES`` cycles; the same for the same seed."""
     rng = np.random.default_rng(seed)
     while True:
-        network = random_network(rng, layers=int(rng.choice([1, 2, 3], p=[0.6, 0.25, 0.15])))
+        network = random_network(rng, layers=int(rng.choice([1, 2, 3], p=[0.6, 0.25, 0.15])),
+                                 readout=bool(seed % 7))
         sequences = random_sequences(rng, network, int(rng.integers(2, 5)), (1, 5))
-        case = _environment(rng, Case(network, _folding(rng, network), tuple(sequences)), seed % 8)
+        folding = _folding(rng, network, (8, 12), bool(rng.integers(2)))
+        case = _environment(rng, Case(network, folding, tuple(sequences)), seed % 8)
         if case.cycles()[1][-1] <= CYCLES:
             return case
 
 
-def _check(first, count):
-    cases = [draw(seed) for seed in range(first, first + count)]
+def draw_small(weight, kind, number):
+    """A small case of these weights and this kind of state.
+
+    Parameters
+    ----------
+    weight : Weight or tuple of Weight
+        Of all matrices, or of those that each is drawn from.
+    kind : str
+        Of ``KINDS``.
+    number : int
+        The same case for the same number, which decides the cell, the environment, whether planes
+        are fed in turn, and with BATCH - 1 for two layers.
+    """
+    weights = weight if isinstance(weight, tuple) else (weight,)
+    places = [list(Weight).index(each) for each in weights]
+    rng = np.random.default_rng([number, KINDS.index(kind), *places])
+    cells = [cell for cell in Cell if kind != "online" or cell is not Cell.GRU_RESET_BEFORE]
+    last = number % BATCH == BATCH - 1
+    while True:
+        network = random_network(
+            rng, cell=cells[(number + places[0]) % len(cells)], layers=1 + last,
+            units=int(rng.integers(1, 9)), inputs=int(rng.integers(1, 9)), classes=2,
+            weight=weight, state_format=kind, readout=number % BATCH != 3,
+            input_format=kind if number % 2 and kind != "online" else None,
+            precision=PRECISIONS[(number + KINDS.index(kind)) % len(PRECISIONS)])
+        sequences = random_sequences(rng, network, 2, (1, 4))
+        case = Case(network, _folding(rng, network, (5, 5), bool(number % 2)), tuple(sequences))
+        case = _environment(rng, case, (0, 1, 2, 3, 4)[number % BATCH])
+        mixed = {matrix.weight for layer in network.layers
+                 for matrix in (layer.input, layer.recurrent)}
+        if case.cycles()[1][-1] <= CYCLES and mixed == set(weights):
+            return case
+
+
+def _check(cases):
     cases = [dataclasses.replace(case, design=emit.generate(case.network, case.folding))
              for case in cases]
     for simulator in SIMULATORS:
         reports = simulate_many(cases, simulator=simulator)
-        for seed, report in enumerate(reports, first):
-            assert report.mismatch is None, f"seed {seed} on {report.simulator}: {report.mismatch}"
+        for place, report in enumerate(reports):
+            assert report.mismatch is None, f"{place} on {report.simulator}: {report.mismatch}"
             assert report.transfers > 0
 
 
-@pytest.mark.parametrize("first", range(0, QUICK, BATCH))
-def test_random_networks(first):
-    _check(first, BATCH)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("weight", Weight)
+def test_pair(weight, kind):
+    """Weights and state codes of every kind together."""
+    _check([draw_small(weight, kind, number) for number in range(BATCH)])
+
+
+#: Every two alphabets, with each kind of state in its turn.
+MIXED = list(zip(itertools.combinations(Weight, 2), itertools.cycle(KINDS), strict=False))
+
+
+@pytest.mark.parametrize("first", range(0, len(MIXED), BATCH))
+def test_mixed_weights(first):
+    """Two alphabets in one array."""
+    _check([draw_small(*pair, number) for number, pair in enumerate(MIXED[first:first + BATCH])])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(QUICK, QUICK + SLOW, BATCH))
-def test_more_random_networks(first):
-    _check(first, min(BATCH, QUICK + SLOW - first))
+@pytest.mark.parametrize("first", range(0, SLOW, 6))
+def test_random_networks(first):
+    _check([draw(seed) for seed in range(first, first + 6)])
 
 
-def test_random_breadth():
-    """What is drawn for ``make test`` has each kind of everything, and a few of their pairs."""
-    cases = [draw(seed) for seed in range(QUICK)]
+def test_breadth():
+    """What is drawn for ``make test`` has each kind of everything."""
+    cases = [draw_small(weight, kind, number)
+             for weight in Weight for kind in KINDS for number in range(BATCH)]
     layers = [layer for case in cases for layer in case.network.layers]
     assert {layer.cell for layer in layers} == set(Cell)
-    assert {layer.input.weight for layer in layers} == set(Weight)
-    assert {type(layer.input_format) for layer in layers} == {Fixed, Binary, Ternary, Planes}
-    assert {type(layer.state_format) for layer in layers} == {Fixed, Binary, Ternary, Planes}
-    assert {case.network.readout.when for case in cases} == set(When)
-    assert {len(case.network.layers) for case in cases} == {1, 2, 3}
-    assert {length for case in cases for length in case.lengths} == {1, 2, 3, 4, 5}
+    assert {layer.precision for layer in layers} == set(PRECISIONS)
+    assert {(type(layer.input_format), type(layer.state_format)) for layer in layers} >= \
+        set(itertools.product((Fixed, Binary, Ternary, Planes), FORMATS))
+    assert {length for case in cases for length in case.lengths} == {1, 2, 3, 4}
+    assert {case.network.readout and case.network.readout.when for case in cases} == {*When, None}
     geometries = [each for case in cases for each in network_geometry(case.network, case.folding)]
-    assert {(each.element, each.chains > 1) for each in geometries} >= \
+    assert {(each.element, each.chains > 1) for each in geometries} == \
         set(itertools.product(Element, (False, True)))
+    assert {(each.in_turn, each.activation_planes) for each in geometries} >= \
+        {(True, 2), (True, 3), (True, 4), (False, 2), (False, 3), (False, 4)}
+    assert any(block.serial > 1 and each.in_turn for each in geometries for block in each.blocks)
     assert any(each.units % each.elements for each in geometries)
-    assert any(layer.units % folding.simd for case in cases
-               for layer, folding in zip(case.network.layers, case.folding.layers, strict=True))
 
 
 def _load(loader, name):
