@@ -105,8 +105,9 @@ def _changed(array, index, value):
 def _flips(matrix):
     """The matrix with one code negated, each in turn."""
     for index in zip(*np.nonzero(matrix.codes), strict=True):
-        codes = _changed(matrix.codes, index, -matrix.codes[index])
-        yield dataclasses.replace(matrix, codes=codes)
+        negative = -int(matrix.codes[index])
+        if negative in matrix.weight.codes:
+            yield dataclasses.replace(matrix, codes=_changed(matrix.codes, index, negative))
 
 
 def _input_weights(network):
@@ -221,8 +222,10 @@ _QUEUE = (r"^( *\\\S+readout\.queue +queue \()((?:[^;]|\n)*?)"
 _LANE = "layer0.lane0"
 _SEQUENCER = "layer0.array.sequencer"
 _ELEMENT = "layer0.array.chain0.pe0"
+_QUANTIZER = "layer0.quantizer"
 
-#: All faults. Those that edit the Verilog are for a first layer that is an LSTM.
+#: All faults. Those that edit the Verilog are for a first layer that is an LSTM, and those whose
+#: names start with "online" for one with online planes, in several chains.
 FAULTS = (
     Fault("input-weight", "one input weight has the other sign", _regenerated(_input_weights)),
     Fault("recurrent-weight", "one recurrent weight has the other sign",
@@ -275,4 +278,14 @@ FAULTS = (
           {"ready": (0,) * 40 + (1,)}),
     Fault("no-reset", "the sequencer goes on through a reset",
           _edited(_SEQUENCER, r"rst \? \d+'h\w+ : ", "", number=99), {"resets": (150,)}),
+    Fault("online-tie", "a positive sample in a tie with a cut goes to the lower level",
+          _edited(f"{_QUANTIZER}.store", r"(key0 \}\)) >= ", r"\1 > ")),
+    Fault("online-count", "two samples at or above a cut count as one",
+          _edited(f"{_QUANTIZER}.store", r"hits0 \+ hits1", "hits0 | hits1")),
+    Fault("online-rounding", "quotients are cut off, not rounded",
+          _edited(f"{_QUANTIZER}.unit", r"\+ 1'h1;", "+ 1'h0;")),
+    Fault("online-start", "coefficients are kept from one sequence to the next",
+          _edited("layer0", r"(assign i_state_beta = ).* : (.*);", r"\1\2;")),
+    Fault("online-bank", "the readout takes the coefficients of another vector",
+          _edited("readout.buffer", r"(assign o_beta = ).* : (.*);", r"\1\2;")),
 )

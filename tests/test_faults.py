@@ -7,7 +7,7 @@ import pytest
 
 from ternloom.hw import emit
 from ternloom.model.folding import Folding, LayerFolding
-from ternloom.model.format import Fixed
+from ternloom.model.format import Fixed, Online
 from ternloom.model.network import Cell, Precision, Weight, When
 from ternloom.model.random import random_network, random_sequences
 from ternloom.sim.case import Case
@@ -19,7 +19,9 @@ from ternloom.sim.run import simulate_many
 PLACES = {"gate-table": "layer0.gate.i[", "output-table": "layer0.h[", "saturation": "layer0.cell[",
           "state-kept": "layer0.cell[", "readout-weight": "readout.logits[",
           "tie": "readout.argmax", "output-latency": "m_axis_tvalid", "wait-long": "s_axis_tready",
-          "back-pressure": "m_axis_t"}
+          "back-pressure": "m_axis_t", "online-count": "layer0.beta[",
+          "online-rounding": "layer0.beta[", "online-start": "layer0.gate.",
+          "online-bank": "readout.logits["}
 
 
 def _network():
@@ -47,11 +49,25 @@ def sound():
 
 
 @pytest.fixture(scope="module")
-def reports(sound):
-    """Report of the sound core in each environment, and of each fault, by name."""
+def online():
+    """A case with online planes and ties, in four chains; one of their eight units is absent."""
+    network = random_network(5, layers=1, cell=Cell.LSTM, units=7, inputs=5, classes=4,
+                             input_format=Fixed(6, 4), state_format=Online(Fixed(4, 3), 2),
+                             weight=Weight.BINARY, when=When.EVERY,
+                             precision=Precision(Fixed(7, 4), 6, Fixed(8, 7)))
+    folding = Folding((LayerFolding(8, 4),), LayerFolding(1, 4), 2)
+    sequences = tuple(random_sequences(12, network, 6, (4, 9)))
+    return Case(network, folding, sequences, emit.generate(network, folding))
+
+
+@pytest.fixture(scope="module")
+def reports(sound, online):
+    """Report of the sound cores in each environment, and of each fault, by name."""
     cases = {f"sound {fields}": dataclasses.replace(sound, **fields)
              for fields in [{}, *(fault.environment for fault in FAULTS)]}
-    cases |= {fault.name: plant(fault, sound) for fault in FAULTS}
+    cases["sound online"] = online
+    cases |= {fault.name: plant(fault, online if fault.name.startswith("online") else sound)
+              for fault in FAULTS}
     return dict(zip(cases, simulate_many(cases.values(), simulator="icarus"), strict=True))
 
 
@@ -93,3 +109,25 @@ def test_no_effect(sound):
     half = next(fault for fault in FAULTS if fault.name == "rounding-half")
     with pytest.raises(FaultError, match="^faults of halves must show in the output of faulty$"):
         plant(half, dataclasses.replace(sound, network=network))
+
+
+def _wide(weight, planted):
+    """A case with weights of several bits, and a fault in it."""
+    network = random_network(3, layers=1, cell=Cell.LSTM, units=4, inputs=3, classes=2,
+                             input_format=Fixed(4, 2), state_format=Fixed(4, 3), weight=weight,
+                             when=When.EVERY, precision=Precision(Fixed(6, 4), 5, Fixed(8, 6)))
+    folding = Folding((LayerFolding(2, 2),), LayerFolding(1, 2), 1)
+    case = Case(network, folding, tuple(random_sequences(3, network, 2, (3, 4))),
+                emit.generate(network, folding))
+    return plant(next(fault for fault in FAULTS if fault.name == planted), case)
+
+
+def test_wide_weights():
+    """Faults in weights of several bits."""
+    pairs = [(weight, planted)
+             for weight in (Weight.QUATERNARY, Weight.EXPONENTIAL, Weight.INTEGER)
+             for planted in ("input-weight", "recurrent-weight")]
+    reports = simulate_many([_wide(*pair) for pair in pairs], simulator="icarus")
+    for pair, report in zip(pairs, reports, strict=True):
+        assert report.mismatch is not None, pair
+        assert report.mismatch.signal.startswith("layer0.gate."), pair
