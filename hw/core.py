@@ -6,9 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from ternloom.hw.layer import RecurrentLayer
 from ternloom.hw.output import CodeOutput
-from ternloom.hw.program import layer_program, readout_program
+from ternloom.hw.program import network_programs
 from ternloom.hw.readout import DenseReadout
-from ternloom.model.geometry import network_geometry
 from ternloom.model.stream import input_stream, output_stream
 
 
@@ -30,7 +29,8 @@ class Core(wiring.Component):
         last beat of a sequence.
     m_axis_tdata, m_axis_tvalid, m_axis_tready, m_axis_tlast, m_axis_tuser
         One logit a beat; ``tuser`` is the index of the largest up to it. Without a readout a beat
-        of codes of the last layer for every vector, and ``tuser`` is 0.
+        of codes of the last layer for each of its chains' units; coefficients that come with the
+        codes precede them, one a beat, with a ``tuser`` of 1.
 
     Raises
     ------
@@ -41,12 +41,7 @@ class Core(wiring.Component):
     def __init__(self, network, folding):
         folding.check(network)
         self._network  = network
-        geometries = network_geometry(network, folding)
-        programs = [layer_program(layer, geometry)
-                    for layer, geometry in zip(network.layers, geometries, strict=False)]
-        if network.readout is not None:
-            programs.append(readout_program(network.readout, geometries[-1]))
-        self._programs = tuple(programs)
+        self._programs = network_programs(network, folding)
         taken, given = input_stream(network, folding), output_stream(network, folding)
         super().__init__({
             "s_axis_tdata":  In(taken.data_width),
@@ -99,8 +94,7 @@ class Core(wiring.Component):
                 after.i_reserve.eq(before.o_reserve),
                 before.i_space.eq(after.o_space),
             ]
-            # The coefficients of a network without a readout: see its output.
-            if hasattr(before, "o_beta") and hasattr(after, "i_beta"):
+            if hasattr(before, "o_beta"):
                 m.d.comb += after.i_beta.eq(before.o_beta)
         m.d.comb += [
             self.m_axis_tvalid.eq(final.o_valid),

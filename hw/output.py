@@ -4,6 +4,10 @@ from amaranth import *
 from amaranth.lib import data, fifo, wiring
 from amaranth.lib.wiring import In, Out
 
+from ternloom.hw.arith import delayed
+from ternloom.hw.online import beta_bits
+from ternloom.model.stream import Stream
+
 
 __all__ = ["CodeOutput", "OutputQueue", "beat_layout"]
 
@@ -79,7 +83,8 @@ class CodeOutput(wiring.Component):
     """What a core without a readout puts out: the last layer's codes, at every step.
 
     A beat has the codes of one local unit of all chains; lanes beyond the layer's units are zero
-    bits. It leaves at the earliest two cycles after it came.
+    bits. It leaves at the earliest two cycles after it came. Coefficients that come with the codes
+    leave before them, one a beat, in their cycles; the codes of such a vector come one a cycle.
 
     Parameters
     ----------
@@ -89,7 +94,7 @@ class CodeOutput(wiring.Component):
 
     Members
     -------
-    i_valid, i_data, i_last, i_reserve, o_space
+    i_valid, i_data, i_last, i_reserve, i_beta, o_space
         As of the input buffer of a layer that follows.
     o_valid, o_data, i_ready
         Of the output queue, which holds two vectors.
@@ -97,11 +102,13 @@ class CodeOutput(wiring.Component):
 
     def __init__(self, layer, geometry):
         self._geometry = geometry
-        self._width    = layer.state_format.width
-        self._layout   = beat_layout(geometry.chains * self._width, 1)
-        super().__init__({
+        self._form     = layer.state_format
+        self._stream   = Stream(layer.state_format, layer.units, geometry.chains, 1)
+        self._layout   = beat_layout(self._stream.data_width, 1)
+        bits = beta_bits(layer.state_format)
+        super().__init__(({"i_beta": In(bits)} if bits else {}) | {
             "i_valid":   In(1),
-            "i_data":    In(geometry.chains * self._width),
+            "i_data":    In(geometry.chains * self._form.width),
             "i_last":    In(1),
             "i_reserve": In(1),
             "o_space":   Out(1),
@@ -114,15 +121,14 @@ class CodeOutput(wiring.Component):
         m = Module()
         geometry = self._geometry
 
-        m.submodules.queue = queue = OutputQueue(self._layout, geometry.units, vectors=2)
+        m.submodules.queue = queue = OutputQueue(self._layout, self._stream.beats, vectors=2)
         unit, ends = Signal(range(max(geometry.units, 2))), Signal()
         used = geometry.total - (geometry.units - 1) * geometry.chains
+        codes = Signal.like(self.i_data)
         m.d.comb += [
             ends.eq(unit == geometry.units - 1),
+            codes.eq(Mux(ends, self.i_data[:used * self._form.width], self.i_data)),
             queue.i_reserve.eq(self.i_reserve),
-            queue.i_valid.eq(self.i_valid),
-            queue.i_data.data.eq(Mux(ends, self.i_data[:used * self._width], self.i_data)),
-            queue.i_data.last.eq(ends & self.i_last),
             queue.i_ready.eq(self.i_ready),
             self.o_space.eq(queue.o_space),
             self.o_valid.eq(queue.o_valid),
@@ -130,5 +136,23 @@ class CodeOutput(wiring.Component):
         ]
         with m.If(self.i_valid):
             m.d.sync += unit.eq(Mux(ends, 0, unit + 1))
+        self._enqueue(m, queue, codes, starts=self.i_valid & (unit == 0),
+                      ends=self.i_valid & ends & self.i_last)
 
         return m
+
+    def _enqueue(self, m, queue, codes, *, starts, ends):
+        """Put codes into the queue, behind as many coefficients as there are."""
+        beat, header = queue.i_data, self._stream.header
+        m.d.comb += [
+            queue.i_valid.eq(delayed(m, self.i_valid, header)),
+            beat.data.eq(delayed(m, codes, header)),
+            beat.last.eq(delayed(m, ends, header)),
+        ]
+        for plane in range(header):
+            with m.If(delayed(m, starts, plane)):
+                m.d.comb += [
+                    queue.i_valid.eq(1),
+                    beat.data.eq(self.i_beta.word_select(plane, self._form.coefficient_bits)),
+                    beat.user.eq(1),
+                ]

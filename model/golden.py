@@ -38,6 +38,8 @@ class Result:
         Index of the largest logit of each vector, the lowest of equals; None without a readout.
     codes : list of int array (steps, units), or None
         Codes of the last layer, where there is no readout that takes them.
+    coefficients : list of int array (steps, planes), or None
+        Of those codes, where each vector brings its own.
     trace : dict of str to list of int array (steps, units)
         Every intermediate of docs/design.md section 2 by its name, if a trace was asked for;
         ``readout.logits`` is (vectors, classes) and ``readout.argmax`` (vectors, 1).
@@ -46,6 +48,7 @@ class Result:
     logits: list | None
     winners: list | None
     codes: list | None
+    coefficients: list | None
     trace: dict
 
 
@@ -123,7 +126,8 @@ class Session:
             for place, index in enumerate(chosen):
                 outputs[index] = vectors[place]
                 traces[index] = {name: values[place] for name, values in named.items()}
-        return _result(outputs, traces, self._readout is not None, trace)
+        return _result(outputs, traces, self._readout is not None, trace,
+                       f"layer{len(self._layers) - 1}.beta")
 
     def _run_batch(self, arrays, chosen, trace):
         """Outputs and traces of sequences of falling length, whose states are those ``chosen``."""
@@ -142,17 +146,21 @@ class Session:
         return self._readout.run(values, packing), named
 
 
-def _result(outputs, traces, has_readout, trace):
-    """What a session hands out, of the output vectors and the traces of each sequence."""
-    names = traces[0] if traces and trace else ()
+def _result(outputs, traces, has_readout, trace, final):
+    """What a session hands out, of the output vectors and the traces of each sequence.
+
+    ``final`` is the name of the last layer's coefficients.
+    """
+    names = traces[0] if traces else ()
     gathered = {name: [one[name] for one in traces] for name in names}
     if not has_readout:
-        return Result(None, None, outputs, gathered)
+        return Result(None, None, outputs, gathered.get(final), gathered if trace else {})
     winners = [np.argmax(vectors, axis=1) for vectors in outputs]
-    if trace:
-        gathered["readout.logits"] = outputs
-        gathered["readout.argmax"] = [winner[:, None] for winner in winners]
-    return Result(outputs, winners, None, gathered)
+    if not trace:
+        return Result(outputs, winners, None, None, {})
+    gathered["readout.logits"] = outputs
+    gathered["readout.argmax"] = [winner[:, None] for winner in winners]
+    return Result(outputs, winners, None, None, gathered)
 
 
 def _check_sequences(network, sequences):
@@ -219,6 +227,7 @@ class _Layer:
         state : dict of str to int array (sequences, units)
             What each sequence starts from, and in the end what its last step left.
         trace : bool
+            Otherwise a trace holds coefficients that come with the codes, and nothing else.
 
         Returns
         -------
@@ -233,8 +242,8 @@ class _Layer:
             state["held"][:size], state["h"][:size] = named[carried], meant
             codes.append(named["h"])
             outputs.append(meant)
-            if trace:
-                for name, value in named.items():
+            for name, value in named.items():
+                if trace or name == "beta":
                     kept.setdefault(name, []).append(value)
             start += size
         return np.concatenate(codes), np.concatenate(outputs), kept

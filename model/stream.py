@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from ternloom.model.format import Binary, Fixed, Ternary
+from ternloom.model.format import Binary, Fixed, Online, Ternary
 from ternloom.model.geometry import network_geometry
 
 
@@ -42,6 +42,8 @@ def decode(form, bits):
 class Stream:
     """Vectors of codes as beats of a few lanes.
 
+    Codes whose coefficients come with the vector follow them: a beat for each plane's, unsigned.
+
     Parameters
     ----------
     form : Format
@@ -60,16 +62,22 @@ class Stream:
     user_width: int = 0
 
     @property
+    def header(self):
+        """Beats of coefficients before a vector's codes."""
+        return self.form.planes if isinstance(self.form, Online) else 0
+
+    @property
     def beats(self):
         """Beats of a vector."""
-        return -(-self.elements // self.lanes)
+        return self.header + -(-self.elements // self.lanes)
 
     @property
     def data_width(self):
         """Bits of ``tdata``."""
-        return whole_bytes(self.lanes * self.form.width)
+        widest = self.lanes * self.form.width
+        return whole_bytes(max(widest, self.form.coefficient_bits) if self.header else widest)
 
-    def pack(self, vectors, filling=0):
+    def pack(self, vectors, filling=0, coefficients=None):
         """Words of ``tdata`` that carry vectors.
 
         Parameters
@@ -78,6 +86,8 @@ class Stream:
             Codes.
         filling : int
             0 or 1: every bit of the lanes beyond the vector.
+        coefficients : int array (vectors, header), optional
+            Where the codes need them.
 
         Returns
         -------
@@ -88,7 +98,9 @@ class Stream:
         bits = np.asarray(self.form.bits(np.asarray(vectors, dtype=np.int64)))
         spare = [filling * ((1 << width) - 1)] * (-self.elements % self.lanes)
         words = []
-        for row in bits.tolist():
+        heads = [[]] * len(bits) if coefficients is None else np.asarray(coefficients).tolist()
+        for head, row in zip(heads, bits.tolist(), strict=True):
+            words += head
             row += spare
             for first in range(0, len(row), self.lanes):
                 words.append(sum(bit << (lane * width)
@@ -108,9 +120,17 @@ class Stream:
         int64 array (vectors, elements)
         """
         width, mask = self.form.width, (1 << self.form.width) - 1
-        bits = [[word >> (lane * width) & mask for lane in range(self.lanes)] for word in words]
+        bits = [[word >> (lane * width) & mask for lane in range(self.lanes)]
+                for beat, word in enumerate(words) if beat % self.beats >= self.header]
         codes = decode(self.form, np.array(bits, dtype=np.int64).reshape(-1, self.lanes))
-        return codes.reshape(-1, self.beats * self.lanes)[:, :self.elements]
+        return codes.reshape(-1, (self.beats - self.header) * self.lanes)[:, :self.elements]
+
+    def coefficients(self, words):
+        """Coefficients of the vectors that words of ``tdata`` carry, int64 array (vectors, header).
+        """
+        found = np.array([word for beat, word in enumerate(words)
+                          if beat % self.beats < self.header], dtype=np.int64)
+        return found.reshape(-1, self.header)
 
 
 def input_stream(network, folding):
@@ -122,7 +142,8 @@ def output_stream(network, folding):
     """Stream that a network's core gives.
 
     With a readout one logit a beat, and in ``tuser`` the index of the largest so far. Without one
-    the codes of the last layer, as many a beat as its array has chains.
+    the codes of the last layer, as many a beat as its array has chains; ``tuser`` is 1 with a
+    coefficient and 0 with codes.
     """
     readout = network.readout
     if readout is not None:

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from ternloom.model.format import Online
 from ternloom.model.geometry import Source, network_geometry
 from ternloom.model.network import When
 from ternloom.model.schedule import (code_leads, combiner_latency, exit_latency, result_latency,
@@ -103,8 +104,12 @@ class _Codes:
     """The output of a network without a readout, vector after vector."""
 
     def __init__(self, layer, geometry):
-        self._leads = code_leads(layer, geometry)
-        self._queue = _Queue(geometry.units, 2)
+        # Coefficients take the place of the codes, which follow them without a gap.
+        kind   = layer.state_format
+        header = kind.planes if isinstance(kind, Online) else 0
+        leads  = code_leads(layer, geometry)
+        self._delays = np.concatenate([np.arange(header) - leads[0], header - leads])
+        self._queue  = _Queue(len(self._delays), 2)
 
     @property
     def outputs(self):
@@ -112,7 +117,7 @@ class _Codes:
 
     def step(self, arrival, last):
         """Take a vector whose last code comes at ``arrival``."""
-        self._queue.put(arrival - self._leads)
+        self._queue.put(arrival + self._delays)
 
     def space(self, vector):
         """First cycle at which there is room for this vector, the one after the last taken."""

@@ -32,7 +32,7 @@ class Transfer:
     data : int
         Word of ``m_axis_tdata``, unsigned.
     user : int
-        Index of the largest logit up to and including this one; 0 with codes.
+        Index of the largest logit up to and including this one; 1 with a coefficient of codes.
     last : int
         1 with the last beat of the sequence.
     """
@@ -151,8 +151,10 @@ class Case:
         expected = []
         for sequence, length in enumerate(self.lengths):
             if self.network.readout is None:
-                words = self.given.pack(result.codes[sequence])
-                users = [0] * len(words)
+                words = self.given.pack(result.codes[sequence], coefficients=(
+                    result.coefficients and result.coefficients[sequence]))
+                users = [int(beat % self.given.beats < self.given.header)
+                         for beat in range(len(words))]
             else:
                 mask = (1 << self.given.data_width) - 1
                 words = [logit & mask for logit in result.logits[sequence].ravel().tolist()]

@@ -40,11 +40,13 @@ def _data_difference(case, transfer, data):
     stream, count = case.given, len(case.network.layers)
     if isinstance(data, str):
         return "m_axis_tdata", f"{transfer.data:0{stream.data_width}b}", data
+    if transfer.index < stream.header:
+        return f"layer{count - 1}.beta[{transfer.index}]", transfer.data, data
     width = stream.form.width if case.network.readout is None else stream.data_width
     mask = (1 << width) - 1
     for lane in range(stream.lanes):
         pair = [word >> (lane * width) & mask for word in (transfer.data, data)]
-        element = transfer.index * stream.lanes + lane
+        element = (transfer.index - stream.header) * stream.lanes + lane
         if pair[0] == pair[1] or element >= stream.elements:
             continue
         if case.network.readout is None:

@@ -6,7 +6,7 @@ from hwsim import converse, events, pack, play
 
 from ternloom.hw.output import CodeOutput, OutputQueue, beat_layout
 from ternloom.model.folding import Folding, LayerFolding
-from ternloom.model.format import Planes
+from ternloom.model.format import Fixed, Online, Planes
 from ternloom.model.geometry import network_geometry
 from ternloom.model.random import random_network
 
@@ -89,4 +89,35 @@ def test_codes(units, chains):
                  pack(codes.reshape(-1, lanes)[place], 2), 0,
                  int(last[place // geometry.units] and (place + 1) % geometry.units == 0))
                 for place in range(len(words))]
+    assert events(found["valid"], *(found[name] for name in OUTPUT)) == expected
+
+
+@pytest.mark.parametrize("units", (1, 2, 5))
+def test_coefficients(units):
+    """Coefficients leave first, in the cycles of the codes, which follow them without a gap."""
+    form = Online(Fixed(6, 5), planes=3)
+    network = random_network(1, layers=1, units=units, inputs=3, state_format=form, readout=False)
+    geometry = network_geometry(network, Folding((LayerFolding(1, 1),), None))[0]
+    rng, bits = np.random.default_rng(units), form.coefficient_bits
+    codes = rng.integers(0, 8, (3, units)).tolist()
+    betas = rng.integers(0, 1 << bits, (3, 3)).tolist()
+    pause = 6
+    drive = {"i_valid": [], "i_data": [], "i_last": [], "i_beta": [], "i_reserve": [],
+             "i_ready": []}
+    for row, beta in zip(codes, betas, strict=True):
+        drive["i_valid"] += [0] + [1] * units + [0] * pause
+        drive["i_data"] += [0, *row] + [0] * pause
+        drive["i_last"] += [1] * (units + 1) + [0] * pause
+        drive["i_beta"] += [0] + [pack(beta, bits)] * (units + pause)
+        drive["i_reserve"] += [1] + [0] * (units + pause)
+        drive["i_ready"] += [1] * (1 + units + pause)
+    dut = CodeOutput(network.layers[0], geometry)
+    found = play(dut, drive, {"valid": dut.o_valid} | {name: getattr(dut.o_data, name)
+                                                       for name in OUTPUT})
+    expected = []
+    for vector, (row, beta) in enumerate(zip(codes, betas, strict=True)):
+        first = vector * (1 + units + pause) + 3
+        words = [(word, 1) for word in beta] + [(word, 0) for word in row]
+        expected += [(first + place, word, user, int(place == units + 2))
+                     for place, (word, user) in enumerate(words)]
     assert events(found["valid"], *(found[name] for name in OUTPUT)) == expected

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ternloom.model.folding import Folding, LayerFolding
-from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.random import random_network
 from ternloom.model.stream import Stream, decode, input_stream, output_stream, whole_bytes
 
@@ -44,6 +44,19 @@ def test_decode(form):
     codes = (np.arange(form.low, form.high + 1) if isinstance(form, Fixed)
              else np.array(form.levels))
     np.testing.assert_array_equal(decode(form, form.bits(codes)), codes)
+
+
+def test_coefficients():
+    """They precede the codes, and widen the beat where need be."""
+    form = Online(Fixed(8, 7), planes=2)
+    stream = Stream(form, 5, 2, 1)
+    assert (stream.header, stream.beats) == (2, 5)
+    assert stream.data_width == whole_bytes(form.coefficient_bits) > 8
+    codes, coefficients = [(3, 0, 1, 2, 1), (0, 1, 2, 3, 3)], [(300, 20), (5, 0)]
+    words = stream.pack(codes, coefficients=coefficients)
+    assert words == [300, 20, 0b0011, 0b1001, 0b01, 5, 0, 0b0100, 0b1110, 0b11]
+    assert stream.unpack(words).tolist() == [list(row) for row in codes]
+    assert stream.coefficients(words).tolist() == [list(row) for row in coefficients]
 
 
 @pytest.mark.parametrize("bits, expected", [(0, 0), (1, 8), (8, 8), (9, 16)])
