@@ -7,7 +7,7 @@ from ternloom.model.format import Fixed
 from ternloom.model.rounding import Rounding
 
 
-__all__ = ["delayed", "quantized", "range_shape", "rounded", "saturated", "watch"]
+__all__ = ["delayed", "quantized", "range_shape", "rounded", "rounded_sum", "saturated", "watch"]
 
 
 def range_shape(low, high):
@@ -44,6 +44,23 @@ def rounded(m, value, shift, rounding):
             m.d.comb += biased.eq(value + Mux(odd, half, half - 1))
     result = Signal(signed(width - shift), name=f"{value.name}_rounded")
     m.d.comb += result.eq(biased >> shift)
+    return result
+
+
+def rounded_sum(m, whole, fine, shift, rounding):
+    """``whole + fine / 2**shift`` as a new signal, rounded as named; one carry chain for half up.
+
+    ``shift`` is positive.
+    """
+    half_up = rounding is Rounding.HALF_UP
+    # Half an ulp fits in the bits below ``whole``, which are zero.
+    start = Cat(Const(1 << (shift - 1) if half_up else 0, shift), whole).as_signed()
+    total = Signal(signed(max(len(start), len(fine)) + 1), name=f"{fine.name}_total")
+    m.d.comb += total.eq(start + fine)
+    if not half_up:
+        return rounded(m, total, shift, rounding)
+    result = Signal(signed(len(total) - shift), name=f"{fine.name}_rounded")
+    m.d.comb += result.eq(total >> shift)
     return result
 
 

@@ -2,7 +2,7 @@
 
 from amaranth import *
 
-from ternloom.hw.arith import delayed, quantized, rounded, saturated, watch
+from ternloom.hw.arith import delayed, quantized, rounded, rounded_sum, saturated, watch
 from ternloom.hw.comparator import (GruAfterComparatorLane, GruBeforeComparatorLane,
                                     LstmComparatorLane)
 from ternloom.hw.lane import Lane
@@ -94,12 +94,10 @@ class _GruLane(Lane):
         operand = delayed(m, difference, 1)
         product = Signal(signed(len(difference) + fraction + 1))
         m.d.sync += product.eq(update * operand)
-        total = Signal(signed(len(product) + 1))
-        m.d.comb += total.eq((delayed(m, aligned, 3) << fraction) + product)
+        total = rounded_sum(m, delayed(m, aligned, 3), product, fraction, state.rounding)
         state_now = Signal(signed(state.width), name="state")
-        value = saturated(m, rounded(m, total, fraction, state.rounding), state)
         m.d.sync += [
-            state_now.eq(value),
+            state_now.eq(saturated(m, total, state)),
             self.o_code.eq(quantized(m, state_now, state.frac, self._form)),
             self.o_valid.eq(strobes[4]),
         ]

@@ -5,7 +5,7 @@ import pytest
 from amaranth import *
 from hwsim import Bare, play
 
-from ternloom.hw.arith import delayed, quantized, range_shape, rounded, saturated
+from ternloom.hw.arith import delayed, quantized, range_shape, rounded, rounded_sum, saturated
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.rounding import Rounding, shift_right
 
@@ -41,6 +41,22 @@ def test_rounded(width):
     for (rounding, shift), values in found.items():
         expected = shift_right(every(width), shift, rounding)
         np.testing.assert_array_equal(values, expected, err_msg=f"{rounding} by {shift}")
+
+
+@pytest.mark.parametrize("shift", range(1, 5))
+def test_rounded_sum(shift):
+    """All pairs of a number of three bits and one of five."""
+    def split(m, value, rounding):
+        fine = Signal(signed(5))
+        m.d.comb += fine.eq(value[3:])
+        return rounded_sum(m, value[:3].as_signed(), fine, shift, rounding)
+    found = answers(8, {rounding: lambda m, value, r=rounding: split(m, value, r)
+                        for rounding in Rounding})
+    fine = every(8) >> 3
+    whole = ((every(8) & 7) ^ 4) - 4
+    for rounding, values in found.items():
+        expected = shift_right((whole << shift) + fine, shift, rounding)
+        np.testing.assert_array_equal(values, expected, err_msg=f"{rounding}")
 
 
 @pytest.mark.parametrize("width", range(1, 9))
