@@ -289,7 +289,7 @@ class QuantizerUnit(wiring.Component):
         m.d.comb += [read_x.addr.eq(instruction.x), read_y.addr.eq(instruction.y)]
         steps = [instruction]
         strobes = [issue]
-        for stage in (1, 2):
+        for stage in (1, 2, 3):
             step = Signal(instruction.shape(), name=f"instruction{stage}")
             strobe = Signal(name=f"issue{stage}")
             m.d.sync += [step.eq(steps[-1]), strobe.eq(strobes[-1])]
@@ -304,22 +304,22 @@ class QuantizerUnit(wiring.Component):
             m.d.comb += [gathered[cut].eq(self.i_counts[cut]),
                          gathered[cut + _cut_count(self._form)].eq(self.i_sums[cut])]
         x, y = Signal(self._word), Signal(self._word)
-        m.d.comb += [
+        m.d.sync += [
             x.eq(Mux(steps[1].gathered, gathered[steps[1].source], read_x.data)),
             y.eq(read_y.data),
         ]
-        result = self._sum(m, steps[1].operation, x, y)
+        result = self._sum(m, steps[2].operation, x, y)
         if any(one.operation in _PRODUCTS for one in self._program.instructions):
             result = self._product(m, steps, strobes, x, y, result)
-        divided, quotient, target = self._divide(m, steps[1], strobes[1], x, y)
+        divided, quotient, target = self._divide(m, steps[2], strobes[2], x, y)
         m.d.comb += [
-            write.en.eq(divided | (strobes[2] & steps[2].writes
-                                   & (steps[2].operation != Operation.DIV))),
-            write.addr.eq(Mux(divided, target, steps[2].target)),
+            write.en.eq(divided | (strobes[3] & steps[3].writes
+                                   & (steps[3].operation != Operation.DIV))),
+            write.addr.eq(Mux(divided, target, steps[3].target)),
             write.data.eq(Mux(divided, quotient, result)),
         ]
-        with m.If(strobes[2] & steps[2].special):
-            with m.Switch(steps[2].index):
+        with m.If(strobes[3] & steps[3].special):
+            with m.Switch(steps[3].index):
                 for index, special in enumerate([*self.o_cuts, *self.o_beta, self.o_inner]):
                     with m.Case(index):
                         negative = special is self.o_inner
@@ -352,7 +352,7 @@ class QuantizerUnit(wiring.Component):
         product = Signal(self._word)
         total   = Signal(self._word)
         held    = Signal(self._word)
-        operation = steps[2].operation
+        operation = steps[3].operation
         factor = y[:self._factor.bit_length() + 1].as_signed()
         m.d.sync += product.eq(x[:self._total.bit_length()] * factor)
         base = Mux(operation == Operation.MUL, 0, held)
@@ -363,7 +363,7 @@ class QuantizerUnit(wiring.Component):
             multiplies.eq(Cat(operation == kind for kind in _PRODUCTS).any()),
             chosen.eq(Mux(multiplies, total, result)),
         ]
-        with m.If(strobes[2] & multiplies):
+        with m.If(strobes[3] & multiplies):
             m.d.sync += held.eq(total)
         return chosen
 

@@ -6,7 +6,7 @@ has no branches, so it takes the same cycles for every vector, and they are know
 program computes is defined by :mod:`ternloom.model.online`, which shares nothing with it.
 
 An instruction that is issued at cycle i reads its registers then, and its result can be read by one
-that is issued at i + 3; a multiplication can be followed by one that adds to its product at once.
+that is issued at i + 4; a multiplication can be followed by one that adds to its product at once.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ __all__ = ["Instruction", "Microcode", "Operation", "microcode", "tree_stages"]
 
 
 #: Cycles from the issue of an instruction to the first at which its result can be read.
-_RESULT = 3
+_RESULT = 4
 #: Cycles from the issue of a pass to that of an instruction that reads its counts and sums, less
 #: the samples of a chain and the stages of the adders over chains.
 _PASS = 3

@@ -53,8 +53,8 @@ def layer_of(cell, units=4, inputs=4, pe=2, simd=2, lanes=2, precision=Precision
 
 
 @pytest.mark.parametrize("form, latency, quantizer", [
-    (Ternary(), 5, 0), (Planes((2, 1), 3), 5, 0), (Online(Fixed(8, 7), 2, 1), 8, 69),
-    (Online(Fixed(8, 7), 3, 1), 8, 224),
+    (Ternary(), 5, 0), (Planes((2, 1), 3), 5, 0), (Online(Fixed(8, 7), 2, 1), 8, 74),
+    (Online(Fixed(8, 7), 3, 1), 8, 248),
 ])
 def test_online(form, latency, quantizer):
     """Run-time coefficients take three cycles, and the quantizer its program."""
