@@ -165,7 +165,8 @@ class Sequencer(wiring.Component):
         waits, recurrent = self._waits, [b.source is not Source.INPUT for b in self._blocks]
         if not any(recurrent):
             return Const(1), Const(1)
-        left, settled = Signal(range(max(max(waits), 2))), Signal(init=1)
+        left    = Signal(range(max(max(waits), 2)))
+        settled = Signal(init=1)
         load   = self._constant(m, "load", [max(w - 1, 0) for w in waits], self.o_block)
         single = self._constant(m, "load_none", [int(w <= 1) for w in waits], self.o_block)
         always = self._constant(m, "load_always", [int(r) for r in recurrent], self.o_block)
@@ -198,7 +199,9 @@ class Sequencer(wiring.Component):
         inputs = [index for index, b in enumerate(blocks) if b.source is Source.INPUT]
         alone  = inputs[-1] == final
 
-        start, start_now, start_next = Signal(), Signal(), Signal()
+        start      = Signal()
+        start_now  = Signal()
+        start_next = Signal()
 
         def starts(index):
             return (start_now & (self.o_block == index)) | (start_next & (following == index))
@@ -218,7 +221,8 @@ class Sequencer(wiring.Component):
         with m.If(block_ends | start):
             m.d.sync += running.eq(start)
 
-        begin, last = Signal(init=1), Signal()
+        begin   = Signal(init=1)
+        last    = Signal()
         flagged = Signal()
         if alone:
             m.d.comb += [last.eq(Mux(running, self.i_next_last, self.i_last)), flagged.eq(start)]

@@ -264,10 +264,9 @@ FAULTS = (
     Fault("tie", "the winner of a tie is the higher index",
           _edited("readout", r"(assign \S+ +=.*\)) > (\$signed)", r"\1 >= \2")),
     Fault("wait-long", "the recurrent half starts one cycle late",
-          _edited(_SEQUENCER, r"assign settled = (.*);",
-                  r"reg late = 0; always @(posedge clk) late <= \1; assign settled = \1 & late;")),
+          _edited(_SEQUENCER, r"(\bleft +)== 1'h1;", r"\1== 1'h0;")),
     Fault("wait-short", "the recurrent half starts one cycle early",
-          _edited(_SEQUENCER, r"! settling;", "settling < 2;")),
+          _edited(_SEQUENCER, r"(\bleft +)== 1'h1;", r"\1== 2'h2;")),
     Fault("output-latency", "logits come one cycle late",
           _edited("readout", _QUEUE, r"reg [63:0] late = 0; always @(posedge clk) late <= {\3, \4};"
                                      r" \1 \2 .w_data(late >> 1), .w_en(late[0])")),
