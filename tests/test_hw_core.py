@@ -13,6 +13,7 @@ from ternloom.model.format import Binary, Fixed, Planes
 from ternloom.model.golden import run
 from ternloom.model.network import Cell, When
 from ternloom.model.random import random_network, random_sequences
+from ternloom.model.stream import output_stream
 from ternloom.model.timing import predict
 
 
@@ -126,6 +127,31 @@ def test_back_pressure(seed):
     cycles = int(timing.outputs[-1]) + 40 * len(timing.outputs)
     _, found = run_core(network, folding, beats, cycles, ready=lambda cycle: rng.random() < 0.1)
     check_values(network, found, beats_out(network, sequences))
+
+
+@pytest.mark.parametrize("kind", ["fixed", "ternary", "planes", "online"])
+@pytest.mark.parametrize("seed", range(2))
+def test_no_readout(seed, kind):
+    """Codes of every step, and coefficients before them: values and cycles."""
+    rng = np.random.default_rng(seed)
+    network = random_network(rng, layers=1 + seed, units=int(rng.integers(2, 9)), inputs=3,
+                             state_format=kind, readout=False)
+    parts = (LayerFolding(6, 4),) * len(network.layers)
+    folding = Folding(parts, None, 2)
+    sequences = random_sequences(rng, network, 3, (1, 3))
+    timing = predict(network, folding, [len(sequence) for sequence in sequences])
+    beats = beats_in(network, folding, sequences, rng)
+    taken, found = run_core(network, folding, beats, int(timing.outputs[-1]) + 5)
+    assert taken == timing.inputs.tolist()
+    assert [cycle for cycle, *_ in found] == timing.outputs.tolist()
+    result, stream = run(network, sequences), output_stream(network, folding)
+    expected = []
+    for index, codes in enumerate(result.codes):
+        words = stream.pack(codes, coefficients=result.coefficients and result.coefficients[index])
+        expected += [(word, int(place % stream.beats < stream.header), place == len(words) - 1)
+                     for place, word in enumerate(words)]
+    assert [tuple(beat) for _, *beat in found] == expected
+    assert stream.header == (network.layers[-1].state_format.planes if kind == "online" else 0)
 
 
 @pytest.mark.parametrize("kind, lanes, bits", [
