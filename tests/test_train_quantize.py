@@ -133,9 +133,9 @@ def test_drawn_gates():
     torch.manual_seed(2)
     at = torch.full((20_000,), 0.5, dtype=torch.float64)
     for gate, mean in ((sigmoid_gate, torch.sigmoid(at[0])), (tanh_gate, torch.tanh(at[0]))):
-        drawn = gate(at, COMPARATORS, at_random=True)
+        drawn = gate(at, COMPARATORS, drawn=1.0)
         assert abs(float(drawn.mean() - mean)) <= 5 * float(mean * (1 - mean) / 20_000) ** 0.5
-        assert torch.equal(gate(at, Precision(), at_random=True), gate(at, Precision()))
+        assert torch.equal(gate(at, Precision(), drawn=1.0), gate(at, Precision()))
 
 
 def test_drawn_gradient():
@@ -143,5 +143,13 @@ def test_drawn_gradient():
     torch.manual_seed(2)
     at = torch.tensor([0.5, -1.25], dtype=torch.float64)
     sigmoid = torch.sigmoid(at)
-    assert gradient(lambda value: sigmoid_gate(value, COMPARATORS, at_random=True), at.tolist()) \
+    assert gradient(lambda value: sigmoid_gate(value, COMPARATORS, drawn=1.0), at.tolist()) \
         == pytest.approx((sigmoid * (1 - sigmoid)).tolist(), rel=1e-12)
+
+
+def test_warm_gates():
+    """A slope of twice the size halves the argument."""
+    at = [0.5, -1.25]
+    sigmoid = torch.sigmoid(torch.tensor(at, dtype=torch.float64) / 2)
+    assert gradient(lambda value: sigmoid_gate(value, COMPARATORS, drawn=2.0), at) \
+        == pytest.approx((sigmoid * (1 - sigmoid) / 2).tolist(), rel=1e-12)

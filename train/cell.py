@@ -60,8 +60,8 @@ class _FloatArithmetic:
 class _GridArithmetic:
     """The design's numbers: every result is rounded where the golden model rounds it."""
 
-    def __init__(self, quantization, at_random):
-        self._precision, self._at_random = quantization.precision, at_random
+    def __init__(self, quantization, drawn):
+        self._precision, self._drawn = quantization.precision, drawn
         self._state_format = quantization.state_format
         self.gate_frac = self._precision.gate_frac
         self.state_frac = self._precision.state.frac
@@ -70,16 +70,16 @@ class _GridArithmetic:
         return grid(value, self._precision.preact)
 
     def sigmoid(self, value):
-        return sigmoid_gate(value, self._precision, self._at_random)
+        return sigmoid_gate(value, self._precision, self._drawn)
 
     def tanh(self, value):
-        return tanh_gate(value, self._precision, self._at_random)
+        return tanh_gate(value, self._precision, self._drawn)
 
     def state(self, value):
         return grid(value, self._precision.state)
 
     def code(self, value, frac):
-        return to_code(value, self._state_format, frac, self._at_random)
+        return to_code(value, self._state_format, frac, self._drawn is not None)
 
     def start(self, state):
         # No samples have made coefficients yet, so planes of either sign stand for nothing.
@@ -109,6 +109,8 @@ class RecurrentLayer(nn.Module):
         self.quantization = None
         #: Whether training draws weights, and ternary activations, at random where it can.
         self.draw_weights = self.draw_activations = False
+        #: What the slope of gates is multiplied by where they are drawn.
+        self.warmth = 1.0
         self._reset()
 
     def _reset(self):
@@ -155,8 +157,8 @@ class RecurrentLayer(nn.Module):
         if self.quantization is None:
             arithmetic = _FloatArithmetic()
         else:
-            arithmetic = _GridArithmetic(self.quantization,
-                                         self.training and self.draw_activations)
+            drawn = self.warmth if self.training and self.draw_activations else None
+            arithmetic = _GridArithmetic(self.quantization, drawn)
         input_weight, recurrent_weight, bias, recurrent_bias = self.effective()
         inputs = functional.linear(sequences, input_weight, bias)
         run = {Cell.LSTM: self._lstm, Cell.GRU_RESET_AFTER: self._gru_after,

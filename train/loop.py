@@ -162,7 +162,7 @@ class Loop:
         ----------
         name : str
         network : nn.Module
-            With a method ``clip``.
+            With methods ``clip`` and ``cool``.
         epochs : int
         learning_rate : float
             At its highest.
@@ -209,6 +209,7 @@ class Loop:
         steps = epochs * self._task.batches
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * _factor(self._recipe, step, steps)
+        network.cool(self._recipe.warmth ** (1 - step / steps))
         loss = self._task.loss(network, batch, teacher)
         optimizer.zero_grad()
         loss.backward()

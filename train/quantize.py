@@ -94,25 +94,28 @@ class _Compare(torch.autograd.Function):
         return gradient, None, None
 
 
+def _smooth(function, argument):
+    """A gate of real numbers."""
+    return torch.sigmoid(argument) if function is table.sigmoid else torch.tanh(argument)
+
+
+def _slope(precision):
+    return precision.slope * 2.0**-precision.slope_frac
+
+
 @functools.cache
 def _gate_table(function, precision, dtype):
-    """Entries, exact values and slopes of a gate over the codes in ascending order.
+    """Entries and slopes of a gate over the codes in ascending order.
 
     The slopes are the exact function's, at the ends zero: there a pre-activation saturates.
     """
-    preact, slope = precision.preact, precision.slope * 2.0**-precision.slope_frac
+    preact, slope = precision.preact, _slope(precision)
     codes = np.arange(preact.low, preact.high + 1)
-    entries = function(precision)[codes] * 2.0**-precision.gate_frac
-    argument = codes * 2.0**-preact.frac / slope
-    if function is table.sigmoid:
-        exact = 1 / (1 + np.exp(-argument))
-        slopes = exact * (1 - exact)
-    else:
-        exact = np.tanh(argument)
-        slopes = 1 - exact**2
-    slopes /= slope
+    entries = torch.from_numpy(function(precision)[codes] * 2.0**-precision.gate_frac)
+    exact = _smooth(function, torch.from_numpy(codes * 2.0**-preact.frac / slope))
+    slopes = (exact * (1 - exact) if function is table.sigmoid else 1 - exact**2) / slope
     slopes[[0, -1]] = 0.0
-    return tuple(torch.from_numpy(values).to(dtype) for values in (entries, exact, slopes))
+    return entries.to(dtype), slopes.to(dtype)
 
 
 @functools.cache
@@ -137,21 +140,31 @@ def draw(value):
     return _Draw.apply(value)
 
 
-def _gate(value, function, precision, at_random):
-    entries, exact, slopes = _gate_table(function, precision, value.dtype)
-    if at_random and precision.comparators:
-        return draw(_Gate.apply(value, precision.preact, exact, slopes))
+def _gate(value, function, precision, drawn):
+    if drawn is not None and precision.comparators:
+        argument = grid(value, precision.preact) / (_slope(precision) * drawn)
+        return draw(_smooth(function, argument))
+    entries, slopes = _gate_table(function, precision, value.dtype)
     return _Gate.apply(value, precision.preact, entries, slopes)
 
 
-def sigmoid_gate(value, precision, at_random=False):
-    """Sigmoid of a pre-activation as its table has it; a comparator's may be drawn at random."""
-    return _gate(value, table.sigmoid, precision, at_random)
+def sigmoid_gate(value, precision, drawn=None):
+    """Sigmoid of a pre-activation as its table has it.
+
+    Parameters
+    ----------
+    value : float tensor
+    precision : Precision
+    drawn : float or None
+        If the gate is a comparator, draw zero or one with the sigmoid as mean instead of
+        comparing; the number multiplies the slope that the pre-activation is divided by.
+    """
+    return _gate(value, table.sigmoid, precision, drawn)
 
 
-def tanh_gate(value, precision, at_random=False):
-    """Hyperbolic tangent of a pre-activation as its table has it, or drawn as a sigmoid may be."""
-    return _gate(value, table.tanh, precision, at_random)
+def tanh_gate(value, precision, drawn=None):
+    """Hyperbolic tangent of a pre-activation, as ``sigmoid_gate`` is the sigmoid."""
+    return _gate(value, table.tanh, precision, drawn)
 
 
 def code_values(number_format):

@@ -78,6 +78,10 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         that is made and measured has the deterministic codes.
     draw_activations : bool
         Likewise ternary activations, and gates that are comparators.
+    warmth : float
+        What the slope of drawn gates is multiplied by at first; it falls to one along an
+        exponential. Above one, gates start out smoother than they end (the slope is HitNet's, its
+        schedule Ternloom's choice).
     float_epochs : int
         Epochs in floating point, which give the reference and the start of what follows.
     epochs : int
@@ -104,6 +108,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     quantization: Spec | None = None
     draw_weights: bool = False
     draw_activations: bool = False
+    warmth: float = 1.0
     float_epochs: int = 40
     epochs: int = 40
     learning_rate: float = 0.003
@@ -131,7 +136,7 @@ _INTEGER_RANGES = (
 )
 _REAL_RANGES = (
     ("learning_rate", 0, 10), ("float_learning_rate", 0, 10), ("warm_up", 0, 1), ("level", 0, 1),
-    ("dropout", 0, 1), ("weight_decay", 0, 1),
+    ("dropout", 0, 1), ("weight_decay", 0, 1), ("warmth", 1 / 16, 16),
 )
 
 

@@ -57,6 +57,11 @@ class RecurrentNetwork(nn.Module):
         for layer in self.layers:
             layer.draw_weights, layer.draw_activations = weights, activations
 
+    def cool(self, warmth):
+        """Say what the slope of gates is multiplied by where training draws them."""
+        for layer in self.layers:
+            layer.warmth = warmth
+
     def run(self, sequences, states=None, carries=None):
         """The last layer's output codes at every step.
 
