@@ -8,6 +8,7 @@ from ternloom.hw.program import network_programs
 from ternloom.hw.report import describe
 from ternloom.model.file import load
 from ternloom.model.folding import Folding
+from ternloom.model.format import Fixed, Online, Planes
 from ternloom.model.geometry import Element
 from ternloom.model.network import Cell, Precision, Weight
 from ternloom.model.random import random_network
@@ -81,7 +82,7 @@ def test_counts():
 SYNTHESIZED = {
     ("digits-gru-ternary-ternary", 4, 8): 1626, ("digits-gru-ternary-ternary", 8, 16): 3197,
     ("digits-lstm-planes2-planes2", 4, 8): 1935, ("digits-gru-ternary-fixed8", 4, 8): 2656,
-    ("digits-lstm-binary-ternary", 4, 8): 1612,
+    ("digits-lstm-binary-ternary", 4, 8): 1612, ("digits-lstm-planes2-planes2", 8, 32): 6424,
 }
 
 
@@ -90,6 +91,16 @@ def test_synthesized(name, pe, simd):
     made = load(source.network_path(name))
     found = estimate(made, Folding.uniform(made, pe, simd))
     assert found.luts == pytest.approx(SYNTHESIZED[name, pe, simd], rel=0.1)
+
+
+@pytest.mark.parametrize("planes", [2, 3])
+def test_online(planes):
+    """Fitting activations at every step takes tables and multipliers beside frozen planes."""
+    frozen, online = (estimate(made, Folding.uniform(made, 2, 8)) for made in (
+        network(weight=Weight.PLANES, state_format=form) for form in (
+            Planes((2,) * planes, 1), Online(Fixed(8, 7), planes))))
+    assert 500 < online.luts - frozen.luts < 1700
+    assert online.multipliers >= frozen.multipliers + planes - 1
 
 
 def test_multipliers():
