@@ -12,7 +12,7 @@ from ternloom.model import dataset, file
 from ternloom.model.folding import Folding, LayerFolding
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.geometry import Element, network_geometry
-from ternloom.model.network import Cell, Precision, Weight, When
+from ternloom.model.network import Cell, Network, Precision, Weight, When
 from ternloom.model.random import random_network, random_sequences
 from ternloom.sim.build import SIMULATORS
 from ternloom.sim.case import Case
@@ -134,6 +134,28 @@ MIXED = list(zip(itertools.combinations(Weight, 2), itertools.cycle(KINDS), stri
 def test_mixed_weights(first):
     """Two alphabets in one array."""
     _check([draw_small(*pair, number) for number, pair in enumerate(MIXED[first:first + BATCH])])
+
+
+def draw_after_online(number):
+    """A small case in which a layer of the kind ``KINDS[number]`` follows one with online planes,
+    of another number if it has such planes itself.
+    """
+    rng = np.random.default_rng([number, 3])
+    units, form = int(rng.integers(2, 7)), Online(Fixed(5 + number, 3 + number), 2 + number % 2)
+    state = Online(Fixed(6, 5), 3) if KINDS[number] == "online" else KINDS[number]
+    first, second = (random_network(rng, cell=Cell.LSTM, layers=1, units=units, inputs=inputs,
+                                    classes=2, state_format=kind, precision=PRECISIONS[number % 3])
+                     for inputs, kind in ((3, form), (units, state)))
+    layer = dataclasses.replace(second.layers[0], input_format=form)
+    network = Network("after", (first.layers[0], layer), second.readout)
+    sequences = random_sequences(rng, network, 3, (1, 4))
+    case = Case(network, _folding(rng, network, (5, 5), bool(number % 2)), tuple(sequences))
+    return _environment(rng, case, (0, 1, 2, 3, 4)[number])
+
+
+def test_after_online():
+    """Online planes into layers with state codes of every kind."""
+    _check([draw_after_online(number) for number in range(len(KINDS))])
 
 
 @pytest.mark.slow
