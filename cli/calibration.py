@@ -1,6 +1,7 @@
 """Data that calibrate a conversion, and the accuracy on those that don't."""
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -11,14 +12,18 @@ from ternloom.model import forward, text
 from ternloom.model.dataset import PARTS, Dataset
 from ternloom.model.dataset import load as load_dataset
 from ternloom.model.format import Format
+from ternloom.model.language import surprise
 from ternloom.model.lower import calibrate, lower
 from ternloom.model.weights import OttExponential, bounding_cost
 
 
-__all__ = ["Calibrating", "accuracy", "convert", "float_share", "load", "unbounded"]
+__all__ = ["Calibrating", "accuracy", "convert", "float_perplexity", "float_share", "load",
+           "unbounded"]
 
 #: Words of a text that calibrate.
 _WORDS = 5000
+#: Words whose logits are held at a time.
+_PIECE = 512
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,6 +138,16 @@ def float_share(reference, dataset):
     outputs = forward.run(reference, _real(dataset.sequences, dataset.format))[-1].outputs
     winners = [forward.logits(reference, each[-1]).argmax() for each in outputs]
     return float(np.mean(np.asarray(winners) == dataset.labels))
+
+
+def float_perplexity(reference, tokens):
+    """Perplexity per word of a float language network on a text, each word but the first."""
+    outputs = forward.run(reference, [reference.embedding[tokens[:-1]]])[-1].outputs[0]
+    nats = 0.0
+    for start in range(0, len(outputs), _PIECE):
+        logits = forward.logits(reference, outputs[start:start + _PIECE]).astype(np.float64)
+        nats += surprise(logits, 1.0, tokens[1 + start:][:len(logits)])
+    return math.exp(nats / len(outputs))
 
 
 def accuracy(reference, network, data, report):

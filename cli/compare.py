@@ -1,7 +1,8 @@
 """Put networks side by side: bits, bytes, errors, accuracy, and what the hardware costs.
 
-Accuracy is the golden model's, so the hardware's. LUTs are an estimate, and cycles are those
-of the timing model, for the sizes that --pe and --simd ask for.
+Accuracy, or with --text the perplexity per word, is the golden model's, so the hardware's.
+LUTs are an estimate, and cycles are those of the timing model, for the sizes that --pe and
+--simd ask for.
 """
 
 import json
@@ -11,6 +12,7 @@ from ternloom.cli import output, source
 from ternloom.cli.console import Outcome, table
 from ternloom.cli.error import UserError
 from ternloom.cli.option import add_folding, folding
+from ternloom.cli.text import add_text, read_text
 
 
 __all__ = ["EXAMPLE", "arguments", "run"]
@@ -26,12 +28,13 @@ def arguments(parser):
                         help="data file to measure accuracy on, or the name of a shipped one")
     parser.add_argument("--part", choices=("train", "valid", "test", "all"), default="test",
                         help="part of the data (default: %(default)s)")
+    add_text(parser)
     parser.add_argument("--float", metavar="NET", dest="reference",
                         help="float network that the networks come from: tells the error of each "
                              "matrix, and the accuracy and the size to compare with")
     parser.add_argument("-o", "--output", metavar="DIR",
-                        help="folder for compare.json and, with --data, compare.png; one that "
-                             "ternloom wrote is replaced")
+                        help="folder for compare.json and, with --data or --text, compare.png; one "
+                             "that ternloom wrote is replaced")
     add_folding(parser)
 
 
@@ -60,36 +63,63 @@ def _labels(names):
 
 def _measure(chosen, labels, report):
     """Everything about every network, as JSON values."""
+    if chosen.data and chosen.text:
+        raise UserError("--data and --text must not be given together")
     reference = chosen.reference and source.float_network(chosen.reference)
     networks = [source.network(name) for name in chosen.networks]
-    datasets = [chosen.data and source.data(chosen.data, chosen.part, network)
-                for network in networks]
-    result = {"data": chosen.data, "part": chosen.part, "float": None, "networks": []}
+    tasks = [_task(chosen, network) for network in networks]
+    title = f"{chosen.data}, part {chosen.part}" if chosen.data else chosen.text
+    result = {"data": title, "float": None, "networks": []}
     if reference:
-        result["float"] = _reference(reference, datasets[0])
-    for label, network, dataset in zip(labels, networks, datasets, strict=True):
+        report(text=reference.name)
+        result["float"] = _reference(reference, *tasks[0])
+    for label, network, task in zip(labels, networks, tasks, strict=True):
         report(text=label)
-        result["networks"].append({"name": label, **_row(network, reference, dataset,
+        result["networks"].append({"name": label, **_row(network, reference, task,
                                                          folding(chosen, network), report)})
     return result
 
 
-def _reference(reference, dataset):
+def _task(chosen, network):
+    """What a network is measured by, and on: a data set or words."""
+    if chosen.text:
+        from ternloom.model import language
+
+        language.check(network)
+        return "perplexity", read_text(chosen, network)
+    if chosen.data and network.readout is None:
+        raise UserError(f"Network {network.name} must have a readout to be measured on labelled "
+                        "data")
+    return "accuracy", chosen.data and source.data(chosen.data, chosen.part, network)
+
+
+def _reference(reference, kind, data):
     """Size and accuracy of the float network."""
-    from ternloom.cli.calibration import float_share
+    from ternloom.cli.calibration import float_perplexity, float_share
     from ternloom.model.measure import float_bits
 
+    measured = {"accuracy": float_share, "perplexity": float_perplexity}[kind]
     return {"name": reference.name, "bytes": float_bits(reference) // 8,
-            "accuracy": dataset and float_share(reference, dataset)}
+            kind: None if data is None else measured(reference, data)}
 
 
-def _row(network, reference, dataset, spread, report):
-    from ternloom.cli.accuracy import measure
+def _row(network, reference, task, spread, report):
     from ternloom.cli.cost import hardware, matrix_rows, methods, size_data
 
-    accuracy = dataset and measure(network, dataset, report).fraction
-    return {**methods(network), **size_data(network), "accuracy": accuracy,
+    return {**methods(network), **size_data(network), **_score(network, *task, report),
             "matrices": list(matrix_rows(network, reference)), **hardware(network, spread)}
+
+
+def _score(network, kind, data, report):
+    """Accuracy or perplexity on the golden model, None without data."""
+    from ternloom.cli.accuracy import measure
+    from ternloom.model import language
+
+    if data is None:
+        return {kind: None}
+    if kind == "accuracy":
+        return {kind: measure(network, data, report).fraction}
+    return {kind: language.predict(network, data, report).perplexity}
 
 
 def _write(place, result):
@@ -100,22 +130,26 @@ def _write(place, result):
         draw(place / "compare.png", result)
 
 
-def _percent(share):
-    return "" if share is None else f"{100 * share:.2f} %"
+def _said(each):
+    """Accuracy or perplexity in a cell."""
+    if each.get("perplexity") is not None:
+        return f"{each['perplexity']:.2f}"
+    return "" if each.get("accuracy") is None else f"{100 * each['accuracy']:.2f} %"
 
 
 def _tables(result):
     rows, reference = [], result["float"]
     if reference:
         rows.append((reference["name"], "float", "float", f"{reference['bytes']:,}", "",
-                     _percent(reference["accuracy"]), "", "", ""))
+                     _said(reference), "", "", ""))
     for each in result["networks"]:
         rows.append((each["name"], each["weights"], each["activations"], f"{each['bytes']:,}",
-                     _times(reference, each), _percent(each["accuracy"]), f"{each['luts']:,}",
+                     _times(reference, each), _said(each), f"{each['luts']:,}",
                      each["multipliers"], f"{each['cycles_per_step']:,.0f}"))
-    first = table("Networks: bytes with all scales and biases, accuracy on the golden model, and "
+    kind = "perplexity" if "perplexity" in result["networks"][0] else "accuracy"
+    first = table(f"Networks: bytes with all scales and biases, {kind} on the golden model, and "
                   "estimated LUT4, multipliers and cycles a time step",
-                  ("", "weights", "activations", ">bytes", ">less", ">accuracy", ">LUT4", ">mul",
+                  ("", "weights", "activations", ">bytes", ">less", f">{kind}", ">LUT4", ">mul",
                    ">cycles"), rows)
     return (first, _errors(result["networks"])) if reference else (first,)
 

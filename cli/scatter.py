@@ -1,4 +1,4 @@
-"""The picture of a comparison: accuracy against size."""
+"""The picture of a comparison: accuracy, or perplexity, against size."""
 
 import itertools
 
@@ -12,6 +12,8 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _DISTANCES = (9, 14, 20, 28, 38)
 _DIRECTIONS = ((1, 0), (0, 1), (-1, 0), (0, -1), (0.7, 0.7), (-0.7, 0.7), (0.7, -0.7),
                (-0.7, -0.7))
+#: From a number to a point that is far.
+_LINE = {"arrowstyle": "-", "color": "0.6", "linewidth": 0.6, "shrinkA": 4, "shrinkB": 3}
 #: Half the width and height of a number with its margin, and of a marker, in points.
 _TEXT, _MARKER = (8, 6.5), (5, 5)
 
@@ -55,7 +57,7 @@ def draw(path, result):
     path : path
         PNG file to write.
     result : dict
-        What ``ternloom compare`` measured, with accuracies.
+        What ``ternloom compare`` measured, with accuracies or perplexities.
     """
     # Loading matplotlib takes a second that the other verbs need not wait.
     import matplotlib
@@ -83,9 +85,17 @@ def _points(axes, networks):
     handles = []
     for each in networks:
         colour, marker = styles[_kind(each)]
-        handles += axes.plot(each["bytes"] / 1000, 100 * each["accuracy"], marker, color=colour,
-                             markersize=6, zorder=3)
+        handles += axes.plot(*_place(each), marker, color=colour, markersize=6, zorder=3)
     return handles
+
+
+def _score(each):
+    """What stands on the axis upwards: percent, or a perplexity."""
+    return each["perplexity"] if "perplexity" in each else 100 * each["accuracy"]
+
+
+def _place(each):
+    return each["bytes"] / 1000, _score(each)
 
 
 def _kind(each):
@@ -98,17 +108,18 @@ def _frame(axes, result):
     from matplotlib.ticker import LogFormatter
 
     reference = result["float"]
-    title = f"{result['data']}, part {result['part']}"
-    if reference and reference["accuracy"] is not None:
-        axes.axhline(100 * reference["accuracy"], color="0.5", linestyle="--", linewidth=1)
-        title += (f"; dashed: {reference['name']}, {100 * reference['accuracy']:.2f} %, "
+    title, words = result["data"], "perplexity" in result["networks"][0]
+    if reference:
+        axes.axhline(_score(reference), color="0.5", linestyle="--", linewidth=1)
+        title += (f"; dashed: {reference['name']}, {_score(reference):.2f}{'' if words else ' %'}, "
                   f"{reference['bytes'] / 1000:,.1f} kB")
     axes.set_title(title, loc="left", fontsize=9)
     axes.set_xscale("log")
     for axis in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
         axis(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 1)))
     axes.tick_params(axis="x", which="both", length=4, pad=4)
-    axes.set(xlabel="size of weights, scales and biases, kB", ylabel="accuracy, %")
+    axes.set(xlabel=f"size of weights, scales{', biases and embedding' if words else ' and biases'}"
+                    ", kB", ylabel="perplexity per word" if words else "accuracy, %")
     axes.margins(x=0.12, y=0.12)
     axes.grid(color="0.92", zorder=0)
 
@@ -116,14 +127,10 @@ def _frame(axes, result):
 def _numbers(figure, axes, networks):
     """The numbers beside the points, with a line where one had to go far."""
     scale = 72 / figure.dpi
-    points = [tuple(scale * axes.transData.transform((each["bytes"] / 1000,
-                                                      100 * each["accuracy"])))
-              for each in networks]
+    points = [tuple(scale * axes.transData.transform(_place(each))) for each in networks]
     for number, (each, offset) in enumerate(zip(networks, places(points), strict=True), 1):
         far = abs(offset[0]) + abs(offset[1]) > 2 * _DISTANCES[0]
-        axes.annotate(str(number), (each["bytes"] / 1000, 100 * each["accuracy"]),
-                      xytext=offset, textcoords="offset points", ha="center", va="center",
-                      fontsize=8, arrowprops={"arrowstyle": "-", "color": "0.6", "linewidth": 0.6,
-                                              "shrinkA": 4, "shrinkB": 3} if far else None,
+        axes.annotate(str(number), _place(each), xytext=offset, textcoords="offset points",
+                      ha="center", va="center", fontsize=8, arrowprops=_LINE if far else None,
                       bbox={"boxstyle": "square,pad=0.1", "facecolor": "white",
                             "edgecolor": "none"}, zorder=2)

@@ -9,7 +9,7 @@ from ternloom.model.golden import Session
 from ternloom.model.network import NetworkError, When
 
 
-__all__ = ["Prediction", "check", "predict"]
+__all__ = ["Prediction", "check", "predict", "surprise"]
 
 
 #: Steps whose logits are in memory at a time: as many as keep those of 10,000 words in the cache.
@@ -90,15 +90,15 @@ def predict(network, tokens, progress=None):
         stop = min(start + _CHUNK, total)
         result = session.run([network.embed(tokens[start:stop])])
         logits, targets = result.logits[0], tokens[start + 1:stop + 1]
-        nats += _surprise(logits, unit, targets)
+        nats += surprise(logits, unit, targets)
         right += int(np.count_nonzero(result.winners[0] == targets))
         if progress is not None:
             progress(stop, total)
     return Prediction(total, nats, right)
 
 
-def _surprise(logits, unit, targets):
-    """Negative logarithmic probability of the targets, summed, of logits (steps, words)."""
+def surprise(logits, unit, targets):
+    """Negative logarithmic probability of targets, summed, of logits (steps, words) in units."""
     scaled = (logits - logits.max(axis=1, keepdims=True)) * unit
     chosen = scaled[np.arange(len(targets)), targets]
     return float((np.log(np.exp(scaled, out=scaled).sum(axis=1)) - chosen).sum())

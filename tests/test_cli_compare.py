@@ -9,7 +9,10 @@ import pytest
 from ternloom.cli import scatter
 from ternloom.cli.main import main
 from ternloom.model.file import load
+from ternloom.model.floats import FloatLayer, FloatNetwork, save
+from ternloom.model.forward import logits, run
 from ternloom.model.measure import network_size
+from ternloom.model.network import Cell
 
 
 NETWORKS = ("digits-gru-ternary-ternary", "digits-gru-ternary-fixed8")
@@ -94,6 +97,39 @@ def test_tables(place, capsys):
     assert "digits-gru-float" in text and "twn" in text and "layer0.recurrent" in text
 
 
+def test_text(place, capsys):
+    """Language networks are measured by their perplexity, the float one too."""
+    rng = np.random.default_rng(2)
+    (place / "text.txt").write_text("one two two three\nthree two one\n" * 20)
+    layer = FloatLayer(Cell.LSTM, *(rng.standard_normal(shape).astype(np.float32)
+                                    for shape in ((16, 3), (16, 4), (16,))))
+    reference = FloatNetwork("words", (layer,), rng.standard_normal((4, 4)).astype(np.float32),
+                             np.zeros(4, np.float32),
+                             rng.standard_normal((4, 3)).astype(np.float32))
+    save(reference, "float.safetensors")
+    assert main(["convert", "float.safetensors", "-o", "net.safetensors", "--weights",
+                 "integer:8:by-row", "--activations", "fixed:12", "--calibration",
+                 "text.txt"]) == 0
+    data = answer(capsys, "net.safetensors", "--text", "text.txt", "--vocabulary", "text.txt",
+                  "--float", "float.safetensors", "-o", "out")
+    network, = data["networks"]
+    assert data["float"]["perplexity"] == pytest.approx(perplexity(reference), rel=1e-6)
+    assert network["perplexity"] == pytest.approx(data["float"]["perplexity"], rel=0.05)
+    assert sorted(os.listdir("out")) == [".ternloom.json", "compare.json", "compare.png"]
+
+
+def perplexity(reference):
+    """Of the text of the test above, word by word in float64."""
+    words = ["two", "one", "three", "<eos>"]
+    words.sort(key=lambda word: (-{"two": 3, "one": 2, "three": 2, "<eos>": 2}[word], word))
+    tokens = [words.index(word) for word in "one two two three <eos> three two one <eos>".split()]
+    tokens = np.array(tokens * 20)
+    outputs = run(reference, [reference.embedding[tokens[:-1]]])[-1].outputs[0]
+    scores = logits(reference, outputs).astype(np.float64)
+    chances = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    return np.exp(-np.log(chances[np.arange(len(chances)), tokens[1:]]).mean())
+
+
 def test_folder_without_data(place, capsys):
     """There is no picture where no accuracy was measured."""
     answer(capsys, *NETWORKS, "-o", "out")
@@ -108,6 +144,8 @@ def test_mistakes(place, capsys):
         "float network digits-lstm-float must have the matrices of network ")
     assert mistake(capsys, NETWORKS[0], "--data", "japanese_vowels").startswith(
         "Data japanese_vowels has ")
+    assert mistake(capsys, NETWORKS[0], "--data", "digits", "--text", "any") == (
+        "--data and --text must not be given together")
     (place / "full").mkdir()
     (place / "full" / "mine").write_text("")
     assert "was not written by ternloom" in mistake(capsys, NETWORKS[0], "-o", "full")
