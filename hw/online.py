@@ -259,23 +259,28 @@ class QuantizerUnit(wiring.Component):
         m.submodules.program = rom = Memory(shape=unsigned(layout.size), depth=max(len(words), 2),
                                             init=words)
         port = rom.read_port()
-        instruction = data.View(layout, port.data)
 
+        # The memory is read one instruction ahead: it is slow.
+        instruction = Signal(layout)
         running, issue, ends = Signal(), Signal(), Signal()
-        counter = Signal(range(max(len(words), 2)))
-        idle = Signal.like(instruction.wait)
+        ahead = Signal(range(len(words) + 1), init=1)
+        idle  = Signal.like(instruction.wait)
         m.d.comb += [
             issue.eq(running & (idle == 0)),
             ends.eq(issue & (instruction.operation == Operation.WRITE)),
-            port.addr.eq(Mux(ends, 0, counter + issue)),
+            port.addr.eq(ahead + issue),
             self.o_pass.eq(issue & (instruction.operation == Operation.PASS)),
             self.o_write.eq(ends),
         ]
         m.d.sync += [
-            counter.eq(port.addr),
+            ahead.eq(Mux(running, ahead + issue, 1)),
             idle.eq(Mux(issue, instruction.wait, Mux(idle == 0, 0, idle - 1))),
             running.eq((running | self.i_start) & ~ends),
         ]
+        with m.If(~running):
+            m.d.sync += instruction.eq(words[0])
+        with m.Elif(issue):
+            m.d.sync += instruction.eq(port.data)
         self._execute(m, instruction, issue)
 
         return m
