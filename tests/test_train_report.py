@@ -3,10 +3,13 @@
 import json
 import pathlib
 
+import numpy as np
 import pytest
 
+from ternloom.model.activations import parse
 from ternloom.model.dataset import load as load_dataset
 from ternloom.model.file import load as load_network
+from ternloom.model.language import check
 from ternloom.model.measure import matrices
 from ternloom.model.network import Cell, Weight
 from ternloom.train.accuracy import Accuracy, Perplexity, integer_accuracy
@@ -86,6 +89,26 @@ def test_floor(path):
                           for kind in ("float", "integer"))
     assert reference >= 0.98
     assert reference - integer <= LOSSES.get(methods(recipe), 0.02)
+
+
+LANGUAGE = sorted(EXAMPLES.glob("ptb-*.safetensors"))
+
+
+@pytest.mark.parametrize("path", LANGUAGE, ids=lambda path: path.stem)
+def test_shipped_language_model(path):
+    """The recipe's network, small enough to ship, without a word of the text it was trained on."""
+    recipe, network = load_recipe(path.with_suffix(".toml")).recipe, load_network(path)
+    layer, spec = network.layers[0], recipe.quantization
+    assert (network.name, layer.cell, layer.units, layer.inputs) == (recipe.name, recipe.cell,
+                                                                     recipe.units, recipe.inputs)
+    chosen = spec.methods([layer.cell])
+    for name, matrix in matrices(network).items():
+        assert {matrix.weight} == {method.weight for method in chosen[name]}
+    assert layer.state_format == parse(spec.activations).form(np.zeros(1), 1.0)
+    assert layer.input_format.width == parse(spec.embedding).planes
+    assert network.embedding.shape == (10_000, 300) and network.labels == ()
+    assert path.stat().st_size < 3_000_000
+    check(network)
 
 
 def test_results(tmp_path):
