@@ -106,7 +106,8 @@ def _spec(chosen):
                     preact_width=chosen.preact[0], preact_frac=chosen.preact[1],
                     gate_frac=chosen.gate_frac, state_frac=chosen.state_frac)
     except ValueError as error:
-        raise UserError(f"{error}; ternloom convert --list shows all methods") from None
+        hint = "; ternloom convert --list shows all methods" if "ethod" in str(error) else ""
+        raise UserError(f"{error}{hint}") from None
 
 
 def _notes(reference, spec, data, accuracy):

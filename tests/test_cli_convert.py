@@ -169,7 +169,7 @@ COMPLETE = ("float.safetensors", "-o", "net.safetensors", "--calibration", "data
                              r"'binry'; ternloom convert --list shows all methods"),
     (("--activations", "twn"), r"Activation method must be one of binary, fixed, online, planes, "
                                r"ternary, not 'twn', which is for weights alone; ternloom .*"),
-    (("--weights", "q=twn"), r"Weights must be for all, readout, or .*, not 'q'; ternloom .*"),
+    (("--weights", "q=twn"), r"Weights must be for all, readout, or .*, not 'q'"),
     (("--weights", "input=twn"), r"Weights must have a method for layer0.recurrent.i, or one for "
                                  r"all"),
     (("--weights", "twn", "--weights", "greedy"),
@@ -178,7 +178,7 @@ COMPLETE = ("float.safetensors", "-o", "net.safetensors", "--calibration", "data
      r"layer0.input: Gates of one matrix must have weights that one alphabet holds, not integer "
      r"and planes"),
     (("--preact", "9"), r"argument --preact: must be two whole numbers with a comma between, .*"),
-    (("--gate-frac", "99"), r"Gate fraction bits must be .*, not 99; ternloom .*"),
+    (("--gate-frac", "99"), r"Gate fraction bits must be .*, not 99"),
     (("--calibration", "nothing"), r"Data must be a file, or the name of a shipped one .*"),
     (("--calibration", "digits"), r"Data digits has 13 inputs a step, float network small takes 3"),
 ], ids=lambda value: " ".join(value) if isinstance(value, tuple) else "")
