@@ -224,8 +224,9 @@ _SEQUENCER = "layer0.array.sequencer"
 _ELEMENT = "layer0.array.chain0.pe0"
 _QUANTIZER = "layer0.quantizer"
 
-#: All faults. Those that edit the Verilog are for a first layer that is an LSTM, and those whose
-#: names start with "online" for one with online planes, in several chains.
+#: All faults. Those that edit the Verilog are for a first layer that is an LSTM, those whose names
+#: start with "online" for one with online planes, in several chains, and those that start with
+#: "codes" for the same without a readout, with units that do not fill the last beat.
 FAULTS = (
     Fault("input-weight", "one input weight has the other sign", _regenerated(_input_weights)),
     Fault("recurrent-weight", "one recurrent weight has the other sign",
@@ -287,4 +288,13 @@ FAULTS = (
           _edited("layer0", r"(assign i_state_beta = ).* : (.*);", r"\1\2;")),
     Fault("online-bank", "the readout takes the coefficients of another vector",
           _edited("readout.buffer", r"(assign o_beta = ).* : (.*);", r"\1\2;")),
+    Fault("codes-mask", "lanes beyond the last unit aren't zero",
+          _edited("output", r"assign codes = .* : (.*);", r"assign codes = \1;")),
+    Fault("codes-coefficient", "the first coefficient is lost",
+          _edited("output", r"(i_beta\[\d+:0\])", r"(\1 ^ \1)")),
+    Fault("codes-last", "tlast comes with every vector",
+          _edited("output", r"& i_last;", "& 1'b1;")),
+    Fault("codes-room", "a vector of codes starts without room for it",
+          _edited("layer0", r"\.i_space\(i_space\)", ".i_space(1'b1)"),
+          {"ready": (0,) * 40 + (1,)}),
 )

@@ -21,7 +21,8 @@ PLACES = {"gate-table": "layer0.gate.i[", "output-table": "layer0.h[", "saturati
           "tie": "readout.argmax", "output-latency": "m_axis_tvalid", "wait-long": "s_axis_tready",
           "back-pressure": "m_axis_t", "online-count": "layer0.beta[",
           "online-rounding": "layer0.beta[", "online-start": "layer0.gate.",
-          "online-bank": "readout.logits["}
+          "online-bank": "readout.logits[", "codes-mask": "m_axis_tdata",
+          "codes-coefficient": "layer0.beta[", "codes-last": "m_axis_tlast"}
 
 
 def _network():
@@ -61,12 +62,21 @@ def online():
 
 
 @pytest.fixture(scope="module")
-def reports(sound, online):
+def bare(online):
+    """The same without a readout."""
+    network = dataclasses.replace(online.network, readout=None)
+    folding = dataclasses.replace(online.folding, readout=None)
+    return Case(network, folding, online.sequences, emit.generate(network, folding))
+
+
+@pytest.fixture(scope="module")
+def reports(sound, online, bare):
     """Report of the sound cores in each environment, and of each fault, by name."""
     cases = {f"sound {fields}": dataclasses.replace(sound, **fields)
              for fields in [{}, *(fault.environment for fault in FAULTS)]}
-    cases["sound online"] = online
-    cases |= {fault.name: plant(fault, online if fault.name.startswith("online") else sound)
+    kinds = {"online": online, "codes": bare}
+    cases |= {f"sound {name}": case for name, case in kinds.items()}
+    cases |= {fault.name: plant(fault, kinds.get(fault.name.partition("-")[0], sound))
               for fault in FAULTS}
     return dict(zip(cases, simulate_many(cases.values(), simulator="icarus"), strict=True))
 
