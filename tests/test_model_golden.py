@@ -73,11 +73,18 @@ def logistic(value):
     return 1 / (1 + math.exp(-value))
 
 
+def meant(weight, code):
+    """Integer that a weight code stands for."""
+    if weight is Weight.EXPONENTIAL:
+        return int(math.copysign(2 ** (abs(code) - 1), code))
+    return code
+
+
 def row(matrix, index, kind, codes):
     """One row of a product."""
     total = 0
     for plane in range(matrix.codes.shape[0]):
-        dot = sum(int(weight) * seen(kind, code)
+        dot = sum(meant(matrix.weight, int(weight)) * seen(kind, code)
                   for weight, code in zip(matrix.codes[plane, index], codes, strict=True))
         total += int(matrix.coefficients[plane, index]) * dot
     return total

@@ -50,7 +50,7 @@ def test_variety():
     assert {type(layer.state_format) for layer in layers} == {Fixed, Binary, Ternary, Planes}
     assert {type(network.input_format) for network in networks} == {Fixed, Binary, Ternary, Planes}
     drawn = {layer.input.weight for layer in layers}
-    assert drawn == {Weight.BINARY, Weight.TERNARY, Weight.PLANES}
+    assert drawn == set(Weight)
     assert {layer.recurrent.planes for layer in layers} == {1, 2, 3, 4}
     assert {network.readout.when for network in networks} == set(When)
     assert {layer.units for layer in layers} >= {1, 2, 39, 40}
