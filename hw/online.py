@@ -10,11 +10,12 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ternloom.hw.arith import delayed, watch
+from ternloom.hw.samples import SampleStore, cut_count, cut_shape, sum_bits
 from ternloom.model.format import Online
-from ternloom.model.microcode import Operation, microcode, tree_stages
+from ternloom.model.microcode import Operation, microcode
 
 
-__all__ = ["OnlineQuantizer", "QuantizerUnit", "SampleStore", "beta_bits"]
+__all__ = ["OnlineQuantizer", "QuantizerUnit", "beta_bits"]
 
 
 #: Operations that give a product, or add to or subtract from the last.
@@ -24,162 +25,6 @@ _PRODUCTS = (Operation.MUL, Operation.MAC, Operation.MSC)
 def beta_bits(form):
     """Bits of the coefficients that come with a vector of codes, zero where none do."""
     return form.planes * form.coefficient_bits if isinstance(form, Online) else 0
-
-
-def _cut_shape(form):
-    """Of a cut: the sum or the difference of two coefficients."""
-    return signed(form.sample.width + 3)
-
-
-def _cut_count(form):
-    """Cuts on magnitudes."""
-    return (1 << (form.planes - 1)) - 1
-
-
-def _sum_bits(form, total):
-    """Bits of a sum of magnitudes."""
-    return (total << (form.sample.width - 1)).bit_length()
-
-
-class SampleStore(wiring.Component):
-    """Samples of a vector; passes over them count, add up and give codes.
-
-    Parameters
-    ----------
-    form : Online
-    chains, depth, total : int
-        Samples that come together; of a chain; in all.
-
-    Members
-    -------
-    i_valid, i_data
-        The next sample of every chain. As they come, all are counted and added up.
-    i_pass, i_write : 1
-        Start a pass that counts and adds up, or one that gives codes.
-    i_cuts, i_inner
-        Ascending; whether the innermost of three planes' levels is 0b110. Stable during a pass.
-    o_complete : 1
-        With the last sample.
-    o_counts, o_sums
-        Of the samples at or above each cut; ``depth + 4 + tree_stages`` cycles after ``i_pass``, or
-        ``3 + tree_stages`` after the last sample.
-    o_valid, o_data
-        Codes of the next unit of every chain; the last ``depth + 4`` cycles after ``i_write``.
-    """
-
-    def __init__(self, form, *, chains, depth, total):
-        self._form   = form
-        self._chains = chains
-        self._depth  = depth
-        self._total  = total
-        cuts = _cut_count(form)
-        super().__init__({
-            "i_valid":    In(1),
-            "i_data":     In(chains * form.sample.width),
-            "i_pass":     In(1),
-            "i_write":    In(1),
-            "i_cuts":     In(data.ArrayLayout(_cut_shape(form), cuts)),
-            "i_inner":    In(1),
-            "o_complete": Out(1),
-            "o_counts":   Out(data.ArrayLayout(range(total + 1), cuts)),
-            "o_sums":     Out(data.ArrayLayout(_sum_bits(form, total), cuts)),
-            "o_valid":    Out(1),
-            "o_data":     Out(chains * form.planes),
-        })
-
-    def elaborate(self, platform):
-        m = Module()
-        form, width = self._form, self._form.sample.width
-
-        unit    = Signal(range(max(self._depth, 2)))
-        reading, emitting, last = Signal(), Signal(), Signal()
-        m.d.comb += [last.eq(unit == self._depth - 1), self.o_complete.eq(self.i_valid & last)]
-        with m.If(self.i_pass | self.i_write):
-            m.d.sync += [reading.eq(1), emitting.eq(self.i_write)]
-        with m.If(self.i_valid | reading):
-            m.d.sync += unit.eq(Mux(last, 0, unit + 1))
-            with m.If(last):
-                m.d.sync += reading.eq(0)
-
-        m.submodules.memory = memory = Memory(shape=unsigned(self._chains * width),
-                                              depth=max(self._depth, 2), init=[])
-        write, read = memory.write_port(), memory.read_port()
-        m.d.comb += [
-            write.addr.eq(unit), write.data.eq(self.i_data), write.en.eq(self.i_valid),
-            read.addr.eq(unit),
-        ]
-        valid, first, final = Signal(), Signal(), Signal()
-        samples = Signal(self._chains * width)
-        m.d.sync += [
-            samples.eq(Mux(self.i_valid, self.i_data, read.data)),
-            valid.eq(self.i_valid | delayed(m, reading, 1)),
-            first.eq(Mux(self.i_valid, unit == 0, delayed(m, unit == 0, 1))),
-            final.eq(Mux(self.i_valid, last, delayed(m, last, 1))),
-        ]
-        arriving = delayed(m, self.i_valid, 1)
-        lanes = [self._lane(m, chain, samples.word_select(chain, width).as_signed(), arriving,
-                            final) for chain in range(self._chains)]
-        self._gather(m, lanes, delayed(m, valid, 1), delayed(m, first, 1))
-        m.d.sync += [
-            self.o_data.eq(Cat(self._code(hits, negative) for hits, _, negative in lanes)),
-            self.o_valid.eq(delayed(m, reading & emitting, 3)),
-        ]
-
-        return m
-
-    def _lane(self, m, chain, sample, arriving, final):
-        """Which cuts a chain's sample is at or above, its magnitude and its sign, a cycle later."""
-        width = self._form.sample.width
-        negative = sample[-1]
-        # Twice the magnitude, less one if negative, whose ties are below a cut.
-        key = Signal(width, name=f"key{chain}")
-        m.d.comb += key.eq(Cat(Const(0, 1), sample[:-1]) ^ negative.replicate(width))
-        # Chains beyond the units that are left over have no last one.
-        exists = Const(1) if (self._depth - 1) * self._chains + chain < self._total else ~final
-        hits      = Signal(_cut_count(self._form), name=f"hits{chain}")
-        magnitude = Signal(width, name=f"magnitude{chain}")
-        sign      = Signal(name=f"sign{chain}")
-        m.d.sync += [
-            hits.eq(Cat((arriving | (key >= cut)) & exists for cut in self.i_cuts)),
-            magnitude.eq(Mux(negative, -sample, sample)),
-            sign.eq(negative),
-        ]
-        return hits, magnitude, sign
-
-    def _gather(self, m, lanes, valid, first):
-        """Counts and sums over chains, then over the units of a pass."""
-        stages = tree_stages(self._chains)
-        valid, first = delayed(m, valid, stages), delayed(m, first, stages)
-        for cut in range(_cut_count(self._form)):
-            count = self._tree(m, [hits[cut] for hits, _, _ in lanes])
-            total = self._tree(m, [Mux(hits[cut], magnitude, 0) for hits, magnitude, _ in lanes])
-            with m.If(valid):
-                m.d.sync += [
-                    self.o_counts[cut].eq(Mux(first, 0, self.o_counts[cut]) + count),
-                    self.o_sums[cut].eq(Mux(first, 0, self.o_sums[cut]) + total),
-                ]
-
-    @staticmethod
-    def _tree(m, values):
-        """Sum of values, with a register every other level."""
-        level = 0
-        while len(values) > 1:
-            odd = values[len(values) // 2 * 2:]
-            values = [a + b for a, b in zip(values[::2], values[1::2], strict=False)] + odd
-            level += 1
-            if level % 2 == 0 or len(values) == 1:
-                held = [Signal(value.shape(), name=f"sum{level}") for value in values]
-                m.d.sync += [one.eq(value) for one, value in zip(held, values, strict=True)]
-                values = held
-        return values[0]
-
-    def _code(self, hits, negative):
-        """Code of a sample; each plane of a negative one is the other sign."""
-        if self._form.planes == 2:
-            return Cat(~negative, hits[0] ^ negative)
-        low, middle, high = hits
-        code = Mux(high, 0b111, Mux(middle, 0b011, Mux(low, 0b101, Mux(self.i_inner, 0b110, 1))))
-        return code[:3] ^ negative.replicate(3)
 
 
 class QuantizerUnit(wiring.Component):
@@ -206,14 +51,14 @@ class QuantizerUnit(wiring.Component):
         self._form    = form
         self._program = program
         self._total   = total
-        cuts = _cut_count(form)
+        cuts = cut_count(form)
         super().__init__({
             "i_start":  In(1),
             "i_counts": In(data.ArrayLayout(range(total + 1), cuts)),
-            "i_sums":   In(data.ArrayLayout(_sum_bits(form, total), cuts)),
+            "i_sums":   In(data.ArrayLayout(sum_bits(form, total), cuts)),
             "o_pass":   Out(1),
             "o_write":  Out(1),
-            "o_cuts":   Out(data.ArrayLayout(_cut_shape(form), cuts)),
+            "o_cuts":   Out(data.ArrayLayout(cut_shape(form), cuts)),
             "o_inner":  Out(1),
             "o_beta":   Out(data.ArrayLayout(form.coefficient_bits, form.planes)),
         })
@@ -231,13 +76,13 @@ class QuantizerUnit(wiring.Component):
         longest = max(one.wait for one in self._program.instructions)
         return data.StructLayout({
             "operation": 4, "x": registers, "y": registers, "target": registers,
-            "gathered": 1, "source": range(max(2 * _cut_count(self._form), 2)),
+            "gathered": 1, "source": range(max(2 * cut_count(self._form), 2)),
             "writes": 1, "special": 1, "index": 3, "wait": range(longest + 2),
         })
 
     def _encode(self, layout, one):
         """An instruction as an integer."""
-        registers, cuts = self._program.registers, _cut_count(self._form)
+        registers, cuts = self._program.registers, cut_count(self._form)
         fields = {"operation": int(one.operation), "y": registers.index(one.y), "wait": one.wait}
         if "." in one.x:
             kind, cut = one.x.split(".")
@@ -301,13 +146,13 @@ class QuantizerUnit(wiring.Component):
             steps.append(step)
             strobes.append(strobe)
 
-        gathered = data.View(data.ArrayLayout(unsigned(_sum_bits(self._form, self._total)),
-                                              2 * _cut_count(self._form)),
-                             Signal(2 * _cut_count(self._form)
-                                    * _sum_bits(self._form, self._total), name="gathered"))
-        for cut in range(_cut_count(self._form)):
+        gathered = data.View(data.ArrayLayout(unsigned(sum_bits(self._form, self._total)),
+                                              2 * cut_count(self._form)),
+                             Signal(2 * cut_count(self._form)
+                                    * sum_bits(self._form, self._total), name="gathered"))
+        for cut in range(cut_count(self._form)):
             m.d.comb += [gathered[cut].eq(self.i_counts[cut]),
-                         gathered[cut + _cut_count(self._form)].eq(self.i_sums[cut])]
+                         gathered[cut + cut_count(self._form)].eq(self.i_sums[cut])]
         x, y = Signal(self._word), Signal(self._word)
         m.d.sync += [
             x.eq(Mux(steps[1].gathered, gathered[steps[1].source], read_x.data)),
