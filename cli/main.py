@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 import textwrap
+import threading
 import time
 import warnings
 
@@ -33,6 +34,9 @@ VERBS = {
 
 #: Seconds within which a second Ctrl-C belongs to the first, so that it does not disturb tidying.
 _GRACE = 5.0
+
+#: Seconds until an interrupt that was lost is tried again.
+_AGAIN = 0.05
 
 
 class _Parser(argparse.ArgumentParser):
@@ -161,10 +165,23 @@ def _interruptible():
             last = now
             raise KeyboardInterrupt
 
+    def unraisable(lost):
+        # Python drops what is raised in a destructor or a lock's callback: interrupt once more.
+        nonlocal last
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            hook(lost)
+            return
+        last = None
+        again = threading.Timer(_AGAIN, os.kill, (os.getpid(), signal.SIGINT))
+        again.daemon = True
+        again.start()
+
+    hook, sys.unraisablehook = sys.unraisablehook, unraisable
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.signal(number, interrupt) for number in numbers]
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)

