@@ -1,7 +1,7 @@
 """What a network is made of and what it costs, as JSON values."""
 
 from ternloom.cli.describe import describe
-from ternloom.model.measure import (float_bits, matrices, matrix_size, network_size,
+from ternloom.model.measure import (float_bits, matrix_size, network_size,
                                     relative_errors)
 
 
@@ -14,7 +14,7 @@ _STEPS = 64
 def methods(network):
     """Weights and activations in a word or two: methods where its notes tell, else alphabets."""
     kinds = dict.fromkeys(matrix.weight.value + (f":{matrix.planes}" if matrix.planes > 1 else "")
-                          for matrix in matrices(network).values())
+                          for matrix in network.matrices.values())
     forms = dict.fromkeys(describe(layer.state_format) for layer in network.layers)
     notes = network.notes
     return {"weights": notes.get("weights", ", ".join(kinds)),
@@ -49,7 +49,7 @@ def matrix_rows(network, reference=None):
         The float network that it comes from.
     """
     errors = relative_errors(network, reference) if reference is not None else {}
-    for name, matrix in matrices(network).items():
+    for name, matrix in network.matrices.items():
         size = matrix_size(matrix)
         row = {"name": name, "weights": matrix.weight.value, "planes": matrix.planes,
                "rows": matrix.rows, "columns": matrix.columns, "bits": size.weights,

@@ -2,7 +2,7 @@
 
 from amaranth import *
 
-from ternloom.model.bounds import signed_width
+from ternloom.model.rounding import signed_width
 from ternloom.model.format import Fixed
 from ternloom.model.rounding import Rounding
 

@@ -86,7 +86,7 @@ class _GruLane(Lane):
         """h' = n + z*(h - n): from n, ``old`` at strobes[0] and z two later, code five later."""
         precision = self._layer.precision
         fraction, state = precision.gate_frac, precision.state
-        aligned    = Signal(signed(precision.gate_frac + 1 + state.frac - fraction))
+        aligned    = Signal(signed(state.frac + 1))
         difference = Signal(signed(max(state.width, state.frac + 1) + 1))
         m.d.comb += aligned.eq(new << (state.frac - fraction))
         m.d.sync += difference.eq(old - aligned)

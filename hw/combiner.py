@@ -9,7 +9,7 @@ from ternloom.hw.arith import range_shape, rounded, saturated
 from ternloom.model.format import Online
 from ternloom.hw.coefficient import scaled, times
 from ternloom.model.geometry import Source
-from ternloom.model.schedule import combiner_latency
+from ternloom.model.schedule import MIX, combiner_latency
 
 
 __all__ = ["Combiner", "Place", "RowCounter", "mix_bits"]
@@ -139,7 +139,7 @@ def mix_bits(program):
     """Bits of a coefficient of an activation plane, zero where all are constants."""
     formats = [form for form in program.formats if isinstance(form, Online)]
     blocks = program.geometry.blocks
-    if all(block.mix is not None for block in blocks):
+    if not program.geometry.mixes_at_run_time:
         return 0
     constants = [max(block.mix).bit_length() for block in blocks if block.mix is not None]
     return max([form.coefficient_bits for form in formats] + constants)
@@ -179,8 +179,6 @@ class Combiner(wiring.Component):
         self._form    = form
         self._place   = Place(program)
         self.latency  = combiner_latency(program.geometry)
-        #: Cycles that coefficients which come with a vector take.
-        self._lead    = self.latency - 5
         bits = mix_bits(program)
         super().__init__(({"i_mix": In(data.ArrayLayout(bits, program.geometry.activation_planes))}
                           if bits else {}) | {
@@ -202,8 +200,10 @@ class Combiner(wiring.Component):
             place = Signal(self._place, name=f"place{stage + 1}")
             m.d.sync += place.eq(places[-1])
             places.append(place)
-        dot = self._run_time_mix(m, places) if self._lead else self._mix(m)
-        places = places[self._lead:]
+        if program.geometry.mixes_at_run_time:
+            dot, places = self._run_time_mix(m, places), places[MIX:]
+        else:
+            dot = self._mix(m)
 
         product = self._multiply(m, places, dot)
         row = Signal(program.row_shape)

@@ -29,7 +29,19 @@ def tanh_cuts(precision):
             state.low + bisect.bisect_left(states, 0, key=entry) - 1)
 
 
-class LstmComparatorLane(Lane):
+class _ComparatorLane(Lane):
+    """What the lanes of all cells share."""
+
+    def _gate(self, m, *functions):
+        """The gate of a pre-activation, a cycle later; the second function is the candidate's."""
+        gate = Signal(signed(2), name="gate")
+        first, *rest = (compared(m, self.i_value, function, self._layer.precision)
+                        for function in functions)
+        m.d.sync += gate.eq(Mux(self.i_gate == 2, rest[0], first) if rest else first)
+        return gate
+
+
+class LstmComparatorLane(_ComparatorLane):
     """c' = f*c + i*g, h = o*tanh(c'), all by comparison; rows i, f, g, o.
 
     A code comes 2 cycles after the pre-activation of o.
@@ -37,13 +49,9 @@ class LstmComparatorLane(Lane):
 
     def elaborate(self, platform):
         m = Module()
-        precision = self._layer.precision
-        state = precision.state
+        state = self._layer.precision.state
 
-        gate = Signal(signed(2))
-        m.d.sync += gate.eq(Mux(self.i_gate == 2,
-                                compared(m, self.i_value, Function.TANH, precision),
-                                compared(m, self.i_value, Function.SIGMOID, precision)))
+        gate = self._gate(m, Function.SIGMOID, Function.TANH)
         strobe_i, _ = self._strobes(m, 0, 1)
         strobe_f, _ = self._strobes(m, 1, 1)
         strobe_g, unit_g = self._strobes(m, 2, 2)
@@ -94,7 +102,7 @@ class LstmComparatorLane(Lane):
         return code
 
 
-class _GruComparatorLane(Lane):
+class _GruComparatorLane(_ComparatorLane):
     """What the lanes of both GRUs share."""
 
     def _select(self, m, strobes, units, candidate, keeps, old, write):
@@ -124,8 +132,7 @@ class GruAfterComparatorLane(_GruComparatorLane):
         precision = self._layer.precision
         preact = precision.preact
 
-        gate = Signal(signed(2))
-        m.d.sync += gate.eq(compared(m, self.i_value, Function.SIGMOID, precision))
+        gate = self._gate(m, Function.SIGMOID)
         strobe_r, _ = self._strobes(m, 0, 1)
         strobe_z, _ = self._strobes(m, 1, 1)
         strobe_n, unit_n = self._strobes(m, 2, 3)
@@ -165,13 +172,9 @@ class GruBeforeComparatorLane(_GruComparatorLane):
 
     def elaborate(self, platform):
         m = Module()
-        precision = self._layer.precision
-        state = precision.state
+        state = self._layer.precision.state
 
-        gate = Signal(signed(2))
-        m.d.sync += gate.eq(Mux(self.i_gate == 2,
-                                compared(m, self.i_value, Function.TANH, precision),
-                                compared(m, self.i_value, Function.SIGMOID, precision)))
+        gate = self._gate(m, Function.SIGMOID, Function.TANH)
         strobe_r, _ = self._strobes(m, 0, 2)
         strobe_z, unit_z = self._strobes(m, 1, 1)
         strobe_n, unit_n = self._strobes(m, 2, 3)

@@ -9,12 +9,27 @@ from ternloom.hw.online import beta_bits
 from ternloom.model.stream import Stream
 
 
-__all__ = ["CodeOutput", "OutputQueue", "beat_layout"]
+__all__ = ["CodeOutput", "OutputQueue", "beat_layout", "output_members"]
 
 
 def beat_layout(value, user):
     """A beat of the output stream: shapes of ``tdata`` and ``tuser``, then ``tlast``."""
     return data.StructLayout({"data": value, "user": user, "last": 1})
+
+
+def output_members(form, lanes, layout):
+    """Ports of what ends a core: vectors of ``lanes`` codes a beat in, beats of a layout out."""
+    bits = beta_bits(form)
+    return ({"i_beta": In(bits)} if bits else {}) | {
+        "i_valid":   In(1),
+        "i_data":    In(lanes * form.width),
+        "i_last":    In(1),
+        "i_reserve": In(1),
+        "o_space":   Out(1),
+        "o_valid":   Out(1),
+        "o_data":    Out(layout),
+        "i_ready":   In(1),
+    }
 
 
 class OutputQueue(wiring.Component):
@@ -105,17 +120,7 @@ class CodeOutput(wiring.Component):
         self._form     = layer.state_format
         self._stream   = Stream(layer.state_format, layer.units, geometry.chains, 1)
         self._layout   = beat_layout(self._stream.data_width, 1)
-        bits = beta_bits(layer.state_format)
-        super().__init__(({"i_beta": In(bits)} if bits else {}) | {
-            "i_valid":   In(1),
-            "i_data":    In(geometry.chains * self._form.width),
-            "i_last":    In(1),
-            "i_reserve": In(1),
-            "o_space":   Out(1),
-            "o_valid":   Out(1),
-            "o_data":    Out(self._layout),
-            "i_ready":   In(1),
-        })
+        super().__init__(output_members(self._form, geometry.chains, self._layout))
 
     def elaborate(self, platform):
         m = Module()

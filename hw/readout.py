@@ -2,13 +2,12 @@
 
 from amaranth import *
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from ternloom.hw.arith import delayed
 from ternloom.hw.buffer import InputBuffer
 from ternloom.hw.layer import Array
 from ternloom.hw.online import beta_bits
-from ternloom.hw.output import OutputQueue, beat_layout
+from ternloom.hw.output import OutputQueue, beat_layout, output_members
 from ternloom.model.network import When
 from ternloom.model.schedule import combiner_latency, exit_latency
 
@@ -40,16 +39,7 @@ class DenseReadout(wiring.Component):
         self._geometry = geometry = program.geometry
         self._layout   = beat_layout(signed(readout.logits.width), range(max(readout.classes, 2)))
         self._beta_bits = beta_bits(readout.input_format)
-        super().__init__(({"i_beta": In(self._beta_bits)} if self._beta_bits else {}) | {
-            "i_valid":   In(1),
-            "i_data":    In(geometry.beat_lanes * readout.input_format.width),
-            "i_last":    In(1),
-            "i_reserve": In(1),
-            "o_space":   Out(1),
-            "o_valid":   Out(1),
-            "o_data":    Out(self._layout),
-            "i_ready":   In(1),
-        })
+        super().__init__(output_members(readout.input_format, geometry.beat_lanes, self._layout))
 
     def elaborate(self, platform):
         m = Module()

@@ -136,8 +136,8 @@ class OnlineActivation(_ActivationMethod, tag="online", frozen=True):
         return Online(_fixed(self.bits, largest), self.planes, self.rounds)
 
 
-_METHODS = {kind.__struct_config__.tag: kind for kind in (
-    BinaryActivation, FixedActivation, OnlineActivation, PlanesActivation, TernaryActivation)}
+_METHODS = method.by_name((BinaryActivation, FixedActivation, OnlineActivation, PlanesActivation,
+                           TernaryActivation))
 
 
 def names():
@@ -147,7 +147,7 @@ def names():
 
 def listing():
     """How each method's text looks, and its citation: pairs of str, by name."""
-    return [(method.usage(kind), kind().citation) for kind in _METHODS.values()]
+    return method.listing(_METHODS)
 
 
 def parse(text):

@@ -12,16 +12,11 @@ import numpy as np
 
 from ternloom.model.format import Fixed, Online
 from ternloom.model.network import Cell
+from ternloom.model.rounding import signed_width
 from ternloom.model.table import sigmoid, tanh
 
 
-__all__ = ["Range", "bounds", "dot_range", "effective", "row_range", "signed_width", "worst_inputs"]
-
-
-def signed_width(low, high):
-    """Bits of the narrowest two's complement number that holds ``low`` and ``high``."""
-    return 1 + max((~low if low < 0 else low).bit_length(),
-                   (~high if high < 0 else high).bit_length())
+__all__ = ["Range", "bounds", "dot_range", "effective", "row_range", "worst_inputs"]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from ternloom.model.bounds import signed_width
+from ternloom.model.rounding import signed_width
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary, value_width
 from ternloom.model.network import Cell, NetworkError, Weight
 
@@ -233,6 +233,11 @@ class Geometry:
     def columns(self, block):
         """Column of the block's matrix at each word and lane, -1 where there is none."""
         return self.input_columns if block.source is Source.INPUT else self.state_columns
+
+    @property
+    def mixes_at_run_time(self):
+        """Whether coefficients of activation planes come with some vectors."""
+        return any(block.mix is None for block in self.blocks)
 
     @property
     def ideal_cycles(self):

@@ -9,7 +9,7 @@ from ternloom.model.format import value_frac
 from ternloom.model.network import NetworkError
 
 
-__all__ = ["Size", "float_bits", "matrices", "matrix_size", "meant", "network_size",
+__all__ = ["Size", "float_bits", "matrix_size", "meant", "network_size",
            "relative_errors"]
 
 
@@ -49,13 +49,6 @@ class Size:
                       for field in dataclasses.fields(self)))
 
 
-def matrices(network):
-    """Every ``Matrix`` by name: ``layer0.input``, ``layer0.recurrent``, ..., ``readout``."""
-    named = {f"layer{index}.{part}": getattr(layer, part)
-             for index, layer in enumerate(network.layers) for part in ("input", "recurrent")}
-    return named | ({} if network.readout is None else {"readout": network.readout.weights})
-
-
 def matrix_size(matrix):
     """Size of a matrix: its codes and its coefficients."""
     width = int(matrix.coefficients.max()).bit_length()
@@ -74,7 +67,7 @@ def _bias_size(*biases):
 def network_size(network):
     """Size of a whole network."""
     total = Size()
-    for matrix in matrices(network).values():
+    for matrix in network.matrices.values():
         total += matrix_size(matrix)
     for layer in network.layers:
         total += _bias_size(layer.bias, layer.recurrent_bias)
@@ -105,7 +98,7 @@ def meant(network):
     Returns
     -------
     dict of str to float64 array (rows, columns)
-        By the names of :func:`matrices`.
+        By the names of ``Network.matrices``.
     """
     weights = {}
     for index, layer in enumerate(network.layers):
@@ -130,7 +123,7 @@ def relative_errors(network, reference):
     Returns
     -------
     dict of str to float
-        ``sum((w - q)**2) / sum(w**2)`` by the names of :func:`matrices`.
+        ``sum((w - q)**2) / sum(w**2)`` by the names of ``Network.matrices``.
 
     Raises
     ------

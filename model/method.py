@@ -10,7 +10,7 @@ from ternloom.model import multibit
 from ternloom.model.codes import Codes, draw, nearest
 
 
-__all__ = ["Named", "WeightMethod", "parse", "same_scale", "usage"]
+__all__ = ["Named", "WeightMethod", "by_name", "listing", "parse", "same_scale", "usage"]
 
 
 class Named(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method"):
@@ -77,8 +77,7 @@ class WeightMethod(Named, frozen=True):
         """
         self._check(latent, rng)
         scales = self._scales(latent, units).astype(latent.dtype)
-        codes = (self._codes(latent, scales) if rng is None else
-                 draw(self.weight, latent, scales, rng, self.limit))
+        codes = self._codes(latent, scales) if rng is None else self.draw(latent, scales, rng)
         return Codes(codes, scales, self.weight)
 
     def _check(self, latent, rng):
@@ -90,6 +89,10 @@ class WeightMethod(Named, frozen=True):
     def nearest(self, latent, scales):
         """Nearest codes at given scales (1, rows), (planes, rows, columns); ties go up."""
         return nearest(self.weight, latent, scales, self.limit)
+
+    def draw(self, latent, scales, rng):
+        """Codes drawn at given scales (1, rows), (planes, rows, columns), if there is a rule."""
+        return draw(self.weight, latent, scales, rng, self.limit)
 
     def clip(self, shape, units=None):
         """Magnitude to which training clips the master weights of a matrix, or None.
@@ -121,6 +124,16 @@ def usage(kind):
     flags = [f"[:{field.name.replace('_', '-')}]" for field in fields if field.type is bool]
     return kind.__struct_config__.tag + "".join(f"[{part}" for part in numbers) \
         + "]" * len(numbers) + "".join(flags)
+
+
+def by_name(kinds):
+    """Structs of methods by the name that :func:`parse` knows."""
+    return {kind.__struct_config__.tag: kind for kind in kinds}
+
+
+def listing(kinds):
+    """How each method's text looks, and its citation: pairs of str, of structs by name."""
+    return [(usage(kind), kind().citation) for kind in kinds.values()]
 
 
 def parse(text, kinds, thing="Weight method"):

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from ternloom.model.format import Fixed, Format, Online
-from ternloom.model.rounding import Rounding
+from ternloom.model.rounding import Rounding, signed_width
 
 
 __all__ = ["Cell", "Layer", "Matrix", "Network", "NetworkError", "Precision", "Readout", "When",
@@ -193,9 +193,7 @@ class Matrix:
             case Weight.EXPONENTIAL:
                 return 1 + (int(np.abs(self.codes).max()) - 1).bit_length()
             case Weight.INTEGER:
-                low, high = int(self.codes.min()), int(self.codes.max())
-                return max(2, 1 + max((~low if low < 0 else low).bit_length(),
-                                      high.bit_length() if high > 0 else 0))
+                return max(2, signed_width(int(self.codes.min()), int(self.codes.max())))
 
     def validate(self, name, rows, columns):
         """Raise ``NetworkError``, naming the matrix, unless it is sound and of this shape."""
@@ -417,6 +415,13 @@ class Network:
         if layer.input_format != input_format:
             raise NetworkError(f"{name}.input_format must be the state format before it, "
                                f"{input_format!r}, not {layer.input_format!r}")
+
+    @property
+    def matrices(self):
+        """Every ``Matrix`` by name: ``layer0.input``, ``layer0.recurrent``, ..., ``readout``."""
+        named = {f"layer{index}.{part}": getattr(layer, part)
+                 for index, layer in enumerate(self.layers) for part in ("input", "recurrent")}
+        return named | ({} if self.readout is None else {"readout": self.readout.weights})
 
     @property
     def inputs(self):

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from ternloom.model.codes import Codes, as_planes, draw
+from ternloom.model.codes import Codes, as_planes
 from ternloom.model.network import Matrix, Weight
 from ternloom.model.weights import Method
 
@@ -146,7 +146,7 @@ class MatrixQuantizer:
             else:
                 scales = self.frozen[:, rows].astype(latent.dtype)
                 found = (method.nearest(latent[rows], scales) if chance is None else
-                         draw(method.weight, latent[rows], scales, chance, method.limit))
+                         method.draw(latent[rows], scales, chance))
                 codes = Codes(found, scales, method.weight)
             parts.append((rows, codes))
         return merge(parts)

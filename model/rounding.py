@@ -1,11 +1,11 @@
-"""Rounding and overflow of integers: always named, never implied."""
+"""Rounding, overflow and width of integers: always named, never implied."""
 
 import enum
 
 import numpy as np
 
 
-__all__ = ["Overflow", "Rounding", "saturate", "shift_right"]
+__all__ = ["Overflow", "Rounding", "saturate", "shift_right", "signed_width"]
 
 
 class Rounding(enum.Enum):
@@ -51,6 +51,12 @@ def shift_right(value, shift, rounding=Rounding.HALF_UP):
     if rounding is Rounding.HALF_EVEN:
         return (value + half - 1 + ((value >> shift) & 1)) >> shift
     raise TypeError(f"Rounding must be a Rounding, not {rounding!r}")
+
+
+def signed_width(low, high):
+    """Bits of the narrowest two's complement number that holds ``low`` and ``high``."""
+    return 1 + max((~low if low < 0 else low).bit_length(),
+                   (~high if high < 0 else high).bit_length())
 
 
 def saturate(value, low, high):

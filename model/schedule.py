@@ -12,9 +12,13 @@ from ternloom.model.microcode import microcode
 from ternloom.model.network import Cell, Weight
 
 
-__all__ = ["code_leads", "combiner_latency", "element_latency", "element_levels",
+__all__ = ["MIX", "code_leads", "combiner_latency", "element_latency", "element_levels",
            "element_stages", "exit_latency", "lane_latency", "result_latency", "waits"]
 
+
+#: Cycles of a combiner, and those that it takes more to mix planes with coefficients that come with
+#: the vectors.
+_COMBINER, MIX = 5, 3
 
 #: Cycles from a row's sum at the combiner until the other half's read of it finds it in memory.
 _HELD = 4
@@ -66,7 +70,7 @@ def combiner_latency(geometry):
     """Cycles from a dot at the end of its chain to its row's pre-activation: five, or eight where
     coefficients of activation planes come with the vectors.
     """
-    return 8 if any(block.mix is None for block in geometry.blocks) else 5
+    return _COMBINER + (MIX if geometry.mixes_at_run_time else 0)
 
 
 def lane_latency(layer, source):

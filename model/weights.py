@@ -300,7 +300,7 @@ Method = (Alternating | Balanced | BinaryConnect | Greedy | HitnetTernary | Inte
           | OttBinary | OttExponential | OttPow2 | OttTernary | QuaternaryConnect | Refined
           | TernaryConnect | Twn | Uniform)
 
-_METHODS = {kind.__struct_config__.tag: kind for kind in Method.__args__}
+_METHODS = method.by_name(Method.__args__)
 
 
 def names():
@@ -310,7 +310,7 @@ def names():
 
 def listing():
     """How each method's text looks, and its citation: pairs of str, by name."""
-    return [(method.usage(kind), kind().citation) for kind in _METHODS.values()]
+    return method.listing(_METHODS)
 
 
 def parse(text):

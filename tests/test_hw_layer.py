@@ -10,7 +10,7 @@ from hwarray import Rows, codes_of, exact_rows, folded, raw_sums, source_form, w
 from hwsim import events, pack, play, unpack
 
 from ternloom.hw.layer import Array, RecurrentLayer
-from ternloom.model.bounds import signed_width
+from ternloom.model.rounding import signed_width
 from ternloom.model.folding import Folding, LayerFolding
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.geometry import Source

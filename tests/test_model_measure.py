@@ -9,7 +9,7 @@ import pytest
 from ternloom.model.floats import FloatLayer, FloatNetwork
 from ternloom.model.format import Fixed
 from ternloom.model.lower import calibrate, lower
-from ternloom.model.measure import (Size, float_bits, matrices, matrix_size, meant, network_size,
+from ternloom.model.measure import (Size, float_bits, matrix_size, meant, network_size,
                                     relative_errors)
 from ternloom.model.network import Cell, Matrix, NetworkError, Weight
 from ternloom.model.random import random_network
@@ -48,7 +48,7 @@ def test_network():
     size = network_size(network)
     assert size.biases == 16 * 4 + 2 * 9
     assert size.embedding == 15 * 8
-    parts = [matrix_size(each) for each in matrices(network).values()]
+    parts = [matrix_size(each) for each in network.matrices.values()]
     assert size.weights == sum(part.weights for part in parts)
     assert size.scales == sum(part.scales for part in parts)
     assert size.bits == size.weights + size.scales + size.biases + size.embedding

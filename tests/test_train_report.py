@@ -10,7 +10,6 @@ from ternloom.model.activations import parse
 from ternloom.model.dataset import load as load_dataset
 from ternloom.model.file import load as load_network
 from ternloom.model.language import check
-from ternloom.model.measure import matrices
 from ternloom.model.network import Cell, Weight
 from ternloom.train.accuracy import Accuracy, Perplexity, integer_accuracy
 from ternloom.train.recipe import load_recipe
@@ -71,12 +70,12 @@ def test_shipped_network(path):
     layer = network.layers[0]
     assert (network.name, layer.cell, layer.units) == (recipe.name, recipe.cell, recipe.units)
     chosen = recipe.quantization.methods([layer.cell])
-    for name, matrix in matrices(network).items():
+    for name, matrix in network.matrices.items():
         assert {matrix.weight} == {method.weight for method in chosen[name]}
     integer = integer_accuracy(network, load_dataset(loaded.data_path))
     notes = network.notes
     assert integer.note() == notes["integer accuracy"] == notes["quantized accuracy"]
-    for matrix in matrices(network).values():
+    for matrix in network.matrices.values():
         if recipe.quantization.power_of_two and matrix.weight is not Weight.PLANES:
             assert not (matrix.coefficients & (matrix.coefficients - 1)).any()
 
@@ -103,7 +102,7 @@ def test_shipped_language_model(path):
     assert (network.name, layer.cell, layer.units, layer.inputs) == (recipe.name, recipe.cell,
                                                                      recipe.units, recipe.inputs)
     chosen = spec.methods([layer.cell])
-    for name, matrix in matrices(network).items():
+    for name, matrix in network.matrices.items():
         assert {matrix.weight} == {method.weight for method in chosen[name]}
     assert layer.state_format == parse(spec.activations).form(np.zeros(1), 1.0)
     assert layer.input_format.width == parse(spec.embedding).planes

@@ -1,5 +1,6 @@
 """The training loop: stages of epochs over a task, with a curve and checkpoints."""
 
+import abc
 import dataclasses
 import hashlib
 import math
@@ -46,7 +47,7 @@ class Epoch:
     valid_accuracy: float
 
 
-class Task:
+class Task(abc.ABC):
     """What a network is trained on.
 
     Attributes
@@ -57,21 +58,21 @@ class Task:
         All that an epoch draws about its batches comes from here.
     """
 
+    @abc.abstractmethod
     def epoch(self):
         """Batches of one epoch; the same ones if ``generator`` starts from the same state."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def loss(self, network, batch, teacher):
         """Loss of a batch, a tensor; ``teacher`` is a float network or None."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def measure(self, network):
         """Cross entropy and share of right answers on the validation part."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def rank(self, loss, accuracy):
         """Key by which the best epoch has the largest."""
-        raise NotImplementedError
 
     def state(self):
         """Tensors by name that the next batch depends on."""

@@ -9,7 +9,7 @@ import pathlib
 
 from ternloom.model.dataset import load as load_dataset
 from ternloom.model.file import load as load_network
-from ternloom.model.measure import matrices, network_size
+from ternloom.model.measure import network_size
 from ternloom.train.accuracy import Accuracy, integer_accuracy
 from ternloom.train.recipe import load_recipe
 
@@ -24,7 +24,7 @@ _MARKS = "<!-- networks -->\n", "<!-- /networks -->"
 def _multiplies(network):
     """Whether a coefficient isn't a power of two, so that the hardware needs a multiplier."""
     return any(bool((matrix.coefficients & (matrix.coefficients - 1)).any())
-               for matrix in matrices(network).values())
+               for matrix in network.matrices.values())
 
 
 def _methods(weights):
