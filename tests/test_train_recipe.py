@@ -82,7 +82,7 @@ def test_unknown_key(write):
     path = write(least("learning_speed = 1\n"))
     text = message(path)
     assert text.startswith(f"{path} must not have the key 'learning_speed', known ones are name, ")
-    assert text.endswith("dropout, weight_decay, seed, label_smoothing, distillation, augment")
+    assert text.endswith("weight_decay, distillation, seed, label_smoothing, augment")
 
 
 @pytest.mark.parametrize("table, known", [
@@ -119,8 +119,8 @@ def test_float_language_model(write):
 @pytest.mark.parametrize("line, told", [
     ("units = 0", "units must be from 1 to 4096, not 0"),
     ("layers = 17", "layers must be from 1 to 16, not 17"),
-    ("learning_rate = -0.1", "learning_rate must be from 0 to below 10, not -0.1"),
-    ("learning_rate = nan", "learning_rate must be from 0 to below 10, not nan"),
+    ("learning_rate = -0.1", "learning_rate must be from 0 to below 1000, not -0.1"),
+    ("learning_rate = nan", "learning_rate must be from 0 to below 1000, not nan"),
     ("warm_up = 1.0", "warm_up must be from 0 to below 1, not 1.0"),
     ("dropout = 1.0", "dropout must be from 0 to below 1, not 1.0"),
     ("distillation = -1.0", "distillation must be from 0 to below 100, not -1.0"),

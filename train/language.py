@@ -16,7 +16,8 @@ from ternloom.train.cell import Carry
 from ternloom.train.loop import Loop, Task
 from ternloom.train.lower import floats
 from ternloom.train.recipe import RecipeError
-from ternloom.train.word import EmbeddingQuantization, LanguageNetwork, perplexity, softmax_loss
+from ternloom.train.word import (EmbeddingQuantization, LanguageNetwork, perplexity,
+                                 softmax_answers, softmax_loss)
 
 
 __all__ = ["LanguageTask", "load_floats", "perplexities", "quantize", "train"]
@@ -41,7 +42,9 @@ class LanguageTask(Task):
 
     def __init__(self, recipe, corpus):
         self.generator = torch.Generator().manual_seed(recipe.seed)
-        self._steps, self._carries = recipe.steps, None
+        self._steps, self._distillation = recipe.steps, recipe.distillation
+        #: Where the states of the network, and of its teacher, stand in the streams.
+        self._carries = {}
         self.parts = {name: torch.from_numpy(part) for name, part in corpus.parts.items()}
         tokens = self.parts["train"]
         length = len(tokens) // recipe.batch
@@ -54,7 +57,7 @@ class LanguageTask(Task):
 
     def epoch(self):
         first = int(torch.randint(self._steps, (1,), generator=self.generator))
-        self._carries = None
+        self._carries = {}
         return self._chunks(first)
 
     def _chunks(self, first):
@@ -63,9 +66,17 @@ class LanguageTask(Task):
             yield self._streams[start:start + self._steps + 1]
 
     def loss(self, network, batch, teacher):
-        if self._carries is None:
-            self._carries = network.start()
-        return softmax_loss(network, network(batch[:-1], self._carries), batch[1:])
+        teacher = teacher if self._distillation > 0 else None
+        if not self._carries:
+            self._carries = {role: one.start() for role, one in (
+                ("network", network), ("teacher", teacher)) if one is not None}
+        answers = None
+        if teacher is not None:
+            with torch.no_grad():
+                codes = teacher(batch[:-1], self._carries["teacher"])
+                answers = softmax_answers(teacher, codes)
+        return softmax_loss(network, network(batch[:-1], self._carries["network"]), batch[1:],
+                            answers, self._distillation)
 
     def measure(self, network):
         return perplexity(network, self.parts["valid"], _STREAMS)
@@ -74,12 +85,16 @@ class LanguageTask(Task):
         return (-loss,)
 
     def state(self):
-        return {f"{index}.{name}": value for index, carry in enumerate(self._carries)
+        return {f"{role}.{index}.{name}": value for role, carries in self._carries.items()
+                for index, carry in enumerate(carries)
                 for name, value in (("state", carry.state), ("code", carry.code))}
 
     def restore(self, state):
-        self._carries = [Carry(state[f"{index}.state"], state[f"{index}.code"])
-                         for index in range(len(state) // 2)]
+        self._carries = {}
+        for name in sorted(name for name in state if name.endswith(".state")):
+            stem = name.removesuffix(".state")
+            self._carries.setdefault(stem.partition(".")[0], []).append(
+                Carry(state[name], state[f"{stem}.code"]))
 
     def calibration(self, network):
         """Word vectors of the start of some streams, a list of float array (steps, inputs)."""
@@ -144,7 +159,6 @@ def quantize(network, recipe, task):
     calibrate(network, recipe.quantization, sequences)
     form = network.layers[0].quantization.input_format
     network.embedding_quantization = EmbeddingQuantization.fit(form, recipe.words)
-    network.draw(recipe.draw_weights, recipe.draw_activations)
 
 
 def train(recipe, corpus, start=None, checkpoint=None, progress=None):
@@ -176,7 +190,7 @@ def train(recipe, corpus, start=None, checkpoint=None, progress=None):
         quantized = _network(recipe, corpus)
         quantized.load_state_dict(network.state_dict())
         quantize(quantized, recipe, task)
-        loop.stage("quantized", quantized, recipe.epochs, recipe.learning_rate)
+        loop.stage("quantized", quantized, recipe.epochs, recipe.learning_rate, network.eval())
         quantized.eval()
     return network.eval(), quantized, task, loop
 

@@ -3,21 +3,18 @@
 import abc
 import dataclasses
 import hashlib
-import math
 import time
 
 import msgspec
 import torch
 
-from ternloom.train import checkpoint
-from ternloom.train.recipe import RecipeError
+from ternloom.train import checkpoint, schedule
+from ternloom.train.recipe import Optimizer, RecipeError
 
 
 __all__ = ["Epoch", "Loop", "Task"]
 
 
-#: Largest norm of a step's gradient.
-_GRADIENT_NORM = 1.0
 #: Seconds between checkpoints.
 _INTERVAL = 120.0
 
@@ -92,16 +89,17 @@ class _Run:
     position: int = 0
     loss: float = 0.0
     rank: tuple = ()
+    #: Epochs that were not the best when they ended.
+    worse: int = 0
 
 
-def _factor(recipe, step, steps):
-    """Factor of the learning rate: a short linear rise, a level part, then a cosine to zero."""
-    rise = max(1, round(recipe.warm_up * steps))
-    if step < rise:
-        return (step + 1) / rise
-    level = round(recipe.level * steps)
-    fall = max(1, steps - rise - level)
-    return 0.5 * (1 + math.cos(math.pi * max(0, step - rise - level) / fall))
+def _optimizer(recipe, network, learning_rate):
+    """What steps along the gradients of a network."""
+    if recipe.optimizer is Optimizer.SGD:
+        return torch.optim.SGD(network.parameters(), learning_rate, momentum=recipe.momentum,
+                               weight_decay=recipe.weight_decay, fused=True)
+    return torch.optim.AdamW(network.parameters(), learning_rate,
+                             weight_decay=recipe.weight_decay, fused=True)
 
 
 class Loop:
@@ -124,6 +122,7 @@ class Loop:
 
     def __init__(self, recipe, task, path=None, progress=None):
         self._recipe, self._task, self._progress = recipe, task, progress
+        self._decay = schedule.parse(recipe.decay)
         self._path, self._saved = path, time.monotonic()
         self._digest = hashlib.sha256(msgspec.json.encode(recipe)).hexdigest()
         self._finished, self._pending = {}, None
@@ -146,7 +145,7 @@ class Loop:
                     for name, tensor in state.items()}
         state = {f"{index}.{name}": tensor
                  for index, values in optimizer.state_dict()["state"].items()
-                 for name, tensor in values.items()}
+                 for name, tensor in values.items() if tensor is not None}
         checkpoint.save(self._path, {
             "network": network.state_dict(), "best": best, "optimizer": state,
             "finished": finished, "task": self._task.state(),
@@ -163,7 +162,7 @@ class Loop:
         ----------
         name : str
         network : nn.Module
-            With methods ``clip`` and ``cool``.
+            With methods ``clip`` and ``draw``.
         epochs : int
         learning_rate : float
             At its highest.
@@ -172,8 +171,7 @@ class Loop:
         if name in self._finished:
             network.load_state_dict(self._finished[name])
             return
-        optimizer = torch.optim.AdamW(network.parameters(), learning_rate,
-                                      weight_decay=self._recipe.weight_decay, fused=True)
+        optimizer = _optimizer(self._recipe, network, learning_rate)
         run, best, begun = _Run(name), {}, None
         if self._pending is not None:
             tensors, run = self._pending
@@ -208,13 +206,18 @@ class Loop:
         network.train()
         step = (run.epoch - 1) * self._task.batches + run.position
         steps = epochs * self._task.batches
+        recipe = self._recipe
+        factor = self._decay.factor(step, steps, recipe.warm_up, recipe.level, run.worse)
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate * _factor(self._recipe, step, steps)
-        network.cool(self._recipe.warmth ** (1 - step / steps))
+            group["lr"] = learning_rate * factor
+        drawn = recipe.draw_share * steps
+        draws = step < drawn
+        network.draw(recipe.draw_weights and draws, recipe.draw_activations and draws,
+                     recipe.warmth ** (1 - step / drawn) if draws else 1.0)
         loss = self._task.loss(network, batch, teacher)
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), _GRADIENT_NORM)
+        torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_norm)
         optimizer.step()
         network.clip()
         run.position += 1
@@ -229,6 +232,7 @@ class Loop:
         self.curve.append(Epoch(run.stage, run.epoch, run.loss / run.position, loss, accuracy))
         rank = self._task.rank(loss, accuracy)
         if best and rank <= tuple(run.rank):
+            run.worse += 1
             return best
         run.rank = rank
         return {key: value.clone() for key, value in network.state_dict().items()}

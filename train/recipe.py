@@ -1,6 +1,7 @@
 """Recipes: what to train on which data, as a small TOML file."""
 
 import dataclasses
+import enum
 import pathlib
 import tomllib
 
@@ -9,14 +10,24 @@ import msgspec
 from ternloom.model import weights
 from ternloom.model.network import Cell
 from ternloom.model.spec import Spec
+from ternloom.train import schedule
 
 
-__all__ = ["Augment", "LanguageRecipe", "LoadedRecipe", "Recipe", "RecipeError", "SequenceRecipe",
-           "load_recipe"]
+__all__ = ["Augment", "LanguageRecipe", "LoadedRecipe", "Optimizer", "Recipe", "RecipeError",
+           "SequenceRecipe", "load_recipe"]
 
 
 class RecipeError(ValueError):
     """A recipe that cannot be what it claims to be."""
+
+
+class Optimizer(enum.Enum):
+    """What makes a step of a gradient."""
+
+    #: Adam with decoupled weight decay (Loshchilov and Hutter 2019).
+    ADAMW = "adamw"
+    #: Stochastic gradient descent, with or without momentum.
+    SGD = "sgd"
 
 
 def _check_ranges(struct, *ranges):
@@ -78,25 +89,38 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         that is made and measured has the deterministic codes.
     draw_activations : bool
         Likewise ternary activations, and gates that are comparators.
+    draw_share : float
+        Share of the quantized steps, from the first on, that draw; the others compare, as the
+        network does that is made. Drawn to the last step, the network that is trained is not the
+        one that is measured.
     warmth : float
         What the slope of drawn gates is multiplied by at first; it falls to one along an
-        exponential. Above one, gates start out smoother than they end (the slope is HitNet's, its
-        schedule Ternloom's choice).
+        exponential while there are draws. Above one, gates start out smoother than they end (the
+        slope is HitNet's, its schedule Ternloom's choice).
     float_epochs : int
         Epochs in floating point, which give the reference and the start of what follows.
     epochs : int
         Epochs with quantized weights and activations.
+    optimizer : Optimizer
+    momentum : float
+        Of SGD.
+    gradient_norm : float
+        Largest norm of a step's gradient; a larger one is scaled down to it.
     learning_rate, float_learning_rate : float
         At their highest.
     warm_up, level : float
-        Shares of a stage's steps in which the learning rate rises, and then stays at its highest;
-        after them it falls to zero along a cosine.
+        Shares of a stage's steps in which the learning rate rises, and then stays at its highest.
+    decay : str
+        How it falls after them: ``cosine``, to zero at the stage's end, or ``divide:1.2``, after
+        each epoch that is not the best on the validation part (``train/schedule.py``).
     batch : int
         Sequences a step of the optimizer.
     dropout : float
         Share of the readout's inputs that training sets to zero, and of a language model's word
         vectors.
     weight_decay : float
+    distillation : float
+        Weight of the cross entropy with the float network's answers in the quantized stage.
     seed : int
     """
 
@@ -108,21 +132,31 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     quantization: Spec | None = None
     draw_weights: bool = False
     draw_activations: bool = False
+    draw_share: float = 0.5
     warmth: float = 1.0
     float_epochs: int = 40
     epochs: int = 40
+    optimizer: Optimizer = Optimizer.ADAMW
+    momentum: float = 0.0
+    gradient_norm: float = 1.0
     learning_rate: float = 0.003
     float_learning_rate: float = 0.005
     warm_up: float = 0.05
     level: float = 0.0
+    decay: str = "cosine"
     batch: int = 64
     dropout: float = 0.0
     weight_decay: float = 0.0
+    distillation: float = 0.0
     seed: int = 1
 
     def __post_init__(self):
-        _check_ranges(self, *_INTEGER_RANGES)
+        _check_ranges(self, *_INTEGER_RANGES, *_CLOSED_RANGES)
         _check_shares(self, *_REAL_RANGES)
+        schedule.parse(self.decay)
+        if self.momentum and self.optimizer is not Optimizer.SGD:
+            raise ValueError("momentum must go with optimizer = \"sgd\", "
+                             f"not {self.optimizer.value!r}")
         if self.quantization is None and self.needs_quantization:
             raise ValueError("A recipe must have the table quantization")
 
@@ -134,9 +168,11 @@ _INTEGER_RANGES = (
     ("units", 1, 4096), ("layers", 1, 16), ("float_epochs", 0, 100_000), ("epochs", 0, 100_000),
     ("batch", 1, 65_536), ("seed", 0, (1 << 31) - 1),
 )
+_CLOSED_RANGES = (("gradient_norm", 1e-6, 1e6), ("draw_share", 0, 1))
 _REAL_RANGES = (
-    ("learning_rate", 0, 10), ("float_learning_rate", 0, 10), ("warm_up", 0, 1), ("level", 0, 1),
-    ("dropout", 0, 1), ("weight_decay", 0, 1), ("warmth", 1 / 16, 16),
+    ("learning_rate", 0, 1000), ("float_learning_rate", 0, 1000), ("warm_up", 0, 1),
+    ("level", 0, 1), ("dropout", 0, 1), ("weight_decay", 0, 1), ("warmth", 1 / 16, 16),
+    ("momentum", 0, 1), ("distillation", 0, 100),
 )
 
 
@@ -146,18 +182,15 @@ class SequenceRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     Parameters
     ----------
     label_smoothing : float
-    distillation : float
-        Weight of the cross entropy with the float network's answers.
     augment : Augment
     """
 
     label_smoothing: float = 0.0
-    distillation: float = 0.0
     augment: Augment = Augment()
 
     def __post_init__(self):
         super().__post_init__()
-        _check_shares(self, ("label_smoothing", 0, 1), ("distillation", 0, 100))
+        _check_shares(self, ("label_smoothing", 0, 1))
 
 
 class LanguageRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=True):

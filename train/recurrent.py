@@ -51,15 +51,13 @@ class RecurrentNetwork(nn.Module):
             if quantizer is not None:
                 clip(quantizer, weight.data)
 
-    def draw(self, weights, activations):
-        """Say whether training draws weights and ternary activations where there is such a rule."""
+    def draw(self, weights, activations, warmth=1.0):
+        """Say whether training draws weights, and ternary activations, where there is such a rule,
+        and what the slope of drawn gates is multiplied by.
+        """
         self._draw_weights = weights
         for layer in self.layers:
             layer.draw_weights, layer.draw_activations = weights, activations
-
-    def cool(self, warmth):
-        """Say what the slope of gates is multiplied by where training draws them."""
-        for layer in self.layers:
             layer.warmth = warmth
 
     def run(self, sequences, states=None, carries=None):

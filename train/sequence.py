@@ -95,6 +95,5 @@ def train(recipe, dataset, checkpoint=None, progress=None):
     loop.stage("float", reference, recipe.float_epochs, recipe.float_learning_rate)
     network = copy.deepcopy(reference)
     calibrate(network, recipe.quantization, task.calibration(), dataset.format)
-    network.draw(recipe.draw_weights, recipe.draw_activations)
     loop.stage("quantized", network, recipe.epochs, recipe.learning_rate, reference.eval())
     return reference, network, task, loop

@@ -15,7 +15,8 @@ from ternloom.train.recurrent import RecurrentNetwork
 from ternloom.train.weights import effective
 
 
-__all__ = ["EmbeddingQuantization", "LanguageNetwork", "perplexity", "softmax_loss"]
+__all__ = ["EmbeddingQuantization", "LanguageNetwork", "perplexity", "softmax_answers",
+           "softmax_loss"]
 
 
 #: Half the range of the uniform start of embedding and readout (Zaremba et al. 2014).
@@ -118,16 +119,22 @@ class LanguageNetwork(RecurrentNetwork):
 class _SoftmaxLoss(torch.autograd.Function):
     """Mean cross entropy of a softmax layer, all of whose products are in bfloat16.
 
-    Probabilities are the one matrix (words, classes) that is kept.
+    Probabilities are the one matrix (words, classes) that is kept, and those of a teacher, whose
+    cross entropy counts ``weighed`` times beside the targets'.
     """
 
     @staticmethod
-    def forward(ctx, codes, weight, bias, targets):
+    def forward(ctx, codes, weight, bias, targets, answers, weighed):
         narrow, weight = codes.bfloat16(), weight.bfloat16()
         share = torch.addmm(bias.bfloat16(), narrow, weight.t()).softmax(1)
         right = share.gather(1, targets[:, None]).float()
+        loss = -right.clamp_(min=1e-20).log_().mean()
+        if answers is not None:
+            logs = share.clamp(min=1e-20).log_().mul_(answers)
+            loss = loss - weighed * logs.sum(1, dtype=torch.float32).mean()
+            share = share.mul(1 + weighed).sub_(answers, alpha=weighed)
         ctx.save_for_backward(share, codes, narrow, weight, targets)
-        return -right.clamp_(min=1e-20).log_().mean()
+        return loss
 
     @staticmethod
     def backward(ctx, gradient):
@@ -139,10 +146,23 @@ class _SoftmaxLoss(torch.autograd.Function):
         to_weight = (share.t() @ narrow).float().index_add_(0, targets, codes, alpha=-1)
         to_bias = (share.new_ones(1, len(share)) @ share)[0].float()
         to_bias.index_add_(0, targets, torch.ones(len(targets)), alpha=-1)
-        return to_codes.mul_(scale), to_weight.mul_(scale), to_bias.mul_(scale), None
+        return to_codes.mul_(scale), to_weight.mul_(scale), to_bias.mul_(scale), None, None, None
 
 
-def softmax_loss(network, codes, targets):
+def softmax_answers(network, codes):
+    """Shares that a network gives each word, a bfloat16 tensor (words, classes).
+
+    Parameters
+    ----------
+    network : LanguageNetwork
+    codes : tensor (steps, batch, units)
+    """
+    weight, bias = network.readout()
+    return torch.addmm(bias.bfloat16(), codes.reshape(-1, codes.shape[-1]).bfloat16(),
+                       weight.bfloat16().t()).softmax(1)
+
+
+def softmax_loss(network, codes, targets, answers=None, weighed=0.0):
     """Mean cross entropy in nats, in bfloat16: five times as fast, and exact enough to train on.
 
     Parameters
@@ -151,10 +171,14 @@ def softmax_loss(network, codes, targets):
         Its logits are not rounded to their format here.
     codes : tensor (steps, batch, units)
     targets : int64 tensor (steps, batch)
+    answers : bfloat16 tensor (words, classes) or None
+        A teacher's shares of these words (``softmax_answers``).
+    weighed : float
+        What the cross entropy with them counts beside the targets'.
     """
     weight, bias = network.readout()
     return _SoftmaxLoss.apply(codes.reshape(-1, codes.shape[-1]), weight, bias,
-                              targets.reshape(-1))
+                              targets.reshape(-1), answers, weighed)
 
 
 def perplexity(network, tokens, streams=1):
