@@ -150,7 +150,7 @@ def _plan(name, methods, latent, spec):
     """Quantizer of a matrix, and its exponents."""
     quantizer = MatrixQuantizer(methods)
     try:
-        if spec.power_of_two:
+        if spec.power_of_two or all(method.steady for method in methods):
             quantizer = quantizer.freeze(latent)
         return quantizer, quantizer.exponents(latent, spec.coefficient_bits)
     except ValueError as error:

@@ -49,6 +49,8 @@ class WeightMethod(Named, frozen=True):
     stochastic = False
     #: Sign planes, if the alphabet is ``PLANES``.
     planes = 1
+    #: Whether the scales of the float weights that training starts from stay.
+    steady = False
 
     @property
     def limit(self):

@@ -268,17 +268,21 @@ def _evenly_spaced(index, largest, planes):
     return codes, (2.0**places[:, None] * step).astype(largest.dtype)
 
 
-def uniform(rows, planes):
-    """Evenly spaced levels between plus and minus the largest magnitude of the row.
+def uniform(rows, planes, by_matrix=False):
+    """Evenly spaced levels between plus and minus the largest magnitude of the row or the matrix.
 
     The uniform baseline of Xu et al., section 2 (Hubara et al. 2016): scaled into [-1, 1],
     ``2 * (round((2**k - 1) * (x + 1) / 2) / (2**k - 1) - 1/2)``; a tie takes the upper level. Its
-    k bits are k planes of which each counts twice the next.
+    k bits are k planes of which each counts twice the next. Whether the paper's span is a row's or
+    a matrix's is not known.
 
-    Parameters and results are those of :func:`greedy`.
+    Parameters and results are those of :func:`greedy`, and whether all rows have the matrix's span.
     """
+    check_rows(rows)
+    span = np.abs(rows).max() if by_matrix else None
+
     def quantize(part):
-        largest = np.abs(part).max(axis=1)
+        largest = np.abs(part).max(axis=1) if span is None else np.full(len(part), span)
         scaled = part / np.where(largest > 0, largest, 1)[:, None]
         index = np.floor((2**planes - 1) * (scaled + 1) / 2 + 0.5).astype(np.int8)
         return _evenly_spaced(index, largest, planes)

@@ -32,33 +32,91 @@ def _mean(values, chosen, by_row):
     return np.full((1, len(values)), mean)
 
 
-class BinaryConnect(WeightMethod, tag="binary-connect", frozen=True):
+#: Powers of two around the mean magnitude that are tried as the scale of a matrix.
+_TRIED = range(3, -5, -1)
+
+
+def _fitting(latent, meant):
+    """Power of two at which levels come nearest to a matrix, by square error; 1 for zeros.
+
+    Parameters
+    ----------
+    latent : float array (rows, columns)
+    meant : function of a float array
+        What the levels make of it at a scale of one.
+    """
+    size = float(np.abs(latent).mean(dtype=np.float64))
+    if not size:
+        return 1.0
+    powers = [math.ldexp(1.0, math.frexp(size)[1] + exponent) for exponent in _TRIED]
+    return min(powers, key=lambda power: relative_error(
+        latent, power * meant(latent / latent.dtype.type(power))))
+
+
+def _sign(values):
+    """Codes +1 where a value is zero or more and -1 elsewhere."""
+    return 2 * (values >= 0).astype(np.int8) - 1
+
+
+class _Connect(WeightMethod, frozen=True):
+    """Weights of a few fixed levels, as they are or at one power of two for the matrix."""
+
+    scaled: bool = False
+
+    stochastic = True
+    #: What a code of one stands for.
+    _unit = 1.0
+
+    @property
+    def steady(self):
+        return self.scaled
+
+    def _scales(self, latent, units):
+        scale = _fitting(latent, self._meant) if self.scaled else 1.0
+        return same_scale(latent, self._unit * scale)
+
+    def _meant(self, latent):
+        return self._unit * self.weight.values(self._levels(latent))
+
+    def _codes(self, latent, scales):
+        scale = (scales[0, :, None] / self._unit).astype(latent.dtype)
+        return self._levels(latent / scale)[None]
+
+
+class BinaryConnect(_Connect, tag="binary-connect", frozen=True):
     """Weights -1 and +1 (alphabet of Alom et al. 2018; the rule is Ternloom's choice).
 
     The sign, that of zero +1. Stochastic: +1 with probability ``(clip(w, -1, 1) + 1) / 2``.
+
+    Parameters
+    ----------
+    scaled : bool
+        Times a power of two for the matrix, the nearest by square error to the float weights that
+        training starts from (Ternloom's choice).
     """
 
     weight = Weight.BINARY
-    stochastic = True
 
-    def _scales(self, latent, units):
-        return same_scale(latent)
+    def _levels(self, latent):
+        return _sign(latent)
 
 
-class TernaryConnect(WeightMethod, tag="ternary-connect", frozen=True):
+class TernaryConnect(_Connect, tag="ternary-connect", frozen=True):
     """Weights -1, 0 and +1 (alphabet of Alom et al. 2018; the rule is Ternloom's choice).
 
     Zero up to 0.5, else the sign. Stochastic: the sign with probability ``min(|w|, 1)``.
+
+    Parameters
+    ----------
+    scaled : bool
+        Times a power of two for the matrix, the nearest by square error to the float weights that
+        training starts from (Ternloom's choice).
     """
 
     weight = Weight.TERNARY
-    stochastic = True
 
-    def _scales(self, latent, units):
-        return same_scale(latent)
-
-    def _codes(self, latent, scales):
-        return _beyond(latent, 0.5)
+    def _levels(self, latent):
+        return _beyond(latent, 0.5)[0]
 
 
 def _beyond(latent, threshold):
@@ -66,22 +124,24 @@ def _beyond(latent, threshold):
     return ((latent > threshold).view(np.int8) - (latent < -threshold).view(np.int8))[None]
 
 
-class QuaternaryConnect(WeightMethod, tag="quaternary-connect", frozen=True):
+class QuaternaryConnect(_Connect, tag="quaternary-connect", frozen=True):
     """Weights -1, -0.5, +0.5, +1 (alphabet of Alom et al. 2018; the rule is Ternloom's choice).
 
     The sign, that of zero +1, times 0.5 below 0.75 and 1 from there. Stochastic: between the two
     neighbouring levels, so that the mean is ``clip(w, -1, 1)``.
+
+    Parameters
+    ----------
+    scaled : bool
+        Times a power of two for the matrix, the nearest by square error to the float weights that
+        training starts from (Ternloom's choice).
     """
 
     weight = Weight.QUATERNARY
-    stochastic = True
+    _unit = 0.5
 
-    def _scales(self, latent, units):
-        return same_scale(latent, 0.5)
-
-    def _codes(self, latent, scales):
-        sign = BinaryConnect().nearest(latent, scales)
-        return sign * (1 + (np.abs(latent) >= 0.75).view(np.int8))
+    def _levels(self, latent):
+        return _sign(latent) * (1 + (np.abs(latent) >= 0.75).view(np.int8))
 
 
 class _Multibit(WeightMethod, frozen=True):
@@ -160,10 +220,14 @@ class Uniform(_Multibit, tag="uniform", frozen=True):
     ----------
     planes : int
         Bits, 1 to 4.
+    by_matrix : bool
+        Up to the matrix's largest weight; which one the paper means is not known.
     """
 
+    by_matrix: bool = False
+
     def _quantize(self, latent):
-        return multibit.uniform(latent, self.planes)
+        return multibit.uniform(latent, self.planes, self.by_matrix)
 
 
 class Balanced(_Multibit, tag="balanced", frozen=True):

@@ -236,6 +236,16 @@ def test_uniform_definition(planes):
         assert (codes[:, 0].T @ scales[:, 0]).tolist() == pytest.approx(expected)
 
 
+def test_uniform_by_matrix():
+    """Every row has the span of the one with the largest element."""
+    rows = gaussian(200, 20)
+    outer = np.abs(rows).max()
+    codes, scales = multibit.uniform(rows, 2, by_matrix=True)
+    levels = np.array([-outer, -outer / 3, outer / 3, outer])
+    nearest = levels[np.abs(rows[..., None] - levels).argmin(axis=-1)]
+    np.testing.assert_allclose(np.einsum("prc,pr->rc", codes, scales), nearest, rtol=1e-12)
+
+
 @pytest.mark.parametrize("planes", [1, 2, 3, 4])
 def test_balanced_definition(planes):
     row = np.random.default_rng(11).permutation(np.arange(48) - 20.5)[None]

@@ -15,7 +15,8 @@ METHODS = [weights.parse(text) for text in (
     *weights.names(), "alternating:3:2:greedy-start", "alternating:1", "greedy:4", "refined:3",
     "uniform:3", "balanced:3", "hitnet-ternary:0.5:scaled", "twn:0.7:by-row", "mean-binary:by-row",
     "integer:2", "integer:5:by-row", "ott-binary:scaled", "ott-pow2:1:2", "ott-exponential:3:-1",
-    "ott-exponential:16")]
+    "ott-exponential:16", "binary-connect:scaled", "ternary-connect:scaled",
+    "quaternary-connect:scaled", "uniform:3:by-matrix")]
 STOCHASTIC = [method for method in METHODS if method.stochastic]
 INPUTS, UNITS = 30, 5
 
@@ -86,6 +87,33 @@ def test_levels(text, dtype):
     got = weights.parse(text).fit(latent, units=UNITS).reconstruct()
     expected = [[LEVELS[text](float(w)) for w in row] for row in latent]
     np.testing.assert_array_equal(got, np.array(expected, dtype=dtype))
+
+
+@pytest.mark.parametrize("text", ["binary-connect", "ternary-connect", "quaternary-connect"])
+@pytest.mark.parametrize("size", [0.003, 0.1, 0.25, 0.7, 5.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_scaled(text, size, dtype):
+    """One power of two: the plain rule on the matrix in its units, and no other is nearer."""
+    latent = np.random.default_rng(7).normal(0, size, (2 * UNITS, INPUTS)).astype(dtype)
+    codes = weights.parse(f"{text}:scaled").fit(latent)
+    unit = 0.5 if text.startswith("quaternary") else 1.0
+    scale, = set((codes.scales / unit).ravel().tolist())
+
+    def meant(power):
+        return np.array([[power * LEVELS[text](w / power) for w in row]
+                         for row in latent.tolist()])
+
+    assert math.frexp(scale)[0] == 0.5
+    np.testing.assert_array_equal(codes.reconstruct(), meant(scale))
+    errors = {power: np.square(latent - meant(power)).sum()
+              for power in 2.0**np.arange(-14, 6)}
+    # float32 cannot tell errors that are equal in all its digits.
+    assert errors[scale] <= min(errors.values()) * (1 + 1e-6)
+
+
+def test_scaled_zeros():
+    zeros = np.zeros((2, 3))
+    assert weights.parse("ternary-connect:scaled").fit(zeros).scales.tolist() == [[1, 1]]
 
 
 def test_ott_defaults():
@@ -314,7 +342,8 @@ def test_zero_row(method):
     latent[3] = 0
     meant = method.fit(latent).reconstruct()
     assert np.isfinite(meant).all()
-    keeps = method.weight in (Weight.TERNARY, Weight.INTEGER, Weight.PLANES)
+    keeps = method.weight in (Weight.TERNARY, Weight.INTEGER) or (
+        method.weight is Weight.PLANES and not getattr(method, "by_matrix", False))
     assert (not meant[3].any()) == (keeps or getattr(method, "by_row", False))
     zeros = method.fit(np.zeros((3, 4)))
     assert np.isfinite(zeros.scales).all()
@@ -359,7 +388,7 @@ MISTAKES = {
     "alternating:2:2:2": r"Weight method must be alternating[:planes[:rounds]][:greedy-start], "
                          "not 'alternating:2:2:2'",
     "twn:by-row:by-row": "Weight method must be twn[:threshold][:by-row], not 'twn:by-row:by-row'",
-    "binary-connect:1": "Weight method must be binary-connect, not 'binary-connect:1'",
+    "binary-connect:1": "Weight method must be binary-connect[:scaled], not 'binary-connect:1'",
     "alternating:5": "alternating's planes must be from 1 to 4, not 5",
     "alternating:2:-1": "alternating's rounds must be from 0 to 100, not -1",
     "uniform:0": "uniform's planes must be from 1 to 4, not 0",

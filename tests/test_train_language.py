@@ -19,7 +19,7 @@ from ternloom.train.corpus import Corpus
 from ternloom.train.lower import lower
 from ternloom.train.recipe import RecipeError, load_recipe
 from ternloom.train.run import train
-from ternloom.train.word import LanguageNetwork, perplexity, softmax_loss
+from ternloom.train.word import LanguageNetwork, perplexity, softmax_answers, softmax_loss
 
 
 pytestmark = pytest.mark.train
@@ -122,6 +122,26 @@ def test_softmax_loss():
     assert float(loss.detach()) == pytest.approx(float(wanted.detach()), rel=1e-3)
 
 
+def test_distilled_loss():
+    """A teacher's shares count beside the targets, in value and gradient."""
+    torch.manual_seed(4)
+    network, teacher = (LanguageNetwork(Cell.LSTM, 40, 5, 8, 1) for _ in range(2))
+    codes = torch.randn(6, 3, 8, requires_grad=True)
+    targets = torch.randint(40, (6, 3))
+    answers = softmax_answers(teacher, 3 * codes.detach())
+    shares = teacher.logits(3 * codes.detach()).view(-1, 40).softmax(1)
+    assert torch.allclose(answers.float(), shares, rtol=0.05)
+    logits = network.logits(codes).view(-1, 40)
+    wanted = torch.nn.functional.cross_entropy(logits, targets.view(-1)) \
+        + 0.7 * torch.nn.functional.cross_entropy(logits, answers.float())
+    tensors = [codes, network.readout_weight, network.readout_bias]
+    expected = torch.autograd.grad(wanted, tensors)
+    loss = softmax_loss(network, codes, targets, answers, 0.7)
+    for made, exact in zip(torch.autograd.grad(loss, tensors), expected):
+        assert float((made - exact).norm() / exact.norm()) < 0.02
+    assert float(loss.detach()) == pytest.approx(float(wanted.detach()), rel=2e-3)
+
+
 METHODS = [
     {}, {"cell": "gru-reset-after", "weights": "alternating:3", "activations": "online:3"},
     {"weights": "hitnet-ternary:0.7:scaled", "activations": "ternary:0.5",
@@ -193,6 +213,48 @@ def test_start_of_another_size(folder):
         train(recipe(folder, "large"), folder / "large.safetensors", start=floats)
 
 
+class Steps:
+    """An optimizer that keeps rates and the gradients' norms instead of making steps."""
+
+    def __init__(self, kind, seen):
+        self._kind, self._seen = kind, seen
+
+    def __call__(self, parameters, rate, **options):
+        optimizer = self._kind(parameters, rate, **options)
+        self._seen.append(options)
+        optimizer.register_step_pre_hook(lambda one, *_: self._seen.append((
+            one.param_groups[0]["lr"], float(torch.stack([
+                parameter.grad.norm() for parameter in one.param_groups[0]["params"]
+                if parameter.grad is not None]).norm()))))
+        return optimizer
+
+
+def test_schedule(folder, monkeypatch):
+    """Stochastic gradient descent with clipped gradients, divided after each worse epoch."""
+    seen = []
+    monkeypatch.setattr("torch.optim.SGD", Steps(torch.optim.SGD, seen))
+    path = recipe(folder, "sgd", float_epochs=8, epochs=0, more="""
+optimizer = "sgd"
+momentum = 0.5
+weight_decay = 0.001
+gradient_norm = 0.125
+warm_up = 0.0
+decay = "divide:2"
+""")
+    path.write_text(path.read_text().replace("float_learning_rate = 0.05",
+                                             "float_learning_rate = 200.0"))
+    result = train(path, folder / "sgd.safetensors")
+    options, *steps = seen
+    assert options == {"momentum": 0.5, "weight_decay": 0.001, "fused": True}
+    assert all(norm <= 0.125 * (1 + 1e-5) for _, norm in steps)
+    rate, best, expected = 200.0, math.inf, []
+    for epoch in result.curve:
+        expected += [rate] * (len(steps) // len(result.curve))
+        rate, best = (rate, epoch.valid_loss) if epoch.valid_loss < best else (rate / 2, best)
+    assert rate < 200
+    assert [rate for rate, _ in steps] == expected
+
+
 class Killed(Exception):
     pass
 
@@ -201,11 +263,17 @@ def content(path):
     return path.read_bytes(), path.with_suffix(".csv").read_bytes()
 
 
+#: Kinds of optimizers, whose state a checkpoint holds, and a teacher, whose states go on too.
+SCHEDULES = ["", "distillation = 0.5\noptimizer = 'sgd'\nmomentum = 0.9\ngradient_norm = 0.25",
+             "optimizer = 'sgd'\ndecay = 'divide:1.2'\nwarm_up = 0.0"]
+
+
+@pytest.mark.parametrize("more", SCHEDULES, ids=["adamw", "momentum", "divide"])
 @pytest.mark.parametrize("dies_at", [("float", 7), ("float", 16), ("quantized", 13)], ids=str)
-def test_resumption(folder, tmp_path, monkeypatch, dies_at):
+def test_resumption(folder, tmp_path, monkeypatch, dies_at, more):
     """A run that is killed in the middle of an epoch and goes on ends in the same bytes."""
     monkeypatch.setattr("ternloom.train.loop._INTERVAL", 0.0)
-    path, checkpoint = recipe(folder, "resumed"), tmp_path / "run.checkpoint"
+    path, checkpoint = recipe(folder, "resumed", more=more), tmp_path / "run.checkpoint"
     train(path, tmp_path / "whole.safetensors")
 
     def die(stage, step, steps, curve):

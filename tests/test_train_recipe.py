@@ -125,6 +125,12 @@ def test_float_language_model(write):
     ("dropout = 1.0", "dropout must be from 0 to below 1, not 1.0"),
     ("distillation = -1.0", "distillation must be from 0 to below 100, not -1.0"),
     ("seed = -1", "seed must be from 0 to 2147483647, not -1"),
+    ("momentum = 0.9", 'momentum must go with optimizer = "sgd", not \'adamw\''),
+    ("gradient_norm = 0", "gradient_norm must be from 1e-06 to 1000000.0, not 0.0"),
+    ("draw_share = 1.5", "draw_share must be from 0 to 1, not 1.5"),
+    ("decay = 'linear'", "decay must be one of cosine, divide, not 'linear'"),
+    ("decay = 'divide:1.0'", "divide must be by more than 1, to 100 at most, not 1.0: by less the "
+                             "rate never falls"),
     ("epochs = -1", "epochs must be from 0 to 100000, not -1"),
     (LANGUAGE + "steps = 0", "steps must be from 1 to 1000, not 0"),
     (LANGUAGE + "words = 'planes:2'", "Weight method must be one of alternating, "),
@@ -133,6 +139,16 @@ def test_range(write, line, told):
     key = line.split(" = ")[0]
     path = write(least(line) if key != "units" else least().replace("units = 4", line))
     assert message(path).startswith(f"{path}: {told}")
+
+
+@pytest.mark.parametrize("line, cautious", [
+    ("draw_weights = true\ndraw_share = 1.0", True), ("draw_activations = true", False),
+    ("draw_activations = true\ndraw_share = 1.0", True), ("draw_share = 1.0", False),
+])
+def test_draws_to_the_end(write, line, cautious):
+    text = ("draw_share is 1, so that training draws to its last step and the network that is "
+            "trained is not the one that is measured; below 1 the last steps train what runs")
+    assert load_recipe(write(least(line))).recipe.cautions == [text] * cautious
 
 
 @pytest.mark.parametrize("line, told", [

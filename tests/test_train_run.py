@@ -15,6 +15,7 @@ from ternloom.model.forward import logits, run
 from ternloom.model.network import Cell
 from ternloom.train.accuracy import Accuracy, integer_accuracy
 from ternloom.train.recipe import RecipeError
+from ternloom.train.recurrent import RecurrentNetwork
 from ternloom.train.run import train
 
 
@@ -152,6 +153,23 @@ def test_curve(folder):
     assert list(lines[0]) == [field.name for field in dataclasses.fields(result.curve[0])]
     assert [float(line["valid_loss"]) for line in lines] \
         == pytest.approx([epoch.valid_loss for epoch in result.curve], abs=1e-6)
+
+
+def test_end_of_draws(folder, monkeypatch):
+    """The last steps train what runs, and the slope is the design's when draws end."""
+    calls = []
+    draw = RecurrentNetwork.draw
+    monkeypatch.setattr(RecurrentNetwork, "draw", lambda network, *how: (
+        calls.append(how), draw(network, *how)))
+    path = recipe(folder, "draws", weights="ternary-connect:scaled")
+    path.write_text(path.read_text().replace("seed = 3", "seed = 3\ndraw_weights = true\n"
+                                             "draw_share = 0.5\nwarmth = 4.0\nfloat_epochs = 0")
+                    .replace("float_epochs = 12\n", ""))
+    train(path, folder / "draws.safetensors", epochs=4)
+    quantized = calls[len(calls) // 2:]
+    half = len(quantized) // 2
+    assert quantized[:half] == [(True, False, 4.0 ** (1 - step / half)) for step in range(half)]
+    assert quantized[half:] == [(False, False, 1.0)] * half
 
 
 def test_no_epochs(folder):

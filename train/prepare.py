@@ -1,11 +1,13 @@
-"""Make the shipped integer data files from the packages that carry the recordings.
+"""Make the shipped integer data files from the packages or folders that carry the recordings.
 
     python -m ternloom.train.prepare digits examples/digits.safetensors
+    python -m ternloom.train.prepare digits_speakers speakers.safetensors --recordings FOLDER
 """
 
 import argparse
 import importlib.util
 import pathlib
+import wave
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from ternloom.model.dataset import Dataset, save
 from ternloom.model.format import Fixed
 
 
-__all__ = ["digits", "japanese_vowels", "main", "normalize", "stratified_split"]
+__all__ = ["digits", "digits_speakers", "japanese_vowels", "main", "normalize", "stratified_split"]
 
 
 #: Codes of both data sets: four standard deviations either way in eight bits.
@@ -117,6 +119,67 @@ def digits(seed=1):
                    format=INPUT_FORMAT, notes=notes)
 
 
+#: Speakers of the Free Spoken Digit Dataset who validate and who test; the others train.
+_UNSEEN = {"theo": "valid", "yweweler": "test"}
+#: Samples a second of its recordings, and the frames that are made of them.
+_RATE = 8000
+_FRAMES = {"n_mfcc": 13, "n_fft": 400, "hop_length": 200, "n_mels": 40}
+
+
+def _read_wav(path):
+    """Samples of a recording from -1 to 1, float32."""
+    with wave.open(str(path)) as file:
+        form = file.getnchannels(), file.getsampwidth(), file.getframerate()
+        if form != (1, 2, _RATE):
+            raise ValueError(f"{path} must have one channel of 16 bits at {_RATE} Hz, "
+                             f"not {form[0]} of {8 * form[1]} bits at {form[2]} Hz")
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32768
+
+
+def digits_speakers(recordings):
+    """Spoken digits by people whom training never hears: MFCC frames by the package ``librosa``.
+
+    Of the six speakers of the Free Spoken Digit Dataset four train, one validates, one tests.
+
+    Parameters
+    ----------
+    recordings : pathlib.Path
+        The data set's folder of files such as ``7_jackson_32.wav``.
+
+    Returns
+    -------
+    Dataset
+        13 coefficients of 50 ms every 25 ms, 6 to 92 frames, 10 classes.
+
+    Raises
+    ------
+    FileNotFoundError
+        For a folder without recordings, and if the package isn't installed.
+    ValueError
+        For a recording in another form.
+    """
+    paths = sorted(recordings.glob("[0-9]_*_*.wav"))
+    if not paths:
+        raise FileNotFoundError(f"{recordings} must hold recordings such as 7_jackson_32.wav")
+    if importlib.util.find_spec("librosa") is None:
+        raise FileNotFoundError("The package librosa must be installed, with: pip install librosa")
+    import librosa
+    sequences = [librosa.feature.mfcc(y=_read_wav(path), sr=_RATE, **_FRAMES).T for path in paths]
+    names = [path.stem.split("_") for path in paths]
+    labels = np.array([int(digit) for digit, _, _ in names])
+    split = np.array([_UNSEEN.get(speaker, "train") for _, speaker, _ in names])
+    notes = {
+        "source": "Free Spoken Digit Dataset by Zohar Jackson et al., MFCC frames by librosa",
+        "licence": "CC BY-SA 4.0",
+        "frames": ", ".join(f"{name} {value}" for name, value in _FRAMES.items()),
+        "preparation": "each coefficient to mean 0 and deviation 1 over the training frames",
+        "split": "by speaker: theo validates, yweweler tests",
+    }
+    return Dataset(name="digits_speakers", sequences=normalize(sequences, split), labels=labels,
+                   split=split, classes=tuple(str(digit) for digit in range(10)),
+                   format=INPUT_FORMAT, notes=notes)
+
+
 def _read_ts(path):
     """Sequences (steps, dimensions) and class names of a ``.ts`` file of the UEA archive."""
     sequences, names = [], []
@@ -168,8 +231,9 @@ def japanese_vowels(seed=1):
                    labels=labels, split=split, classes=classes, format=INPUT_FORMAT, notes=notes)
 
 
-#: Makers of the data sets by the name that the command takes.
-MAKERS = {"digits": digits, "japanese_vowels": japanese_vowels}
+#: Makers of the data sets by the name that the command takes, and those that want a folder.
+MAKERS = {"digits": digits, "japanese_vowels": japanese_vowels, "digits_speakers": digits_speakers}
+_FROM_FOLDER = {"digits_speakers"}
 
 
 def main(arguments=None):
@@ -177,10 +241,14 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m ternloom.train.prepare", description=__doc__)
     parser.add_argument("name", choices=sorted(MAKERS), help="data set to make")
     parser.add_argument("path", metavar="PATH", type=pathlib.Path, help="file to write")
+    parser.add_argument("--recordings", metavar="FOLDER", type=pathlib.Path,
+                        help="folder of recordings, for digits_speakers")
     options = parser.parse_args(arguments)
+    if (options.name in _FROM_FOLDER) != (options.recordings is not None):
+        parser.error(f"--recordings must be given for {', '.join(_FROM_FOLDER)}, and for no other")
     try:
-        save(MAKERS[options.name](), options.path)
-    except OSError as error:
+        save(MAKERS[options.name](*filter(None, [options.recordings])), options.path)
+    except (OSError, ValueError) as error:
         parser.exit(2, f"{error}\n")
 
 

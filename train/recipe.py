@@ -163,6 +163,15 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     #: Whether the run ends in a quantized network.
     needs_quantization = True
 
+    @property
+    def cautions(self):
+        """What is allowed but seldom meant, a line each."""
+        if (self.draw_weights or self.draw_activations) and self.draw_share == 1:
+            return ["draw_share is 1, so that training draws to its last step and the network that "
+                    "is trained is not the one that is measured; below 1 the last steps train what "
+                    "runs"]
+        return []
+
 
 _INTEGER_RANGES = (
     ("units", 1, 4096), ("layers", 1, 16), ("float_epochs", 0, 100_000), ("epochs", 0, 100_000),
