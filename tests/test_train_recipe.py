@@ -82,7 +82,7 @@ def test_unknown_key(write):
     path = write(least("learning_speed = 1\n"))
     text = message(path)
     assert text.startswith(f"{path} must not have the key 'learning_speed', known ones are name, ")
-    assert text.endswith("weight_decay, distillation, seed, label_smoothing, augment")
+    assert text.endswith("distillation, seed, seeds, label_smoothing, augment")
 
 
 @pytest.mark.parametrize("table, known", [
@@ -131,6 +131,7 @@ def test_float_language_model(write):
     ("decay = 'linear'", "decay must be one of cosine, divide, not 'linear'"),
     ("decay = 'divide:1.0'", "divide must be by more than 1, to 100 at most, not 1.0: by less the "
                              "rate never falls"),
+    ("seeds = 0", "seeds must be from 1 to 100, not 0"),
     ("epochs = -1", "epochs must be from 0 to 100000, not -1"),
     (LANGUAGE + "steps = 0", "steps must be from 1 to 1000, not 0"),
     (LANGUAGE + "words = 'planes:2'", "Weight method must be one of alternating, "),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from ternloom.model import golden
 from ternloom.model.dataset import Dataset, DatasetError, save
 from ternloom.model.file import load
 from ternloom.model.floats import load as load_floats
@@ -170,6 +171,58 @@ def test_end_of_draws(folder, monkeypatch):
     half = len(quantized) // 2
     assert quantized[:half] == [(True, False, 4.0 ** (1 - step / half)) for step in range(half)]
     assert quantized[half:] == [(False, False, 1.0)] * half
+
+
+class Killed(Exception):
+    pass
+
+
+def test_seeds(folder):
+    """Several seeds are so many runs; the best on the validation part is kept, with all scores."""
+    path = recipe(folder, "seeds", weights="ternary-connect:scaled")
+    text = path.read_text()
+    alone = {}
+    for seed in (3, 4, 5):
+        path.write_text(text.replace("seed = 3", f"seed = {seed}"))
+        alone[seed] = train(path, folder / f"seed{seed}.safetensors", epochs=2)
+    path.write_text(text.replace("seed = 3", "seed = 3\nseeds = 3"))
+    out, stages = folder / "seeds.safetensors", []
+    result = train(path, out, epochs=2,
+                   progress=lambda stage, *_: stage in stages or stages.append(stage))
+    assert stages == [f"seed {seed}, {stage}" for seed in alone for stage in ("float", "quantized")]
+    assert result.seeds == {seed: run.scores for seed, run in alone.items()}
+    best = max(alone, key=lambda seed: alone[seed].scores["integer"].valid)
+    assert len({run.scores["integer"].valid for run in alone.values()}) > 1
+    network = load(out)
+    assert network.notes["seed"] == f"{best} of 3, 4, 5, the best on the validation part"
+    assert network.notes["integer accuracy, seed 4"] == alone[4].scores["integer"].note()
+    kept = alone[best]
+    assert (result.scores, result.curve) == (kept.scores, kept.curve)
+    assert golden.run(network, waves().sequences).logits[0].tolist() \
+        == golden.run(kept.network, waves().sequences).logits[0].tolist()
+
+
+@pytest.mark.parametrize("dies_at", [("seed 3, quantized", 20), ("seed 4, float", 7)], ids=str)
+def test_resumption_of_seeds(folder, tmp_path, monkeypatch, dies_at):
+    """Seeds that are done are not trained again; what is made is the same to the byte."""
+    monkeypatch.setattr("ternloom.train.loop._INTERVAL", 0.0)
+    path = recipe(folder, "kill")
+    path.write_text(path.read_text().replace("seed = 3", "seed = 3\nseeds = 2"))
+    train(path, tmp_path / "whole.safetensors", epochs=2)
+
+    def die(stage, step, steps, curve):
+        if (stage, step) == dies_at:
+            raise Killed
+
+    checkpoint = tmp_path / "run.checkpoint"
+    with pytest.raises(Killed):
+        train(path, tmp_path / "parts.safetensors", checkpoint=checkpoint, progress=die, epochs=2)
+    seen = []
+    train(path, tmp_path / "parts.safetensors", checkpoint=checkpoint, epochs=2,
+          progress=lambda stage, step, steps, curve: seen.append((stage, step)))
+    assert seen[0] == dies_at
+    assert content(tmp_path / "parts.safetensors") == content(tmp_path / "whole.safetensors")
+    assert not list(tmp_path.glob("*.checkpoint"))
 
 
 def test_no_epochs(folder):

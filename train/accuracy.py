@@ -44,6 +44,11 @@ class Accuracy(_Score):
 
     _digits, _example = 4, 0.99
 
+    @property
+    def rank(self):
+        """Larger on a better validation part."""
+        return self.valid
+
     def text(self, part):
         """One of the numbers as people read it."""
         return f"{100 * getattr(self, part):.2f} %"
@@ -54,6 +59,11 @@ class Perplexity(_Score):
     """Perplexities per word of the validation and the test text."""
 
     _digits, _example = 2, 100.0
+
+    @property
+    def rank(self):
+        """Larger on a better validation part."""
+        return -self.valid
 
     def text(self, part):
         """One of the numbers as people read it."""

@@ -192,6 +192,7 @@ def train(recipe, corpus, start=None, checkpoint=None, progress=None):
         quantize(quantized, recipe, task)
         loop.stage("quantized", quantized, recipe.epochs, recipe.learning_rate, network.eval())
         quantized.eval()
+    loop.finish()
     return network.eval(), quantized, task, loop
 
 

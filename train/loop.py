@@ -141,19 +141,26 @@ class Loop:
         self._pending = tensors, _Run(**facts["run"])
 
     def _save(self, run, network, optimizer, best, begun):
-        finished = {f"{stage}.{name}": tensor for stage, state in self._finished.items()
-                    for name, tensor in state.items()}
         state = {f"{index}.{name}": tensor
                  for index, values in optimizer.state_dict()["state"].items()
                  for name, tensor in values.items() if tensor is not None}
-        checkpoint.save(self._path, {
-            "network": network.state_dict(), "best": best, "optimizer": state,
-            "finished": finished, "task": self._task.state(),
-            "random": {"begun": begun, "torch": torch.get_rng_state()},
-        }, {"recipe": self._digest, "finished": list(self._finished),
+        self._write(run, {"network": network.state_dict(), "best": best, "optimizer": state,
+                          "task": self._task.state(),
+                          "random": {"begun": begun, "torch": torch.get_rng_state()}})
+        self._saved = time.monotonic()
+
+    def _write(self, run, sections):
+        finished = {f"{stage}.{name}": tensor for stage, state in self._finished.items()
+                    for name, tensor in state.items()}
+        checkpoint.save(self._path, sections | {"finished": finished}, {
+            "recipe": self._digest, "finished": list(self._finished),
             "run": dataclasses.asdict(run),
             "curve": [dataclasses.astuple(line) for line in self.curve]})
-        self._saved = time.monotonic()
+
+    def finish(self):
+        """Write a checkpoint from which all stages are there at once."""
+        if self._path is not None:
+            self._write(_Run("finished"), {})
 
     def stage(self, name, network, epochs, learning_rate, teacher=None):
         """Train in place; the weights of the best epoch on the validation part stay.

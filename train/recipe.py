@@ -121,7 +121,9 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     weight_decay : float
     distillation : float
         Weight of the cross entropy with the float network's answers in the quantized stage.
-    seed : int
+    seed, seeds : int
+        The first of how many runs that differ in nothing but their seeds, each one more than the
+        one before; the network that is kept is the best on the validation part.
     """
 
     name: str
@@ -149,6 +151,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     weight_decay: float = 0.0
     distillation: float = 0.0
     seed: int = 1
+    seeds: int = 1
 
     def __post_init__(self):
         _check_ranges(self, *_INTEGER_RANGES, *_CLOSED_RANGES)
@@ -175,7 +178,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 _INTEGER_RANGES = (
     ("units", 1, 4096), ("layers", 1, 16), ("float_epochs", 0, 100_000), ("epochs", 0, 100_000),
-    ("batch", 1, 65_536), ("seed", 0, (1 << 31) - 1),
+    ("batch", 1, 65_536), ("seed", 0, (1 << 31) - 1), ("seeds", 1, 100),
 )
 _CLOSED_RANGES = (("gradient_norm", 1e-6, 1e6), ("draw_share", 0, 1))
 _REAL_RANGES = (

@@ -21,7 +21,11 @@ from ternloom.train.lower import floats, lower
 from ternloom.train.recipe import LanguageRecipe, RecipeError, load_recipe
 
 
-__all__ = ["TrainingResult", "train"]
+__all__ = ["TrainingResult", "checkpoints", "train"]
+
+
+#: Name of the score by which seeds are told apart, with integers and without.
+_LAST = "integer", "float"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,12 +42,15 @@ class TrainingResult:
     scores : dict of str to Accuracy or Perplexity
         ``"float"`` of the float network, ``"quantized"`` of the quantized one in PyTorch and
         ``"integer"`` of ``network`` on the golden model; the latter two if there is one.
+    seeds : dict of int to dict
+        The scores of each seed's run; the rest is of the one that is kept.
     """
 
     network: Network | None
     reference: FloatNetwork | None
     curve: list
     scores: dict
+    seeds: dict = dataclasses.field(default_factory=dict)
 
 
 def _write_curve(curve, path):
@@ -76,8 +83,8 @@ def train(recipe_path, out_path, *, data=None, start=None, checkpoint=None, prog
     start : str, pathlib.Path or None
         Float network that a language model starts from, instead of the recipe's.
     checkpoint : str, pathlib.Path or None
-        Where the run writes how far it is, every two minutes, and goes on from if it is there. It
-        is removed at the end.
+        Where the run writes how far it is, every two minutes, and goes on from if it is there; a
+        file a seed if the recipe has several (:func:`checkpoints`). Removed at the end.
     progress : callable or None
         Called after each step with the name of the stage, the steps done and those of the stage,
         and the curve so far.
@@ -95,17 +102,21 @@ def train(recipe_path, out_path, *, data=None, start=None, checkpoint=None, prog
     """
     loaded, out_path = load_recipe(recipe_path), pathlib.Path(out_path)
     loaded = _replaced(loaded, epochs, data, start)
-    checkpoint = None if checkpoint is None else pathlib.Path(checkpoint)
+    paths = checkpoints(loaded.recipe, checkpoint)
     run = _language if isinstance(loaded.recipe, LanguageRecipe) else _sequence
     threads = torch.get_num_threads()
     # More threads than one only slow matrices of this size down, and change sums.
     torch.set_num_threads(1)
     try:
-        with torch.random.fork_rng():
-            torch.manual_seed(loaded.recipe.seed)
-            result = run(loaded, checkpoint, progress)
+        runs = {}
+        for seed, path in paths.items():
+            with torch.random.fork_rng():
+                torch.manual_seed(seed)
+                runs[seed] = run(_seeded(loaded, seed), path,
+                                 _of_seed(progress, seed, len(paths)))
     finally:
         torch.set_num_threads(threads)
+    result = _kept(runs)
     if result.network is None:
         save_floats(result.reference, out_path)
     else:
@@ -113,9 +124,61 @@ def train(recipe_path, out_path, *, data=None, start=None, checkpoint=None, prog
         if result.reference is not None:
             save_floats(result.reference, out_path.with_suffix(".float.safetensors"))
     _write_curve(result.curve, out_path.with_suffix(".csv"))
-    if checkpoint is not None:
-        checkpoint.unlink(missing_ok=True)
+    for path in filter(None, paths.values()):
+        path.unlink(missing_ok=True)
     return result
+
+
+def checkpoints(recipe, path):
+    """Checkpoint of each seed of a recipe.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    path : str, pathlib.Path or None
+        Of the only seed; several get its name with the seed in it, ``some.seed2.checkpoint``.
+
+    Returns
+    -------
+    dict of int to (pathlib.Path or None)
+    """
+    seeds = range(recipe.seed, recipe.seed + recipe.seeds)
+    if path is None or recipe.seeds == 1:
+        return dict.fromkeys(seeds, path and pathlib.Path(path))
+    path = pathlib.Path(path)
+    return {seed: path.with_name(f"{path.stem}.seed{seed}{path.suffix}") for seed in seeds}
+
+
+def _seeded(loaded, seed):
+    """A loaded recipe for one of its seeds alone."""
+    return dataclasses.replace(loaded, recipe=msgspec.structs.replace(loaded.recipe, seed=seed,
+                                                                      seeds=1))
+
+
+def _of_seed(progress, seed, seeds):
+    """Progress that names the seed where there are several."""
+    if progress is None or seeds == 1:
+        return progress
+    return lambda stage, *rest: progress(f"seed {seed}, {stage}", *rest)
+
+
+def _kept(runs):
+    """The run that is the best on the validation part, the first among equals; all scores."""
+    if len(runs) == 1:
+        (seed, result), = runs.items()
+        return dataclasses.replace(result, seeds={seed: result.scores})
+    seed = max(runs, key=lambda one: runs[one].scores[_LAST[runs[one].network is None]].rank)
+    result = runs[seed]
+    notes = {"seed": f"{seed} of {', '.join(map(str, runs))}, the best on the validation part"}
+    notes |= {f"{name} {score.kind}, seed {other}": score.note()
+              for other, run in runs.items() for name, score in run.scores.items()}
+
+    def noted(network):
+        return network and dataclasses.replace(network, notes=network.notes | notes)
+
+    return dataclasses.replace(result, network=noted(result.network),
+                               reference=noted(result.reference),
+                               seeds={other: run.scores for other, run in runs.items()})
 
 
 def _replaced(loaded, epochs, data, start):

@@ -96,4 +96,5 @@ def train(recipe, dataset, checkpoint=None, progress=None):
     network = copy.deepcopy(reference)
     calibrate(network, recipe.quantization, task.calibration(), dataset.format)
     loop.stage("quantized", network, recipe.epochs, recipe.learning_rate, reference.eval())
+    loop.finish()
     return reference, network, task, loop
