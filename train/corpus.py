@@ -9,7 +9,7 @@ from ternloom.model import text
 from ternloom.train.recipe import RecipeError
 
 
-__all__ = ["PARTS", "Corpus"]
+__all__ = ["PARTS", "Corpus", "texts"]
 
 
 #: The texts that a folder must have: one file each whose name ends so, before ``.txt``.
@@ -50,12 +50,17 @@ class Corpus:
         """
         folder = pathlib.Path(folder)
         try:
-            tokens = {part: text.read(_find(folder, part)) for part in PARTS}
+            tokens = {part: text.read(path) for part, path in zip(PARTS, texts(folder))}
             vocabulary = text.build(tokens["train"])
             parts = {part: text.encode(each, vocabulary) for part, each in tokens.items()}
         except (text.TextError, OSError) as error:
             raise RecipeError(" ".join(str(error).split())) from error
         return cls(folder.resolve().name, len(vocabulary), parts)
+
+
+def texts(folder):
+    """Paths of a folder's texts in the order of ``PARTS``; a ``RecipeError`` if one is missing."""
+    return [_find(folder, part) for part in PARTS]
 
 
 def _find(folder, part):

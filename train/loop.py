@@ -126,16 +126,22 @@ class Loop:
         self._path, self._saved = path, time.monotonic()
         self._digest = hashlib.sha256(msgspec.json.encode(recipe)).hexdigest()
         self._finished, self._pending = {}, None
+        self._began, self._before = time.process_time(), 0.0
         self.curve = []
         if path is not None and path.exists():
             self._resume(path)
+
+    @property
+    def seconds(self):
+        """Processor time so far, that of the runs before a kill included."""
+        return self._before + time.process_time() - self._began
 
     def _resume(self, path):
         tensors, facts = checkpoint.load(path)
         if facts["recipe"] != self._digest:
             raise RecipeError(f"Checkpoint {path} must be of this recipe, not of another or an "
                               "older one; remove it to start anew")
-        self.curve = [Epoch(*line) for line in facts["curve"]]
+        self.curve, self._before = [Epoch(*line) for line in facts["curve"]], facts["seconds"]
         finished = tensors.pop("finished", {})
         self._finished = {name: checkpoint.section(name, finished) for name in facts["finished"]}
         self._pending = tensors, _Run(**facts["run"])
@@ -153,7 +159,7 @@ class Loop:
         finished = {f"{stage}.{name}": tensor for stage, state in self._finished.items()
                     for name, tensor in state.items()}
         checkpoint.save(self._path, sections | {"finished": finished}, {
-            "recipe": self._digest, "finished": list(self._finished),
+            "recipe": self._digest, "seconds": self.seconds, "finished": list(self._finished),
             "run": dataclasses.asdict(run),
             "curve": [dataclasses.astuple(line) for line in self.curve]})
 

@@ -13,7 +13,7 @@ from ternloom.model.floats import FloatNetwork
 from ternloom.model.floats import save as save_floats
 from ternloom.model.language import predict
 from ternloom.model.network import Network
-from ternloom.train import language, sequence
+from ternloom.train import language, record, sequence
 from ternloom.train.accuracy import Accuracy, Perplexity, integer_accuracy
 from ternloom.train.corpus import Corpus
 from ternloom.train.loop import Epoch
@@ -42,14 +42,20 @@ class TrainingResult:
     scores : dict of str to Accuracy or Perplexity
         ``"float"`` of the float network, ``"quantized"`` of the quantized one in PyTorch and
         ``"integer"`` of ``network`` on the golden model; the latter two if there is one.
+    seconds : float or dict of int to float
+        Processor time of training; by seed in what :func:`train` returns.
+    seed : int or None
+        The one whose run all but the next is of.
     seeds : dict of int to dict
-        The scores of each seed's run; the rest is of the one that is kept.
+        The scores of each seed's run.
     """
 
     network: Network | None
     reference: FloatNetwork | None
     curve: list
     scores: dict
+    seconds: float | dict
+    seed: int | None = None
     seeds: dict = dataclasses.field(default_factory=dict)
 
 
@@ -76,8 +82,9 @@ def train(recipe_path, out_path, *, data=None, start=None, checkpoint=None, prog
     ----------
     recipe_path : str or pathlib.Path
     out_path : str or pathlib.Path
-        The network file; the curve gets the same name and the suffix ``.csv``, the float network
-        the suffix ``.float.safetensors``. Without quantized epochs the file is the float network.
+        The network file; the curve gets the same name and the suffix ``.csv``, the record of the
+        run ``.json``, the float network ``.float.safetensors``. Without quantized epochs the file
+        is the float network.
     data : str, pathlib.Path or None
         Data file or folder, instead of the recipe's.
     start : str, pathlib.Path or None
@@ -117,13 +124,16 @@ def train(recipe_path, out_path, *, data=None, start=None, checkpoint=None, prog
     finally:
         torch.set_num_threads(threads)
     result = _kept(runs)
+    made = {"network": out_path, "curve": out_path.with_suffix(".csv")}
     if result.network is None:
         save_floats(result.reference, out_path)
     else:
         save_network(result.network, out_path)
         if result.reference is not None:
-            save_floats(result.reference, out_path.with_suffix(".float.safetensors"))
-    _write_curve(result.curve, out_path.with_suffix(".csv"))
+            made["float network"] = out_path.with_suffix(".float.safetensors")
+            save_floats(result.reference, made["float network"])
+    _write_curve(result.curve, made["curve"])
+    record.write(out_path.with_suffix(".json"), record.record(loaded, result, made))
     for path in filter(None, paths.values()):
         path.unlink(missing_ok=True)
     return result
@@ -164,21 +174,20 @@ def _of_seed(progress, seed, seeds):
 
 def _kept(runs):
     """The run that is the best on the validation part, the first among equals; all scores."""
-    if len(runs) == 1:
-        (seed, result), = runs.items()
-        return dataclasses.replace(result, seeds={seed: result.scores})
     seed = max(runs, key=lambda one: runs[one].scores[_LAST[runs[one].network is None]].rank)
-    result = runs[seed]
-    notes = {"seed": f"{seed} of {', '.join(map(str, runs))}, the best on the validation part"}
-    notes |= {f"{name} {score.kind}, seed {other}": score.note()
-              for other, run in runs.items() for name, score in run.scores.items()}
+    result, notes = runs[seed], {}
+    if len(runs) > 1:
+        notes = {"seed": f"{seed} of {', '.join(map(str, runs))}, the best on the validation part"}
+        notes |= {f"{name} {score.kind}, seed {other}": score.note()
+                  for other, run in runs.items() for name, score in run.scores.items()}
 
     def noted(network):
         return network and dataclasses.replace(network, notes=network.notes | notes)
 
-    return dataclasses.replace(result, network=noted(result.network),
-                               reference=noted(result.reference),
-                               seeds={other: run.scores for other, run in runs.items()})
+    return dataclasses.replace(
+        result, network=noted(result.network), reference=noted(result.reference), seed=seed,
+        seeds={other: run.scores for other, run in runs.items()},
+        seconds={other: run.seconds for other, run in runs.items()})
 
 
 def _replaced(loaded, epochs, data, start):
@@ -217,7 +226,7 @@ def _sequence(loaded, checkpoint, progress):
     scores["integer"] = integer_accuracy(lowered, dataset)
     lowered = dataclasses.replace(lowered, notes=_notes(loaded, dataset.notes, scores))
     reference = floats(reference, f"{recipe.name}-float", dataset.classes, float_notes)
-    return TrainingResult(lowered, reference, loop.curve, scores)
+    return TrainingResult(lowered, reference, loop.curve, scores, loop.seconds)
 
 
 def _language(loaded, checkpoint, progress):
@@ -231,11 +240,11 @@ def _language(loaded, checkpoint, progress):
         name = recipe.name if network is None else f"{recipe.name}-float"
         kept = floats(reference, name, (), _notes(loaded, {}, scores))
     if network is None:
-        return TrainingResult(None, kept, loop.curve, scores)
+        return TrainingResult(None, kept, loop.curve, scores, loop.seconds)
     network.double()
     scores["quantized"] = Perplexity(*language.perplexities(network, task))
     lowered = lower(network, recipe.name)
     scores["integer"] = Perplexity(*(predict(lowered, corpus.parts[part]).perplexity
                                      for part in ("valid", "test")))
     lowered = dataclasses.replace(lowered, notes=_notes(loaded, {}, scores))
-    return TrainingResult(lowered, kept, loop.curve, scores)
+    return TrainingResult(lowered, kept, loop.curve, scores, loop.seconds)

@@ -1,0 +1,74 @@
+"""The record of a training run: what it was made of, what came out, and what it took."""
+
+import hashlib
+import json
+import pathlib
+import platform
+
+import torch
+
+from ternloom.train.corpus import texts
+
+
+__all__ = ["processor", "record", "write"]
+
+
+def _digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _source(path):
+    """Digest of a data file, or those of a folder's texts by name."""
+    if path.is_dir():
+        return {text.name: _digest(text) for text in texts(path)}
+    return {path.name: _digest(path)}
+
+
+def processor():
+    """The processor's name, as far as the system tells."""
+    info = pathlib.Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def record(loaded, result, made):
+    """What somebody needs who repeats a run, or doubts it, as JSON values.
+
+    Parameters
+    ----------
+    loaded : LoadedRecipe
+        As it was trained, with its data and its start.
+    result : TrainingResult
+    made : dict of str to pathlib.Path
+        What was written, by what it is.
+
+    Returns
+    -------
+    dict
+        SHA-256 digests of the recipe, its data and all that was written; the scores of each seed;
+        epochs of each stage; processor seconds a seed, of one thread; PyTorch's version.
+    """
+    recipe, start = loaded.recipe, loaded.start_path
+    return {
+        "name": recipe.name,
+        "recipe": _source(loaded.path),
+        "data": _source(loaded.data_path),
+        "start": start and _source(start),
+        "written": {what: _digest(path) for what, path in made.items()},
+        "epochs": {"float": recipe.float_epochs, "quantized": recipe.epochs},
+        "seeds": {str(seed): {name: {"valid": score.valid, "test": score.test}
+                              for name, score in scores.items()}
+                  for seed, scores in result.seeds.items()},
+        "kept": result.seed,
+        "seconds": {str(seed): round(seconds, 1) for seed, seconds in result.seconds.items()},
+        "torch": torch.__version__,
+        "processor": processor(),
+    }
+
+
+def write(path, values):
+    """Write a record as a JSON file."""
+    path.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
