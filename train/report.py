@@ -14,11 +14,7 @@ from ternloom.train.accuracy import Accuracy, integer_accuracy
 from ternloom.train.recipe import load_recipe
 
 
-__all__ = ["main", "markdown", "report"]
-
-
-#: What the table stands between in a document.
-_MARKS = "<!-- networks -->\n", "<!-- /networks -->"
+__all__ = ["main", "markdown", "methods", "report", "with_table"]
 
 
 def _multiplies(network):
@@ -27,7 +23,7 @@ def _multiplies(network):
                for matrix in network.matrices.values())
 
 
-def _methods(weights):
+def methods(weights):
     """Weight methods in one text: that of all, then the exceptions by their place."""
     rest = [f"{place} {text}" for place, text in weights.items() if place != "all"]
     return ", ".join(([weights["all"]] if "all" in weights else []) + rest)
@@ -39,7 +35,7 @@ def _row(recipe, network, dataset):
     return {
         "name": recipe.name, "data": network.notes["data"], "cell": recipe.cell.value,
         "layers": recipe.layers, "units": recipe.units,
-        "weights": _methods(recipe.quantization.weights),
+        "weights": methods(recipe.quantization.weights),
         "activations": recipe.quantization.activations,
         "weight_bits": network_size(network).weights,
         "multiplier": _multiplies(network), "epochs": recipe.float_epochs + recipe.epochs,
@@ -87,9 +83,15 @@ def markdown(rows):
     return "\n".join(lines) + "\n"
 
 
-def _with_table(text, table):
-    """A document with the table between its marks; a ``ValueError`` if it has none."""
-    opening, closing = _MARKS
+def with_table(text, name, table):
+    """A document with a table between its marks ``<!-- name -->`` and ``<!-- /name -->``.
+
+    Raises
+    ------
+    ValueError
+        If it has no such marks.
+    """
+    opening, closing = f"<!-- {name} -->\n", f"<!-- /{name} -->"
     before, found, rest = text.partition(opening)
     _, ending, after = rest.partition(closing)
     if not found or not ending:
@@ -111,7 +113,8 @@ def main(arguments=None):
         options.path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
         if options.readme is not None:
             text = options.readme.read_text(encoding="utf-8")
-            options.readme.write_text(_with_table(text, markdown(rows)), encoding="utf-8")
+            text = with_table(text, "networks", markdown(rows))
+            options.readme.write_text(text, encoding="utf-8")
     except (OSError, ValueError) as error:
         parser.exit(2, f"{error}\n")
 
