@@ -40,9 +40,10 @@ def check_hostile(first):
             compare(network, sequences)
 
 
-def check_random(first, **given):
+def check_random(first, hostile):
     for seed in range(first, first + BLOCK):
-        network = random_network(seed, readout=bool(seed % 4), **given)
+        network = random_network(seed, readout=bool(seed % 4), hostile=hostile,
+                                 state_format="online" if seed % 9 == 0 else None)
         compare(network, random_sequences(seed, network, 2, (1, 6)))
 
 
@@ -57,19 +58,20 @@ def test_more_hostile(first):
     check_hostile(first)
 
 
-@pytest.mark.parametrize("first", [0])
-def test_random(first):
-    check_random(first)
+@pytest.mark.parametrize("hostile", [0, 0.3])
+def test_random(hostile):
+    check_random(0, hostile)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(BLOCK, BLOCK + 1000, BLOCK))
-def test_more_random(first):
-    check_random(first)
+@pytest.mark.parametrize("hostile", [0, 0.1, 0.5])
+@pytest.mark.parametrize("first", range(BLOCK, BLOCK + 500, BLOCK))
+def test_more_random(first, hostile):
+    check_random(first, hostile)
 
 
 def ends(values, low, high):
-    """Both ends of a range occur, and something between."""
+    """Whether both ends of a range occur, and something between."""
     return {low, high} < set(values)
 
 
