@@ -27,13 +27,14 @@ def compare(network, sequences):
     Result
         Of the golden model, with its trace.
     """
-    result = run(network, sequences, trace=True)
+    result, plain = run(network, sequences, trace=True), run(network, sequences)
     for index, sequence in enumerate(sequences):
         expected = restated(network, sequence.tolist(), _TABLES)
         assert result.trace.keys() == expected.keys()
         for name, rows in expected.items():
             assert result.trace[name][index].tolist() == rows, f"{name} of sequence {index}"
-        _compare_outputs(network, result, index, expected)
+        for each in (result, plain):
+            _compare_outputs(network, each, index, expected)
     return result
 
 

@@ -4,6 +4,7 @@ A file in safetensors is eight bytes of length, a JSON header, and the tensors; 
 description in the header that ends in a SHA-256 digest, see ``ternloom.model.store``.
 """
 
+import copy
 import hashlib
 import json
 import struct
@@ -74,7 +75,9 @@ def joined(header, body):
 
 
 def places(document, path=()):
-    """Every place in plain data: the path of keys and indices that leads there."""
+    """Places in plain data, the deepest ones left out: the path of keys and indices to each."""
+    if len(path) == 50:
+        return
     items = document.items() if isinstance(document, dict) else \
         enumerate(document) if isinstance(document, list) else ()
     for key, value in items:
@@ -89,6 +92,11 @@ def nested(depth, kind):
     return value
 
 
+def hostile(rng):
+    # A copy, since what is put into a description may be edited there.
+    return copy.deepcopy(rng.choice(HOSTILE))
+
+
 def edit(rng, document):
     """Change a place of plain data, in place."""
     path = rng.choice(list(places(document)) or [()])
@@ -99,22 +107,23 @@ def edit(rng, document):
         holder = holder[key]
     match rng.randrange(7):
         case 0 | 1 | 2:
-            holder[path[-1]] = rng.choice(HOSTILE)
+            holder[path[-1]] = hostile(rng)
         case 3:
             holder[path[-1]] = nested(rng.choice([3, 90, 400]), rng.random() < 0.5)
         case 4:
             del holder[path[-1]]
         case 5:
             if isinstance(holder, list):
-                holder += holder[-1:] * rng.choice([1, 70])
+                holder += copy.deepcopy(holder[-1:] * rng.choice([1, 70]))
             else:
-                holder[rng.choice(["extra", "type", "", path[-1] + "s"])] = holder[path[-1]]
+                holder[rng.choice(["extra", "type", "", path[-1] + "s"])] = copy.deepcopy(
+                    holder[path[-1]])
         case 6:
             value = holder[path[-1]]
             if isinstance(value, int):
                 holder[path[-1]] = value + rng.choice([-1, 1, 2, -2, 8])
             else:
-                holder[path[-1]] = rng.choice(HOSTILE)
+                holder[path[-1]] = hostile(rng)
 
 
 def sign(document, header, body):
@@ -212,8 +221,8 @@ def corrupt_toml(rng, data, other):
     lines = data.decode().splitlines()
     assigned = [place for place, line in enumerate(lines) if "=" in line]
     place = rng.choice(assigned)
-    key, _, value = lines[place].partition("=")
-    match rng.randrange(6):
+    key, _, _ = lines[place].partition("=")
+    match rng.randrange(7):
         case 0 | 1 | 2:
             lines[place] = f"{key}= {rng.choice(TOML)}"
         case 3:
@@ -222,8 +231,10 @@ def corrupt_toml(rng, data, other):
             depth = rng.choice([2, 100, 3000])
             lines.insert(rng.randrange(len(lines)), rng.choice([
                 f"{key}=" + "[" * depth, ".".join(["a"] * depth) + " = 1",
-                f"[{'.'.join(['a'] * depth)}]", f"task = {rng.choice(TOML)}",
-                f"{key.strip()}.x = 1", "[quantization]", "[[augment]]", "[name]"]))
+                f"[{'.'.join(['a'] * depth)}]", f"{key.strip()}.x = 1", "[quantization]",
+                "[[augment]]", "[name]"]))
         case 5:
             del lines[place]
+        case 6:
+            lines.insert(0, f"task = {rng.choice(TOML)}")
     return "\n".join(lines).encode()

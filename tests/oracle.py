@@ -1,7 +1,7 @@
 """The network on single integers: docs/design.md section 2 restated, formula by formula.
 
 Nothing here computes with NumPy or imports a function of the package that computes; of the data
-classes only fields are read. It shares no code, and no author's reading, with the golden model.
+classes only fields are read. So it shares no code with the golden model.
 """
 
 import decimal
