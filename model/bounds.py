@@ -16,7 +16,8 @@ from ternloom.model.rounding import signed_width
 from ternloom.model.table import sigmoid, tanh
 
 
-__all__ = ["Range", "bounds", "dot_range", "effective", "row_range", "worst_inputs"]
+__all__ = ["Range", "bounds", "dot_range", "effective", "row_range", "working_range",
+           "worst_inputs"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -244,3 +245,58 @@ def bounds(network):
     ranges["readout.row"] = row_range(readout.weights, readout.input_format)
     ranges["readout.sum"] = row_range(readout.weights, readout.input_format, readout.bias)
     return ranges
+
+
+def _quantizing(value, frac, kind):
+    """What a format's ``quantize`` computes on its way from a range of ``frac`` fraction bits."""
+    if isinstance(kind, Online):
+        kind = kind.sample
+    if not isinstance(kind, Fixed):
+        return value
+    shift = frac - kind.frac
+    if shift <= 0:
+        return value << -shift | _format_range(kind)
+    half = Range(0, 1 << (shift - 1))
+    return value | value + half | half | _format_range(kind)
+
+
+def working_range(layer, ranges):
+    """Range of every integer that the golden model computes of a layer outside of its products.
+
+    Parts of sums, half an ulp that a rounding adds, values that are shifted left before they
+    saturate, and the ends that they saturate at are among them.
+
+    Parameters
+    ----------
+    layer : Layer
+    ranges : dict of str to Range
+        The layer's bounds, by their names without the layer's.
+
+    Returns
+    -------
+    Range
+    """
+    precision, kind = layer.precision, layer.state_format
+    preact, gate_frac, state = precision.preact, precision.gate_frac, precision.state
+    held, argument = _format_range(state), _format_range(preact)
+    sigmoids, tanhs = (_table_range(table(precision)) for table in (sigmoid, tanh))
+    candidate = tanhs << (state.frac - gate_frac)
+    wide = state.frac + gate_frac
+    total = held | sigmoids | candidate | _quantizing(ranges["sum"], preact.frac + layer.shift,
+                                                      preact)
+    for name, bias in (("input.row", layer.bias), ("recurrent.row", layer.recurrent_bias)):
+        ends = Range(0, 0) if bias is None else Range(int(bias.min()), int(bias.max()))
+        # A row is also met before its bias is added.
+        total |= ranges[name] | ends | ranges[name] + Range(-ends.high, -ends.low)
+    if layer.cell is Cell.LSTM:
+        total |= sigmoids * held | sigmoids * candidate
+        total |= _quantizing(ranges["cell.sum"], wide, state)
+        total |= _quantizing(held, state.frac, preact)
+        return total | _quantizing(ranges["h.product"], 2 * gate_frac, kind)
+    total |= candidate << gate_frac | sigmoids * ranges["state.difference"]
+    total |= ranges["state.difference"] | _quantizing(ranges["state.sum"], wide, state)
+    total |= _quantizing(held, state.frac, kind)
+    if layer.cell is Cell.GRU_RESET_BEFORE:
+        return total | _quantizing(ranges["reset.product"], wide, kind)
+    total |= argument << gate_frac | sigmoids * argument
+    return total | _quantizing(ranges["gate.n.sum"], preact.frac + gate_frac, preact)

@@ -10,7 +10,7 @@ import dataclasses
 import numpy as np
 
 from ternloom.model import online
-from ternloom.model.bounds import bounds
+from ternloom.model.bounds import bounds, working_range
 from ternloom.model.cell import (gru_after_cell, gru_before_cell, gru_reset, initial_code,
                                  lstm_cell)
 from ternloom.model.format import Online
@@ -313,22 +313,12 @@ def _prepare(network):
     layers = []
     for index, layer in enumerate(network.layers):
         prefix = f"layer{index}."
-        reach = max(value.magnitude for name, value in ranges.items() if name.startswith(prefix))
-        layers.append(_Layer(layer, _integer_type(layer, reach)))
+        own = {name.removeprefix(prefix): reach for name, reach in ranges.items()
+               if name.startswith(prefix)}
+        layers.append(_Layer(layer, _integer_type(working_range(layer, own))))
     return layers, None if network.readout is None else _Readout(network.readout)
 
 
-def _integer_type(layer, reach):
-    """int32 where it holds sums of magnitude ``reach``, with or without bias, half an ulp of any
-    shift, and all codes.
-    """
-    precision, kind = layer.precision, layer.state_format
-    fraction = getattr(kind, "frac", 0)
-    shifts = [layer.shift, precision.state.frac + precision.gate_frac, 2 * precision.gate_frac,
-              fraction + 1]
-    finest = max(fraction, precision.preact.frac)
-    lifted = precision.state.magnitude << max(finest - precision.state.frac, 0)
-    codes = max(lifted, precision.preact.magnitude, kind.magnitude)
-    biases = [layer.bias] if layer.recurrent_bias is None else [layer.bias, layer.recurrent_bias]
-    bias = max(int(np.abs(bias).max()) for bias in biases)
-    return np.int32 if reach + bias + codes + (1 << max(shifts)) < 1 << 31 else np.int64
+def _integer_type(reach):
+    """Narrowest type that holds a working range, for speed; no sum below 2**62 leaves int64."""
+    return np.int32 if reach.width <= 32 else np.int64

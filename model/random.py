@@ -1,7 +1,9 @@
 """Random networks and inputs for tests and benchmarks, the same for the same seed everywhere.
 
 Coefficients, shift and biases are chosen from the formats so that pre-activations spread over
-their range, with a tail that saturates: a network whose gates are all stuck finds no fault.
+their range, with a tail that saturates: a network whose gates are all stuck finds no fault. Where
+``hostile`` asks for it, some parameters are drawn from all that the constructors allow instead, its
+ends above all.
 """
 
 import math
@@ -17,15 +19,47 @@ __all__ = ["random_network", "random_sequences"]
 
 
 _LARGEST_COEFFICIENT = (1 << 15) - 1
+_LARGEST_BIAS = (1 << 30) - 1
+_LARGEST_SHIFT = 40
 #: Exponential weights that are drawn are less than two to this power.
 _EXPONENTS = 7
 #: Kinds of formats that are drawn where none is asked for.
 _FORMATS = ("fixed", "binary", "ternary", "planes")
 
 
+class _Ends(np.random.Generator):
+    """A generator that also draws ends.
+
+    Parameters
+    ----------
+    rng : numpy Generator
+        What is drawn here moves it on.
+    hostile : float
+        Share of what may be an end that is drawn from its whole range.
+    """
+
+    def __init__(self, rng, hostile):
+        super().__init__(rng.bit_generator)
+        self._hostile = hostile
+
+    def end(self, usual, low, high):
+        """``usual``, or an integer from ``low`` to ``high``, one of the two as often as not."""
+        if not self._hostile or self.random() >= self._hostile:
+            return usual
+        return int(self.integers(low, high + 1) if self.random() < 0.5 else
+                   self.choice([low, high]))
+
+    def ends(self, usual, limit):
+        """An array with some elements 0 or at plus or minus ``limit``."""
+        if not self._hostile:
+            return usual
+        chosen = self.random(usual.shape) < self._hostile / 2
+        return np.where(chosen, self.choice([-limit, 0, limit], usual.shape), usual)
+
+
 def random_network(seed, *, cell=None, layers=None, units=None, inputs=None, classes=None,
                    input_format=None, state_format=None, weight=None, when=None, precision=None,
-                   name=None, readout=True):
+                   name=None, readout=True, hostile=0.0):
     """Draw a sound network; what isn't given is drawn, layer by layer where it may differ.
 
     Parameters
@@ -49,19 +83,23 @@ def random_network(seed, *, cell=None, layers=None, units=None, inputs=None, cla
         Drawn networks are called "random" otherwise.
     readout : bool
         Whether the network has one.
+    hostile : float
+        Share of the parameters that are drawn from all that is allowed: sizes among those of above,
+        widths and fractions of formats, thresholds, precisions, slopes, coefficients, biases,
+        shifts. Zero leaves a seed's network what it is.
 
     Returns
     -------
     Network
     """
-    rng = np.random.default_rng(seed)
+    rng = _Ends(np.random.default_rng(seed), hostile)
     layers = int(rng.integers(1, 4)) if layers is None else layers
-    columns = int(rng.integers(1, 41)) if inputs is None else inputs
+    columns = _size(rng, 40) if inputs is None else inputs
     column_format = _activation(rng, input_format, _input_fixed)
     parts = []
     for _ in range(layers):
         part = _layer(rng, _draw(rng, cell, _cells(state_format)),
-                      int(rng.integers(1, 41)) if units is None else units, columns, column_format,
+                      _size(rng, 40) if units is None else units, columns, column_format,
                       _activation(rng, state_format, _state_fixed), weight,
                       _precision(rng) if precision is None else precision)
         parts.append(part)
@@ -69,7 +107,7 @@ def random_network(seed, *, cell=None, layers=None, units=None, inputs=None, cla
     name = "random" if name is None else name
     if not readout:
         return Network(name, tuple(parts), None)
-    classes = int(rng.integers(1, 13)) if classes is None else classes
+    classes = _size(rng, 12) if classes is None else classes
     return Network(name, tuple(parts), _readout(rng, classes, columns, column_format, weight,
                                                 _draw(rng, when, When)))
 
@@ -99,6 +137,10 @@ def _draw(rng, given, kinds):
     return list(kinds)[rng.integers(len(kinds))] if given is None else given
 
 
+def _size(rng, largest):
+    return rng.end(int(rng.integers(1, largest + 1)), 1, largest)
+
+
 def _cells(state_format):
     """Cells that may have a state format."""
     online = state_format == "online" or isinstance(state_format, Online)
@@ -124,14 +166,19 @@ def _rms(kind, *, state):
     return 0.55 * (min(kind.high, 2.0 ** kind.frac) if state else kind.high) + 0.1
 
 
+def _fixed(rng, width, frac, widths=(2, 32), **given):
+    """A fixed-point format of about this width and fraction."""
+    return Fixed(rng.end(width, *widths), rng.end(frac, -16, 32), **given)
+
+
 def _input_fixed(rng):
     width = int(rng.integers(2, 17))
-    return Fixed(width, int(rng.integers(0, width + 1)), rounding=_rounding(rng))
+    return _fixed(rng, width, int(rng.integers(0, width + 1)), rounding=_rounding(rng))
 
 
 def _state_fixed(rng):
     width = int(rng.integers(2, 17))
-    return Fixed(width, int(rng.integers(max(width - 3, 0), width)), rounding=_rounding(rng))
+    return _fixed(rng, width, int(rng.integers(max(width - 3, 0), width)), rounding=_rounding(rng))
 
 
 def _activation(rng, given, fixed):
@@ -144,14 +191,16 @@ def _activation(rng, given, fixed):
     if kind == "binary":
         return Binary()
     if kind == "ternary":
-        return Ternary(int(rng.integers(1, 8)), 4)
+        return Ternary(rng.end(int(rng.integers(1, 8)), 1, (1 << 32) - 1), rng.end(4, 0, 64))
     if kind == "planes":
         count = int(rng.integers(1, 5))
-        return Planes(tuple(int(c) for c in rng.integers(1, 13, count)), 4)
+        return Planes(tuple(rng.end(int(c), 1, 65535) for c in rng.integers(1, 13, count)),
+                      rng.end(4, 0, 64))
     if kind == "online":
         width = int(rng.integers(4, 13))
-        sample = Fixed(width, int(rng.integers(width - 3, width)), rounding=_rounding(rng))
-        return Online(sample, int(rng.integers(2, 4)), int(rng.integers(1, 4)))
+        sample = _fixed(rng, width, int(rng.integers(width - 3, width)), (4, 16),
+                        rounding=_rounding(rng))
+        return Online(sample, int(rng.integers(2, 4)), rng.end(int(rng.integers(1, 4)), 1, 4))
     raise ValueError(f"Format must be one of {', '.join(_FORMATS)} or online, not {kind!r}")
 
 
@@ -163,15 +212,30 @@ def _rounding(rng):
 def _precision(rng):
     """The default half of the time, else any widths that are allowed and sensible."""
     if rng.random() < 0.5:
-        return Precision()
+        return _hostile_precision(rng, Precision())
     rounding = _rounding(rng)
     width = int(rng.integers(5, 13))
     frac = int(rng.integers(max(width - 5, 0), width - 1))
     gate_frac = int(rng.integers(3, 13))
     state_frac = max(gate_frac, frac) + int(rng.integers(0, 4))
     state_width = min(state_frac + int(rng.integers(1, 6)), 24)
-    return Precision(Fixed(width, frac, rounding=rounding), gate_frac,
-                     Fixed(state_width, state_frac, rounding=rounding), rounding)
+    return _hostile_precision(rng, Precision(
+        Fixed(width, frac, rounding=rounding), gate_frac,
+        Fixed(state_width, state_frac, rounding=rounding), rounding))
+
+
+def _hostile_precision(rng, usual):
+    """The precision with some of its parameters anywhere in their ranges."""
+    gate_frac = rng.end(usual.gate_frac, 1, 15)
+    # One fraction bit is not allowed: it stands for comparators, which have none.
+    gate_frac = 0 if gate_frac == 1 else gate_frac
+    state_frac = rng.end(max(usual.state.frac, gate_frac), gate_frac, 32)
+    highest = state_frac if gate_frac else 32
+    preact_frac = rng.end(min(usual.preact.frac, highest), 0, highest)
+    return Precision(
+        Fixed(rng.end(usual.preact.width, 4, 12), preact_frac, rounding=usual.rounding), gate_frac,
+        Fixed(rng.end(usual.state.width, 2, 24), state_frac, rounding=usual.rounding),
+        usual.rounding, rng.end(1, 1, 65535), rng.end(0, 0, 16))
 
 
 def _weights(rng, weight, rows, columns):
@@ -205,7 +269,12 @@ def _coefficients(rng, shape, typical):
     else:
         values = typical * rng.uniform(0.4, 1.6, shape) * rng.choice([1, 1, 1, -1], shape)
     values = np.clip(np.round(values), -_LARGEST_COEFFICIENT, _LARGEST_COEFFICIENT)
-    return values.astype(np.int32)
+    return rng.ends(values, _LARGEST_COEFFICIENT).astype(np.int32)
+
+
+def _bias(rng, limit, count):
+    values = rng.integers(-limit, limit + 1, count)
+    return rng.ends(values, _LARGEST_BIAS).astype(np.int32)
 
 
 def _layer(rng, cell, units, inputs, input_format, state_format, weight, precision):
@@ -217,9 +286,8 @@ def _layer(rng, cell, units, inputs, input_format, state_format, weight, precisi
     matrices = [Matrix(kind, codes, _coefficients(rng, codes.shape[:2], size))
                 for (kind, codes, _), size in zip(halves, typical, strict=True)]
     limit = min(1 << 29, precision.preact.high << shift) // 2
-    bias = rng.integers(-limit, limit + 1, rows).astype(np.int32)
-    after = cell is Cell.GRU_RESET_AFTER
-    recurrent_bias = rng.integers(-limit, limit + 1, units).astype(np.int32) if after else None
+    bias = _bias(rng, limit, rows)
+    recurrent_bias = _bias(rng, limit, units) if cell is Cell.GRU_RESET_AFTER else None
     return Layer(cell, units, input_format, state_format, precision, *matrices, bias,
                  recurrent_bias, shift)
 
@@ -230,16 +298,17 @@ def _scale(rng, spreads, target):
     shift = max(0, math.ceil(-math.log2(min(needed)))) + int(rng.integers(0, 7))
     while shift and max(needed) * 2.0 ** shift > _LARGEST_COEFFICIENT / 2:
         shift -= 1
+    shift = rng.end(min(shift, _LARGEST_SHIFT), 0, _LARGEST_SHIFT)
     return shift, [need * 2.0 ** shift for need in needed]
 
 
 def _readout(rng, classes, columns, input_format, weight, when):
     weight, codes, spread = _weights(rng, weight, classes, columns)
     width = int(rng.integers(4, 25))
-    logits = Fixed(width, int(rng.integers(0, width)), rounding=_rounding(rng))
+    logits = _fixed(rng, width, int(rng.integers(0, width)), rounding=_rounding(rng))
     target = min(0.3 * logits.high, 4096.0)
     shift, typical = _scale(rng, [spread * _rms(input_format, state=True)], target)
     matrix = Matrix(weight, codes, _coefficients(rng, codes.shape[:2], typical[0]))
     limit = min(1 << 29, int(target) << shift) // 2
-    bias = rng.integers(-limit, limit + 1, classes).astype(np.int32)
+    bias = _bias(rng, limit, classes)
     return Readout(input_format, matrix, bias, shift, logits, when)

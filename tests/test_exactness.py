@@ -160,6 +160,34 @@ def test_after_online():
     _check([draw_after_online(number) for number in range(len(KINDS))])
 
 
+def draw_hostile(number):
+    """A small case at the ends of what is allowed: every kind of state, every alphabet, in turn."""
+    rng = np.random.default_rng([number, 4])
+    kind = KINDS[number % len(KINDS)]
+    while True:
+        network = random_network(
+            rng, layers=1, units=int(rng.integers(1, 7)), inputs=int(rng.integers(1, 7)), classes=2,
+            weight=list(Weight)[number % len(Weight)], state_format=kind, readout=number % 4 != 3,
+            hostile=(0.2, 0.5, 1.0)[number % 3])
+        sequences = random_sequences(rng, network, 2, (1, 4))
+        case = Case(network, _folding(rng, network, (5, 5), bool(rng.integers(2))),
+                    tuple(sequences))
+        case = _environment(rng, case, number % 5)
+        if case.cycles()[1][-1] <= CYCLES:
+            return case
+
+
+@pytest.mark.parametrize("first", [0])
+def test_hostile(first):
+    _check([draw_hostile(number) for number in range(first, first + BATCH)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(BATCH, BATCH + 120, BATCH))
+def test_more_hostile(first):
+    _check([draw_hostile(number) for number in range(first, first + BATCH)])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, SLOW, 6))
 def test_random_networks(first):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ternloom.model.bounds import (Range, bounds, dot_range, effective, row_range, signed_width,
-                                   worst_inputs)
-from ternloom.model.format import Binary, Fixed, Planes, Ternary
+                                   working_range, worst_inputs)
+from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.golden import run
 from ternloom.model.network import Cell, Matrix, Precision, When
 from ternloom.model.product import Product
@@ -176,3 +176,77 @@ def test_never_exceeded(seed):
         assert ranges["readout.sum"].low <= sums.min()
         assert sums.max() <= ranges["readout.sum"].high
     assert len(checked) >= 3
+
+
+#: Ends of everything that moves a sum: the gates', the state's and the codes' fraction bits.
+ENDS = [Precision(Fixed(12, frac), gate_frac, Fixed(24, state_frac))
+        for gate_frac in (0, 2, 15) for state_frac in (gate_frac, 32)
+        for frac in (0, 32 if gate_frac == 0 else state_frac)]
+
+
+@pytest.mark.parametrize("precision", ENDS)
+@pytest.mark.parametrize("cell", Cell)
+def test_working_range_fits(cell, precision):
+    """Whatever the precision and the state's format, rounding included: 64 bits hold it."""
+    kinds = [Fixed(width, frac, signed=signed) for width in (2, 32) for frac in (-16, 32)
+             for signed in (True, False)] + [Ternary((1 << 32) - 1, 0), Planes((65535,) * 4, 0)]
+    if cell is not Cell.GRU_RESET_BEFORE:
+        kinds += [Online(Fixed(16, frac)) for frac in (-16, 32)]
+    widths = []
+    for kind in kinds:
+        network = random_network(1, cell=cell, layers=1, units=2, inputs=2, precision=precision,
+                                 state_format=kind)
+        ranges = {name.removeprefix("layer0."): reach for name, reach in bounds(network).items()}
+        # A sum may come up to 2**62 without being refused.
+        ranges["sum"] = ranges["input.row"] = Range(1 - (1 << 62), (1 << 62) - 1)
+        widths.append(working_range(network.layers[0], ranges).width)
+    assert max(widths) <= 64
+
+
+def quantizations(value, frac, kind):
+    """Integers on the way through ``kind.quantize``, one value at a time."""
+    shift = frac - kind.frac
+    half = 1 << shift - 1 if shift > 0 else 0
+    return [value, half, value + half, value << max(-shift, 0), kind.low, kind.high]
+
+
+@pytest.mark.parametrize("frac", [-16, 0, 4, 32])
+@pytest.mark.parametrize("precision", SMALL)
+@pytest.mark.parametrize("cell", Cell)
+def test_working_range_holds(cell, precision, frac):
+    """Every integer of the elementwise part is in it, over all table entries and state codes."""
+    kind = Fixed(5, frac)
+    network = random_network(1, cell=cell, layers=1, units=2, inputs=2, precision=precision,
+                             state_format=kind)
+    layer = network.layers[0]
+    ranges = {name.removeprefix("layer0."): reach for name, reach in bounds(network).items()}
+    whole = working_range(layer, ranges)
+    preact, gate_frac, state = precision.preact, precision.gate_frac, precision.state
+    lift, wide = state.frac - gate_frac, state.frac + gate_frac
+    sigmoids, tanhs = (set(table(precision).tolist()) for table in (sigmoid, tanh))
+    states, codes = range(state.low, state.high + 1), range(preact.low, preact.high + 1)
+    met = [*sigmoids, *states, *codes]
+    for total in (ranges["sum"].low, ranges["sum"].high):
+        met += quantizations(total, preact.frac + layer.shift, preact)
+    if cell is Cell.LSTM:
+        for f, c, product in itertools.product(sigmoids, states, {i * g for i in sigmoids
+                                                                  for g in tanhs}):
+            met += [f * c, product << lift]
+            met += quantizations(f * c + (product << lift), wide, state)
+        met += [each for c in states for each in quantizations(c, state.frac, preact)]
+        arguments = {int(preact.quantize(code, state.frac)) for code in states}
+        for o, k in itertools.product(sigmoids, arguments):
+            met += quantizations(o * int(tanh(precision)[k]), 2 * gate_frac, kind)
+    else:
+        for z, h, n in itertools.product(sigmoids, states, [n << lift for n in tanhs]):
+            met += [n << gate_frac, h - n, z * (h - n)]
+            met += quantizations((n << gate_frac) + z * (h - n), wide, state)
+        met += [each for h in states for each in quantizations(h, state.frac, kind)]
+    if cell is Cell.GRU_RESET_AFTER:
+        for r, ax, ah in itertools.product(sigmoids, codes, codes):
+            met += [ax << gate_frac, r * ah]
+            met += quantizations((ax << gate_frac) + r * ah, preact.frac + gate_frac, preact)
+    if cell is Cell.GRU_RESET_BEFORE:
+        for r, h in itertools.product(sigmoids, states):
+            met += quantizations(r * h, wide, kind)
+    assert whole.low <= min(met) and max(met) <= whole.high

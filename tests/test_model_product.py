@@ -39,6 +39,20 @@ def test_exact_at_worst(kind, columns, scale, coefficients):
     np.testing.assert_array_equal(Product(weights, kind)(codes), expected)
 
 
+@pytest.mark.parametrize("kind, coefficient, columns", [
+    (Fixed(16, 0), 513, 1), (Fixed(16, 0), 171, 3),
+    (Fixed(32, 0), 32767, 129), (Fixed(32, 0), 12289, 343),
+])
+def test_exact_beyond_limit(kind, coefficient, columns):
+    """Odd sums just beyond what single (2**24) and double precision (2**53) hold exactly."""
+    weights = Matrix(Weight.BINARY, np.ones((1, 1, columns), np.int8),
+                     np.array([[coefficient]], np.int32))
+    total = coefficient * columns * kind.high
+    assert total % 2 and total.bit_length() in (25, 54)
+    found = Product(weights, kind)(np.full((1, columns), kind.high))
+    assert found.tolist() == [[total]]
+
+
 def test_rows():
     weights, codes = matrix(3, 9, 1, (1, 9)), np.arange(9)[None] - 4
     whole = Product(weights, Fixed(8, 0))(codes)

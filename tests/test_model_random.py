@@ -7,7 +7,7 @@ import pytest
 
 from ternloom.model.bounds import bounds
 from ternloom.model.file import save
-from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.golden import run
 from ternloom.model.network import Cell, Precision, Weight, When
 from ternloom.model.random import random_network, random_sequences
@@ -56,6 +56,71 @@ def test_variety():
     assert {layer.units for layer in layers} >= {1, 2, 39, 40}
     assert any((layer.recurrent.coefficients < 0).any() for layer in layers)
     assert any(len(np.unique(layer.recurrent.coefficients)) == 1 for layer in layers)
+
+
+def arrays(network):
+    """Every array of a network, joined."""
+    found = []
+    for layer in network.layers:
+        found += [layer.input.codes, layer.input.coefficients, layer.recurrent.codes,
+                  layer.recurrent.coefficients, layer.bias]
+    return np.concatenate([each.ravel() for each in found]).astype(np.int64)
+
+
+def test_kept():
+    """A seed's network is what it was when tests and measurements were chosen by it."""
+    whole = hashlib.sha256()
+    for seed in range(20):
+        whole.update(arrays(random_network(seed)).tobytes())
+    assert whole.hexdigest()[:16] == "be756f31f482d3cb"
+
+
+def ends(values, low, high):
+    """Whether both ends of a range occur, and something between."""
+    return {low, high} < set(values)
+
+
+def test_hostile():
+    """Every parameter goes to its ends, in networks that are hostile in little and in all."""
+    networks = [random_network(seed, hostile=(0.1, 0.3, 1.0)[seed % 3],
+                               state_format="online" if seed % 5 == 0 else None)
+                for seed in range(400)]
+    layers = [layer for network in networks for layer in network.layers]
+    precisions = [layer.precision for layer in layers]
+    states = [layer.state_format for layer in layers]
+    fixed = [each for each in states if isinstance(each, Fixed)]
+    ternary = [each for each in states if isinstance(each, Ternary)]
+    planes = [each for each in states if isinstance(each, Planes)]
+    online = [each for each in states if isinstance(each, Online)]
+    readouts = [network.readout for network in networks]
+    for values, low, high in (
+            ([layer.units for layer in layers], 1, 40), ([layer.inputs for layer in layers], 1, 40),
+            ([each.preact.width for each in precisions], 4, 12),
+            ([each.preact.frac for each in precisions], 0, 32),
+            ([each.gate_frac for each in precisions], 0, 15),
+            ([each.state.width for each in precisions], 2, 24),
+            ([each.state.frac for each in precisions], 0, 32),
+            ([each.slope for each in precisions], 1, 65535),
+            ([each.slope_frac for each in precisions], 0, 16),
+            ([each.width for each in fixed], 2, 32), ([each.frac for each in fixed], -16, 32),
+            ([each.threshold for each in ternary], 1, (1 << 32) - 1),
+            ([each.threshold_frac for each in ternary], 0, 64),
+            ([each.frac for each in planes], 0, 64),
+            ([each for form in planes for each in form.coefficients], 1, 65535),
+            ([each.sample.width for each in online], 4, 16),
+            ([each.sample.frac for each in online], -16, 32),
+            ([each.rounds for each in online], 1, 4), ([layer.shift for layer in layers], 0, 40),
+            ([each.shift for each in readouts], 0, 40),
+            ([each.logits.width for each in readouts], 2, 32),
+            ([each.logits.frac for each in readouts], -16, 32),
+            ([each.classes for each in readouts], 1, 12)):
+        assert ends(values, low, high)
+    limit = (1 << 15) - 1
+    assert ends(np.concatenate([layer.recurrent.coefficients.ravel() for layer in layers]).tolist(),
+                -limit, limit)
+    limit = (1 << 30) - 1
+    assert ends(np.concatenate([layer.bias for layer in layers]).tolist(), -limit, limit)
+    assert 1 not in {each.gate_frac for each in precisions}
 
 
 def test_sequences():

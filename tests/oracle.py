@@ -1,0 +1,364 @@
+"""The network on single integers: docs/design.md section 2 restated, formula by formula.
+
+Nothing here computes with NumPy or imports a function of the package that computes; of the data
+classes only fields are read. So it shares no code with the golden model.
+"""
+
+import decimal
+import operator
+from fractions import Fraction
+
+from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
+from ternloom.model.network import Cell, Weight, When
+from ternloom.model.rounding import Rounding
+
+
+__all__ = ["Restatement", "restated"]
+
+
+_GATES = {Cell.LSTM: "ifgo", Cell.GRU_RESET_AFTER: "rzn", Cell.GRU_RESET_BEFORE: "rzn"}
+_DIGITS = decimal.Context(prec=60)
+
+
+def round_shift(value, shift, rounding):
+    """``value / 2**shift``, rounded as named."""
+    if shift <= 0:
+        return value << -shift
+    floor, rest, half = value >> shift, value & ((1 << shift) - 1), 1 << (shift - 1)
+    if rest == half:
+        return floor + {Rounding.HALF_UP: 1, Rounding.HALF_AWAY: value > 0,
+                        Rounding.HALF_EVEN: floor & 1}[rounding]
+    return floor + (rest > half)
+
+
+def saturate(form, value):
+    low, high = ((-(1 << form.width - 1), (1 << form.width - 1) - 1) if form.signed else
+                 (0, (1 << form.width) - 1))
+    return min(max(value, low), high)
+
+
+def fixed(form, value, frac):
+    return saturate(form, round_shift(value, frac - form.frac, form.rounding))
+
+
+def plane_sum(coefficients, code):
+    return sum(c if code >> j & 1 else -c for j, c in enumerate(coefficients))
+
+
+def quantize(form, value, frac):
+    """Code, or online the sample, of an integer of ``frac`` fraction bits."""
+    real = Fraction(value) / Fraction(2) ** frac
+    match form:
+        case Fixed():
+            return fixed(form, value, frac)
+        case Binary():
+            return 1 if real >= 0 else -1
+        case Ternary():
+            cut = Fraction(form.threshold, 1 << form.threshold_frac)
+            return (real >= cut) - (real <= -cut)
+        case Planes():
+            # Of codes of one value the greater ranks above: it is that of the value and beyond.
+            ranked = sorted((Fraction(plane_sum(form.coefficients, code), 1 << form.frac), code)
+                            for code in range(1 << len(form.coefficients)))
+            chosen = ranked[0][1]
+            for (below, _), (above, code) in zip(ranked, ranked[1:], strict=False):
+                if 2 * real >= below + above:
+                    chosen = code
+            return chosen
+        case Online():
+            return fixed(form.sample, value, frac)
+
+
+def nearest(numerator, denominator):
+    """A quotient of a numerator from 0, rounded half up."""
+    return (2 * numerator + denominator) // (2 * denominator)
+
+
+def mean(values, empty=None):
+    return nearest(sum(values), len(values)) if values else empty
+
+
+def above(sample, cut):
+    return 2 * abs(sample) - (sample < 0) >= cut
+
+
+def online_two(samples, rounds):
+    upper = lower = mean([abs(v) for v in samples])
+    for _ in range(rounds):
+        cut = upper + lower
+        outer = [abs(v) for v in samples if above(v, cut)]
+        inner = [abs(v) for v in samples if not above(v, cut)]
+        upper, lower = mean(outer, upper), mean(inner, lower)
+    codes = [0b11 if above(v, upper + lower) else 0b01 for v in samples]
+    return (upper + lower, upper - lower), codes
+
+
+def online_level(sample, a, b, c):
+    return sum(above(sample, cut) for cut in (max(a - b, c), a, a + b))
+
+
+def online_three(samples, rounds):
+    doubled = [2 * abs(v) for v in samples]
+    a = mean(doubled)
+    b = mean([abs(m - a) for m in doubled])
+    c = mean([abs(abs(m - a) - b) for m in doubled])
+    a, b, c = sorted((a, b, c), reverse=True)
+    for _ in range(rounds):
+        levels = [online_level(v, a, b, c) for v in samples]
+        n0, n1, n2, n3 = (levels.count(level) for level in range(4))
+        s0, s1, s2, s3 = (sum(abs(v) for v, at in zip(samples, levels, strict=True) if at == level)
+                          for level in range(4))
+        if a - b < c:
+            s0 = -s0
+        e = n3 * n2 * (n1 + n0) + n1 * n0 * (n3 + n2)
+        if e > 0:
+            quotients = (
+                (n0 + n3) * (n1 * s2 + n2 * s1) + (n1 + n2) * (n0 * s3 + n3 * s0),
+                (n1 + n3) * (n0 * s2 - n2 * s0) + (n0 + n2) * (n1 * s3 - n3 * s1),
+                (n2 + n3) * (n0 * s1 - n1 * s0) + (n0 + n1) * (n2 * s3 - n3 * s2))
+            a, b, c = sorted((nearest(abs(q), e) for q in quotients), reverse=True)
+    lowest = 0b110 if a - b < c else 0b001
+    codes = [(lowest, 0b101, 0b011, 0b111)[online_level(v, a, b, c)] for v in samples]
+    return (a, b, c), codes
+
+
+def online(form, samples):
+    """Coefficients of a vector of samples, and their codes."""
+    beta, codes = {2: online_two, 3: online_three}[form.planes](samples, form.rounds)
+    every = (1 << form.planes) - 1
+    return beta, [code ^ every if v < 0 else code for code, v in zip(codes, samples, strict=True)]
+
+
+class Table(dict):
+    """A table's value of each pre-activation code, computed when it is asked for.
+
+    Parameters
+    ----------
+    precision : Precision
+    curve : function
+        Of a Decimal ``exp(-x)``, for x from 0 on.
+    below : function
+        Value of a negative code, from that of its mirror.
+    """
+
+    def __init__(self, precision, curve, below):
+        super().__init__()
+        self.precision, self.curve, self.below = precision, curve, below
+        self.cap = (1 << precision.gate_frac) - 1 if precision.gate_frac else 1
+
+    def __missing__(self, code):
+        high = (1 << self.precision.preact.width - 1) - 1
+        self[code] = self.entry(code) if code >= 0 else self.below(self[min(-code, high)])
+        return self[code]
+
+    def entry(self, code):
+        precision = self.precision
+        point = Fraction(code << precision.slope_frac,
+                         precision.slope << precision.preact.frac)
+        # From 80 on both curves are 1 to more digits than any table has.
+        real = decimal.Decimal(1)
+        if point < 80:
+            real = self.curve(_DIGITS.exp(_DIGITS.divide(-point.numerator, point.denominator)))
+        rounded = _DIGITS.multiply(1 << precision.gate_frac, real) + decimal.Decimal("0.5")
+        return min(int(rounded), self.cap)
+
+
+def tables(precision):
+    """Sigmoid and tanh."""
+    one = 1 << precision.gate_frac
+    return (Table(precision, lambda e: _DIGITS.divide(1, 1 + e), lambda value: one - value),
+            Table(precision, lambda e: _DIGITS.divide(1 - e * e, 1 + e * e), lambda value: -value))
+
+
+def weight_value(weight, code):
+    if weight is Weight.EXPONENTIAL:
+        return 2 ** (code - 1) if code > 0 else -2 ** (-code - 1)
+    return code
+
+
+def effective(matrix):
+    """Each row's integer weights, coefficients and planes multiplied out."""
+    planes, coefficients = matrix.codes.tolist(), matrix.coefficients.tolist()
+    return [[sum(coefficients[p][r] * weight_value(matrix.weight, planes[p][r][column])
+                 for p in range(len(planes))) for column in range(len(planes[0][r]))]
+            for r in range(len(planes[0]))]
+
+
+def dot(row, values):
+    return sum(map(operator.mul, row, values))
+
+
+def values_of(form, codes, beta):
+    """What a dot product sees of codes."""
+    if isinstance(form, Planes):
+        return [plane_sum(form.coefficients, code) for code in codes]
+    if isinstance(form, Online):
+        return [plane_sum(beta, code) for code in codes]
+    return codes
+
+
+class RestatedLayer:
+    """One layer and its state."""
+
+    def __init__(self, layer, cache):
+        self.layer, self.precision = layer, layer.precision
+        self.input, self.recurrent = effective(layer.input), effective(layer.recurrent)
+        self.bias = layer.bias.tolist()
+        key = (self.precision.preact.width, self.precision.preact.frac, self.precision.gate_frac,
+               Fraction(self.precision.slope, 1 << self.precision.slope_frac))
+        if key not in cache:
+            cache[key] = tables(self.precision)
+        self.sigmoid, self.tanh = cache[key]
+        # c of an LSTM, wide h of a GRU.
+        self.held = [0] * layer.units
+        start = 0 if isinstance(layer.state_format, Online) else quantize(layer.state_format, 0, 0)
+        self.codes = [start] * layer.units
+        self.beta = (0,) * layer.state_format.planes if isinstance(layer.state_format, Online) \
+            else None
+
+    def values(self):
+        return values_of(self.layer.state_format, self.codes, self.beta)
+
+    def preact(self, total):
+        return saturate(self.precision.preact,
+                        round_shift(total, self.layer.shift, self.precision.rounding))
+
+    def gate_rows(self, gate):
+        units = self.layer.units
+        first = _GATES[self.layer.cell].index(gate) * units
+        return range(first, first + units)
+
+    def merged(self, gate, x, h):
+        return [self.preact(dot(self.input[r], x) + dot(self.recurrent[r], h) + self.bias[r])
+                for r in self.gate_rows(gate)]
+
+    def step(self, x):
+        """Everything named of one step, a list over units each, from the input's values."""
+        named = {Cell.LSTM: self.lstm, Cell.GRU_RESET_AFTER: self.gru_after,
+                 Cell.GRU_RESET_BEFORE: self.gru_before}[self.layer.cell](x, self.values())
+        form = self.layer.state_format
+        if isinstance(form, Online):
+            named["sample"] = named.pop("h")
+            self.beta, named["h"] = online(form, named["sample"])
+            named["beta"] = list(self.beta)
+        self.codes = named["h"]
+        return named
+
+    def lstm(self, x, h):
+        p, form = self.precision, self.layer.state_format
+        state, preact, gate_frac, frac = p.state, p.preact, p.gate_frac, p.state.frac
+        named = {f"gate.{gate}.preact": self.merged(gate, x, h) for gate in "ifgo"}
+        i, f, o = ([self.sigmoid[a] for a in named[f"gate.{gate}.preact"]] for gate in "ifo")
+        g = [self.tanh[a] for a in named["gate.g.preact"]]
+        cell, out = [], []
+        for unit, c in enumerate(self.held):
+            total = f[unit] * c + ((i[unit] * g[unit]) << (frac - gate_frac))
+            c = fixed(state, total, frac + gate_frac)
+            k = fixed(preact, c, frac)
+            cell.append(c)
+            out.append(quantize(form, o[unit] * self.tanh[k], 2 * gate_frac))
+        self.held = cell
+        return named | {"gate.i": i, "gate.f": f, "gate.g": g, "gate.o": o, "cell": cell, "h": out}
+
+    def update(self, z, n_preact):
+        """New wide states and codes of a GRU, from z and the pre-activation of n."""
+        p = self.precision
+        n = [self.tanh[a] for a in n_preact]
+        held = []
+        for unit, h in enumerate(self.held):
+            wide = n[unit] << (p.state.frac - p.gate_frac)
+            total = (wide << p.gate_frac) + z[unit] * (h - wide)
+            held.append(fixed(p.state, total, p.state.frac + p.gate_frac))
+        self.held = held
+        return {"gate.n.preact": n_preact, "gate.n": n, "state": held,
+                "h": [quantize(self.layer.state_format, h, p.state.frac) for h in held]}
+
+    def reset_update(self, x, h):
+        named = {f"gate.{gate}.preact": self.merged(gate, x, h) for gate in "rz"}
+        return named | {f"gate.{gate}": [self.sigmoid[a] for a in named[f"gate.{gate}.preact"]]
+                        for gate in "rz"}
+
+    def gru_after(self, x, h):
+        p = self.precision
+        named = self.reset_update(x, h)
+        rows, extra = self.gate_rows("n"), self.layer.recurrent_bias.tolist()
+        ax = [self.preact(dot(self.input[r], x) + self.bias[r]) for r in rows]
+        ah = [self.preact(dot(self.recurrent[r], h) + b) for r, b in zip(rows, extra, strict=True)]
+        an = [fixed(p.preact, (i << p.gate_frac) + r * j, p.preact.frac + p.gate_frac)
+              for i, r, j in zip(ax, named["gate.r"], ah, strict=True)]
+        return named | {"gate.n.input": ax, "gate.n.recurrent": ah} | self.update(
+            named["gate.z"], an)
+
+    def gru_before(self, x, h):
+        p, form = self.precision, self.layer.state_format
+        named = self.reset_update(x, h)
+        rh = [quantize(form, r * wide, p.state.frac + p.gate_frac)
+              for r, wide in zip(named["gate.r"], self.held, strict=True)]
+        an = self.merged("n", x, values_of(form, rh, None))
+        return named | {"reset": rh} | self.update(named["gate.z"], an)
+
+
+class Restatement:
+    """A network and the state of one sequence.
+
+    Parameters
+    ----------
+    network : Network
+    cache : dict, optional
+        Tables of earlier networks, which take most of the time.
+    """
+
+    def __init__(self, network, cache=None):
+        cache = {} if cache is None else cache
+        self.network = network
+        self.layers = [RestatedLayer(layer, cache) for layer in network.layers]
+        self.readout = effective(network.readout.weights) if network.readout else None
+
+    def step(self, codes):
+        """One step.
+
+        Parameters
+        ----------
+        codes : list of int
+            Input codes.
+
+        Returns
+        -------
+        dict of str to list of int
+            Everything that docs/design.md names, logits and winner as if the readout spoke.
+        """
+        named, x = {}, values_of(self.network.input_format, codes, None)
+        for number, layer in enumerate(self.layers):
+            named |= {f"layer{number}.{name}": row for name, row in layer.step(x).items()}
+            x = layer.values()
+        readout = self.network.readout
+        if readout is not None:
+            logits = [saturate(readout.logits, round_shift(dot(row, x) + bias, readout.shift,
+                                                           readout.logits.rounding))
+                      for row, bias in zip(self.readout, readout.bias.tolist(), strict=True)]
+            named["readout.logits"] = logits
+            named["readout.argmax"] = [logits.index(max(logits))]
+        return named
+
+
+def restated(network, sequence, cache=None):
+    """What :func:`ternloom.model.golden.run` says of one sequence: its trace, by name.
+
+    Parameters
+    ----------
+    network : Network
+    sequence : list of list of int
+    cache : dict, optional
+
+    Returns
+    -------
+    dict of str to list of list of int
+        A list a step, but one alone of a readout that speaks at the last step.
+    """
+    restatement, trace = Restatement(network, cache), {}
+    for codes in sequence:
+        for name, row in restatement.step(codes).items():
+            trace.setdefault(name, []).append(row)
+    if network.readout is not None and network.readout.when is When.LAST:
+        trace |= {name: trace[name][-1:] for name in ("readout.logits", "readout.argmax")}
+    return trace
