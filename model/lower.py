@@ -128,7 +128,11 @@ def calibrate(network, sequences, spec, input_format=None):
     activation, layers = activations.parse(spec.activations), []
     forwards = run(network, sequences)
     for index, (layer, forward) in enumerate(zip(network.layers, forwards, strict=True)):
-        after = activation.form(np.concatenate(forward.outputs), 1.0)
+        outputs = np.concatenate(forward.outputs)
+        # What comparators put out is -1, 0 or 1, wherever the float network stays.
+        calibrated = spec.calibrated_range and spec.gate_frac
+        largest = float(np.abs(outputs).max()) if calibrated else 1.0
+        after = activation.form(outputs, largest)
         pair = [plans[f"layer{index}.{part}"] for part in ("input", "recurrent")]
         layers.append(_calibrate_layer(spec, layer, pair, (before, after), forward.states))
         before = after

@@ -11,8 +11,8 @@ from ternloom.model.format import Fixed, Format, Online
 from ternloom.model.rounding import Rounding, signed_width
 
 
-__all__ = ["COEFFICIENT_BITS", "Cell", "Layer", "Matrix", "Network", "NetworkError", "Precision", "Readout", "When",
-           "Weight", "embedding_type"]
+__all__ = ["COEFFICIENT_BITS", "Cell", "Layer", "Matrix", "Network", "NetworkError", "Precision",
+           "Readout", "When", "Weight", "embedding_type"]
 
 
 #: Bits of the largest magnitude that a coefficient may have.

@@ -24,7 +24,11 @@ __all__ = ["Description", "convert", "foreign", "read", "verify", "write"]
 _KEY = "ternloom"
 #: Bytes of the header: descriptions beyond this are no network's.
 _HEADER_LIMIT = 1 << 24
+#: How a file of torch.save starts: a ZIP archive, or a pickle as before PyTorch 1.6.
+_TORCH = (b"PK\x03\x04", b"\x80\x02")
 _DTYPES = {"uint8": "U8", "int8": "I8", "int16": "I16", "int32": "I32", "float32": "F32"}
+#: Types of foreign tensors that NumPy knows.
+_READABLE = {"F16", "F32", "F64", "I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64", "BOOL"}
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -197,6 +201,12 @@ def foreign(path, name, error):
     with _opened(path, name, error) as stored:
         if _KEY in (stored.metadata() or {}):
             return None
+        for tensor in stored.keys():
+            kind = stored.get_slice(tensor).get_dtype()
+            if kind not in _READABLE:
+                spelt = "bfloat16" if kind == "BF16" else kind
+                raise ValueError(f"must hold {tensor} as float32, float16 or float64, not {spelt}: "
+                                 "save model.float().state_dict()")
         return {tensor: stored.get_tensor(tensor) for tensor in stored.keys()}
 
 
@@ -238,6 +248,10 @@ def _check_frame(path):
     with open(path, "rb") as stream:
         start = stream.read(9)
     length = int.from_bytes(start[:8], "little")
+    if start.startswith(_TORCH):
+        raise ValueError("was written by torch.save: it must be a safetensors file, which "
+                         "safetensors.torch.save_file(model.state_dict(), "
+                         f"{str(pathlib.Path(path).with_suffix('.safetensors'))!r}) writes")
     if len(start) < 9 or start[8:] != b"{":
         raise ValueError("is not a safetensors file")
     if length > _HEADER_LIMIT:

@@ -8,7 +8,7 @@ import pytest
 from ternloom.model import golden
 from ternloom.model.codes import relative_error
 from ternloom.model.floats import FloatLayer, FloatNetwork
-from ternloom.model.format import Binary, Fixed, Planes, Ternary, value_frac
+from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary, value_frac
 from ternloom.model.forward import logits, run
 from ternloom.model.lower import calibrate, lower
 from ternloom.model.measure import relative_errors
@@ -103,6 +103,43 @@ def test_chain_of_formats(activations, form):
     network = lowered(make(layers=3), activations=activations)
     assert [layer.input_format for layer in network.layers] == [INPUT, form, form]
     assert network.readout.input_format == form
+
+
+@pytest.mark.parametrize("fields, forms", [
+    ({}, [Fixed(6, 5), Fixed(6, 5)]),
+    ({"calibrated_range": True}, [Fixed(6, 8), Fixed(6, 11)]),
+    ({"calibrated_range": True, "activations": "online:2"},
+     [Online(Fixed(8, 10), 2, 2), Online(Fixed(8, 13), 2, 2)]),
+    ({"calibrated_range": True, "gate_frac": 0, "state_frac": 6}, [Fixed(6, 5), Fixed(6, 5)]),
+    ({"calibrated_range": True, "activations": "ternary"}, [Ternary(1, 1), Ternary(1, 1)]),
+], ids=str)
+def test_range_of_states(fields, forms):
+    """A layer that puts out little gets finer steps where its range is asked for."""
+    network = make(layers=2, bias=0.0)
+    quiet = tuple(dataclasses.replace(layer, input_weight=0.1 * layer.input_weight,
+                                      recurrent_weight=0.1 * layer.recurrent_weight)
+                  for layer in network.layers)
+    made = lowered(dataclasses.replace(network, layers=quiet), **{"activations": "fixed:6"} | fields)
+    assert [layer.state_format for layer in made.layers] == forms
+
+
+def test_range_of_states_pays():
+    """Of a small signal the finer steps lose a fraction."""
+    rng = np.random.default_rng(5)
+    layer = FloatLayer(Cell.LSTM, *(normal(rng, *shape, scale=0.1)
+                                    for shape in ((96, 6), (96, 24), (96,))))
+    network = FloatNetwork("quiet", (layer,), normal(rng, 4, 24), np.zeros(4))
+    sequences = codes(6, count=40)
+    expected = np.concatenate(run(network, reals(sequences))[-1].outputs)
+    errors = []
+    for calibrated in (False, True):
+        made = lower(network, calibrate(network, reals(sequences), Spec(
+            weights={"all": "integer:8:by-row"}, activations="fixed:6",
+            calibrated_range=calibrated), INPUT))
+        found = np.concatenate(golden.run(made, sequences, trace=True).trace["layer0.h"])
+        found = found * 2.0**-made.layers[0].state_format.frac
+        errors.append(np.sqrt(np.square(found - expected).sum() / np.square(expected).sum()))
+    assert errors[1] < 0.6 * errors[0]
 
 
 def test_planes_of_each_layer():
