@@ -24,6 +24,8 @@ __all__ = ["Calibration", "LayerCalibration", "ReadoutCalibration", "calibrate",
 _LEAST_LOGIT_FRAC = 4
 #: Cells saturate at 16: a larger one stays saturated in the tables, whose argument ends at 8.
 _MOST_STATE_BITS = 5
+#: Smallest range of a state: below it gates of a few bits have nothing left to tell.
+_LEAST_RANGE = 2.0**-8
 #: Fraction bits that a ``Layer`` can drop from a row's sum.
 _MOST_SHIFT = 40
 #: Bits of a bias's magnitude.
@@ -131,7 +133,7 @@ def calibrate(network, sequences, spec, input_format=None):
         outputs = np.concatenate(forward.outputs)
         # What comparators put out is -1, 0 or 1, wherever the float network stays.
         calibrated = spec.calibrated_range and spec.gate_frac
-        largest = float(np.abs(outputs).max()) if calibrated else 1.0
+        largest = max(float(np.abs(outputs).max()), _LEAST_RANGE) if calibrated else 1.0
         after = activation.form(outputs, largest)
         pair = [plans[f"layer{index}.{part}"] for part in ("input", "recurrent")]
         layers.append(_calibrate_layer(spec, layer, pair, (before, after), forward.states))

@@ -18,7 +18,7 @@ import safetensors
 import safetensors.numpy
 
 
-__all__ = ["Description", "convert", "foreign", "read", "verify", "write"]
+__all__ = ["Description", "convert", "described", "foreign", "read", "verify", "write"]
 
 
 _KEY = "ternloom"
@@ -183,6 +183,12 @@ def read(path, kind, name, version, layout, error):
         return description, {tensor: stored.get_tensor(tensor) for tensor in shapes}
 
 
+def described(path, name, error):
+    """Whether a file has a description of ours; arguments and errors are those of ``foreign``."""
+    with _opened(path, name, error) as stored:
+        return _KEY in (stored.metadata() or {})
+
+
 def foreign(path, name, error):
     """All tensors of a file that others wrote, or None if it has a description of ours.
 
@@ -248,11 +254,11 @@ def _check_frame(path):
     with open(path, "rb") as stream:
         start = stream.read(9)
     length = int.from_bytes(start[:8], "little")
-    if start.startswith(_TORCH):
-        raise ValueError("was written by torch.save: it must be a safetensors file, which "
-                         "safetensors.torch.save_file(model.state_dict(), "
-                         f"{str(pathlib.Path(path).with_suffix('.safetensors'))!r}) writes")
     if len(start) < 9 or start[8:] != b"{":
+        if start.startswith(_TORCH):
+            raise ValueError("was written by torch.save: it must be a safetensors file, which "
+                             "safetensors.torch.save_file(model.state_dict(), "
+                             f"{str(pathlib.Path(path).with_suffix('.safetensors'))!r}) writes")
         raise ValueError("is not a safetensors file")
     if length > _HEADER_LIMIT:
         raise ValueError(f"must have a header of at most {_HEADER_LIMIT} bytes, not {length}")

@@ -231,8 +231,8 @@ def test_half_precision(path):
      "a state_dict must hold one LSTM or GRU, at most one Linear of its units and one Embedding of "
      "its inputs, and not conv.weight (2, 2, 2), norm.running_mean (4,)"),
     ({"rnn.weight_ih_l0_reverse": np.zeros((12, 3), np.float32)},
-     "rnn.weight_ih_l0_reverse is bidirectional: a network must read its sequence in one direction, "
-     "as nn.LSTM and nn.GRU do without bidirectional=True"),
+     "rnn.weight_ih_l0_reverse is bidirectional: a network must read its sequence in one "
+     "direction, as nn.LSTM and nn.GRU do without bidirectional=True"),
     ({"rnn.weight_hr_l0": np.zeros((2, 4), np.float32)},
      "rnn.weight_hr_l0 has a projection: an nn.LSTM must be without proj_size"),
     ({"rnn.weight_ih_l0": np.zeros((4, 3), np.float32),
@@ -262,7 +262,8 @@ def test_torch_file(tmp_path, start):
 
 
 def test_bfloat16(path):
-    header = json.dumps({"weight_hh_l0": {"dtype": "BF16", "shape": [4, 1], "data_offsets": [0, 8]}})
+    header = json.dumps({"weight_hh_l0": {"dtype": "BF16", "shape": [4, 1],
+                                          "data_offsets": [0, 8]}})
     path.write_bytes(len(header).to_bytes(8, "little") + header.encode() + bytes(8))
     assert refusal(path) == ("must hold weight_hh_l0 as float32, float16 or float64, not bfloat16: "
                              "save model.float().state_dict()")

@@ -107,9 +107,9 @@ def test_chain_of_formats(activations, form):
 
 @pytest.mark.parametrize("fields, forms", [
     ({}, [Fixed(6, 5), Fixed(6, 5)]),
-    ({"calibrated_range": True}, [Fixed(6, 8), Fixed(6, 11)]),
+    ({"calibrated_range": True}, [Fixed(6, 8), Fixed(6, 13)]),
     ({"calibrated_range": True, "activations": "online:2"},
-     [Online(Fixed(8, 10), 2, 2), Online(Fixed(8, 13), 2, 2)]),
+     [Online(Fixed(8, 10), 2, 2), Online(Fixed(8, 15), 2, 2)]),
     ({"calibrated_range": True, "gate_frac": 0, "state_frac": 6}, [Fixed(6, 5), Fixed(6, 5)]),
     ({"calibrated_range": True, "activations": "ternary"}, [Ternary(1, 1), Ternary(1, 1)]),
 ], ids=str)
@@ -119,7 +119,8 @@ def test_range_of_states(fields, forms):
     quiet = tuple(dataclasses.replace(layer, input_weight=0.1 * layer.input_weight,
                                       recurrent_weight=0.1 * layer.recurrent_weight)
                   for layer in network.layers)
-    made = lowered(dataclasses.replace(network, layers=quiet), **{"activations": "fixed:6"} | fields)
+    fields = {"activations": "fixed:6"} | fields
+    made = lowered(dataclasses.replace(network, layers=quiet), **fields)
     assert [layer.state_format for layer in made.layers] == forms
 
 
