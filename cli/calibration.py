@@ -19,7 +19,7 @@ from ternloom.model.weights import OttExponential, bounding_cost
 
 
 __all__ = ["Calibrating", "accuracy", "convert", "fidelity", "float_perplexity", "float_share",
-           "load", "unbounded"]
+           "load", "unbounded", "whole"]
 
 #: Words of a text that calibrate.
 _WORDS = 5000
@@ -86,6 +86,12 @@ def load(reference, chosen):
                        chosen.part)
 
 
+def whole(dataset):
+    """All sequences of a data set, as a conversion's data are given."""
+    return Calibrating(dataset.name, _real(dataset.sequences, dataset.format),
+                       list(dataset.sequences), dataset.format, dataset)
+
+
 def _real(sequences, form):
     """Values of codes."""
     return [form.value(sequence.astype(np.float32)) * np.float32(2.0**-form.frac)
@@ -127,7 +133,7 @@ def convert(reference, data, spec):
 
 
 def fidelity(reference, network, data):
-    """How near the network is to the float one on the data that calibrated, as JSON values."""
+    """How near a network is to the float one on data, as JSON values."""
     codes = [each[:_COMPARED] for each in data.codes]
     if network.embedding is not None:
         codes = [network.embed(each) for each in codes]

@@ -238,8 +238,8 @@ def _tables(result):
                 for each in result["matrices"]]
     shares = [(part, *(f"{100 * share:.2f} %" for share in kinds.values()))
               for part, kinds in result["accuracy"].items()]
-    tables = (table("Matrices: bits of codes and of scales, and the error against the float "
-                    "weights, relative to their square",
+    tables = (table("Matrices: bits of codes and of scales, and the error of the weights as these "
+                    "have them against the float ones, relative to their square",
                     ("", "weights", ">planes", ">rows", ">columns", ">bits", ">scales", ">error"),
                     matrices),)
     tables += (_fidelity(result["fidelity"]),)

@@ -6,6 +6,7 @@ import safetensors.numpy
 
 from ternloom.model.check import compare, load
 from ternloom.model.floats import FloatLayer, FloatNetwork
+from ternloom.model.floats import load as load_floats
 from ternloom.model.forward import logits, run
 from ternloom.model.network import Cell, NetworkError
 
@@ -83,6 +84,46 @@ def test_other_forward(words):
     found = compare(network, list(zip(inputs, outputs)))
     assert not found.passed and found.resembles == words
     assert found.line.endswith(f" away: these are outputs with {words}")
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("every", [False, True])
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_torch(tmp_path, kind, every):
+    """PyTorch's own outputs are well within the bound, and those of another forward are not."""
+    import torch
+
+    torch.manual_seed(3)
+    layers = getattr(torch.nn, kind)(10, 48, 2, batch_first=True)
+    head, values = torch.nn.Linear(48, 5), torch.randn(4, 120, 10)
+    tensors = {f"{prefix}.{name}": tensor.numpy()
+               for prefix, module in (("rnn", layers), ("head", head))
+               for name, tensor in module.state_dict().items()}
+    safetensors.numpy.save_file(tensors, tmp_path / "net.safetensors")
+    with torch.no_grad():
+        hidden = layers(values)[0] if every else layers(values)[0][:, -1]
+        outputs, other = head(hidden).numpy(), head(torch.relu(hidden)).numpy()
+    network = load_floats(tmp_path / "net.safetensors")
+    found = compare(network, list(zip(values.numpy(), outputs)))
+    assert 0 < found.difference < found.bound / 3 < 1e-5
+    wrong = compare(network, list(zip(values.numpy(), other)))
+    assert wrong.difference > 1e4 * wrong.bound and wrong.resembles == "a ReLU before the readout"
+
+
+def test_chaos():
+    """Where float32 itself goes astray nothing is concluded."""
+    rng = np.random.default_rng(0)
+    layer = FloatLayer(Cell.GRU_RESET_AFTER, *(
+        4 * rng.standard_normal(shape).astype(np.float32)
+        for shape in ((192, 3), (192, 64), (192,), (64,))))
+    readout = rng.standard_normal((4, 64)).astype(np.float32)
+    network = FloatNetwork("wild", (layer,), readout, np.zeros(4, np.float32))
+    inputs = values(2, steps=300)
+    outputs = [logits(network, h) for h in forward(network, inputs)[0]]
+    with pytest.raises(NetworkError, match="^outputs up to [0-9.]+ must not move by [0-9.]+ where "
+                                           "the network is computed in float32, or they tell "
+                                           "nothing; check shorter sequences$"):
+        compare(network, list(zip(inputs, outputs)))
 
 
 def test_words():
