@@ -29,6 +29,9 @@ EXAMPLE = ("ternloom convert digits-lstm-float -o mine.safetensors --weights alt
            "--weights readout=integer:8 --activations planes:2 --calibration digits")
 
 
+#: Share of equal decisions below which a conversion is not passed over in silence.
+_ALIKE = 0.9
+
 #: What is said of the forward, by how it is known.
 _FORWARD = {
     "described": "as Ternloom's own file says",
@@ -176,6 +179,8 @@ def _notes(reference, result):
         "calibration": result["calibration"], "weight errors": errors,
         "fidelity": ", ".join(f"{name} {error}" for name, error, *_ in
                               _fidelity_rows(result["fidelity"]))}
+    if result["forward"]["known"] == "checked":
+        notes["forward"] = _FORWARD["checked"].format(**result["forward"])
     accuracy = result["accuracy"]
     if set(accuracy) == {"valid", "test"}:
         notes |= {f"{kind} accuracy": ", ".join(f"{part} {shares[kind]:.4f}"
@@ -229,6 +234,12 @@ def _tables(result):
              ("calibration", result["calibration"]),
              ("size", f"{result['bytes']:,} bytes, scales and biases counted, "
                       f"{result['float_bytes'] / result['bytes']:.1f} times less than in float")]
+    agreement = result["fidelity"]["agreement"]
+    if agreement is not None and agreement < _ALIKE:
+        pairs.append(("caution", f"{100 * (1 - agreement):.0f} % of the decisions below are others "
+                      "than the float network's: give weights or activations more bits, such as "
+                      "--weights integer:8:by-row --activations fixed:12, or train (ternloom train)"
+                      ))
     if result["unbounded_errors"]:
         pairs.append(("unbounded", "error with all powers of Ott et al.: "
                       + ", ".join(f"{name} {error:.4f}"

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from ternloom.model import activations
+from ternloom.model.codes import relative_error
 from ternloom.model.format import Fixed, Format, value_frac
 from ternloom.model.forward import run
 from ternloom.model.network import Cell, Layer, Network, Precision, Readout, When
@@ -31,8 +32,8 @@ _MOST_SHIFT = 40
 #: Bits of a bias's magnitude.
 _BIAS_BITS = 30
 #: Errors of rounding a matrix' scales to coefficients, relative to the square of its weights: from
-#: the first on coefficients get more bits than one multiplier takes, beyond the second they are
-#: refused.
+#: the first on coefficients get more bits than one multiplier takes, and where that is not enough
+#: codes are fitted to the rounded scales; what then still is beyond the second is refused.
 _FELT, _RUINOUS = 1e-4, 1e-2
 
 
@@ -167,14 +168,24 @@ class _Plan:
 
     def scaled(self, sum_frac, form):
         """The quantizer for a sum of so many fraction bits and codes of this format."""
-        return self.quantizer.with_exponent(sum_frac - value_frac(form))
+        quantizer = self.quantizer.with_exponent(sum_frac - value_frac(form))
+        if self.loss(sum_frac, form) <= _FELT:
+            return quantizer
+        return quantizer.coarsened(self.latent)
 
     def loss(self, sum_frac, form):
         """What rounding scales to coefficients loses beyond what was asked for."""
-        quantizer = self.scaled(sum_frac, form)
+        quantizer = self.quantizer.with_exponent(sum_frac - value_frac(form))
         if self.exponents is None or quantizer.exponent >= self.exponents[0]:
             return 0.0
         return quantizer.loss(self.latent)
+
+    def remainder(self, sum_frac, form):
+        """What is lost where the codes make up for it."""
+        if self.loss(sum_frac, form) <= _FELT:
+            return 0.0
+        return relative_error(self.quantizer.fit(self.latent).reconstruct(),
+                              self.scaled(sum_frac, form).values(self.latent))
 
 
 def _plan(name, methods, latent, spec):
@@ -221,6 +232,7 @@ def _sum_frac(plans, forms, biases, least):
         losses = [plan.loss(chosen, form) for plan, form in zip(plans, forms, strict=True)]
         if max(losses) <= _FELT:
             return chosen
+    losses = [plan.remainder(chosen, form) for plan, form in zip(plans, forms, strict=True)]
     if max(losses) > _RUINOUS:
         raise ValueError(_ruin(plans, forms, losses, largest if bound == most else None))
     return chosen

@@ -192,6 +192,21 @@ class MatrixQuantizer:
             return self
         return dataclasses.replace(self, frozen=power_of_two(self.fit(latent).scales))
 
+    def coarsened(self, latent):
+        """This quantizer with the scales of integer weights frozen at coefficients, rounded up.
+
+        What a coefficient cannot tell of a scale then costs steps of the codes, which are many. The
+        scales of other alphabets are frozen at the nearest coefficients.
+        """
+        scales = self.fit(latent).scales * 2.0**self.exponent
+        if self.weight is Weight.PLANES:
+            return self
+        frozen = np.floor(scales + 0.5)
+        for rows, method in self._parts(latent):
+            if method.weight is Weight.INTEGER:
+                frozen[:, rows] = np.ceil(scales[:, rows])
+        return dataclasses.replace(self, frozen=frozen * 2.0**-self.exponent)
+
     def with_exponent(self, exponent):
         """This quantizer with another exponent of its coefficients."""
         return dataclasses.replace(self, exponent=exponent)

@@ -176,6 +176,7 @@ def test_checked_forward(place, capsys, monkeypatch):
     assert found["forward"]["sequences"] == 3 and found["forward"]["vectors"] == 12
     assert found["forward"]["difference"] < found["forward"]["bound"] < 1e-4
     assert "12 outputs of your model within " in told(capsys, *COMPLETE, "--check", "check.npz")
+    assert load("net.safetensors").notes["forward"].startswith("12 outputs of your model within ")
 
 
 def test_other_forward(place, capsys):
@@ -224,9 +225,19 @@ def test_fidelity(place, capsys, monkeypatch):
                                  f"logits {100 * fine['logits_error']:.2f} %")
     assert notes["weight errors"] == ", ".join(
         f"{each['name']} {each['relative_error']:.4f}" for each in found["matrices"])
-    text = told(capsys, *COMPLETE)
+    text = told(capsys, *COMPLETE, "--weights", "integer:8")
+    assert "caution" not in text
     assert re.search(r"^layer0\.h +[\d.]+ % +[\d.]+ % +[\d.]+ %", text, re.M)
     assert re.search(r"^logits +[\d.]+ % +[\d.]+ %", text, re.M)
+
+
+def test_caution(place, capsys, monkeypatch):
+    """A conversion that decides otherwise says so in words."""
+    monkeypatch.setenv("COLUMNS", "300")
+    text = told(capsys, *COMPLETE, "--weights", "binary-connect", "--activations", "binary")
+    assert re.search(r"^caution +\d+ % of the decisions below are others than the float network's: "
+                     r"give weights or activations more bits, such as --weights integer:8:by-row "
+                     r"--activations fixed:12, or train \(ternloom train\) *$", text, re.M)
 
 
 def test_scales_far_apart(place, capsys):

@@ -210,24 +210,36 @@ def test_scales_that_nearly_fit():
     assert (layer.input.coefficients.max(), layer.recurrent.coefficients.max()) == (13478, 211)
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"bias": np.full(96, 1e5, np.float32)},
+def test_coarser_codes():
+    """What coefficients cannot tell of integer weights' scales, their codes do."""
+    network, sequences, form = far_apart()
+    layer = dataclasses.replace(network.layers[0], input_weight=np.full((96, 13), 300, np.float32))
+    network = dataclasses.replace(network, layers=(layer,))
+    integers = lower(network, calibrate(network, reals(sequences, form), Spec(
+        weights={"all": "integer:8"}, activations="fixed:16"), form))
+    recurrent = integers.layers[0].recurrent
+    assert recurrent.coefficients.max() == 1 and recurrent.codes.max() == 7
+    assert 1e-4 < relative_errors(integers, network)["layer0.recurrent"] < 1e-2
+
+
+@pytest.mark.parametrize("weights, change, message", [
+    ("integer:8", {"bias": np.full(96, 1e5, np.float32)},
      "layer0.recurrent: coefficients must stand for the scales of its weights within 10 %, not "
      "100 %: biases up to 1e+05 leave no room for them in a sum; choose activations of fewer bits, "
      "or scale the network's inputs"),
-    ({"input_weight": np.full((96, 13), 300, np.float32)},
+    ("alternating:2", {"input_weight": np.full((96, 13), 300, np.float32)},
      "layer0.recurrent: coefficients must stand for the scales of its weights within 10 %, not "
      "100 %: they share a sum with those of layer0.input, whose codes have -1 fraction bits to its "
      "15; choose activations of fewer bits, or an input format with more fraction bits"),
 ], ids=["bias", "input"])
-def test_scales_too_far_apart(change, message):
+def test_scales_too_far_apart(weights, change, message):
     """What no coefficients can keep is refused: which matrix, why, and what to do."""
     network, sequences, form = far_apart()
     layer = dataclasses.replace(network.layers[0], **change)
     network = dataclasses.replace(network, layers=(layer,))
     with pytest.raises(ValueError) as caught:
         calibrate(network, reals(sequences, form),
-                  Spec(weights={"all": "integer:8"}, activations="fixed:16"), form)
+                  Spec(weights={"all": weights}, activations="fixed:16"), form)
     assert str(caught.value) == message
 
 

@@ -147,6 +147,18 @@ def test_loss():
     assert made.with_exponent(exponent - 8).loss(weights) == 1.0
 
 
+@pytest.mark.parametrize("text, exact", [("integer:8", 5), ("integer:8:by-row", 5), ("twn", 1),
+                                         ("alternating:2", 1)])
+def test_coarsened(text, exact):
+    """Integer codes make up for the bits that coefficients lack; other alphabets cannot."""
+    weights = latent(scale=0.2)
+    made = quantizer(text)
+    made = made.with_exponent(made.exponents(weights, 2)[0])
+    codes, coarse = made.fit(weights).reconstruct(), made.coarsened(weights)
+    assert made.loss(weights) > 1e-3
+    assert relative_error(codes, coarse.values(weights)) < 1.01 * made.loss(weights) / exact
+
+
 def test_coefficient_limit():
     """A scale that training let grow beyond the integers stays at the largest one."""
     made = quantizer("mean-binary", exponent=30)
