@@ -24,8 +24,9 @@ __all__ = ["Description", "convert", "described", "foreign", "read", "verify", "
 _KEY = "ternloom"
 #: Bytes of the header: descriptions beyond this are no network's.
 _HEADER_LIMIT = 1 << 24
-#: How a file of torch.save starts: a ZIP archive, or a pickle as before PyTorch 1.6.
-_TORCH = (b"PK\x03\x04", b"\x80\x02")
+#: What a file of torch.save has among its first bytes: the first name in its ZIP archive, or the
+#: magic number of PyTorch before 1.6 as a pickle.
+_TORCH = (b"/data.pkl", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9")
 _DTYPES = {"uint8": "U8", "int8": "I8", "int16": "I16", "int32": "I32", "float32": "F32"}
 #: Types of foreign tensors that NumPy knows.
 _READABLE = {"F16", "F32", "F64", "I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64", "BOOL"}
@@ -252,10 +253,10 @@ def _check_frame(path):
     """Tell a foreign file and a truncated one by the first bytes, before the header is parsed."""
     size = os.path.getsize(path)
     with open(path, "rb") as stream:
-        start = stream.read(9)
+        start, rest = stream.read(9), stream.read(256)
     length = int.from_bytes(start[:8], "little")
     if len(start) < 9 or start[8:] != b"{":
-        if start.startswith(_TORCH):
+        if any(mark in start + rest for mark in _TORCH):
             raise ValueError("was written by torch.save: it must be a safetensors file, which "
                              "safetensors.torch.save_file(model.state_dict(), "
                              f"{str(pathlib.Path(path).with_suffix('.safetensors'))!r}) writes")

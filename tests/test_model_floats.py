@@ -251,7 +251,10 @@ def test_bad_state_dict(path, change, message):
     assert refusal(path) == f"is not sound: {message}"
 
 
-@pytest.mark.parametrize("start", [b"PK\x03\x04", b"\x80\x02\x8a\nl\xfc"], ids=["zip", "pickle"])
+@pytest.mark.parametrize("start", [
+    b"PK\x03\x04\x00\x00\x08\x08" + bytes(22) + b"model/data.pkl",
+    b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.",
+], ids=["zip", "pickle"])
 def test_torch_file(tmp_path, start):
     """What torch.save wrote is told as such, with the line that makes what is wanted."""
     path = tmp_path / "model.pt"
@@ -259,6 +262,22 @@ def test_torch_file(tmp_path, start):
     assert refusal(path) == ("was written by torch.save: it must be a safetensors file, which "
                              "safetensors.torch.save_file(model.state_dict(), "
                              f"{str(tmp_path / 'model.safetensors')!r}) writes")
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("zipped", [True, False])
+def test_file_of_torch(tmp_path, zipped):
+    import torch
+
+    path = tmp_path / "model.pth"
+    torch.save({"weight": torch.zeros(3)}, path, _use_new_zipfile_serialization=zipped)
+    assert refusal(path).startswith("was written by torch.save: ")
+
+
+def test_other_archive(tmp_path):
+    path = tmp_path / "model.npz"
+    np.savez(path, weight=np.zeros(3))
+    assert refusal(path) == "is not a safetensors file"
 
 
 def test_bfloat16(path):
