@@ -11,17 +11,20 @@ from ternloom.cli.error import UserError
 from ternloom.model import forward, text
 from ternloom.model.dataset import PARTS, Dataset
 from ternloom.model.dataset import load as load_dataset
+from ternloom.model.fidelity import measure as measure_fidelity
 from ternloom.model.format import Format
 from ternloom.model.language import surprise
 from ternloom.model.lower import calibrate, lower
 from ternloom.model.weights import OttExponential, bounding_cost
 
 
-__all__ = ["Calibrating", "accuracy", "convert", "float_perplexity", "float_share", "load",
-           "unbounded"]
+__all__ = ["Calibrating", "accuracy", "convert", "fidelity", "float_perplexity", "float_share",
+           "load", "unbounded", "whole"]
 
 #: Words of a text that calibrate.
 _WORDS = 5000
+#: Steps of each sequence, or words of a text, on which both networks are compared.
+_COMPARED = 1000
 #: Words whose logits are held at a time.
 _PIECE = 512
 
@@ -35,6 +38,8 @@ class Calibrating:
     title : str
     sequences : list of float array (steps, inputs)
         Real input values.
+    codes : list of int array (steps, inputs) or (steps,)
+        The same as the integer network reads them: codes, or words of its embedding.
     form : Format or None
         Of the network's input; None takes it from the embedding.
     dataset : Dataset or None
@@ -45,6 +50,7 @@ class Calibrating:
 
     title: str
     sequences: list
+    codes: list
     form: Format | None = None
     dataset: Dataset | None = None
     part: str = "all"
@@ -76,7 +82,14 @@ def load(reference, chosen):
     part = source.data(chosen.calibration, chosen.part)
     taken = part.sequences[:chosen.clips]
     return Calibrating(f"{len(taken)} sequences of {dataset.name}, part {chosen.part}",
-                       _real(taken, dataset.format), dataset.format, dataset, chosen.part)
+                       _real(taken, dataset.format), list(taken), dataset.format, dataset,
+                       chosen.part)
+
+
+def whole(dataset):
+    """All sequences of a data set, as a conversion's data are given."""
+    return Calibrating(dataset.name, _real(dataset.sequences, dataset.format),
+                       list(dataset.sequences), dataset.format, dataset)
 
 
 def _real(sequences, form):
@@ -97,7 +110,7 @@ def _load_text(reference, chosen):
                         f"has, not {len(words)}; --vocabulary names the training text")
     chosen_words = text.encode(tokens[:_WORDS], words)
     return Calibrating(f"{len(chosen_words)} words of {chosen.calibration}",
-                       [reference.embedding[chosen_words]])
+                       [reference.embedding[chosen_words]], [chosen_words])
 
 
 def convert(reference, data, spec):
@@ -117,6 +130,17 @@ def convert(reference, data, spec):
         return lower(reference, calibrate(reference, data.sequences, spec, data.form))
     except ValueError as error:
         raise UserError(str(error)) from None
+
+
+def fidelity(reference, network, data):
+    """How near a network is to the float one on data, as JSON values."""
+    codes = [each[:_COMPARED] for each in data.codes]
+    if network.embedding is not None:
+        codes = [network.embed(each) for each in codes]
+    found = dataclasses.asdict(measure_fidelity(network, reference, codes, data.sequences,
+                                                _COMPARED))
+    return found | {"layers": list(found["layers"]),
+                    "cut": any(len(each) > _COMPARED for each in data.codes)}
 
 
 def unbounded(reference, spec):

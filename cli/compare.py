@@ -107,7 +107,17 @@ def _row(network, reference, task, spread, report):
     from ternloom.cli.cost import hardware, matrix_rows, methods, size_data
 
     return {**methods(network), **size_data(network), **_score(network, *task, report),
-            "matrices": list(matrix_rows(network, reference)), **hardware(network, spread)}
+            "matrices": list(matrix_rows(network, reference)),
+            "fidelity": _fidelity(network, reference, *task), **hardware(network, spread)}
+
+
+def _fidelity(network, reference, kind, data):
+    """How near a network is to the float one on the labelled data, or None without."""
+    from ternloom.cli import calibration
+
+    if reference is None or kind != "accuracy" or data is None:
+        return None
+    return calibration.fidelity(reference, network, calibration.whole(data))
 
 
 def _score(network, kind, data, report):
@@ -151,11 +161,26 @@ def _tables(result):
                    ("", ">LUT4", ">multipliers", ">cycles"),
                    [(each["name"], f"{each['luts']:,}", each["multipliers"],
                      f"{each['cycles_per_step']:,.0f}") for each in networks])
-    return (first, second, _errors(networks)) if reference else (first, second)
+    tables = (first, second, _errors(networks)) if reference else (first, second)
+    return tables + ((_nearness(networks),) if networks[0]["fidelity"] else ())
 
 
 def _times(reference, each):
     return f"{reference['bytes'] / each['bytes']:.1f}x" if reference else ""
+
+
+def _nearness(networks):
+    """Fidelity of every network, a network a row."""
+    names = [layer["name"] for layer in networks[0]["fidelity"]["layers"]]
+    rows = []
+    for each in networks:
+        found = each["fidelity"]
+        shares = [*(layer["error"] for layer in found["layers"]), found["logits_error"],
+                  found["agreement"]]
+        rows.append((each["name"], *(f"{100 * share:.2f} %" for share in shares)))
+    return table("Fidelity to the float network: root mean square errors relative to the float "
+                 "values, and equal decisions",
+                 ("", *(f">{name}.h" for name in names), ">logits", ">equal"), rows)
 
 
 def _errors(networks):
@@ -163,5 +188,6 @@ def _errors(networks):
     names = [matrix["name"] for matrix in networks[0]["matrices"]]
     rows = [(each["name"], *(f"{matrix['relative_error']:.4f}" for matrix in each["matrices"]))
             for each in networks]
-    return table("Error of the weights against the float ones, relative to their square",
+    return table("Error of the weights, as integers and coefficients have them, against the float "
+                 "ones, relative to their square",
                  ("", *(f">{name}" for name in names)), rows)

@@ -3,6 +3,15 @@
 SOURCE is a float network's file (ternloom train writes one), a PyTorch state_dict in
 safetensors, or the name of a shipped one. Nothing is trained. Without SOURCE, --list shows
 every method and where it is from.
+
+A state_dict does not say what the model does with its tensors. What is assumed: one nn.LSTM or
+nn.GRU from a cleared state, and the nn.Linear of its h, nothing between. --check FILE holds this
+against outputs of the model itself, which this writes, for the last step (for every step, or
+sequences of unequal lengths, see the guide):
+
+  model.eval()                                                # x: (sequences, steps, inputs)
+  with torch.no_grad():
+      numpy.savez("check.npz", inputs=x.numpy(), outputs=model(x).numpy())
 """
 
 import dataclasses
@@ -19,11 +28,31 @@ __all__ = ["EXAMPLE", "arguments", "run"]
 EXAMPLE = ("ternloom convert digits-lstm-float -o mine.safetensors --weights alternating:2 "
            "--weights readout=integer:8 --activations planes:2 --calibration digits")
 
+
+#: Share of equal decisions below which a conversion is not passed over in silence.
+_ALIKE = 0.9
+
+#: What is said of the forward, by how it is known.
+_FORWARD = {
+    "described": "as Ternloom's own file says",
+    "assumed": "assumed and not checked: from a cleared state, nothing between h and readout; "
+               "--check FILE holds outputs of your model against it, see ternloom convert --help",
+    "checked": "{vectors} outputs of your model within {difference:.1e}, float32 explains "
+               "{bound:.1e}",
+}
+
+
 def arguments(parser):
     """Add the verb's arguments."""
     parser.add_argument("source", metavar="SOURCE", nargs="?",
                         help="float network: a file, or the name of a shipped one")
     parser.add_argument("-o", "--output", metavar="FILE", help="network file to write")
+    parser.add_argument("--when", choices=("last", "every"),
+                        help="steps at which the readout speaks: the last of a sequence, or every "
+                             "one (default: last; every with an embedding)")
+    parser.add_argument("--check", metavar="FILE",
+                        help="inputs of your own model and the outputs that it gave, NPZ or "
+                             "safetensors: refuses a SOURCE whose forward is another one")
     parser.add_argument("--list", action="store_true", help="show the methods and end")
     methods = parser.add_argument_group("methods")
     methods.add_argument("--weights", action="append", metavar="[PLACE=]METHOD",
@@ -32,6 +61,10 @@ def arguments(parser):
                               "and so on; may be given more than once (default: alternating:2)")
     methods.add_argument("--activations", default="fixed:8", metavar="METHOD",
                          help="method of the layers' outputs (default: %(default)s)")
+    methods.add_argument("--state-range", choices=("calibrated", "full"), default="calibrated",
+                         help="what fixed point of the layers' outputs (and the samples of online) "
+                              "holds: what they are on the calibration data, or all from -1 to 1, "
+                              "as in a recipe without calibrated_range (default: %(default)s)")
     methods.add_argument("--embedding", default="fixed:8", metavar="METHOD",
                          help="method of an embedding's table (default: %(default)s)")
     methods.add_argument("--power-of-two", action="store_true",
@@ -77,21 +110,43 @@ def run(chosen, console):
 
     spec = _spec(chosen)
     reference = source.float_network(chosen.source)
+    forward = _forward(chosen, reference)
     with output.file(chosen.output) as path, console.progress("Converting") as report:
         data = calibration.load(reference, chosen)
         network = calibration.convert(reference, data, spec)
+        report(text="fidelity")
+        fidelity = calibration.fidelity(reference, network, data)
         accuracy = calibration.accuracy(reference, network, data, report)
+        result = {"network": str(chosen.output), "float_network": reference.name,
+                  "forward": forward, "when": network.readout and network.readout.when.value,
+                  "weights": spec.weights, "activations": spec.activations,
+                  "state_range": chosen.state_range, "calibration": data.title,
+                  "matrices": list(matrix_rows(network, reference)),
+                  **size_data(network, reference), "fidelity": fidelity,
+                  "unbounded_errors": calibration.unbounded(reference, spec),
+                  "accuracy": accuracy}
         network = dataclasses.replace(network, name=pathlib.Path(chosen.output).stem,
-                                      notes=_notes(reference, spec, data, accuracy))
+                                      notes=_notes(reference, result))
         file.save(network, path)
-    result = {"network": str(chosen.output), "float_network": reference.name,
-              "weights": spec.weights, "activations": spec.activations, "calibration": data.title,
-              "matrices": list(matrix_rows(network, reference)), **size_data(network, reference),
-              "unbounded_errors": calibration.unbounded(reference, spec), "accuracy": accuracy}
     return Outcome(result, _tables(result))
 
 
+def _forward(chosen, reference):
+    """How sure it is what the network does with its tensors, as JSON values."""
+    from ternloom.model import check, floats
+
+    if chosen.check is None:
+        assumed = floats.is_state_dict(source.float_path(chosen.source))
+        return {"known": "assumed" if assumed else "described"}
+    found = check.compare(reference, check.load(chosen.check))
+    if not found.passed:
+        raise UserError(f"{chosen.check}: {found.line}")
+    return {"known": "checked", "sequences": found.sequences, "vectors": found.vectors,
+            "difference": found.difference, "bound": found.bound}
+
+
 def _spec(chosen):
+    from ternloom.model.network import When
     from ternloom.model.spec import Spec
 
     weights = {}
@@ -102,6 +157,8 @@ def _spec(chosen):
         weights[key] = method
     try:
         return Spec(weights=weights, activations=chosen.activations, embedding=chosen.embedding,
+                    calibrated_range=chosen.state_range == "calibrated",
+                    when=chosen.when and When(chosen.when),
                     power_of_two=chosen.power_of_two, coefficient_bits=chosen.coefficient_bits,
                     preact_width=chosen.preact[0], preact_frac=chosen.preact[1],
                     gate_frac=chosen.gate_frac, state_frac=chosen.state_frac)
@@ -110,18 +167,39 @@ def _spec(chosen):
         raise UserError(f"{error}{hint}") from None
 
 
-def _notes(reference, spec, data, accuracy):
-    """Where the network comes from, as its file keeps it."""
+def _notes(reference, result):
+    """Where the network comes from and how near it is, as its file keeps it."""
     methods = ", ".join(method if place == "all" else f"{place}={method}"
-                        for place, method in spec.weights.items())
+                        for place, method in result["weights"].items())
+    errors = ", ".join(f"{each['name']} {each['relative_error']:.4f}"
+                       for each in result["matrices"])
     notes = dict(reference.notes) | {
-        "converted from": reference.name, "weights": methods, "activations": spec.activations,
-        "calibration": data.title}
+        "converted from": reference.name, "weights": methods,
+        "activations": result["activations"], "state range": result["state_range"],
+        "calibration": result["calibration"], "weight errors": errors,
+        "fidelity": ", ".join(f"{name} {error}" for name, error, *_ in
+                              _fidelity_rows(result["fidelity"]))}
+    if result["forward"]["known"] == "checked":
+        notes["forward"] = _FORWARD["checked"].format(**result["forward"])
+    accuracy = result["accuracy"]
     if set(accuracy) == {"valid", "test"}:
         notes |= {f"{kind} accuracy": ", ".join(f"{part} {shares[kind]:.4f}"
                                                 for part, shares in accuracy.items())
                   for kind in ("float", "integer")}
     return notes
+
+
+def _fidelity_rows(fidelity):
+    """Name, error and shares of what was compared, as text."""
+    def share(value):
+        return "" if value is None else f"{100 * value:.2f} %"
+
+    rows = [(f"{each['name']}.h", share(each["error"]), share(each["saturated"]),
+             share(each["state_saturated"]), "") for each in fidelity["layers"]]
+    if fidelity["agreement"] is not None:
+        rows.append(("logits", share(fidelity["logits_error"]), "", "",
+                     share(fidelity["agreement"])))
+    return rows
 
 
 def _list():
@@ -135,13 +213,33 @@ def _list():
                          for part in (f"\nMethods for {kind}", facts(listed))))
 
 
+def _fidelity(fidelity):
+    cut = ", the first 1,000 steps of each" if fidelity["cut"] else ""
+    return table("Fidelity to the float network on the calibration data "
+                 f"({fidelity['sequences']:,} sequences, {fidelity['steps']:,} steps{cut}): root "
+                 "mean square error relative to the float values, codes at the ends of their "
+                 "range, equal decisions",
+                 ("", ">error", ">saturated", ">state saturated", ">equal"),
+                 _fidelity_rows(fidelity))
+
+
 def _tables(result):
     methods = ", ".join(f"{place}: {method}" for place, method in result["weights"].items())
+    speaks = {"last": "at the last step", "every": "at every step",
+              None: "none: h of the last layer, at every step"}
     pairs = [("network", result["network"]), ("from", result["float_network"]),
+             ("forward", _FORWARD[result["forward"]["known"]].format(**result["forward"])),
+             ("readout", speaks[result["when"]]),
              ("weights", methods), ("activations", result["activations"]),
              ("calibration", result["calibration"]),
              ("size", f"{result['bytes']:,} bytes, scales and biases counted, "
                       f"{result['float_bytes'] / result['bytes']:.1f} times less than in float")]
+    agreement = result["fidelity"]["agreement"]
+    if agreement is not None and agreement < _ALIKE:
+        pairs.append(("caution", f"{100 * (1 - agreement):.0f} % of the decisions below are others "
+                      "than the float network's: give weights or activations more bits, such as "
+                      "--weights integer:8:by-row --activations fixed:12, or train (ternloom train)"
+                      ))
     if result["unbounded_errors"]:
         pairs.append(("unbounded", "error with all powers of Ott et al.: "
                       + ", ".join(f"{name} {error:.4f}"
@@ -151,10 +249,11 @@ def _tables(result):
                 for each in result["matrices"]]
     shares = [(part, *(f"{100 * share:.2f} %" for share in kinds.values()))
               for part, kinds in result["accuracy"].items()]
-    tables = (table("Matrices: bits of codes and of scales, and the error against the float "
-                    "weights, relative to their square",
+    tables = (table("Matrices: bits of codes and of scales, and the error of the weights as these "
+                    "have them against the float ones, relative to their square",
                     ("", "weights", ">planes", ">rows", ">columns", ">bits", ">scales", ">error"),
                     matrices),)
+    tables += (_fidelity(result["fidelity"]),)
     if shares:
         tables += (table("Accuracy on the parts that did not calibrate",
                          ("", ">float", ">integer"), shares),)

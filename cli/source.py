@@ -9,8 +9,8 @@ import struct
 from ternloom.cli.error import UserError
 
 
-__all__ = ["data", "data_path", "float_network", "network", "network_path", "recipe_path",
-           "shipped"]
+__all__ = ["data", "data_path", "float_network", "float_path", "network", "network_path",
+           "recipe_path", "shipped"]
 
 #: What the description in a file says that it is of.
 _KINDS = {"network": "network", "float network": "float network", "data": "data set"}
@@ -60,6 +60,11 @@ def data_path(name):
     return _find("data", name)
 
 
+def float_path(name):
+    """Path of a float network; ``UserError`` lists the shipped ones if there is none."""
+    return _find("float network", name)
+
+
 def recipe_path(name):
     """Path of a recipe; ``UserError`` lists the shipped ones if there is none."""
     return _find("recipe", name)
@@ -76,7 +81,7 @@ def float_network(name):
     """Load a float network by path or shipped name."""
     from ternloom.model.floats import load
 
-    return load(_find("float network", name))
+    return load(float_path(name))
 
 
 def data(name, part, network=None):

@@ -20,7 +20,7 @@ from ternloom.model.network import Cell, NetworkError
 from ternloom.model.state_dict import collect
 
 
-__all__ = ["VERSION", "FloatLayer", "FloatNetwork", "load", "save"]
+__all__ = ["VERSION", "FloatLayer", "FloatNetwork", "is_state_dict", "load", "save"]
 
 
 #: The version of the description that is written, and the newest one that is read.
@@ -221,6 +221,17 @@ def save(network, path):
         words=None if network.embedding is None else len(network.embedding),
         labels=tuple(network.labels), notes=dict(network.notes))
     store.write(path, spec, _tensors(network), NetworkError)
+
+
+def is_state_dict(path):
+    """Whether a file is a PyTorch ``state_dict``, whose forward is not known.
+
+    Raises
+    ------
+    NetworkError
+        For a file that cannot be read.
+    """
+    return not store.described(path, _KIND, NetworkError)
 
 
 def load(path):

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from ternloom.model import activations
+from ternloom.model.codes import relative_error
 from ternloom.model.format import Fixed, Format, value_frac
 from ternloom.model.forward import run
 from ternloom.model.network import Cell, Layer, Network, Precision, Readout, When
@@ -24,10 +25,16 @@ __all__ = ["Calibration", "LayerCalibration", "ReadoutCalibration", "calibrate",
 _LEAST_LOGIT_FRAC = 4
 #: Cells saturate at 16: a larger one stays saturated in the tables, whose argument ends at 8.
 _MOST_STATE_BITS = 5
+#: Smallest range of a state: below it gates of a few bits have nothing left to tell.
+_LEAST_RANGE = 2.0**-8
 #: Fraction bits that a ``Layer`` can drop from a row's sum.
 _MOST_SHIFT = 40
 #: Bits of a bias's magnitude.
 _BIAS_BITS = 30
+#: Errors of rounding a matrix' scales to coefficients, relative to the square of its weights: from
+#: the first on coefficients get more bits than one multiplier takes, and where that is not enough
+#: codes are fitted to the rounded scales; what then still is beyond the second is refused.
+_FELT, _RUINOUS = 1e-4, 1e-2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +131,11 @@ def calibrate(network, sequences, spec, input_format=None):
     activation, layers = activations.parse(spec.activations), []
     forwards = run(network, sequences)
     for index, (layer, forward) in enumerate(zip(network.layers, forwards, strict=True)):
-        after = activation.form(np.concatenate(forward.outputs), 1.0)
+        outputs = np.concatenate(forward.outputs)
+        # What comparators put out is -1, 0 or 1, wherever the float network stays.
+        calibrated = spec.calibrated_range and spec.gate_frac
+        largest = max(float(np.abs(outputs).max()), _LEAST_RANGE) if calibrated else 1.0
+        after = activation.form(outputs, largest)
         pair = [plans[f"layer{index}.{part}"] for part in ("input", "recurrent")]
         layers.append(_calibrate_layer(spec, layer, pair, (before, after), forward.states))
         before = after
@@ -146,13 +157,43 @@ def _check_sequences(sequences, inputs):
                              f"not {sequence[~np.isfinite(sequence)][0]}")
 
 
+@dataclasses.dataclass(frozen=True)
+class _Plan:
+    """A matrix on its way: float weights, quantizer, and the exponents that suit it."""
+
+    name: str
+    latent: np.ndarray
+    quantizer: MatrixQuantizer
+    exponents: tuple[int, int, int] | None
+
+    def scaled(self, sum_frac, form):
+        """The quantizer for a sum of so many fraction bits and codes of this format."""
+        quantizer = self.quantizer.with_exponent(sum_frac - value_frac(form))
+        if self.loss(sum_frac, form) <= _FELT:
+            return quantizer
+        return quantizer.coarsened(self.latent)
+
+    def loss(self, sum_frac, form):
+        """What rounding scales to coefficients loses beyond what was asked for."""
+        quantizer = self.quantizer.with_exponent(sum_frac - value_frac(form))
+        if self.exponents is None or quantizer.exponent >= self.exponents[0]:
+            return 0.0
+        return quantizer.loss(self.latent)
+
+    def remainder(self, sum_frac, form):
+        """What is lost where the codes make up for it."""
+        if self.loss(sum_frac, form) <= _FELT:
+            return 0.0
+        return relative_error(self.quantizer.fit(self.latent).reconstruct(),
+                              self.scaled(sum_frac, form).values(self.latent))
+
+
 def _plan(name, methods, latent, spec):
-    """Quantizer of a matrix, and its exponents."""
     quantizer = MatrixQuantizer(methods)
     try:
         if spec.power_of_two or all(method.steady for method in methods):
             quantizer = quantizer.freeze(latent)
-        return quantizer, quantizer.exponents(latent, spec.coefficient_bits)
+        return _Plan(name, latent, quantizer, quantizer.exponents(latent, spec.coefficient_bits))
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
 
@@ -176,24 +217,48 @@ def _state_bits(cell, states):
 def _sum_frac(plans, forms, biases, least):
     """Fraction bits of a row's sum at which all coefficients have their bits, if all fit.
 
-    At most what leaves coefficients and biases in range, and at least ``least``.
+    At most what leaves coefficients and biases in range, and at least ``least``. Matrices whose
+    scales differ much need coefficients of many bits: the smaller ones keep theirs only if the
+    larger ones get more.
     """
-    wanted, most = least, least + _MOST_SHIFT
-    for (_, exponents), form in zip(plans, forms, strict=True):
-        if exponents is not None:
-            wanted = max(wanted, exponents[0] + value_frac(form))
-            most = min(most, exponents[1] + value_frac(form))
-    for bias in biases:
-        most = min(most, _BIAS_BITS - 1 - math.frexp(float(np.abs(bias).max(initial=0)))[1])
-    return max(least, min(wanted, most))
+    useful = [(plan.exponents, value_frac(form)) for plan, form in zip(plans, forms, strict=True)
+              if plan.exponents is not None]
+    wanted = max([least, *(exponents[0] + frac for exponents, frac in useful)])
+    largest = max(float(np.abs(bias).max(initial=0)) for bias in biases)
+    most = min(least + _MOST_SHIFT, _BIAS_BITS - 1 - math.frexp(largest)[1])
+    for place in (1, 2):
+        bound = min([most, *(exponents[place] + frac for exponents, frac in useful)])
+        chosen = max(least, min(wanted, bound))
+        losses = [plan.loss(chosen, form) for plan, form in zip(plans, forms, strict=True)]
+        if max(losses) <= _FELT:
+            return chosen
+    losses = [plan.remainder(chosen, form) for plan, form in zip(plans, forms, strict=True)]
+    if max(losses) > _RUINOUS:
+        raise ValueError(_ruin(plans, forms, losses, largest if bound == most else None))
+    return chosen
+
+
+def _ruin(plans, forms, losses, bias):
+    """Why the coefficients of a matrix cannot be; ``bias`` is the one that leaves no room."""
+    worst = int(np.argmax(losses))
+    name, frac = plans[worst].name, value_frac(forms[worst])
+    line = (f"{name}: coefficients must stand for the scales of its weights within "
+            f"{100 * math.sqrt(_RUINOUS):.0f} %, not {100 * math.sqrt(losses[worst]):.0f} %: ")
+    if bias is not None:
+        return line + (f"biases up to {bias:.4g} leave no room for them in a sum; choose "
+                       "activations of fewer bits, or scale the network's inputs")
+    other = 1 - worst
+    return line + (f"they share a sum with those of {plans[other].name}, whose codes have "
+                   f"{value_frac(forms[other])} fraction bits to its {frac}; choose activations of "
+                   "fewer bits, or an input format with more fraction bits")
 
 
 def _calibrate_layer(spec, layer, plans, forms, states):
     precision = spec.precision(_state_bits(layer.cell, states))
     biases = [bias for bias in (layer.bias, layer.recurrent_bias) if bias is not None]
     sum_frac = _sum_frac(plans, forms, biases, precision.preact.frac)
-    quantizers = [quantizer.with_exponent(sum_frac - value_frac(form))
-                  for (quantizer, _), form in zip(plans, forms, strict=True)]
+    quantizers = [plan.scaled(sum_frac, form)
+                  for plan, form in zip(plans, forms, strict=True)]
     return LayerCalibration(*forms, precision, sum_frac - precision.preact.frac, *quantizers)
 
 
@@ -201,8 +266,8 @@ def _calibrate_readout(spec, network, plan, form):
     sum_frac = _sum_frac([plan], [form], [network.readout_bias], _LEAST_LOGIT_FRAC)
     logits = Fixed(spec.logits.width, min(spec.logits.frac, sum_frac))
     when = spec.when or (When.LAST if network.embedding is None else When.EVERY)
-    return ReadoutCalibration(form, plan[0].with_exponent(sum_frac - value_frac(form)),
-                              sum_frac - logits.frac, logits, when)
+    return ReadoutCalibration(form, plan.scaled(sum_frac, form), sum_frac - logits.frac, logits,
+                              when)
 
 
 def _integers(values, frac):

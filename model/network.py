@@ -11,8 +11,12 @@ from ternloom.model.format import Fixed, Format, Online
 from ternloom.model.rounding import Rounding, signed_width
 
 
-__all__ = ["Cell", "Layer", "Matrix", "Network", "NetworkError", "Precision", "Readout", "When",
-           "Weight", "embedding_type"]
+__all__ = ["COEFFICIENT_BITS", "Cell", "Layer", "Matrix", "Network", "NetworkError", "Precision",
+           "Readout", "When", "Weight", "embedding_type"]
+
+
+#: Bits of the largest magnitude that a coefficient may have.
+COEFFICIENT_BITS = 24
 
 
 class NetworkError(ValueError):
@@ -211,7 +215,7 @@ class Matrix:
             listed = alphabet if len(alphabet) <= 4 else f"from {alphabet[0]} to {alphabet[-1]}"
             raise NetworkError(f"{name}.codes must be {self.weight.value} codes {listed}, "
                                f"not {int(bad)}")
-        limit = (1 << 15) - 1
+        limit = (1 << COEFFICIENT_BITS) - 1
         if np.abs(self.coefficients.astype(np.int64)).max(initial=0) > limit:
             raise NetworkError(f"{name}.coefficients must be from -{limit} to {limit}")
 

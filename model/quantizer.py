@@ -5,16 +5,17 @@ import math
 
 import numpy as np
 
-from ternloom.model.codes import Codes, as_planes
-from ternloom.model.network import Matrix, Weight
+from ternloom.model.codes import Codes, as_planes, relative_error
+from ternloom.model.network import COEFFICIENT_BITS, Matrix, Weight
 from ternloom.model.weights import Method
 
 
 __all__ = ["MatrixQuantizer", "merge", "power_of_two"]
 
 
-#: Bits of the largest coefficient that a ``Matrix`` may have.
-_COEFFICIENT_BITS = 15
+#: Bits of coefficients that one multiplier of an FPGA takes, sign aside: as many as there may be
+#: unless more are asked for.
+_NARROW_BITS = 15
 #: Alphabets by preference, and those whose codes each can hold.
 _HOLDS = {
     Weight.BINARY:      {Weight.BINARY},
@@ -154,7 +155,7 @@ class MatrixQuantizer:
     def coefficients(self, scales):
         """Integers that stand for scales, int32."""
         rounded = np.floor(scales * 2.0**self.exponent + 0.5)
-        return np.minimum(rounded, 2**_COEFFICIENT_BITS - 1).astype(np.int32)
+        return np.minimum(rounded, 2**COEFFICIENT_BITS - 1).astype(np.int32)
 
     def matrix(self, latent):
         """The ``Matrix`` of float weights."""
@@ -191,15 +192,50 @@ class MatrixQuantizer:
             return self
         return dataclasses.replace(self, frozen=power_of_two(self.fit(latent).scales))
 
+    def coarsened(self, latent):
+        """This quantizer with the scales of integer weights frozen at coefficients, rounded up.
+
+        What a coefficient cannot tell of a scale then costs steps of the codes, which are many. The
+        scales of other alphabets are frozen at the nearest coefficients.
+        """
+        scales = self.fit(latent).scales * 2.0**self.exponent
+        if self.weight is Weight.PLANES:
+            return self
+        frozen = np.floor(scales + 0.5)
+        for rows, method in self._parts(latent):
+            if method.weight is Weight.INTEGER:
+                frozen[:, rows] = np.ceil(scales[:, rows])
+        return dataclasses.replace(self, frozen=frozen * 2.0**-self.exponent)
+
     def with_exponent(self, exponent):
         """This quantizer with another exponent of its coefficients."""
         return dataclasses.replace(self, exponent=exponent)
 
-    def exponents(self, latent, bits):
-        """Smallest useful and largest possible exponent, or None where all scales are zero.
+    def loss(self, latent):
+        """Error of rounding scales to coefficients, relative to the square of the fitted weights.
 
-        At the smallest one every coefficient is exact if all scales are powers of two, and the
-        largest has ``bits`` bits otherwise; beyond the largest one it would not fit a ``Matrix``.
+        Parameters
+        ----------
+        latent : float array (rows, columns)
+
+        Returns
+        -------
+        float
+            1 where all coefficients become zero.
+        """
+        codes = self.fit(latent)
+        scales = self.coefficients(codes.scales) * 2.0**-self.exponent
+        return relative_error(codes.reconstruct(), dataclasses.replace(codes, scales=scales))
+
+    def exponents(self, latent, bits):
+        """Exponents that are useful and possible, or None where all scales are zero.
+
+        Returns
+        -------
+        (int, int, int), or None
+            At the first every coefficient is exact if all scales are powers of two, and the largest
+            has ``bits`` bits otherwise. At the second the largest still fits one multiplier of an
+            FPGA, at the third a ``Matrix``, with a bit to spare for what training makes of it.
         """
         scales = self.fit(latent).scales
         scales = scales[scales > 0]
@@ -208,4 +244,4 @@ class MatrixQuantizer:
         top = math.frexp(float(scales.max()))[1] - 1
         if (np.frexp(scales)[0] == 0.5).all():
             bits = top - math.frexp(float(scales.min()))[1] + 2
-        return bits - 1 - top, _COEFFICIENT_BITS - 2 - top
+        return bits - 1 - top, _NARROW_BITS - 2 - top, COEFFICIENT_BITS - 2 - top

@@ -42,6 +42,10 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         ``layer0.input.f``. A gate counts more than a matrix, and a matrix more than a layer.
     activations : str
         Method of every layer's outputs, such as ``planes:2``.
+    calibrated_range : bool
+        Fixed point (and the samples of ``online``) gets the fraction bits at which it holds what
+        the layer puts out on the calibration data; else those at which it holds all from -1 to 1,
+        which no cell leaves, and of which comparators put out the ends.
     embedding : str
         Method of an embedding's table, ``fixed`` or ``planes``.
     power_of_two : bool
@@ -58,6 +62,7 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     weights: dict[str, str]
     activations: str = "fixed:8"
+    calibrated_range: bool = False
     embedding: str = "fixed:8"
     power_of_two: bool = False
     coefficient_bits: int = 8
@@ -82,6 +87,9 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             value = getattr(self, field)
             if not low <= value <= high:
                 raise ValueError(f"{field} must be from {low} to {high}, not {value!r}")
+        if not isinstance(self.when, When | None):
+            raise ValueError("when must be When.LAST, When.EVERY or None, "
+                             f"not {self.when!r}")
         # The ranges of the rest are the network's own.
         self.precision(state_bits=5)
 

@@ -18,6 +18,17 @@ __all__ = ["collect"]
 _RECURRENT = re.compile(r"(?P<prefix>.*?)(?P<part>weight_ih|weight_hh|bias_ih|bias_hh)"
                         r"_l(?P<layer>\d+)")
 _CELLS = {3: Cell.GRU_RESET_AFTER, 4: Cell.LSTM}
+#: Names that tell a network of another kind, and what PyTorch calls it.
+_OTHERS = (
+    (re.compile(r".*(weight|bias)_(ih|hh)_l\d+_reverse"),
+     "is bidirectional: a network must read its sequence in one direction, as nn.LSTM and nn.GRU "
+     "do without bidirectional=True"),
+    (re.compile(r".*weight_hr_l\d+"),
+     "has a projection: an nn.LSTM must be without proj_size"),
+    (re.compile(r".*(weight_ih|weight_hh)"),
+     "is of an nn.LSTMCell, nn.GRUCell or nn.RNNCell: the tensors of a cell must have the names "
+     "that nn.LSTM or nn.GRU gives them, {name}_l0 here"),
+)
 
 
 def collect(tensors):
@@ -44,6 +55,7 @@ def collect(tensors):
         if tensor.dtype not in (np.float16, np.float32, np.float64):
             raise NetworkError(f"{name} must hold floating-point numbers, not {tensor.dtype}")
         rest[name] = tensor.astype(np.float32)
+    _refuse_others(rest)
     layers = _layers(_take_recurrent(rest))
     embedding, linear = _take_dense(rest, inputs=layers[0][1].shape[1],
                                     units=layers[-1][2].shape[1])
@@ -53,6 +65,14 @@ def collect(tensors):
                            + ", ".join(f"{name} {rest[name].shape}" for name in sorted(rest)))
     return {"layers": layers, "embedding": embedding, "readout_weight": linear[0],
             "readout_bias": linear[1]}
+
+
+def _refuse_others(tensors):
+    """Say what a recurrent network of another kind is, by its first tensor that tells."""
+    for pattern, line in _OTHERS:
+        for name in tensors:
+            if pattern.fullmatch(name):
+                raise NetworkError(f"{name} {line.format(name=name)}")
 
 
 def _take_recurrent(rest):
@@ -83,6 +103,9 @@ def _layers(found):
 def _layer(index, parts):
     """Cell, weights and biases; of a GRU the biases of r and z are added, those of n stay apart."""
     recurrent = parts["weight_hh"]
+    if recurrent.ndim == 2 and recurrent.shape[0] == recurrent.shape[1]:
+        raise NetworkError(f"weight_hh_l{index} is of an nn.RNN, one gate of the shape "
+                           f"{recurrent.shape}: a network must be an nn.LSTM or nn.GRU")
     if recurrent.ndim != 2 or recurrent.shape[0] not in [gates * recurrent.shape[1]
                                                         for gates in _CELLS]:
         raise NetworkError(f"weight_hh_l{index} must have three (GRU) or four (LSTM) times as many "

@@ -18,13 +18,18 @@ import safetensors
 import safetensors.numpy
 
 
-__all__ = ["Description", "convert", "foreign", "read", "verify", "write"]
+__all__ = ["Description", "convert", "described", "foreign", "read", "verify", "write"]
 
 
 _KEY = "ternloom"
 #: Bytes of the header: descriptions beyond this are no network's.
 _HEADER_LIMIT = 1 << 24
+#: What a file of torch.save has among its first bytes: the first name in its ZIP archive, or the
+#: magic number of PyTorch before 1.6 as a pickle.
+_TORCH = (b"/data.pkl", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9")
 _DTYPES = {"uint8": "U8", "int8": "I8", "int16": "I16", "int32": "I32", "float32": "F32"}
+#: Types of foreign tensors that NumPy knows.
+_READABLE = {"F16", "F32", "F64", "I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64", "BOOL"}
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -179,6 +184,12 @@ def read(path, kind, name, version, layout, error):
         return description, {tensor: stored.get_tensor(tensor) for tensor in shapes}
 
 
+def described(path, name, error):
+    """Whether a file has a description of ours; arguments and errors are those of ``foreign``."""
+    with _opened(path, name, error) as stored:
+        return _KEY in (stored.metadata() or {})
+
+
 def foreign(path, name, error):
     """All tensors of a file that others wrote, or None if it has a description of ours.
 
@@ -197,6 +208,12 @@ def foreign(path, name, error):
     with _opened(path, name, error) as stored:
         if _KEY in (stored.metadata() or {}):
             return None
+        for tensor in stored.keys():
+            kind = stored.get_slice(tensor).get_dtype()
+            if kind not in _READABLE:
+                spelt = "bfloat16" if kind == "BF16" else kind
+                raise ValueError(f"must hold {tensor} as float32, float16 or float64, not {spelt}: "
+                                 "save model.float().state_dict()")
         return {tensor: stored.get_tensor(tensor) for tensor in stored.keys()}
 
 
@@ -236,9 +253,13 @@ def _check_frame(path):
     """Tell a foreign file and a truncated one by the first bytes, before the header is parsed."""
     size = os.path.getsize(path)
     with open(path, "rb") as stream:
-        start = stream.read(9)
+        start, rest = stream.read(9), stream.read(256)
     length = int.from_bytes(start[:8], "little")
     if len(start) < 9 or start[8:] != b"{":
+        if any(mark in start + rest for mark in _TORCH):
+            raise ValueError("was written by torch.save: it must be a safetensors file, which "
+                             "safetensors.torch.save_file(model.state_dict(), "
+                             f"{str(pathlib.Path(path).with_suffix('.safetensors'))!r}) writes")
         raise ValueError("is not a safetensors file")
     if length > _HEADER_LIMIT:
         raise ValueError(f"must have a header of at most {_HEADER_LIMIT} bytes, not {length}")

@@ -55,7 +55,7 @@ def test_shipped(place, capsys):
     for each in data["networks"]:
         assert each["accuracy"] is None and each["weights"] == "ternary"
         assert each["cycles_per_step"] > 0 and each["luts"] > 500 and each["multipliers"] >= 2
-        assert "relative_error" not in each["matrices"][0]
+        assert "relative_error" not in each["matrices"][0] and each["fidelity"] is None
     assert data["networks"][1]["luts"] > data["networks"][0]["luts"]
     assert os.listdir(place) == []
 
@@ -82,6 +82,10 @@ def test_methods(place, capsys):
     assert data["float"]["accuracy"] > 0.99
     for coarse, fine in zip(one["matrices"], three["matrices"]):
         assert 0 < fine["relative_error"] < 0.2 < coarse["relative_error"] < 0.6
+    for coarse, fine in zip(one["fidelity"]["layers"], three["fidelity"]["layers"]):
+        assert 0 < fine["error"] < coarse["error"]
+    assert one["fidelity"]["agreement"] < three["fidelity"]["agreement"] <= 1
+    assert one["fidelity"]["sequences"] == 300
     assert sorted(os.listdir("out")) == [".ternloom.json", "compare.json", "compare.png"]
     with open("out/compare.png", "rb") as stream:
         assert stream.read(4) == b"\x89PNG"

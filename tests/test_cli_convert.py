@@ -1,5 +1,6 @@
 """Conversion of float networks from the command line."""
 
+import dataclasses
 import json
 import os
 import re
@@ -9,11 +10,13 @@ import pytest
 import safetensors.numpy
 
 from ternloom.cli.main import main
-from ternloom.model import activations, weights
+from ternloom.model import activations, forward, weights
 from ternloom.model.dataset import Dataset
+from ternloom.model.dataset import load as load_dataset
 from ternloom.model.dataset import save as save_dataset
 from ternloom.model.file import load
 from ternloom.model.floats import FloatLayer, FloatNetwork, save
+from ternloom.model.floats import load as load_floats
 from ternloom.model.format import Fixed, Planes
 from ternloom.model.measure import network_size
 from ternloom.model.network import Cell, Weight, When
@@ -34,6 +37,9 @@ def place(tmp_path, monkeypatch):
     save_dataset(Dataset("waves", sequences, np.arange(24) % 4, split, tuple("abcd"),
                          Fixed(8, 5)), "data.safetensors")
     return tmp_path
+
+
+COMPLETE = ("float.safetensors", "-o", "net.safetensors", "--calibration", "data.safetensors")
 
 
 def told(capsys, *arguments):
@@ -128,6 +134,144 @@ def test_state_dict(place, capsys):
     assert network.layers[0].cell is Cell.GRU_RESET_AFTER and network.readout.classes == 4
 
 
+def torch_like(place):
+    """A state_dict of a one-layer GRU with a readout, and what reads it."""
+    rng = np.random.default_rng(3)
+    shapes = {"rnn.weight_ih_l0": (12, 3), "rnn.weight_hh_l0": (12, 4), "rnn.bias_ih_l0": (12,),
+              "rnn.bias_hh_l0": (12,), "head.weight": (4, 4), "head.bias": (4,)}
+    safetensors.numpy.save_file({name: rng.standard_normal(shape).astype(np.float32)
+                                 for name, shape in shapes.items()}, "float.safetensors")
+    return load_floats("float.safetensors")
+
+
+def save_check(reference, change=lambda outputs: outputs):
+    """Outputs at every step of unequal sequences, after a change."""
+    rng = np.random.default_rng(8)
+    inputs = [rng.standard_normal((steps, 3)).astype(np.float32) for steps in (4, 1, 7)]
+    hidden = forward.run(reference, inputs)[-1].outputs
+    arrays = {f"inputs{index}": each for index, each in enumerate(inputs)}
+    arrays |= {f"outputs{index}": forward.logits(reference, change(each))
+               for index, each in enumerate(hidden)}
+    np.savez("check.npz", **arrays)
+
+
+ASSUMED = ("assumed and not checked: from a cleared state, nothing between h and readout; --check "
+           "FILE holds outputs of your model against it, see ternloom convert --help")
+
+
+def test_assumed_forward(place, capsys, monkeypatch):
+    """Of a state_dict it is said that its forward is assumed, of Ternloom's own file it is not."""
+    monkeypatch.setenv("COLUMNS", "200")
+    assert "as Ternloom's own file says" in told(capsys, *COMPLETE)
+    torch_like(place)
+    assert ASSUMED in told(capsys, *COMPLETE)
+    assert answer(capsys)["forward"] == {"known": "assumed"}
+
+
+def test_checked_forward(place, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    save_check(torch_like(place))
+    found = answer(capsys, "--check", "check.npz", "--when", "every")
+    assert found["when"] == "every" and found["forward"]["known"] == "checked"
+    assert found["forward"]["sequences"] == 3 and found["forward"]["vectors"] == 12
+    assert found["forward"]["difference"] < found["forward"]["bound"] < 1e-4
+    assert "12 outputs of your model within " in told(capsys, *COMPLETE, "--check", "check.npz")
+    assert load("net.safetensors").notes["forward"].startswith("12 outputs of your model within ")
+
+
+def test_other_forward(place, capsys):
+    save_check(torch_like(place), lambda hidden: np.maximum(hidden, 0))
+    line = mistake(capsys, *COMPLETE, "--check", "check.npz")
+    assert re.fullmatch(
+        r"check.npz: outputs of sequence 0 must be those of the recurrent layers from a cleared "
+        r"state and the readout of their h, within the \d\.\de-0\d that float32 explains, not "
+        r"[\d.]+ away: these are outputs with a ReLU before the readout", line)
+
+
+@pytest.mark.parametrize("options, when, said", [
+    ((), When.LAST, "at the last step"), (("--when", "last"), When.LAST, "at the last step"),
+    (("--when", "every"), When.EVERY, "at every step"),
+], ids=str)
+def test_when(place, capsys, options, when, said):
+    text = told(capsys, *COMPLETE, *options)
+    assert re.search(rf"^readout +{said} *$", text, re.M)
+    assert load("net.safetensors").readout.when is when
+
+
+def test_every_when(place, capsys):
+    """The option has a name for every time at which a readout may speak."""
+    for when in When:
+        assert answer(capsys, "--when", when.value)["when"] == when.value
+    os.remove("net.safetensors")
+    assert mistake(capsys, *COMPLETE, "--when", "each").startswith(
+        "argument --when: invalid choice: 'each' (choose from ")
+
+
+def test_fidelity(place, capsys, monkeypatch):
+    """What is lost is told of states, logits and decisions, and kept in the network's notes."""
+    monkeypatch.setenv("COLUMNS", "200")
+    coarse = answer(capsys, "--weights", "twn", "--activations", "ternary")["fidelity"]
+    found = answer(capsys, "--weights", "integer:8", "--clips", "5", "--activations", "fixed:10")
+    fine = found["fidelity"]
+    assert fine["sequences"] == 5 and fine["steps"] == 1 + 4 + 5 + 8 + 9 and not fine["cut"]
+    assert [layer["name"] for layer in fine["layers"]] == ["layer0"]
+    assert 0 < fine["layers"][0]["error"] < 0.1 < coarse["layers"][0]["error"]
+    assert 0 < fine["logits_error"] < coarse["logits_error"]
+    assert coarse["layers"][0]["saturated"] is None and coarse["agreement"] < 1.0
+    assert fine["agreement"] == 1.0
+    notes = load("net.safetensors").notes
+    error = 100 * fine["layers"][0]["error"]
+    assert notes["fidelity"] == (f"layer0.h {error:.2f} %, "
+                                 f"logits {100 * fine['logits_error']:.2f} %")
+    assert notes["weight errors"] == ", ".join(
+        f"{each['name']} {each['relative_error']:.4f}" for each in found["matrices"])
+    text = told(capsys, *COMPLETE, "--weights", "integer:8")
+    assert "caution" not in text
+    assert re.search(r"^layer0\.h +[\d.]+ % +[\d.]+ % +[\d.]+ %", text, re.M)
+    assert re.search(r"^logits +[\d.]+ % +[\d.]+ %", text, re.M)
+
+
+def test_caution(place, capsys, monkeypatch):
+    """A conversion that decides otherwise says so in words."""
+    monkeypatch.setenv("COLUMNS", "300")
+    text = told(capsys, *COMPLETE, "--weights", "binary-connect", "--activations", "binary")
+    assert re.search(r"^caution +\d+ % of the decisions below are others than the float network's: "
+                     r"give weights or activations more bits, such as --weights integer:8:by-row "
+                     r"--activations fixed:12, or train \(ternloom train\) *$", text, re.M)
+
+
+def test_scales_far_apart(place, capsys):
+    """Features of thousands beside states of 16 bits: the recurrent half is what it was."""
+    network = load_floats("float.safetensors")
+    layer = dataclasses.replace(network.layers[0],
+                                input_weight=network.layers[0].input_weight / 200)
+    save(dataclasses.replace(network, layers=(layer,)), "float.safetensors")
+    dataset = load_dataset("data.safetensors")
+    save_dataset(dataclasses.replace(dataset, format=Fixed(8, -3)), "data.safetensors")
+    found = answer(capsys, "--weights", "integer:8", "--activations", "fixed:16")
+    assert all(each["relative_error"] < 1e-3 for each in found["matrices"])
+    assert found["fidelity"]["agreement"] == 1.0
+    assert found["fidelity"]["layers"][0]["error"] < 0.05
+
+
+def test_state_range(place, capsys):
+    """A layer that puts out little gets finer codes, unless the whole range is asked for."""
+    network = load_floats("float.safetensors")
+    layer = dataclasses.replace(network.layers[0], **{
+        name: getattr(network.layers[0], name) / 20
+        for name in ("input_weight", "recurrent_weight", "bias")})
+    save(dataclasses.replace(network, layers=(layer,)), "float.safetensors")
+    errors = {}
+    for chosen in ("full", "calibrated"):
+        found = answer(capsys, "--state-range", chosen, "--activations", "fixed:6",
+                       "--weights", "integer:8")
+        network = load("net.safetensors")
+        assert found["state_range"] == chosen == network.notes["state range"]
+        errors[chosen] = found["fidelity"]["layers"][0]["error"]
+        assert (network.layers[0].state_format == Fixed(6, 5)) == (chosen == "full")
+    assert errors["calibrated"] < 0.7 * errors["full"]
+
+
 def test_text(place, capsys):
     """A network with an embedding is calibrated on a text, whose words it knows by frequency."""
     rng = np.random.default_rng(2)
@@ -159,9 +303,6 @@ def test_list(place, capsys):
     data = json.loads(capsys.readouterr().out)
     assert len(data["weights"]) == len(weights.names())
     assert all(each["source"].endswith(".") for kind in data.values() for each in kind)
-
-
-COMPLETE = ("float.safetensors", "-o", "net.safetensors", "--calibration", "data.safetensors")
 
 
 @pytest.mark.parametrize("options, message", [

@@ -12,7 +12,8 @@ from ternloom.model import dataset, file
 from ternloom.model.folding import Folding, LayerFolding
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.geometry import Element, network_geometry
-from ternloom.model.network import Cell, Network, Precision, Weight, When
+from ternloom.model.network import (COEFFICIENT_BITS, Cell, Network, Precision, Weight,
+                                    When)
 from ternloom.model.random import random_network, random_sequences
 from ternloom.sim.build import SIMULATORS
 from ternloom.sim.case import Case
@@ -126,6 +127,36 @@ def _check(cases):
 def test_pair(weight, kind):
     """Weights and state codes of every kind together."""
     _check([draw_small(weight, kind, number) for number in range(BATCH)])
+
+
+def widened(network, rng):
+    """The network with coefficients of up to 24 bits, and sums that drop as many more."""
+    def wide(matrix, bits):
+        low = rng.integers(0, 1 << bits, matrix.coefficients.shape)
+        coefficients = (matrix.coefficients.astype(np.int64) << bits) + low
+        return dataclasses.replace(matrix, coefficients=coefficients.astype(np.int32))
+
+    layers = []
+    for layer in network.layers:
+        largest = max(int(np.abs(part.coefficients).max())
+                      for part in (layer.input, layer.recurrent))
+        bits = min(COEFFICIENT_BITS - largest.bit_length(), 40 - layer.shift)
+        layers.append(dataclasses.replace(layer, input=wide(layer.input, bits),
+                                          recurrent=wide(layer.recurrent, bits),
+                                          shift=layer.shift + bits))
+    return dataclasses.replace(network, layers=tuple(layers))
+
+
+def test_wide_coefficients():
+    """More bits than a multiplier of any board takes at once."""
+    cases = []
+    for number, (weight, kind) in enumerate([(Weight.INTEGER, "fixed"), (Weight.PLANES, "planes")]):
+        case = draw_small(weight, kind, number)
+        network = widened(case.network, np.random.default_rng(number))
+        cases.append(dataclasses.replace(case, network=network))
+    assert max(matrix.coefficients.max() for case in cases
+               for matrix in case.network.matrices.values()) >= 1 << 23
+    _check(cases)
 
 
 #: Every two alphabets, with each kind of state in its turn.

@@ -231,8 +231,17 @@ def test_half_precision(path):
      "a state_dict must hold one LSTM or GRU, at most one Linear of its units and one Embedding of "
      "its inputs, and not conv.weight (2, 2, 2), norm.running_mean (4,)"),
     ({"rnn.weight_ih_l0_reverse": np.zeros((12, 3), np.float32)},
-     "a state_dict must hold one LSTM or GRU, at most one Linear of its units and one Embedding of "
-     "its inputs, and not rnn.weight_ih_l0_reverse (12, 3)"),
+     "rnn.weight_ih_l0_reverse is bidirectional: a network must read its sequence in one "
+     "direction, as nn.LSTM and nn.GRU do without bidirectional=True"),
+    ({"rnn.weight_hr_l0": np.zeros((2, 4), np.float32)},
+     "rnn.weight_hr_l0 has a projection: an nn.LSTM must be without proj_size"),
+    ({"rnn.weight_ih_l0": np.zeros((4, 3), np.float32),
+      "rnn.weight_hh_l0": np.zeros((4, 4), np.float32)},
+     "weight_hh_l0 is of an nn.RNN, one gate of the shape (4, 4): a network must be an nn.LSTM or "
+     "nn.GRU"),
+    ({"cell.weight_hh": np.zeros((12, 4), np.float32)},
+     "cell.weight_hh is of an nn.LSTMCell, nn.GRUCell or nn.RNNCell: the tensors of a cell must "
+     "have the names that nn.LSTM or nn.GRU gives them, cell.weight_hh_l0 here"),
     ({"steps": np.zeros(1, np.int64)}, "steps must hold floating-point numbers, not int64"),
 ], ids=lambda value: "+".join(value) if isinstance(value, dict) else "")
 def test_bad_state_dict(path, change, message):
@@ -240,6 +249,43 @@ def test_bad_state_dict(path, change, message):
                if tensor is not None}
     safetensors.numpy.save_file(tensors, path)
     assert refusal(path) == f"is not sound: {message}"
+
+
+@pytest.mark.parametrize("start", [
+    b"PK\x03\x04\x00\x00\x08\x08" + bytes(22) + b"model/data.pkl",
+    b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.",
+], ids=["zip", "pickle"])
+def test_torch_file(tmp_path, start):
+    """What torch.save wrote is told as such, with the line that makes what is wanted."""
+    path = tmp_path / "model.pt"
+    path.write_bytes(start + bytes(64))
+    assert refusal(path) == ("was written by torch.save: it must be a safetensors file, which "
+                             "safetensors.torch.save_file(model.state_dict(), "
+                             f"{str(tmp_path / 'model.safetensors')!r}) writes")
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("zipped", [True, False])
+def test_file_of_torch(tmp_path, zipped):
+    import torch
+
+    path = tmp_path / "model.pth"
+    torch.save({"weight": torch.zeros(3)}, path, _use_new_zipfile_serialization=zipped)
+    assert refusal(path).startswith("was written by torch.save: ")
+
+
+def test_other_archive(tmp_path):
+    path = tmp_path / "model.npz"
+    np.savez(path, weight=np.zeros(3))
+    assert refusal(path) == "is not a safetensors file"
+
+
+def test_bfloat16(path):
+    header = json.dumps({"weight_hh_l0": {"dtype": "BF16", "shape": [4, 1],
+                                          "data_offsets": [0, 8]}})
+    path.write_bytes(len(header).to_bytes(8, "little") + header.encode() + bytes(8))
+    assert refusal(path) == ("must hold weight_hh_l0 as float32, float16 or float64, not bfloat16: "
+                             "save model.float().state_dict()")
 
 
 def test_no_recurrent_network(path):

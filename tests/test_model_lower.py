@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 
 from ternloom.model import golden
+from ternloom.model.codes import relative_error
 from ternloom.model.floats import FloatLayer, FloatNetwork
-from ternloom.model.format import Binary, Fixed, Planes, Ternary, value_frac
+from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary, value_frac
 from ternloom.model.forward import logits, run
 from ternloom.model.lower import calibrate, lower
+from ternloom.model.measure import relative_errors
 from ternloom.model.network import Cell, When
 from ternloom.model.spec import Spec
+from ternloom.model.weights import parse
 
 
 INPUT = Fixed(8, 5)
@@ -102,6 +105,44 @@ def test_chain_of_formats(activations, form):
     assert network.readout.input_format == form
 
 
+@pytest.mark.parametrize("fields, forms", [
+    ({}, [Fixed(6, 5), Fixed(6, 5)]),
+    ({"calibrated_range": True}, [Fixed(6, 8), Fixed(6, 13)]),
+    ({"calibrated_range": True, "activations": "online:2"},
+     [Online(Fixed(8, 10), 2, 2), Online(Fixed(8, 15), 2, 2)]),
+    ({"calibrated_range": True, "gate_frac": 0, "state_frac": 6}, [Fixed(6, 5), Fixed(6, 5)]),
+    ({"calibrated_range": True, "activations": "ternary"}, [Ternary(1, 1), Ternary(1, 1)]),
+], ids=str)
+def test_range_of_states(fields, forms):
+    """A layer that puts out little gets finer steps where its range is asked for."""
+    network = make(layers=2, bias=0.0)
+    quiet = tuple(dataclasses.replace(layer, input_weight=0.1 * layer.input_weight,
+                                      recurrent_weight=0.1 * layer.recurrent_weight)
+                  for layer in network.layers)
+    fields = {"activations": "fixed:6"} | fields
+    made = lowered(dataclasses.replace(network, layers=quiet), **fields)
+    assert [layer.state_format for layer in made.layers] == forms
+
+
+def test_range_of_states_pays():
+    """Of a small signal the finer steps lose a fraction."""
+    rng = np.random.default_rng(5)
+    layer = FloatLayer(Cell.LSTM, *(normal(rng, *shape, scale=0.1)
+                                    for shape in ((96, 6), (96, 24), (96,))))
+    network = FloatNetwork("quiet", (layer,), normal(rng, 4, 24), np.zeros(4))
+    sequences = codes(6, count=40)
+    expected = np.concatenate(run(network, reals(sequences))[-1].outputs)
+    errors = []
+    for calibrated in (False, True):
+        made = lower(network, calibrate(network, reals(sequences), Spec(
+            weights={"all": "integer:8:by-row"}, activations="fixed:6",
+            calibrated_range=calibrated), INPUT))
+        found = np.concatenate(golden.run(made, sequences, trace=True).trace["layer0.h"])
+        found = found * 2.0**-made.layers[0].state_format.frac
+        errors.append(np.sqrt(np.square(found - expected).sum() / np.square(expected).sum()))
+    assert errors[1] < 0.6 * errors[0]
+
+
 def test_planes_of_each_layer():
     """Frozen coefficients fit each layer's own outputs."""
     network = make(layers=2, seed=4)
@@ -127,6 +168,79 @@ def test_power_of_two():
         both = np.concatenate([layer.input.coefficients, layer.recurrent.coefficients], axis=1)
         assert not (both & (both - 1)).any()
         assert both.min() == 1 or layer.shift == 0
+
+
+def far_apart(cell=Cell.LSTM, frac=-1):
+    """A network as PyTorch starts one, and codes of features whose steps are of ``2**-frac``."""
+    rng = np.random.default_rng(0)
+    reach, rows = 24**-0.5, 24 * len(cell.gates)
+
+    def uniform(*shape):
+        return rng.uniform(-reach, reach, shape).astype(np.float32)
+
+    split = uniform(24) if cell is Cell.GRU_RESET_AFTER else None
+    layer = FloatLayer(cell, uniform(rows, 13), uniform(rows, 24), uniform(rows), split)
+    network = FloatNetwork("far", (layer,), uniform(4, 24), uniform(4))
+    return network, [rng.integers(-100, 100, (20, 13)) for _ in range(20)], Fixed(8, frac)
+
+
+@pytest.mark.parametrize("weights", ["integer:8", "alternating:2", "twn"])
+@pytest.mark.parametrize("frac", [3, 1, -1])
+@pytest.mark.parametrize("cell", list(Cell), ids=lambda cell: cell.value)
+def test_scales_far_apart(cell, frac, weights):
+    """Large features beside a state of 16 bits leave the recurrent weights what they are."""
+    network, sequences, form = far_apart(cell, frac)
+    spec = Spec(weights={"all": weights}, activations="fixed:16")
+    integers = lower(network, calibrate(network, reals(sequences, form), spec, form))
+    layer = integers.layers[0]
+    assert layer.recurrent.coefficients.max() >= 36
+    assert layer.input.coefficients.max() >= 1 << 17
+    method = parse(weights)
+    for part in ("input", "recurrent"):
+        latent = getattr(network.layers[0], f"{part}_weight")
+        lost = relative_errors(integers, network)[f"layer0.{part}"]
+        assert lost - relative_error(latent, method.fit(latent, units=24)) < 1e-4
+
+
+def test_scales_that_nearly_fit():
+    """One multiplier's bits are kept to where nothing is felt of it."""
+    network, sequences, form = far_apart(frac=1)
+    layer = lower(network, calibrate(network, reals(sequences, form),
+                                     Spec(weights={"all": "integer:8"}), form)).layers[0]
+    assert (layer.input.coefficients.max(), layer.recurrent.coefficients.max()) == (13478, 211)
+
+
+def test_coarser_codes():
+    """What coefficients cannot tell of integer weights' scales, their codes do."""
+    network, sequences, form = far_apart()
+    layer = dataclasses.replace(network.layers[0], input_weight=np.full((96, 13), 300, np.float32))
+    network = dataclasses.replace(network, layers=(layer,))
+    integers = lower(network, calibrate(network, reals(sequences, form), Spec(
+        weights={"all": "integer:8"}, activations="fixed:16"), form))
+    recurrent = integers.layers[0].recurrent
+    assert recurrent.coefficients.max() == 1 and recurrent.codes.max() == 7
+    assert 1e-4 < relative_errors(integers, network)["layer0.recurrent"] < 1e-2
+
+
+@pytest.mark.parametrize("weights, change, message", [
+    ("integer:8", {"bias": np.full(96, 1e5, np.float32)},
+     "layer0.recurrent: coefficients must stand for the scales of its weights within 10 %, not "
+     "100 %: biases up to 1e+05 leave no room for them in a sum; choose activations of fewer bits, "
+     "or scale the network's inputs"),
+    ("alternating:2", {"input_weight": np.full((96, 13), 300, np.float32)},
+     "layer0.recurrent: coefficients must stand for the scales of its weights within 10 %, not "
+     "100 %: they share a sum with those of layer0.input, whose codes have -1 fraction bits to its "
+     "15; choose activations of fewer bits, or an input format with more fraction bits"),
+], ids=["bias", "input"])
+def test_scales_too_far_apart(weights, change, message):
+    """What no coefficients can keep is refused: which matrix, why, and what to do."""
+    network, sequences, form = far_apart()
+    layer = dataclasses.replace(network.layers[0], **change)
+    network = dataclasses.replace(network, layers=(layer,))
+    with pytest.raises(ValueError) as caught:
+        calibrate(network, reals(sequences, form),
+                  Spec(weights={"all": weights}, activations="fixed:16"), form)
+    assert str(caught.value) == message
 
 
 def test_large_biases():

@@ -86,6 +86,20 @@ def test_errors(activations):
         assert falling == sorted(falling, reverse=True) and 0 < falling[3] < falling[0] < 0.6
 
 
+def test_errors_as_lowered():
+    """Coefficients that were rounded away are part of the error."""
+    reference = make()
+    network = converted(reference, weights={"all": "integer:8"})
+    layer = network.layers[0]
+    for share in (0.5, 0.0):
+        cut = dataclasses.replace(layer.recurrent, coefficients=(
+            layer.recurrent.coefficients * share).astype(np.int32))
+        cut = dataclasses.replace(network, layers=(dataclasses.replace(layer, recurrent=cut),))
+        errors = relative_errors(cut, reference)
+        assert errors["layer0.recurrent"] == pytest.approx((1 - share) ** 2, rel=0.02)
+        assert errors["layer0.input"] < 1e-3
+
+
 def test_float_bits():
     assert float_bits(make()) == 32 * (64 * 37 + 4 * 17)
     assert float_bits(dataclasses.replace(make(), embedding=np.zeros((7, 20), np.float32))) \

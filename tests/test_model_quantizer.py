@@ -1,6 +1,7 @@
 """Matrices' integers: merged alphabets, scales shared or a gate's own, coefficients."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -118,11 +119,14 @@ def test_zero_matrix():
 
 
 def test_bits_of_coefficients():
-    """The largest coefficient has the bits that are asked for, and more would still fit."""
+    """The largest coefficient has the bits that are asked for, and more would still fit, in a
+    multiplier or in a matrix.
+    """
     for scale in (1e-3, 0.2, 30.0):
         weights = latent(scale=scale)
         made = quantizer("alternating:2")
-        least, most = made.exponents(weights, 6)
+        least, most, utmost = made.exponents(weights, 6)
+        assert utmost == most + 9
         assert 32 <= made.with_exponent(least).matrix(weights).coefficients.max() <= 64
         matrix = made.with_exponent(most).matrix(weights)
         assert 1 << 13 <= matrix.coefficients.max() < 1 << 15
@@ -131,10 +135,34 @@ def test_bits_of_coefficients():
         assert error[1] <= error[0] < 1.1 * error[1]
 
 
+def test_loss():
+    """What rounding scales loses: little of many bits, everything where all become zero."""
+    weights = latent(scale=0.2)
+    made = quantizer("integer:8")
+    codes = made.fit(weights)
+    scale = float(codes.scales[0, 0])
+    exponent = 6 - math.frexp(scale)[1]
+    assert made.with_exponent(exponent).loss(weights) == pytest.approx(
+        (round(scale * 2.0**exponent) / (scale * 2.0**exponent) - 1) ** 2, rel=1e-3)
+    assert made.with_exponent(exponent - 8).loss(weights) == 1.0
+
+
+@pytest.mark.parametrize("text, exact", [("integer:8", 5), ("integer:8:by-row", 5), ("twn", 1),
+                                         ("alternating:2", 1)])
+def test_coarsened(text, exact):
+    """Integer codes make up for the bits that coefficients lack; other alphabets cannot."""
+    weights = latent(scale=0.2)
+    made = quantizer(text)
+    made = made.with_exponent(made.exponents(weights, 2)[0])
+    codes, coarse = made.fit(weights).reconstruct(), made.coarsened(weights)
+    assert made.loss(weights) > 1e-3
+    assert relative_error(codes, coarse.values(weights)) < 1.01 * made.loss(weights) / exact
+
+
 def test_coefficient_limit():
     """A scale that training let grow beyond the integers stays at the largest one."""
-    made = quantizer("mean-binary", exponent=20)
-    assert made.matrix(latent(scale=1.0)).coefficients.max() == (1 << 15) - 1
+    made = quantizer("mean-binary", exponent=30)
+    assert made.matrix(latent(scale=1.0)).coefficients.max() == (1 << 24) - 1
 
 
 @pytest.mark.parametrize("text", ["ott-exponential:5", "ott-pow2:0:3", "quaternary-connect",

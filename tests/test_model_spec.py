@@ -81,6 +81,8 @@ def test_bad_key(key):
     ({"coefficient_bits": 1}, "^coefficient_bits must be from 2 to 12, not 1$"),
     ({"preact_width": 20}, "^Pre-activations must be signed and of 4 to 12 bits, not Fixed.*$"),
     ({"gate_frac": 1}, "^Gate fraction bits must be 0 .* or from 2 to 15, not 1$"),
+    ({"when": "each"}, "^when must be When.LAST, When.EVERY or None, not 'each'$"),
+    ({"when": "last"}, "^when must be When.LAST, When.EVERY or None, not 'last'$"),
 ])
 def test_bad_fields(fields, message):
     with pytest.raises(ValueError, match=message):

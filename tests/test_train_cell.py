@@ -94,8 +94,8 @@ def calibration():
     return [batch.values[:length, index].numpy() for index, length in enumerate(LENGTHS)]
 
 
-def quantized(spec, cell=Cell.LSTM, units=7, layers=1, scale=1.5, seed=7):
-    """A random network, calibrated on random sequences."""
+def quantized(spec, cell=Cell.LSTM, units=7, layers=1, scale=1.5, seed=7, apart=1):
+    """A random network, calibrated on random sequences; ``apart`` divides recurrent weights."""
     torch.manual_seed(seed)
     network = RecurrentNetwork(cell, 5, units, layers, 4).double()
     with torch.no_grad():
@@ -103,7 +103,7 @@ def quantized(spec, cell=Cell.LSTM, units=7, layers=1, scale=1.5, seed=7):
             if "bias" in name:
                 parameter.normal_()
             else:
-                parameter.mul_(scale)
+                parameter.mul_(scale / apart if "recurrent" in name else scale)
     calibrate(network, spec, calibration(), INPUT_FORMAT)
     return network.eval()
 
@@ -119,6 +119,8 @@ def assert_exact(spec, **options):
     with torch.no_grad():
         logits = network(padded.values, padded.lengths, carried)
     lowered = lower(network, "test")
+    if options.get("apart", 1) > 1:
+        assert lowered.layers[0].input.coefficients.max() >= 1 << 14
     result = golden.run(lowered, codes, trace=True)
     frac = lowered.readout.logits.frac
     assert [vector[0].tolist() for vector in result.logits] == (logits * 2.0**frac).tolist()
@@ -155,6 +157,7 @@ def test_golden_model(cell, weights, activations):
     {"preact_width": 4, "preact_frac": 1, "gate_frac": 2, "state_frac": 3},
     {"gate_frac": 0, "state_frac": 0}, {"gate_frac": 0, "state_frac": 0, "slope": 3},
     {"slope": 1, "slope_frac": 1},
+    {"activations": "fixed:6", "calibrated_range": True},
 ], ids=str)
 @pytest.mark.parametrize("cell", list(Cell), ids=lambda cell: cell.value)
 def test_golden_model_options(cell, changes):
@@ -181,6 +184,15 @@ def test_golden_model_gates(cell):
         SPEC, weights={"all": "twn", last: "integer:4", f"recurrent.{cell.gates[0]}": "greedy:1",
                        "recurrent": "mean-binary", f"recurrent.{last}": "twn"})
     assert_exact(spec, cell=cell)
+
+
+@pytest.mark.parametrize("weights", ["integer:8", "alternating:2"])
+@pytest.mark.parametrize("cell", list(Cell), ids=lambda cell: cell.value)
+def test_golden_model_wide_coefficients(cell, weights):
+    """Scales that are far apart: float64 holds the sums of coefficients of more than 15 bits."""
+    spec = msgspec.structs.replace(SPEC, weights={"all": weights}, activations="fixed:16",
+                                   power_of_two=False)
+    assert_exact(spec, cell=cell, apart=64)
 
 
 @pytest.mark.parametrize("cell", list(Cell), ids=lambda cell: cell.value)
