@@ -1,6 +1,5 @@
 """Data that calibrate a conversion, and the accuracy on those that don't."""
 
-import dataclasses
 import math
 
 import numpy as np
@@ -12,6 +11,7 @@ from ternloom.model import forward, text
 from ternloom.model.dataset import PARTS, Dataset
 from ternloom.model.dataset import load as load_dataset
 from ternloom.model.format import Format
+from ternloom.model.frozen import Frozen
 from ternloom.model.language import surprise
 from ternloom.model.lower import calibrate, lower
 from ternloom.model.weights import OttExponential, bounding_cost
@@ -26,14 +26,13 @@ _WORDS = 5000
 _PIECE = 512
 
 
-@dataclasses.dataclass(frozen=True)
-class Calibrating:
+class Calibrating(Frozen):
     """Data to calibrate on.
 
     Parameters
     ----------
     title : str
-    sequences : list of float array (steps, inputs)
+    sequences : tuple of float array (steps, inputs)
         Real input values.
     form : Format or None
         Of the network's input; None takes it from the embedding.
@@ -44,7 +43,7 @@ class Calibrating:
     """
 
     title: str
-    sequences: list
+    sequences: tuple
     form: Format | None = None
     dataset: Dataset | None = None
     part: str = "all"

@@ -13,6 +13,7 @@ import numpy as np
 from ternloom.model import activations
 from ternloom.model.format import Fixed, Format, value_frac
 from ternloom.model.forward import run
+from ternloom.model.limits import BIAS_BITS, LARGEST_SHIFT
 from ternloom.model.network import Cell, Layer, Network, Precision, Readout, When
 from ternloom.model.quantizer import MatrixQuantizer
 
@@ -24,10 +25,6 @@ __all__ = ["Calibration", "LayerCalibration", "ReadoutCalibration", "calibrate",
 _LEAST_LOGIT_FRAC = 4
 #: Cells saturate at 16: a larger one stays saturated in the tables, whose argument ends at 8.
 _MOST_STATE_BITS = 5
-#: Fraction bits that a ``Layer`` can drop from a row's sum.
-_MOST_SHIFT = 40
-#: Bits of a bias's magnitude.
-_BIAS_BITS = 30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,13 +175,13 @@ def _sum_frac(plans, forms, biases, least):
 
     At most what leaves coefficients and biases in range, and at least ``least``.
     """
-    wanted, most = least, least + _MOST_SHIFT
+    wanted, most = least, least + LARGEST_SHIFT
     for (_, exponents), form in zip(plans, forms, strict=True):
         if exponents is not None:
             wanted = max(wanted, exponents[0] + value_frac(form))
             most = min(most, exponents[1] + value_frac(form))
     for bias in biases:
-        most = min(most, _BIAS_BITS - 1 - math.frexp(float(np.abs(bias).max(initial=0)))[1])
+        most = min(most, BIAS_BITS - 1 - math.frexp(float(np.abs(bias).max(initial=0)))[1])
     return max(least, min(wanted, most))
 
 

@@ -6,6 +6,8 @@ import math
 import numpy as np
 
 from ternloom.model.codes import Codes, as_planes
+from ternloom.model.frozen import Frozen
+from ternloom.model.limits import COEFFICIENT_BITS, LARGEST_COEFFICIENT
 from ternloom.model.network import Matrix, Weight
 from ternloom.model.weights import Method
 
@@ -13,8 +15,6 @@ from ternloom.model.weights import Method
 __all__ = ["MatrixQuantizer", "merge", "power_of_two"]
 
 
-#: Bits of the largest coefficient that a ``Matrix`` may have.
-_COEFFICIENT_BITS = 15
 #: Alphabets by preference, and those whose codes each can hold.
 _HOLDS = {
     Weight.BINARY:      {Weight.BINARY},
@@ -78,16 +78,15 @@ def merge(parts):
     total = sum(codes.codes.shape[1] for _, codes in parts)
     first = parts[0][1]
     planes, columns = max(len(codes.codes) for _, codes in parts), first.codes.shape[2]
-    merged = Codes(np.ones((planes, total, columns), dtype=np.int8),
-                   np.zeros((planes, total), dtype=first.scales.dtype), weight)
+    merged = np.ones((planes, total, columns), dtype=np.int8)
+    scales = np.zeros((planes, total), dtype=first.scales.dtype)
     for rows, codes in parts:
-        merged.codes[:len(codes.codes), rows] = codes.codes
-        merged.scales[:len(codes.codes), rows] = codes.scales
-    return merged
+        merged[:len(codes.codes), rows] = codes.codes
+        scales[:len(codes.codes), rows] = codes.scales
+    return Codes(merged, scales, weight)
 
 
-@dataclasses.dataclass(frozen=True)
-class MatrixQuantizer:
+class MatrixQuantizer(Frozen):
     """How the float weights of one matrix become integers.
 
     Parameters
@@ -154,7 +153,7 @@ class MatrixQuantizer:
     def coefficients(self, scales):
         """Integers that stand for scales, int32."""
         rounded = np.floor(scales * 2.0**self.exponent + 0.5)
-        return np.minimum(rounded, 2**_COEFFICIENT_BITS - 1).astype(np.int32)
+        return np.minimum(rounded, LARGEST_COEFFICIENT).astype(np.int32)
 
     def matrix(self, latent):
         """The ``Matrix`` of float weights."""
@@ -208,4 +207,4 @@ class MatrixQuantizer:
         top = math.frexp(float(scales.max()))[1] - 1
         if (np.frexp(scales)[0] == 0.5).all():
             bits = top - math.frexp(float(scales.min()))[1] + 2
-        return bits - 1 - top, _COEFFICIENT_BITS - 2 - top
+        return bits - 1 - top, COEFFICIENT_BITS - 2 - top

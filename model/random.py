@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
+from ternloom.model.limits import LARGEST_COEFFICIENT
 from ternloom.model.network import (Cell, Layer, Matrix, Network, Precision, Readout, Weight, When)
 from ternloom.model.rounding import Rounding
 
@@ -16,7 +17,6 @@ from ternloom.model.rounding import Rounding
 __all__ = ["random_network", "random_sequences"]
 
 
-_LARGEST_COEFFICIENT = (1 << 15) - 1
 #: Exponential weights that are drawn are less than two to this power.
 _EXPONENTS = 7
 #: Kinds of formats that are drawn where none is asked for.
@@ -204,7 +204,7 @@ def _coefficients(rng, shape, typical):
         values = np.full(shape, 2.0 ** round(math.log2(max(typical, 1.0))))
     else:
         values = typical * rng.uniform(0.4, 1.6, shape) * rng.choice([1, 1, 1, -1], shape)
-    values = np.clip(np.round(values), -_LARGEST_COEFFICIENT, _LARGEST_COEFFICIENT)
+    values = np.clip(np.round(values), -LARGEST_COEFFICIENT, LARGEST_COEFFICIENT)
     return values.astype(np.int32)
 
 
@@ -228,7 +228,7 @@ def _scale(rng, spreads, target):
     """A shift, and for each spread of dot products the coefficient that makes it ``target``."""
     needed = [target / spread for spread in spreads]
     shift = max(0, math.ceil(-math.log2(min(needed)))) + int(rng.integers(0, 7))
-    while shift and max(needed) * 2.0 ** shift > _LARGEST_COEFFICIENT / 2:
+    while shift and max(needed) * 2.0 ** shift > LARGEST_COEFFICIENT / 2:
         shift -= 1
     return shift, [need * 2.0 ** shift for need in needed]
 

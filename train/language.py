@@ -42,7 +42,7 @@ class LanguageTask(Task):
     def __init__(self, recipe, corpus):
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self._steps, self._carries = recipe.steps, None
-        self.parts = {name: torch.from_numpy(part) for name, part in corpus.parts.items()}
+        self.parts = {name: torch.tensor(part) for name, part in corpus.parts.items()}
         tokens = self.parts["train"]
         length = len(tokens) // recipe.batch
         if length <= 2 * recipe.steps:
