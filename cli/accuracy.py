@@ -1,11 +1,11 @@
 """How often a network is right, on the golden model."""
 
-import dataclasses
 import time
 
 import numpy as np
 
 from ternloom.model import golden
+from ternloom.model.frozen import Frozen
 
 
 __all__ = ["Accuracy", "measure"]
@@ -14,8 +14,7 @@ __all__ = ["Accuracy", "measure"]
 _BATCH = 200
 
 
-@dataclasses.dataclass(frozen=True)
-class Accuracy:
+class Accuracy(Frozen):
     """Decisions of a network on labelled sequences.
 
     Parameters

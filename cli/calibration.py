@@ -13,6 +13,7 @@ from ternloom.model.dataset import PARTS, Dataset
 from ternloom.model.dataset import load as load_dataset
 from ternloom.model.fidelity import measure as measure_fidelity
 from ternloom.model.format import Format
+from ternloom.model.frozen import Frozen
 from ternloom.model.language import surprise
 from ternloom.model.lower import calibrate, lower
 from ternloom.model.weights import OttExponential, bounding_cost
@@ -29,16 +30,15 @@ _COMPARED = 1000
 _PIECE = 512
 
 
-@dataclasses.dataclass(frozen=True)
-class Calibrating:
+class Calibrating(Frozen):
     """Data to calibrate on.
 
     Parameters
     ----------
     title : str
-    sequences : list of float array (steps, inputs)
+    sequences : tuple of float array (steps, inputs)
         Real input values.
-    codes : list of int array (steps, inputs) or (steps,)
+    codes : tuple of int array (steps, inputs) or (steps,)
         The same as the integer network reads them: codes, or words of its embedding.
     form : Format or None
         Of the network's input; None takes it from the embedding.
@@ -49,8 +49,8 @@ class Calibrating:
     """
 
     title: str
-    sequences: list
-    codes: list
+    sequences: tuple
+    codes: tuple
     form: Format | None = None
     dataset: Dataset | None = None
     part: str = "all"
@@ -82,14 +82,14 @@ def load(reference, chosen):
     part = source.data(chosen.calibration, chosen.part)
     taken = part.sequences[:chosen.clips]
     return Calibrating(f"{len(taken)} sequences of {dataset.name}, part {chosen.part}",
-                       _real(taken, dataset.format), list(taken), dataset.format, dataset,
+                       _real(taken, dataset.format), tuple(taken), dataset.format, dataset,
                        chosen.part)
 
 
 def whole(dataset):
     """All sequences of a data set, as a conversion's data are given."""
     return Calibrating(dataset.name, _real(dataset.sequences, dataset.format),
-                       list(dataset.sequences), dataset.format, dataset)
+                       tuple(dataset.sequences), dataset.format, dataset)
 
 
 def _real(sequences, form):
@@ -110,7 +110,7 @@ def _load_text(reference, chosen):
                         f"has, not {len(words)}; --vocabulary names the training text")
     chosen_words = text.encode(tokens[:_WORDS], words)
     return Calibrating(f"{len(chosen_words)} words of {chosen.calibration}",
-                       [reference.embedding[chosen_words]], [chosen_words])
+                       (reference.embedding[chosen_words],), (chosen_words,))
 
 
 def convert(reference, data, spec):

@@ -103,27 +103,10 @@ def data(name, part, network=None):
 
     dataset = load(data_path(name))
     if network is not None:
-        _match(network, dataset)
+        dataset.match(network)
     if part == "all":
         return dataset
     chosen = dataset.part(part)
     if not len(chosen.labels):
         raise UserError(f"Data {dataset.name} has no part {part!r}")
     return chosen
-
-
-def _match(network, dataset):
-    """Raise ``UserError`` unless a network can read this data."""
-    from ternloom.cli.describe import describe
-
-    inputs = dataset.sequences[0].shape[1]
-    if inputs != network.inputs:
-        raise UserError(f"Data {dataset.name} has {inputs} inputs a step, "
-                        f"network {network.name} takes {network.inputs}")
-    held, taken = (describe(form) for form in (dataset.format, network.input_format))
-    if held != taken:
-        raise UserError(f"Data {dataset.name} holds codes of {held}, "
-                        f"network {network.name} takes {taken}")
-    if network.readout is not None and len(dataset.classes) > network.readout.classes:
-        raise UserError(f"Data {dataset.name} has {len(dataset.classes)} classes, "
-                        f"network {network.name} knows {network.readout.classes}")

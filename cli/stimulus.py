@@ -1,35 +1,15 @@
 """Sequences to run hardware on: real clips or text where there is any, else random codes."""
 
-import dataclasses
-
 from ternloom.cli import source
 from ternloom.cli.error import UserError
 from ternloom.cli.option import count
 from ternloom.cli.text import add_text, read_text
 
 
-__all__ = ["Stimulus", "add_stimulus", "stimulus"]
+__all__ = ["add_stimulus", "stimulus"]
 
 #: Steps of a random sequence, fewest and most.
 _STEPS = (1, 40)
-
-
-@dataclasses.dataclass(frozen=True)
-class Stimulus:
-    """Sequences of input codes.
-
-    Parameters
-    ----------
-    name : str
-        Where they come from.
-    sequences : list of int arrays (steps, inputs)
-    labels : tuple of int or None
-        True class of each, where known.
-    """
-
-    name: str
-    sequences: list
-    labels: tuple | None
 
 
 def add_stimulus(parser, clips, what):
@@ -60,6 +40,8 @@ def stimulus(chosen, network):
         Clips spread evenly over the part, or random codes from a fixed seed where a network that
         isn't shipped comes without data.
     """
+    from ternloom.cli.sequences import Stimulus
+
     if chosen.text is not None:
         return _text(chosen, network)
     name = chosen.data
@@ -82,6 +64,8 @@ def stimulus(chosen, network):
 
 def _text(chosen, network):
     """The first words of a text, as one sequence."""
+    from ternloom.cli.sequences import Stimulus
+
     if chosen.data is not None:
         raise UserError("--text must not go with DATA")
     tokens = read_text(chosen, network)

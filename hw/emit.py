@@ -34,11 +34,11 @@ class Design:
     """
 
     name: str
-    verilog: str
+    verilog: str = dataclasses.field(repr=False)
     network: Network
     folding: Folding
-    report: dict
-    probes: tuple[Probe, ...]
+    report: dict = dataclasses.field(repr=False, compare=False)
+    probes: tuple[Probe, ...] = dataclasses.field(repr=False)
 
 
 class _Roms:

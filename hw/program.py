@@ -6,8 +6,6 @@ add to a dot product is a constant of its row, so it goes into the row's addend 
 nothing in the hardware.
 """
 
-import dataclasses
-
 import numpy as np
 from amaranth import unsigned
 
@@ -16,6 +14,7 @@ from ternloom.hw.arith import range_shape
 from ternloom.hw.element import GatedPopcount, QuaternaryPopcount, XnorPopcount
 from ternloom.hw.wire import encode, gain, lacks
 from ternloom.model.format import Binary, Fixed, Online
+from ternloom.model.frozen import Frozen
 from ternloom.model.geometry import Element, Source, network_geometry
 from ternloom.model.network import Cell, Weight
 
@@ -58,8 +57,7 @@ def _value_range(form):
     return -form.magnitude, form.magnitude
 
 
-@dataclasses.dataclass(frozen=True)
-class BlockProgram:
+class BlockProgram(Frozen):
     """What one block of a chain needs.
 
     Parameters
@@ -101,8 +99,7 @@ class BlockProgram:
         return np.maximum(self.coefficients * self.mixed_low, self.coefficients * self.mixed_high)
 
 
-@dataclasses.dataclass(frozen=True)
-class Program:
+class Program(Frozen):
     """Everything that a layer's or readout's array holds.
 
     Parameters
@@ -253,8 +250,7 @@ class _Feed:
         return 2 * bits - ((1 << self.width) - 1) if self.one_bit else bits
 
 
-@dataclasses.dataclass(frozen=True)
-class _Part:
+class _Part(Frozen):
     """A block before everything is scaled to integers.
 
     ``factor`` times a coefficient, and ``rows``, may be halves; the other fields are those of

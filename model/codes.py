@@ -12,14 +12,14 @@ import math
 import numpy as np
 
 from ternloom.model import multibit
+from ternloom.model.frozen import Frozen
 from ternloom.model.network import Weight
 
 
 __all__ = ["Codes", "as_planes", "draw", "exponents", "nearest", "powers", "relative_error"]
 
 
-@dataclasses.dataclass(frozen=True)
-class Codes:
+class Codes(Frozen):
     """Weight codes and a real scale for each plane of each row.
 
     Parameters

@@ -5,6 +5,7 @@ allows it and int16 otherwise; ``offsets`` int32 (sequences + 1), the first step
 ``labels`` int16 (sequences) and ``split`` uint8 (sequences), an index into train, valid, test.
 """
 
+import collections.abc
 import dataclasses
 import typing
 
@@ -12,7 +13,9 @@ import msgspec
 import numpy as np
 
 from ternloom.model.format import Fixed, Format
-from ternloom.model.store import Description, convert, read, verify, write
+from ternloom.model.frozen import Frozen
+from ternloom.model.network import check_notes
+from ternloom.model.store import Description, convert, read, write
 
 
 __all__ = ["PARTS", "VERSION", "Dataset", "DatasetError", "load", "save"]
@@ -25,6 +28,8 @@ PARTS = ("train", "valid", "test")
 
 _KIND = "data set"
 _CODES_LIMIT = 1 << 30
+#: Type of the names of parts.
+_SPLIT = np.array(PARTS).dtype
 
 _Count = typing.Annotated[int, msgspec.Meta(ge=0, le=1 << 26)]
 _Inputs = typing.Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
@@ -44,35 +49,40 @@ class _Spec(Description, frozen=True, kw_only=True, forbid_unknown_fields=True):
     steps: _Count
 
 
-@dataclasses.dataclass(frozen=True)
-class Dataset:
+class Dataset(Frozen):
     """Labelled sequences of input codes.
 
     Parameters
     ----------
     name : str
-    sequences : list of int16 array (steps, inputs)
+    sequences : tuple of int16 array (steps, inputs)
         At least one step each.
-    labels : int array (sequences)
-        Indices into ``classes``.
+    labels : int64 array (sequences)
+        Indices into ``classes``. Other integers are held as int64.
     split : array of str (sequences)
         "train", "valid" or "test".
     classes : tuple of str
     format : Format
         Of a code.
-    notes : dict of str to str
+    notes : mapping of str to str
         Source, licence, preparation.
+
+    Raises
+    ------
+    DatasetError
+        Parts that don't fit each other; a name, class or note that has control characters.
     """
 
     name: str
-    sequences: list
+    sequences: tuple
     labels: np.ndarray
     split: np.ndarray
     classes: tuple[str, ...]
     format: Format
-    notes: dict = dataclasses.field(default_factory=dict)
+    notes: collections.abc.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
+        check_notes(self.name, self.classes, self.notes, DatasetError, "classes")
         count = len(self.sequences)
         for field in ("labels", "split"):
             shape = np.shape(getattr(self, field))
@@ -90,14 +100,21 @@ class Dataset:
                 raise DatasetError(f"split must be one of {', '.join(PARTS)}, not {str(part)!r}")
         for index, sequence in enumerate(self.sequences):
             self._check_sequence(index, sequence)
+        super().__post_init__()
+        self._hold(labels=labels.astype(np.int64, copy=False),
+                   split=np.asarray(self.split).astype(_SPLIT, copy=False))
 
     def _check_sequence(self, index, sequence):
-        if sequence.ndim != 2 or not len(sequence) or sequence.shape[1] != self.inputs:
+        if np.ndim(sequence) != 2 or not len(sequence) or sequence.shape[1] != self.inputs:
             raise DatasetError(f"sequence {index} must have the shape (steps, {self.inputs}), "
-                               f"not {sequence.shape}")
+                               f"not {np.shape(sequence)}")
         if sequence.dtype != np.int16 or not self.format.contains(sequence):
             raise DatasetError(f"sequence {index} must hold int16 codes of {self.format!r}, "
                                f"not {sequence.dtype} from {sequence.min()} to {sequence.max()}")
+
+    def __repr__(self):
+        return (f"Dataset({self.name!r}, {len(self.sequences)} sequences of {self.inputs} inputs, "
+                f"{len(self.classes)} classes, digest {self.digest[:12]})")
 
     @property
     def inputs(self):
@@ -114,37 +131,39 @@ class Dataset:
         """
         if name not in PARTS:
             raise DatasetError(f"part must be one of {', '.join(PARTS)}, not {name!r}")
-        chosen = np.flatnonzero(np.asarray(self.split) == name)
-        return self.take(chosen)
+        return self.take(np.flatnonzero(self.split == name))
 
     def take(self, indices):
         """The sequences of these indices, in this order, as a data set of the same name."""
         indices = np.asarray(indices, dtype=np.int64)
         return dataclasses.replace(self, sequences=[self.sequences[index] for index in indices],
-                                   labels=np.asarray(self.labels)[indices],
-                                   split=np.asarray(self.split)[indices])
+                                   labels=self.labels[indices], split=self.split[indices])
 
     def match(self, network):
-        """Raise ``DatasetError`` unless the sequences are inputs of a network.
+        """Raise ``DatasetError`` unless a network can be run on the sequences.
+
+        Their labels are classes of its readout, if it has one; it may know more than the data have.
 
         Parameters
         ----------
         network : Network
         """
-        title = f"data set {self.name}"
         if self.inputs != network.inputs:
-            raise DatasetError(f"{title} must have {network.inputs} inputs, as network "
-                               f"{network.name} has, not {self.inputs}")
+            raise DatasetError(f"Data {self.name} has {self.inputs} inputs a step, "
+                               f"network {network.name} takes {network.inputs}")
         if not _same_codes(self.format, network.input_format):
-            raise DatasetError(f"{title} must hold {network.input_format!r}, as network "
-                               f"{network.name} takes, not {self.format!r}")
-        if len(self.classes) != network.readout.classes:
-            raise DatasetError(f"{title} must have {network.readout.classes} classes, as network "
-                               f"{network.name} has, not {len(self.classes)}")
+            raise DatasetError(f"Data {self.name} holds codes of {self.format!r}, "
+                               f"network {network.name} takes {network.input_format!r}")
+        if network.readout is not None and len(self.classes) > network.readout.classes:
+            raise DatasetError(f"Data {self.name} has {len(self.classes)} classes, "
+                               f"network {network.name} knows {network.readout.classes}")
 
 
 def _same_codes(one, other):
-    """Whether codes mean the same in two formats: how values became codes is no matter."""
+    """Whether codes mean the same in two formats: how the values between became codes is no matter.
+
+    A threshold is: it says which values are a code's own.
+    """
     if isinstance(one, Fixed) and isinstance(other, Fixed):
         return (one.width, one.frac, one.signed) == (other.width, other.frac, other.signed)
     return one == other
@@ -196,7 +215,7 @@ def save(dataset, path):
         raise DatasetError(f"data set {dataset.name!r} {failure}") from None
     parts = np.array([PARTS.index(part) for part in dataset.split])
     tensors = {"codes": np.concatenate(dataset.sequences), "offsets": np.cumsum([0, *lengths]),
-               "labels": np.asarray(dataset.labels), "split": parts}
+               "labels": dataset.labels, "split": parts}
     write(path, spec, {name: np.ascontiguousarray(tensors[name], dtype=dtype)
                        for name, (dtype, _) in shapes.items()}, DatasetError)
 
@@ -222,7 +241,6 @@ def load(path):
         dataset = _dataset(spec, tensors)
     except DatasetError as failure:
         raise DatasetError(f"data set file {path} is not sound: {failure}") from None
-    verify(path, spec, tensors, DatasetError)
     return dataset
 
 
@@ -234,5 +252,7 @@ def _dataset(spec, tensors):
     if (parts >= len(PARTS)).any():
         raise DatasetError(f"split must be from 0 to {len(PARTS) - 1}, not {int(parts.max())}")
     codes = tensors["codes"].astype(np.int16)
-    return Dataset(spec.name, np.split(codes, offsets[1:-1]), tensors["labels"].astype(np.int64),
+    # Nobody else has it: the data set takes over what it cannot change.
+    codes.flags.writeable = False
+    return Dataset(spec.name, np.split(codes, offsets[1:-1]), tensors["labels"],
                    np.array(PARTS)[parts], spec.classes, spec.format, spec.notes)

@@ -25,9 +25,10 @@ import msgspec
 import numpy as np
 
 from ternloom.model.format import Fixed, Format
+from ternloom.model.limits import LARGEST_SHIFT
 from ternloom.model.network import (Cell, Layer, Matrix, Network, NetworkError, Precision, Readout,
-                                    Weight, When, embedding_type)
-from ternloom.model.store import Description, convert, read, verify, write
+                                    Weight, When, embedding_type, located)
+from ternloom.model.store import Description, convert, read, write
 from ternloom.model.stream import decode
 
 
@@ -38,14 +39,17 @@ __all__ = ["VERSION", "load", "save"]
 VERSION = 2
 
 _KIND = "network"
+#: Codes of all matrices and the embedding together.
 _CODES_LIMIT = 1 << 28
 _TRITS = 5
 _PLACES = np.array([3 ** place for place in range(_TRITS)], dtype=np.uint8)
+#: Codes that are unpacked together: whole bytes, however many bits or trits a code takes.
+_PIECE = 5 << 14
 #: Alphabets whose codes take as many bits as those in use.
 _OPEN = (Weight.EXPONENTIAL, Weight.INTEGER)
 
 _Size = typing.Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
-_Shift = typing.Annotated[int, msgspec.Meta(ge=0, le=40)]
+_Shift = typing.Annotated[int, msgspec.Meta(ge=0, le=LARGEST_SHIFT)]
 
 
 class _MatrixSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -138,14 +142,11 @@ def load(path):
     try:
         layers = tuple(_layer(f"layer{index}", layer, tensors)
                        for index, layer in enumerate(spec.layers))
-        readout = None if spec.readout is None else Readout(
-            spec.readout.input_format, _matrix("readout.weights", spec.readout.weights, tensors),
-            tensors["readout.bias"], spec.readout.shift, spec.readout.logits, spec.readout.when)
+        readout = None if spec.readout is None else _readout(spec.readout, tensors)
         embedding = None if spec.words is None else _unpack_embedding(spec, tensors["embedding"])
         network = Network(spec.name, layers, readout, spec.labels, spec.notes, embedding)
     except NetworkError as failure:
         raise NetworkError(f"network file {path} is not sound: {failure}") from None
-    verify(path, spec, tensors, NetworkError)
     return network
 
 
@@ -198,30 +199,40 @@ def _layout(spec):
     if spec.readout is not None:
         matrices["readout.weights"] = spec.readout.weights
         shapes["readout.bias"] = "int32", (spec.readout.weights.rows,)
+    total = 0
     for name, matrix in matrices.items():
-        count = matrix.planes * matrix.rows * matrix.columns
-        if count > _CODES_LIMIT:
-            raise ValueError(f"must have at most {_CODES_LIMIT} codes in {name}, not {count}")
+        total += matrix.planes * matrix.rows * matrix.columns
         shapes[f"{name}.codes"] = "uint8", (_packed_size(matrix),)
         shapes[f"{name}.coefficients"] = "int32", (matrix.planes, matrix.rows)
     if spec.words is not None:
         first, count = spec.layers[0], spec.words * spec.layers[0].input.columns
-        if count > _CODES_LIMIT:
-            raise ValueError(f"must have at most {_CODES_LIMIT} codes in embedding, not {count}")
+        total += count
         shapes["embedding"] = "uint8", (-(-count * first.input_format.width // 8),)
+    if total > _CODES_LIMIT:
+        raise ValueError(f"must have at most {_CODES_LIMIT} codes, not {total}")
     return shapes
 
 
 def _layer(name, spec, tensors):
-    return Layer(spec.cell, spec.units, spec.input_format, spec.state_format, spec.precision,
-                 _matrix(f"{name}.input", spec.input, tensors),
-                 _matrix(f"{name}.recurrent", spec.recurrent, tensors),
-                 tensors[f"{name}.bias"], tensors.get(f"{name}.recurrent_bias"), spec.shift)
+    matrices = (_matrix(f"{name}.input", spec.input, tensors),
+                _matrix(f"{name}.recurrent", spec.recurrent, tensors))
+    with located(name):
+        return Layer(spec.cell, spec.units, spec.input_format, spec.state_format, spec.precision,
+                     *matrices, tensors[f"{name}.bias"], tensors.get(f"{name}.recurrent_bias"),
+                     spec.shift)
+
+
+def _readout(spec, tensors):
+    weights = _matrix("readout.weights", spec.weights, tensors)
+    with located("readout"):
+        return Readout(spec.input_format, weights, tensors["readout.bias"], spec.shift, spec.logits,
+                       spec.when)
 
 
 def _matrix(name, spec, tensors):
-    return Matrix(spec.weight, _unpack(f"{name}.codes", spec, tensors[f"{name}.codes"]),
-                  tensors[f"{name}.coefficients"])
+    with located(name):
+        return Matrix(spec.weight, _unpack(spec, tensors[f"{name}.codes"]),
+                      tensors[f"{name}.coefficients"])
 
 
 def _pack_embedding(form, codes):
@@ -233,13 +244,13 @@ def _pack_embedding(form, codes):
 def _unpack_embedding(spec, packed):
     """Codes (words, inputs) of bytes, or ``NetworkError`` on bits beyond the last."""
     form, columns = spec.layers[0].input_format, spec.layers[0].input.columns
-    digits = np.unpackbits(packed, bitorder="little")
-    count = spec.words * columns * form.width
-    if digits[count:].any():
-        raise NetworkError(f"embedding must end in zero bits after its {count}")
-    places = 1 << np.arange(form.width, dtype=np.int32)
-    bits = digits[:count].reshape(-1, form.width) @ places
-    return decode(form, bits).astype(embedding_type(form)).reshape(spec.words, columns)
+    count = spec.words * columns
+    if _rest(packed, count * form.width, 8, 2):
+        raise NetworkError(f"embedding must end in zero bits after its {count * form.width}")
+    codes = np.empty(count, dtype=embedding_type(form))
+    for place, bits in _bits(packed, count, form.width):
+        codes[place] = decode(form, bits)
+    return _shaped(codes, (spec.words, columns))
 
 
 def _pack(matrix):
@@ -254,28 +265,59 @@ def _pack(matrix):
     return np.packbits(flat[:, None] >> np.arange(bits, dtype=np.int8) & 1, bitorder="little")
 
 
-def _unpack(name, spec, packed):
+def _rest(packed, digits, each, base):
+    """What stands in the last byte after so many digits, ``each`` of which fill one."""
+    used = digits % each
+    return int(packed[-1]) // base ** used if used else 0
+
+
+def _bits(packed, count, width):
+    """Places and numbers of ``width`` bits, int32, a piece at a time."""
+    places = 1 << np.arange(width, dtype=np.int32)
+    for start in range(0, count, _PIECE):
+        stop = min(start + _PIECE, count)
+        piece = packed[start * width // 8:-(-stop * width // 8)]
+        digits = np.unpackbits(piece, count=(stop - start) * width, bitorder="little")
+        yield slice(start, stop), digits.reshape(-1, width) @ places
+
+
+def _trits(packed, count):
+    """Places and digits in base 3, uint8, a piece at a time."""
+    for start in range(0, count, _PIECE):
+        stop = min(start + _PIECE, count)
+        piece = packed[start // _TRITS:-(-stop // _TRITS), None]
+        yield slice(start, stop), (piece // _PLACES % 3).reshape(-1)[:stop - start]
+
+
+def _unpack(spec, packed):
     """Codes (planes, rows, columns) of bytes, or ``NetworkError`` on a byte that none makes."""
     count = spec.planes * spec.rows * spec.columns
+    codes = np.empty(count, dtype=np.int8)
     if spec.weight is Weight.TERNARY:
         if packed.max() >= 3 ** _TRITS:
-            raise NetworkError(f"{name} must hold bytes below {3 ** _TRITS}, five ternary codes "
+            raise NetworkError(f"codes must hold bytes below {3 ** _TRITS}, five ternary codes "
                                f"each, not {int(packed.max())}")
-        digits = (packed[:, None] // _PLACES % 3).reshape(-1)
-        codes, rest = digits[:count].astype(np.int8) - 1, digits[count:]
+        rest = _rest(packed, count, _TRITS, 3)
+        for place, digits in _trits(packed, count):
+            codes[place] = digits.view(np.int8) - 1
     else:
         bits = _code_bits(spec)
-        digits = np.unpackbits(packed, bitorder="little")
-        places = 1 << np.arange(bits, dtype=np.int16)
-        codes = digits[:count * bits].reshape(-1, bits) @ places
-        codes, rest = _decode(spec.weight, codes, bits).astype(np.int8), digits[count * bits:]
-    if rest.any():
-        raise NetworkError(f"{name} must end in zero bits after its {count} codes")
-    return codes.reshape(spec.planes, spec.rows, spec.columns)
+        rest = _rest(packed, count * bits, 8, 2)
+        for place, stored in _bits(packed, count, bits):
+            codes[place] = _decode(spec.weight, stored, bits)
+    if rest:
+        raise NetworkError(f"codes must end in zero bits after its {count} codes")
+    return _shaped(codes, (spec.planes, spec.rows, spec.columns))
+
+
+def _shaped(codes, shape):
+    """Codes that nobody else has, write-protected: what takes them over needs no copy."""
+    codes.flags.writeable = False
+    return codes.reshape(shape)
 
 
 def _decode(weight, stored, bits):
-    """Codes of stored bits, int16."""
+    """Codes of stored bits, of their type."""
     if weight is Weight.INTEGER:
         sign = 1 << (bits - 1)
         return (stored ^ sign) - sign

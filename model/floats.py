@@ -8,6 +8,7 @@ file without a description is taken as a PyTorch ``state_dict``, see
 :mod:`ternloom.model.state_dict`.
 """
 
+import collections.abc
 import dataclasses
 import pathlib
 import typing
@@ -16,7 +17,8 @@ import msgspec
 import numpy as np
 
 from ternloom.model import store
-from ternloom.model.network import Cell, NetworkError
+from ternloom.model.frozen import Frozen
+from ternloom.model.network import Cell, NetworkError, check_notes, located
 from ternloom.model.state_dict import collect
 
 
@@ -45,8 +47,7 @@ def _check(name, array, shape):
         raise NetworkError(f"{name} must hold finite numbers, not {array[place]} in {where}")
 
 
-@dataclasses.dataclass(frozen=True)
-class FloatLayer:
+class FloatLayer(Frozen):
     """One recurrent layer; rows are gate by gate as in ``ternloom.model.network.Layer``.
 
     Parameters
@@ -58,6 +59,11 @@ class FloatLayer:
     recurrent_bias : float array (units) or None
         Of the n rows of a ``GRU_RESET_AFTER``, inside the reset gate's product; no other cell has
         it.
+
+    Raises
+    ------
+    NetworkError
+        Parts that don't fit each other or are not finite, with the name of the field and the row.
     """
 
     cell: Cell
@@ -65,6 +71,22 @@ class FloatLayer:
     recurrent_weight: np.ndarray
     bias: np.ndarray
     recurrent_bias: np.ndarray | None = None
+
+    def __post_init__(self):
+        if not isinstance(self.cell, Cell):
+            raise NetworkError(f"cell must be of the type Cell, not {self.cell!r}")
+        units, inputs = (_columns(getattr(self, name)) for name in
+                         ("recurrent_weight", "input_weight"))
+        rows = len(self.cell.gates) * units
+        _check("input_weight", self.input_weight, (rows, inputs))
+        _check("recurrent_weight", self.recurrent_weight, (rows, units))
+        _check("bias", self.bias, (rows,))
+        if (self.recurrent_bias is not None) != (self.cell is Cell.GRU_RESET_AFTER):
+            raise NetworkError("recurrent_bias belongs to gru-reset-after and to no other cell, "
+                               f"this one is {self.cell.value}")
+        if self.recurrent_bias is not None:
+            _check("recurrent_bias", self.recurrent_bias, (units,))
+        super().__post_init__()
 
     @property
     def units(self):
@@ -74,21 +96,14 @@ class FloatLayer:
     def inputs(self):
         return self.input_weight.shape[-1]
 
-    def validate(self, name):
-        """Raise ``NetworkError``, naming the tensor and the row, unless the layer is sound."""
-        rows = len(self.cell.gates) * self.units
-        _check(f"{name}.input_weight", self.input_weight, (rows, self.inputs))
-        _check(f"{name}.recurrent_weight", self.recurrent_weight, (rows, self.units))
-        _check(f"{name}.bias", self.bias, (rows,))
-        if (self.recurrent_bias is not None) != (self.cell is Cell.GRU_RESET_AFTER):
-            raise NetworkError(f"{name}.recurrent_bias belongs to gru-reset-after and to no other "
-                               f"cell, this one is {self.cell.value}")
-        if self.recurrent_bias is not None:
-            _check(f"{name}.recurrent_bias", self.recurrent_bias, (self.units,))
+
+def _columns(matrix):
+    """Columns of what should be a matrix, at least one."""
+    shape = np.shape(matrix)
+    return max(shape[-1], 1) if shape else 1
 
 
-@dataclasses.dataclass(frozen=True)
-class FloatNetwork:
+class FloatNetwork(Frozen):
     """Stacked recurrent layers in floating point, with a dense readout and an embedding or without.
 
     Parameters
@@ -101,8 +116,14 @@ class FloatNetwork:
     embedding : float array (words, inputs) or None
     labels : tuple of str
         Names of the classes, or empty.
-    notes : dict of str to str
+    notes : mapping of str to str
         Where the network comes from.
+
+    Raises
+    ------
+    NetworkError
+        Parts that don't fit each other or are not finite; a name, label or note that has control
+        characters.
     """
 
     name: str
@@ -111,14 +132,14 @@ class FloatNetwork:
     readout_bias: np.ndarray | None = None
     embedding: np.ndarray | None = None
     labels: tuple[str, ...] = ()
-    notes: dict = dataclasses.field(default_factory=dict)
+    notes: collections.abc.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
+        check_notes(self.name, self.labels, self.notes, NetworkError)
         if not self.layers:
             raise NetworkError("a float network must have at least one layer")
         inputs = self.inputs
         for index, layer in enumerate(self.layers):
-            layer.validate(f"layer{index}")
             if layer.inputs != inputs:
                 raise NetworkError(f"layer{index} must have {inputs} inputs, as many as the units "
                                    f"before it, not {layer.inputs}")
@@ -127,14 +148,23 @@ class FloatNetwork:
             raise NetworkError("a float network must have both readout.weight and readout.bias, "
                                "or neither")
         if self.readout_weight is not None:
-            classes = len(self.readout_weight)
+            classes = max(len(self.readout_weight), 1)
             _check("readout.weight", self.readout_weight, (classes, inputs))
             _check("readout.bias", self.readout_bias, (classes,))
         if self.embedding is not None:
-            _check("embedding", self.embedding, (len(self.embedding), self.inputs))
+            _check("embedding", self.embedding, (max(len(self.embedding), 1), self.inputs))
         if self.labels and len(self.labels) != self.classes:
             raise NetworkError(f"labels must be {self.classes}, one a class, "
                                f"not {len(self.labels)}")
+        super().__post_init__()
+
+    def __repr__(self):
+        cells = "+".join(dict.fromkeys(layer.cell.value for layer in self.layers))
+        sizes = [self.inputs, *(layer.units for layer in self.layers)]
+        sizes += [self.classes] if self.classes else []
+        words = "" if self.embedding is None else f", {len(self.embedding)} words"
+        return (f"FloatNetwork({self.name!r}, {cells}, {'-'.join(map(str, sizes))}{words}, "
+                f"digest {self.digest[:12]})")
 
     @property
     def inputs(self):
@@ -255,7 +285,10 @@ def load(path):
     try:
         if foreign is not None:
             found = collect(foreign)
-            layers = tuple(FloatLayer(*parts) for parts in found.pop("layers"))
+            layers = []
+            for index, parts in enumerate(found.pop("layers")):
+                with located(f"layer{index}"):
+                    layers.append(FloatLayer(*parts))
             return FloatNetwork(pathlib.Path(path).stem, layers, **found)
         spec, tensors = store.read(path, _FloatSpec, _KIND, VERSION, _layout, NetworkError)
         network = FloatNetwork(
@@ -267,11 +300,11 @@ def load(path):
         title = f"{_KIND} file {path}"
         raise (failure if str(failure).startswith(title) else
                NetworkError(f"{title} is not sound: {failure}")) from None
-    store.verify(path, spec, tensors, NetworkError)
     return network
 
 
 def _layer(name, spec, tensors):
-    return FloatLayer(spec.cell, tensors[f"{name}.input_weight"],
-                      tensors[f"{name}.recurrent_weight"], tensors[f"{name}.bias"],
-                      tensors.get(f"{name}.recurrent_bias"))
+    with located(name):
+        return FloatLayer(spec.cell, tensors[f"{name}.input_weight"],
+                          tensors[f"{name}.recurrent_weight"], tensors[f"{name}.bias"],
+                          tensors.get(f"{name}.recurrent_bias"))

@@ -19,7 +19,8 @@ def _cut(numerator, frac, denominator_frac):
     return numerator << -shift if shift <= 0 else -((-numerator) >> shift)
 
 
-class Fixed(msgspec.Struct, frozen=True, tag="fixed", forbid_unknown_fields=True):
+class Fixed(msgspec.Struct, frozen=True, tag="fixed", forbid_unknown_fields=True,
+            repr_omit_defaults=True):
     """Fixed point: ``value = code * 2**-frac``, two's complement if signed.
 
     Parameters
@@ -32,7 +33,8 @@ class Fixed(msgspec.Struct, frozen=True, tag="fixed", forbid_unknown_fields=True
     rounding : Rounding
         How a finer value becomes a code.
     overflow : Overflow
-        What a value out of range becomes.
+        What a value out of range becomes. ``SATURATE`` is all there is, in the golden model and in
+        the hardware.
     """
 
     width: int
@@ -46,6 +48,10 @@ class Fixed(msgspec.Struct, frozen=True, tag="fixed", forbid_unknown_fields=True
             raise ValueError(f"Fixed width must be from 2 to 32, not {self.width!r}")
         if not -16 <= self.frac <= 32:
             raise ValueError(f"Fixed fraction bits must be from -16 to 32, not {self.frac!r}")
+        for name, kind in (("rounding", Rounding), ("overflow", Overflow)):
+            if not isinstance(getattr(self, name), kind):
+                raise ValueError(f"Fixed {name} must be a {kind.__name__}, "
+                                 f"not {getattr(self, name)!r}")
 
     @property
     def low(self):

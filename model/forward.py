@@ -4,10 +4,9 @@ Real numbers throughout, with the equations of ``docs/design.md`` section 2 and 
 documentation.
 """
 
-import dataclasses
-
 import numpy as np
 
+from ternloom.model.frozen import Frozen
 from ternloom.model.network import Cell
 from ternloom.model.packing import Packing
 
@@ -19,20 +18,19 @@ __all__ = ["Forward", "logits", "run"]
 _BATCH = 256
 
 
-@dataclasses.dataclass(frozen=True)
-class Forward:
-    """What a layer of a float network makes of its sequences; every list has an entry a sequence.
+class Forward(Frozen):
+    """What a layer of a float network makes of its sequences; every tuple has an entry a sequence.
 
     Parameters
     ----------
-    outputs : list of float array (steps, units)
+    outputs : tuple of float array (steps, units)
         h.
-    states : list of float array (steps, units)
+    states : tuple of float array (steps, units)
         What the layer carries over time: c of an LSTM, h of a GRU.
     """
 
-    outputs: list
-    states: list
+    outputs: tuple
+    states: tuple
 
 
 def run(network, sequences):
@@ -49,19 +47,19 @@ def run(network, sequences):
     list of Forward
         One a layer.
     """
-    layers = [Forward([None] * len(sequences), [None] * len(sequences)) for _ in network.layers]
+    layers = [([None] * len(sequences), [None] * len(sequences)) for _ in network.layers]
     order = sorted(range(len(sequences)), key=lambda index: -len(sequences[index]))
     for start in range(0, len(order), _BATCH):
         chosen = order[start:start + _BATCH]
         packing = Packing([len(sequences[index]) for index in chosen])
         values = packing.pack([sequences[index] for index in chosen],
                               network.layers[0].input_weight.dtype)
-        for layer, forward in zip(network.layers, layers, strict=True):
+        for layer, (outputs, carried) in zip(network.layers, layers, strict=True):
             values, states = _run_layer(layer, values, packing.sizes)
             for index, output, state in zip(chosen, packing.unpack(values), packing.unpack(states),
                                             strict=True):
-                forward.outputs[index], forward.states[index] = output, state
-    return layers
+                outputs[index], carried[index] = output, state
+    return [Forward(*made) for made in layers]
 
 
 def logits(network, outputs):

@@ -5,7 +5,7 @@ on the sequences that are still running and nothing is padded. Every layer runs 
 batch before the next one starts: its input product is then one matrix product.
 """
 
-import dataclasses
+import collections.abc
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from ternloom.model.bounds import bounds, working_range
 from ternloom.model.cell import (gru_after_cell, gru_before_cell, gru_reset, initial_code,
                                  lstm_cell)
 from ternloom.model.format import Online
+from ternloom.model.frozen import Frozen
 from ternloom.model.network import Cell, NetworkError, When
 from ternloom.model.packing import Packing
 from ternloom.model.product import Product
@@ -26,30 +27,29 @@ __all__ = ["Result", "Session", "run"]
 _BATCH = 256
 
 
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """What a network makes of its sequences; every list has an entry a sequence.
+class Result(Frozen):
+    """What a network makes of its sequences; every tuple has an entry a sequence.
 
     Parameters
     ----------
-    logits : list of int64 array (vectors, classes), or None
+    logits : tuple of int64 array (vectors, classes), or None
         One vector if the readout speaks at the last step, else one a step; None without a readout.
-    winners : list of int64 array (vectors,), or None
+    winners : tuple of int64 array (vectors,), or None
         Index of the largest logit of each vector, the lowest of equals; None without a readout.
-    codes : list of int array (steps, units), or None
+    codes : tuple of int array (steps, units), or None
         Codes of the last layer, where there is no readout that takes them.
-    coefficients : list of int array (steps, planes), or None
+    coefficients : tuple of int array (steps, planes), or None
         Of those codes, where each vector brings its own.
-    trace : dict of str to list of int array (steps, units)
+    trace : mapping of str to tuple of int array (steps, units)
         Every intermediate of docs/design.md section 2 by its name, if a trace was asked for;
         ``readout.logits`` is (vectors, classes) and ``readout.argmax`` (vectors, 1).
     """
 
-    logits: list | None
-    winners: list | None
-    codes: list | None
-    coefficients: list | None
-    trace: dict
+    logits: tuple | None
+    winners: tuple | None
+    codes: tuple | None
+    coefficients: tuple | None
+    trace: collections.abc.Mapping
 
 
 def run(network, sequences, *, trace=False):

@@ -14,6 +14,7 @@ from ternloom.model import activations
 from ternloom.model.codes import relative_error
 from ternloom.model.format import Fixed, Format, value_frac
 from ternloom.model.forward import run
+from ternloom.model.limits import BIAS_BITS, LARGEST_SHIFT
 from ternloom.model.network import Cell, Layer, Network, Precision, Readout, When
 from ternloom.model.quantizer import MatrixQuantizer
 
@@ -27,10 +28,6 @@ _LEAST_LOGIT_FRAC = 4
 _MOST_STATE_BITS = 5
 #: Smallest range of a state: below it gates of a few bits have nothing left to tell.
 _LEAST_RANGE = 2.0**-8
-#: Fraction bits that a ``Layer`` can drop from a row's sum.
-_MOST_SHIFT = 40
-#: Bits of a bias's magnitude.
-_BIAS_BITS = 30
 #: Errors of rounding a matrix' scales to coefficients, relative to the square of its weights: from
 #: the first on coefficients get more bits than one multiplier takes, and where that is not enough
 #: codes are fitted to the rounded scales; what then still is beyond the second is refused.
@@ -225,7 +222,7 @@ def _sum_frac(plans, forms, biases, least):
               if plan.exponents is not None]
     wanted = max([least, *(exponents[0] + frac for exponents, frac in useful)])
     largest = max(float(np.abs(bias).max(initial=0)) for bias in biases)
-    most = min(least + _MOST_SHIFT, _BIAS_BITS - 1 - math.frexp(largest)[1])
+    most = min(least + LARGEST_SHIFT, BIAS_BITS - 1 - math.frexp(largest)[1])
     for place in (1, 2):
         bound = min([most, *(exponents[place] + frac for exponents, frac in useful)])
         chosen = max(least, min(wanted, bound))

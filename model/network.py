@@ -1,5 +1,7 @@
 """The frozen network: layers of integer codes that the golden model runs and the hardware is."""
 
+import collections.abc
+import contextlib
 import dataclasses
 import enum
 import functools
@@ -8,19 +10,37 @@ import msgspec
 import numpy as np
 
 from ternloom.model.format import Fixed, Format, Online
+from ternloom.model.frozen import Frozen
+from ternloom.model.limits import BIAS_BITS, LARGEST_COEFFICIENT, LARGEST_SHIFT
+from ternloom.model.names import check_names
 from ternloom.model.rounding import Rounding, signed_width
 
 
-__all__ = ["COEFFICIENT_BITS", "Cell", "Layer", "Matrix", "Network", "NetworkError", "Precision",
-           "Readout", "When", "Weight", "embedding_type"]
+__all__ = ["Cell", "Layer", "Matrix", "Network", "NetworkError", "Precision", "Readout", "When",
+           "Weight", "check_notes", "embedding_type", "located"]
 
 
-#: Bits of the largest magnitude that a coefficient may have.
-COEFFICIENT_BITS = 24
+#: Codes of an embedding that are looked at together.
+_PIECE = 1 << 20
 
 
 class NetworkError(ValueError):
     """A network or its file that cannot be what it claims to be."""
+
+
+@contextlib.contextmanager
+def located(place):
+    """Say where the part stands that is made within: ``bias must ...`` of ``layer0``, ...
+
+    Parameters
+    ----------
+    place : str
+        Put before the message of a ``NetworkError``, with a dot.
+    """
+    try:
+        yield
+    except NetworkError as failure:
+        raise NetworkError(f"{place}.{failure}") from None
 
 
 class Cell(enum.Enum):
@@ -151,8 +171,59 @@ class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return max(self.gate_frac + 1, 2)
 
 
-@dataclasses.dataclass(frozen=True)
-class Matrix:
+def _check_kinds(part, **kinds):
+    """Raise ``NetworkError`` unless fields are of these types."""
+    for name, kind in kinds.items():
+        value = getattr(part, name)
+        if not isinstance(value, kind):
+            wanted = "Format" if kind is Format else kind.__name__
+            raise NetworkError(f"{name} must be of the type {wanted}, not {value!r}")
+
+
+def _check_integers(name, array):
+    if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.integer):
+        found = getattr(array, "dtype", type(array).__name__)
+        raise NetworkError(f"{name} must be an array of integers, not {found}")
+
+
+def _magnitude(array):
+    """Largest absolute value of an integer array; without a copy, and right for the lowest one."""
+    return max(-int(array.min()), int(array.max()))
+
+
+def _check_bias(name, bias, shape):
+    _check_integers(name, bias)
+    if bias.shape != shape:
+        raise NetworkError(f"{name} must have the shape {shape}, not {bias.shape}")
+    if _magnitude(bias) >= 1 << BIAS_BITS:
+        raise NetworkError(f"{name} must be less than 2**{BIAS_BITS} in magnitude")
+
+
+def _check_shift(shift):
+    if not isinstance(shift, int) or not 0 <= shift <= LARGEST_SHIFT:
+        raise NetworkError(f"shift must be from 0 to {LARGEST_SHIFT}, not {shift!r}")
+
+
+def check_notes(name, labels, notes, error, what="labels"):
+    """Raise unless name, labels and notes are text that can be printed; notes may have lines.
+
+    Parameters
+    ----------
+    name : str
+    labels : iterable of str
+    notes : mapping of str to str
+    error : type
+        Exception that is raised.
+    what : str
+        What the labels are called.
+    """
+    check_names("name", (name,), error)
+    check_names(what, labels, error)
+    check_names("names of notes", notes, error)
+    check_names("notes", notes.values(), error, allowed="\n\t")
+
+
+class Matrix(Frozen):
     """Weights as codes, with an integer coefficient for each plane of each row.
 
     Row r of the product with integers v is ``sum over p of coefficients[p, r] * values[p, r] . v``.
@@ -161,13 +232,49 @@ class Matrix:
     ----------
     weight : Weight
     codes : int8 array (planes, rows, columns)
-        One plane unless ``weight`` is ``PLANES``, which has one to four of {-1, +1}.
+        One plane unless ``weight`` is ``PLANES``, which has one to four of {-1, +1}. Other integers
+        are held as int8.
     coefficients : int32 array (planes, rows)
+        From -16777215 to 16777215. Other integers are held as int32.
+
+    Raises
+    ------
+    NetworkError
+        Parts that don't fit each other or the alphabet.
     """
 
     weight: Weight
     codes: np.ndarray
     coefficients: np.ndarray
+
+    def __post_init__(self):
+        _check_kinds(self, weight=Weight)
+        for name in ("codes", "coefficients"):
+            _check_integers(name, getattr(self, name))
+        planes = range(1, 5) if self.weight is Weight.PLANES else range(1, 2)
+        shape = self.codes.shape
+        if len(shape) != 3 or shape[0] not in planes or 0 in shape:
+            raise NetworkError("codes must have the shape (planes, rows, columns) with "
+                               f"{planes[0]} to {planes[-1]} planes, not {shape}")
+        if self.coefficients.shape != shape[:2]:
+            raise NetworkError(f"coefficients must have the shape {shape[:2]}, "
+                               f"not {self.coefficients.shape}")
+        self._check_alphabet()
+        if _magnitude(self.coefficients) > LARGEST_COEFFICIENT:
+            raise NetworkError(f"coefficients must be from -{LARGEST_COEFFICIENT} to "
+                               f"{LARGEST_COEFFICIENT}")
+        self._hold(codes=self.codes.astype(np.int8, copy=False),
+                   coefficients=self.coefficients.astype(np.int32, copy=False))
+
+    def _check_alphabet(self):
+        # Every alphabet is a range, with zero or without it: this takes no memory.
+        alphabet, low, high = self.weight.codes, int(self.codes.min()), int(self.codes.max())
+        bad = [code for code in (low, high) if not alphabet[0] <= code <= alphabet[-1]]
+        if 0 not in alphabet and not self.codes.all():
+            bad.append(0)
+        if bad:
+            listed = alphabet if len(alphabet) <= 4 else f"from {alphabet[0]} to {alphabet[-1]}"
+            raise NetworkError(f"codes must be {self.weight.value} codes {listed}, not {bad[0]}")
 
     @property
     def planes(self):
@@ -195,40 +302,12 @@ class Matrix:
             case Weight.TERNARY | Weight.QUATERNARY:
                 return 2
             case Weight.EXPONENTIAL:
-                return 1 + (int(np.abs(self.codes).max()) - 1).bit_length()
+                return 1 + (_magnitude(self.codes) - 1).bit_length()
             case Weight.INTEGER:
                 return max(2, signed_width(int(self.codes.min()), int(self.codes.max())))
 
-    def validate(self, name, rows, columns):
-        """Raise ``NetworkError``, naming the matrix, unless it is sound and of this shape."""
-        planes = range(1, 5) if self.weight is Weight.PLANES else range(1, 2)
-        shape = self.codes.shape
-        if len(shape) != 3 or shape[0] not in planes or shape[1:] != (rows, columns):
-            raise NetworkError(f"{name}.codes must have the shape (planes, {rows}, {columns}) with "
-                               f"{planes[0]} to {planes[-1]} planes, not {shape}")
-        if self.coefficients.shape != shape[:2]:
-            raise NetworkError(f"{name}.coefficients must have the shape {shape[:2]}, "
-                               f"not {self.coefficients.shape}")
-        alphabet = self.weight.codes
-        if not np.isin(self.codes, alphabet).all():
-            bad = self.codes[~np.isin(self.codes, alphabet)][0]
-            listed = alphabet if len(alphabet) <= 4 else f"from {alphabet[0]} to {alphabet[-1]}"
-            raise NetworkError(f"{name}.codes must be {self.weight.value} codes {listed}, "
-                               f"not {int(bad)}")
-        limit = (1 << COEFFICIENT_BITS) - 1
-        if np.abs(self.coefficients.astype(np.int64)).max(initial=0) > limit:
-            raise NetworkError(f"{name}.coefficients must be from -{limit} to {limit}")
 
-
-def _validate_bias(name, bias, shape):
-    if bias.shape != shape:
-        raise NetworkError(f"{name} must have the shape {shape}, not {bias.shape}")
-    if np.abs(bias.astype(np.int64)).max(initial=0) >= 1 << 30:
-        raise NetworkError(f"{name} must be less than 2**30 in magnitude")
-
-
-@dataclasses.dataclass(frozen=True)
-class Layer:
+class Layer(Frozen):
     """One recurrent layer.
 
     Rows are gate by gate, unit by unit within a gate: row ``g * units + u``. A pre-activation is
@@ -247,10 +326,16 @@ class Layer:
     input, recurrent : Matrix
         (planes, gates * units, inputs) and (planes, gates * units, units).
     bias : int32 array (gates * units)
+        Less than 2**30 in magnitude, as is the other one; other integers are held as int32.
     recurrent_bias : int32 array (units) or None
         Only in a ``GRU_RESET_AFTER``.
     shift : int
         Fraction bits of a row's sum beyond those of the pre-activation, 0 to 40.
+
+    Raises
+    ------
+    NetworkError
+        Parts that don't fit each other, with the name of the field.
     """
 
     cell: Cell
@@ -264,6 +349,29 @@ class Layer:
     recurrent_bias: np.ndarray | None
     shift: int
 
+    def __post_init__(self):
+        _check_kinds(self, cell=Cell, units=int, input_format=Format, state_format=Format,
+                     precision=Precision, input=Matrix, recurrent=Matrix)
+        if self.units < 1:
+            raise NetworkError(f"units must be from 1, not {self.units!r}")
+        for name, columns in (("input", self.inputs), ("recurrent", self.units)):
+            shape = getattr(self, name).codes.shape
+            if shape[1:] != (self.rows, columns):
+                raise NetworkError(f"{name}.codes must have the shape (planes, {self.rows}, "
+                                   f"{columns}), not {shape}")
+        _check_bias("bias", self.bias, (self.rows,))
+        if (self.recurrent_bias is not None) != (self.cell is Cell.GRU_RESET_AFTER):
+            raise NetworkError("recurrent_bias belongs to gru-reset-after and to no other cell, "
+                               f"this one is {self.cell.value}")
+        if self.recurrent_bias is not None:
+            _check_bias("recurrent_bias", self.recurrent_bias, (self.units,))
+            self._hold(recurrent_bias=self.recurrent_bias.astype(np.int32, copy=False))
+        _check_shift(self.shift)
+        if isinstance(self.state_format, Online) and self.cell is Cell.GRU_RESET_BEFORE:
+            raise NetworkError("state_format must not be online in a gru-reset-before, "
+                               "whose r*h is quantized before the step is complete")
+        self._hold(bias=self.bias.astype(np.int32, copy=False))
+
     @property
     def inputs(self):
         return self.input.columns
@@ -272,25 +380,8 @@ class Layer:
     def rows(self):
         return len(self.cell.gates) * self.units
 
-    def validate(self, name):
-        """Raise ``NetworkError``, naming the layer and the field, unless it is sound."""
-        self.input.validate(f"{name}.input", self.rows, self.input.codes.shape[-1])
-        self.recurrent.validate(f"{name}.recurrent", self.rows, self.units)
-        _validate_bias(f"{name}.bias", self.bias, (self.rows,))
-        if (self.recurrent_bias is not None) != (self.cell is Cell.GRU_RESET_AFTER):
-            raise NetworkError(f"{name}.recurrent_bias belongs to gru-reset-after and to no other "
-                               f"cell, this one is {self.cell.value}")
-        if self.recurrent_bias is not None:
-            _validate_bias(f"{name}.recurrent_bias", self.recurrent_bias, (self.units,))
-        if not 0 <= self.shift <= 40:
-            raise NetworkError(f"{name}.shift must be from 0 to 40, not {self.shift!r}")
-        if isinstance(self.state_format, Online) and self.cell is Cell.GRU_RESET_BEFORE:
-            raise NetworkError(f"{name}.state_format must not be online in a gru-reset-before, "
-                               "whose r*h is quantized before the step is complete")
 
-
-@dataclasses.dataclass(frozen=True)
-class Readout:
+class Readout(Frozen):
     """Dense layer on the last recurrent layer's codes: logits, and the index of the largest.
 
     Parameters
@@ -299,10 +390,17 @@ class Readout:
     weights : Matrix
         (planes, classes, inputs).
     bias : int32 array (classes)
+        Less than 2**30 in magnitude; other integers are held as int32.
     shift : int
+        0 to 40.
     logits : Fixed
-        ``(row + bias) >> shift``, saturated; ties of the largest go to the lower index.
+        ``(row + bias) >> shift``, saturated; ties of the largest go to the lower index. Signed.
     when : When
+
+    Raises
+    ------
+    NetworkError
+        Parts that don't fit each other, with the name of the field.
     """
 
     input_format: Format
@@ -312,6 +410,14 @@ class Readout:
     logits: Fixed
     when: When
 
+    def __post_init__(self):
+        _check_kinds(self, input_format=Format, weights=Matrix, logits=Fixed, when=When)
+        _check_bias("bias", self.bias, (self.classes,))
+        _check_shift(self.shift)
+        if not self.logits.signed:
+            raise NetworkError("logits must be signed")
+        self._hold(bias=self.bias.astype(np.int32, copy=False))
+
     @property
     def inputs(self):
         return self.weights.columns
@@ -319,15 +425,6 @@ class Readout:
     @property
     def classes(self):
         return self.weights.rows
-
-    def validate(self, name):
-        """Raise ``NetworkError``, naming the field, unless it is sound."""
-        self.weights.validate(f"{name}.weights", self.classes, self.inputs)
-        _validate_bias(f"{name}.bias", self.bias, (self.classes,))
-        if not 0 <= self.shift <= 40:
-            raise NetworkError(f"{name}.shift must be from 0 to 40, not {self.shift!r}")
-        if not self.logits.signed:
-            raise NetworkError(f"{name}.logits must be signed")
 
 
 def embedding_type(kind):
@@ -345,8 +442,7 @@ def embedding_type(kind):
     raise NetworkError(f"embedding must have an input format whose codes fit 16 bits, not {kind!r}")
 
 
-@dataclasses.dataclass(frozen=True)
-class Network:
+class Network(Frozen):
     """Stacked recurrent layers and a readout, frozen to integers.
 
     Parameters
@@ -358,39 +454,49 @@ class Network:
         Without one the network puts out the last layer's codes at every step.
     labels : tuple of str
         Names of the readout's classes, or of the embedding's words without a readout; or empty.
-    notes : dict of str to str
+    notes : mapping of str to str
         Where the network comes from: recipe, data, accuracy as trained. Never read by the model.
     embedding : array (words, inputs) or None
         Input codes of each word of a language network, of ``embedding_type(input_format)``.
         Software on the host looks them up; they are no part of the hardware.
+
+    Raises
+    ------
+    NetworkError
+        Parts that don't fit each other; a name, label or note that has control characters.
     """
 
     name: str
     layers: tuple[Layer, ...]
     readout: Readout | None
     labels: tuple[str, ...] = ()
-    notes: dict = dataclasses.field(default_factory=dict)
+    notes: collections.abc.Mapping[str, str] = dataclasses.field(default_factory=dict)
     embedding: np.ndarray | None = None
 
     def __post_init__(self):
+        check_notes(self.name, self.labels, self.notes, NetworkError)
         if not self.layers:
             raise NetworkError("a network must have at least one layer")
+        for index, layer in enumerate(self.layers):
+            if not isinstance(layer, Layer):
+                raise NetworkError(f"layer{index} must be of the type Layer, not {layer!r}")
         inputs, input_format = self.inputs, self.input_format
         if isinstance(input_format, Online):
             raise NetworkError("layer0.input_format must not be online: coefficients come from a "
                                "layer's own state, and an input stream carries codes alone")
         for index, layer in enumerate(self.layers):
-            layer.validate(f"layer{index}")
             self._match(f"layer{index}", layer, inputs, input_format)
             inputs, input_format = layer.units, layer.state_format
         if self.readout is not None:
-            self.readout.validate("readout")
+            _check_kinds(self, readout=Readout)
             self._match("readout", self.readout, inputs, input_format)
         if self.embedding is not None:
             self._validate_embedding()
         self._validate_labels()
+        super().__post_init__()
 
     def _validate_embedding(self):
+        _check_integers("embedding", self.embedding)
         shape, kind = self.embedding.shape, self.input_format
         if len(shape) != 2 or not shape[0] or shape[1] != self.inputs:
             raise NetworkError(f"embedding must have the shape (words, {self.inputs}), not {shape}")
@@ -398,10 +504,14 @@ class Network:
         if self.embedding.dtype != dtype:
             raise NetworkError(f"embedding must be of {np.dtype(dtype)}, which holds the codes of "
                                f"{kind!r}, not of {self.embedding.dtype}")
-        if not kind.contains(self.embedding):
-            word = next(word for word, codes in enumerate(self.embedding)
-                        if not kind.contains(codes))
-            raise NetworkError(f"embedding must hold codes of {kind!r}, not what word {word} has")
+        step = -(-_PIECE // self.inputs)
+        for start in range(0, shape[0], step):
+            piece = self.embedding[start:start + step]
+            if not kind.contains(piece):
+                word = start + next(word for word, codes in enumerate(piece)
+                                    if not kind.contains(codes))
+                raise NetworkError(f"embedding must hold codes of {kind!r}, "
+                                   f"not what word {word} has")
 
     def _validate_labels(self):
         if self.readout is not None:
@@ -419,6 +529,14 @@ class Network:
         if layer.input_format != input_format:
             raise NetworkError(f"{name}.input_format must be the state format before it, "
                                f"{input_format!r}, not {layer.input_format!r}")
+
+    def __repr__(self):
+        cells = "+".join(dict.fromkeys(layer.cell.value for layer in self.layers))
+        sizes = [self.inputs, *(layer.units for layer in self.layers)]
+        sizes += [] if self.readout is None else [self.readout.classes]
+        words = "" if self.embedding is None else f", {len(self.embedding)} words"
+        return (f"Network({self.name!r}, {cells}, {'-'.join(map(str, sizes))}{words}, "
+                f"digest {self.digest[:12]})")
 
     @property
     def matrices(self):

@@ -6,7 +6,9 @@ import math
 import numpy as np
 
 from ternloom.model.codes import Codes, as_planes, relative_error
-from ternloom.model.network import COEFFICIENT_BITS, Matrix, Weight
+from ternloom.model.frozen import Frozen
+from ternloom.model.limits import COEFFICIENT_BITS, LARGEST_COEFFICIENT
+from ternloom.model.network import Matrix, Weight
 from ternloom.model.weights import Method
 
 
@@ -79,16 +81,15 @@ def merge(parts):
     total = sum(codes.codes.shape[1] for _, codes in parts)
     first = parts[0][1]
     planes, columns = max(len(codes.codes) for _, codes in parts), first.codes.shape[2]
-    merged = Codes(np.ones((planes, total, columns), dtype=np.int8),
-                   np.zeros((planes, total), dtype=first.scales.dtype), weight)
+    merged = np.ones((planes, total, columns), dtype=np.int8)
+    scales = np.zeros((planes, total), dtype=first.scales.dtype)
     for rows, codes in parts:
-        merged.codes[:len(codes.codes), rows] = codes.codes
-        merged.scales[:len(codes.codes), rows] = codes.scales
-    return merged
+        merged[:len(codes.codes), rows] = codes.codes
+        scales[:len(codes.codes), rows] = codes.scales
+    return Codes(merged, scales, weight)
 
 
-@dataclasses.dataclass(frozen=True)
-class MatrixQuantizer:
+class MatrixQuantizer(Frozen):
     """How the float weights of one matrix become integers.
 
     Parameters
@@ -155,7 +156,7 @@ class MatrixQuantizer:
     def coefficients(self, scales):
         """Integers that stand for scales, int32."""
         rounded = np.floor(scales * 2.0**self.exponent + 0.5)
-        return np.minimum(rounded, 2**COEFFICIENT_BITS - 1).astype(np.int32)
+        return np.minimum(rounded, LARGEST_COEFFICIENT).astype(np.int32)
 
     def matrix(self, latent):
         """The ``Matrix`` of float weights."""

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
+from ternloom.model.limits import LARGEST_BIAS, LARGEST_COEFFICIENT, LARGEST_SHIFT
 from ternloom.model.network import (Cell, Layer, Matrix, Network, Precision, Readout, Weight, When)
 from ternloom.model.rounding import Rounding
 
@@ -18,9 +19,8 @@ from ternloom.model.rounding import Rounding
 __all__ = ["random_network", "random_sequences"]
 
 
-_LARGEST_COEFFICIENT = (1 << 15) - 1
-_LARGEST_BIAS = (1 << 30) - 1
-_LARGEST_SHIFT = 40
+#: Largest magnitude of a coefficient that is drawn where no end of a range is asked for.
+_TYPICAL_COEFFICIENT = (1 << 15) - 1
 #: Exponential weights that are drawn are less than two to this power.
 _EXPONENTS = 7
 #: Kinds of formats that are drawn where none is asked for.
@@ -268,13 +268,13 @@ def _coefficients(rng, shape, typical):
         values = np.full(shape, 2.0 ** round(math.log2(max(typical, 1.0))))
     else:
         values = typical * rng.uniform(0.4, 1.6, shape) * rng.choice([1, 1, 1, -1], shape)
-    values = np.clip(np.round(values), -_LARGEST_COEFFICIENT, _LARGEST_COEFFICIENT)
-    return rng.ends(values, _LARGEST_COEFFICIENT).astype(np.int32)
+    values = np.clip(np.round(values), -_TYPICAL_COEFFICIENT, _TYPICAL_COEFFICIENT)
+    return rng.ends(values, LARGEST_COEFFICIENT).astype(np.int32)
 
 
 def _bias(rng, limit, count):
     values = rng.integers(-limit, limit + 1, count)
-    return rng.ends(values, _LARGEST_BIAS).astype(np.int32)
+    return rng.ends(values, LARGEST_BIAS).astype(np.int32)
 
 
 def _layer(rng, cell, units, inputs, input_format, state_format, weight, precision):
@@ -296,9 +296,9 @@ def _scale(rng, spreads, target):
     """A shift, and for each spread of dot products the coefficient that makes it ``target``."""
     needed = [target / spread for spread in spreads]
     shift = max(0, math.ceil(-math.log2(min(needed)))) + int(rng.integers(0, 7))
-    while shift and max(needed) * 2.0 ** shift > _LARGEST_COEFFICIENT / 2:
+    while shift and max(needed) * 2.0 ** shift > _TYPICAL_COEFFICIENT / 2:
         shift -= 1
-    shift = rng.end(min(shift, _LARGEST_SHIFT), 0, _LARGEST_SHIFT)
+    shift = rng.end(min(shift, LARGEST_SHIFT), 0, LARGEST_SHIFT)
     return shift, [need * 2.0 ** shift for need in needed]
 
 

@@ -2,7 +2,8 @@
 
 The description is one JSON object under the metadata key ``ternloom``. It names the kind of file
 and its version, and ends in a SHA-256 digest over itself and all tensors, so that a file is either
-what was written or refused. Nothing is read beyond the header before shapes are known to be right.
+what was written or refused. Nothing is read beyond the header before shapes are known to be right,
+and nothing is made of the tensors before the digest is.
 """
 
 import contextlib
@@ -14,11 +15,12 @@ import types
 import typing
 
 import msgspec
+import numpy as np
 import safetensors
 import safetensors.numpy
 
 
-__all__ = ["Description", "convert", "described", "foreign", "read", "verify", "write"]
+__all__ = ["Description", "convert", "described", "foreign", "read", "write"]
 
 
 _KEY = "ternloom"
@@ -122,7 +124,7 @@ def _digest(document, tensors):
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
-        digest.update(tensor.tobytes())
+        digest.update(np.ascontiguousarray(tensor).data)
     return digest.hexdigest()
 
 
@@ -156,7 +158,9 @@ def write(path, description, tensors, error):
 
 
 def read(path, kind, name, version, layout, error):
-    """Read a file whose header and description are sound.
+    """Read a file whose header and description are sound, and whose digest is that of its content.
+
+    The content is what the file says, less what later versions fill in by default.
 
     Parameters
     ----------
@@ -178,10 +182,13 @@ def read(path, kind, name, version, layout, error):
     (kind, dict of str to array)
     """
     with _opened(path, name, error) as stored:
-        description = _describe(stored.metadata(), kind, name, version)
+        document, description = _describe(stored.metadata(), kind, name, version)
         shapes = layout(description)
         _check_tensors(stored, shapes)
-        return description, {tensor: stored.get_tensor(tensor) for tensor in shapes}
+        tensors = {tensor: stored.get_tensor(tensor) for tensor in shapes}
+        if description.digest != _digest(document, tensors):
+            raise ValueError("is damaged or was edited: its digest does not match its content")
+        return description, tensors
 
 
 def described(path, name, error):
@@ -233,18 +240,6 @@ def _opened(path, name, error):
         raise error(f"{title} {_one_line(failure)}") from None
 
 
-def verify(path, description, tensors, error):
-    """Raise ``error`` unless the digest of a description is that of its content.
-
-    The content is what the file says, less what later versions fill in by default.
-    """
-    with safetensors.safe_open(path, framework="numpy") as stored:
-        document = msgspec.json.decode(stored.metadata()[_KEY])
-    if description.digest != _digest(document, tensors):
-        raise error(f"{description.kind} file {path} is damaged or was edited: its digest does not "
-                    "match its content")
-
-
 def _one_line(failure):
     return " ".join(str(failure).split())
 
@@ -268,7 +263,7 @@ def _check_frame(path):
 
 
 def _describe(metadata, kind, name, version):
-    """Decode the description among a file's metadata."""
+    """The description among a file's metadata, as plain data and decoded."""
     text = (metadata or {}).get(_KEY)
     if text is None:
         raise ValueError(f"was not written by Ternloom: it has no metadata {_KEY!r}")
@@ -285,7 +280,7 @@ def _describe(metadata, kind, name, version):
     if stamp.version < 1:
         raise ValueError(f"must have a version from 1, not {stamp.version}")
     try:
-        return convert(kind, document)
+        return document, convert(kind, document)
     except ValueError as failure:
         raise ValueError(f"has a description that is not sound: {failure}") from None
 

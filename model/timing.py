@@ -1,10 +1,9 @@
 """The timing model: the cycle of every transfer, from sizes and arrival times alone."""
 
-import dataclasses
-
 import numpy as np
 
 from ternloom.model.format import Online
+from ternloom.model.frozen import Frozen
 from ternloom.model.geometry import Source, network_geometry
 from ternloom.model.network import When
 from ternloom.model.schedule import (code_leads, combiner_latency, exit_latency, result_latency,
@@ -18,8 +17,7 @@ __all__ = ["Timing", "predict"]
 _QUEUE = 2
 
 
-@dataclasses.dataclass(frozen=True)
-class Timing:
+class Timing(Frozen):
     """Predicted cycles, counted from the first clock edge after reset.
 
     Parameters

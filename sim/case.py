@@ -8,6 +8,7 @@ import numpy as np
 
 from ternloom.model import golden, timing
 from ternloom.model.folding import Folding
+from ternloom.model.frozen import Frozen
 from ternloom.model.network import Network, When
 from ternloom.model.stream import input_stream, output_stream
 
@@ -45,8 +46,7 @@ class Transfer:
     last: int
 
 
-@dataclasses.dataclass(frozen=True)
-class Case:
+class Case(Frozen):
     """One network, folded, and what to drive it with.
 
     Parameters
@@ -89,6 +89,7 @@ class Case:
                              f"not {len(self.offers)}")
         if self.ready is not None and not any(self.ready):
             raise ValueError("ready must be 1 at some cycle")
+        super().__post_init__()
 
     @functools.cached_property
     def lengths(self):

@@ -100,7 +100,7 @@ class Hostile:
             used = [self.rng.choice([alphabet[0], alphabet[-1]])]
         codes = [[[self.rng.choice(used) for _ in range(columns)] for _ in range(rows)]
                  for _ in range(planes)]
-        top = (1 << 15) - 1
+        top = (1 << 24) - 1
         typical = self.rng.choice([1, 4, 50, 1000])
         coefficients = [[self.rng.choice([1, 1, -1]) * self.pick(0, top, (typical, 2 * typical))
                          for _ in range(rows)] for _ in range(planes)]

@@ -11,6 +11,7 @@ import pytest
 import safetensors
 import safetensors.numpy
 
+from storing import forge, parts
 from ternloom.cli import source
 from ternloom.cli.main import VERBS, main
 from ternloom.model.dataset import Dataset
@@ -145,7 +146,9 @@ def test_codes_out_of_range(network_file, capsys):
     def spoil(tensors):
         tensors["layer0.input.codes"][:] = 255
 
-    rewrite(network_file, tensors=spoil)
+    document, tensors = parts(network_file)
+    spoil(tensors)
+    forge(network_file, document, tensors)
     line = mistake(capsys, "info", "net.safetensors")
     assert "layer0.input.codes must hold bytes below 243, five ternary codes" in line
 
@@ -177,7 +180,8 @@ def test_data_width(network_file, capsys):
 def test_data_format(network_file, capsys):
     data_file(form=Fixed(8, 4))
     line = mistake(capsys, "eval", "net.safetensors", "data.safetensors")
-    assert line == "Data zeros holds codes of fixed(8, 4), network random takes fixed(8, 5)"
+    assert line == ("Data zeros holds codes of Fixed(width=8, frac=4), network random takes "
+                    "Fixed(width=8, frac=5)")
 
 
 def test_data_classes(network_file, capsys):

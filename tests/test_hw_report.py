@@ -1,8 +1,10 @@
 """Reports and probes: what they name is there, and every intermediate is named once."""
 
 import collections
+import dataclasses
 import re
 
+import numpy as np
 import pytest
 
 from ternloom.hw.emit import generate
@@ -139,9 +141,16 @@ def test_coefficients(values, coefficients):
     """Products in the combiners' Verilog are there only where the report says so."""
     network = random_network(3, cell=Cell.LSTM, layers=1, units=8, inputs=4,
                              input_format=Ternary(), state_format=Ternary(), weight=Weight.TERNARY)
-    for matrix in (network.layers[0].input, network.layers[0].recurrent, network.readout.weights):
-        matrix.coefficients[:] = values[0]
-        matrix.coefficients[:, 0] = values[1]
+    def filled(matrix):
+        given = np.full_like(matrix.coefficients, values[0])
+        given[:, 0] = values[1]
+        return dataclasses.replace(matrix, coefficients=given)
+
+    layer, readout = network.layers[0], network.readout
+    network = dataclasses.replace(
+        network, readout=dataclasses.replace(readout, weights=filled(readout.weights)),
+        layers=(dataclasses.replace(layer, input=filled(layer.input),
+                                    recurrent=filled(layer.recurrent)),))
     design = generate(network, Folding((LayerFolding(4, 4),), LayerFolding(2, 3)))
     modules = re.findall(r"^module \\ternloom_core\.\S*combiner\d+ .*?^endmodule",
                          design.verilog, re.MULTILINE | re.DOTALL)

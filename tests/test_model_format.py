@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ternloom.model.format import Binary, Fixed, Format, Planes, Ternary
-from ternloom.model.rounding import Rounding
+from ternloom.model.rounding import Overflow, Rounding
 
 
 ROUNDED = {
@@ -131,3 +131,20 @@ def test_json(kind):
 def test_errors(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("field, value", [("overflow", "wrap"), ("overflow", "saturate"),
+                                          ("rounding", "half-up"), ("rounding", None)])
+def test_named_conduct(field, value):
+    """There is one way to treat an overflow, and no other can be asked for."""
+    kind = {"overflow": "Overflow", "rounding": "Rounding"}[field]
+    with pytest.raises(ValueError, match=f"^Fixed {field} must be a {kind}, not {value!r}$"):
+        Fixed(8, 5, **{field: value})
+    assert list(Overflow) == [Overflow.SATURATE]
+    form = Fixed(8, 0, overflow=Overflow.SATURATE)
+    assert [int(form.quantize(value, 0)) for value in (-1000, 1000)] == [-128, 127]
+
+
+def test_text():
+    assert repr(Fixed(8, 5)) == "Fixed(width=8, frac=5)"
+    assert repr(Fixed(8, 5, signed=False)) == "Fixed(width=8, frac=5, signed=False)"

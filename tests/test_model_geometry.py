@@ -182,8 +182,9 @@ def test_element(state, source, weight):
 
 
 def make_matrix(weight, codes):
-    codes = np.array(codes, dtype=np.int8)[None, None]
-    return Matrix(weight, codes, np.ones((1, 1), dtype=np.int32))
+    """Of an LSTM of two units."""
+    codes = np.tile(np.array(codes, dtype=np.int8), (1, 8, 1))
+    return Matrix(weight, codes, np.ones((1, 8), dtype=np.int32))
 
 
 MATRICES = {
@@ -209,7 +210,7 @@ MATRICES = {
 ])
 def test_mixed_weights(first, second, weight, bits):
     """The smallest form that holds the weights of both matrices of a layer."""
-    layer = dataclasses.replace(make_layer(state_format=FORMATS["ternary"]),
+    layer = dataclasses.replace(make_layer(units=2, state_format=FORMATS["ternary"]),
                                 input=MATRICES[first], recurrent=MATRICES[second])
     geometry = layer_geometry(layer, LayerFolding(1, 2), 1)
     assert (geometry.weight, geometry.weight_bits) == (weight, bits)
@@ -218,7 +219,7 @@ def test_mixed_weights(first, second, weight, bits):
 
 
 def test_mixed_weights_too_wide():
-    layer = dataclasses.replace(make_layer(), input=MATRICES["huge"],
+    layer = dataclasses.replace(make_layer(units=2), input=MATRICES["huge"],
                                 recurrent=MATRICES["ternary"])
     message = ("a layer's matrices must have weights from -128 to 127 where an exponential and "
                "another alphabet meet, not from -1 to 32768")

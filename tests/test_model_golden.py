@@ -1,5 +1,7 @@
 """The golden model: kinds of networks against the oracle, batches, sessions, refusals."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -148,14 +150,16 @@ def test_session(seed):
 
 def test_no_sequences():
     result = run(random_network(6), [])
-    assert (result.logits, result.winners, result.trace) == ([], [], {})
+    assert (result.logits, result.winners, result.trace) == ((), (), {})
 
 
 def test_lowest_of_equal_logits():
     network = random_network(8, layers=1, classes=5, when=When.EVERY)
     readout = network.readout
-    readout.weights.coefficients[:] = 0
-    readout.bias[:] = 3 << readout.shift
+    weights = dataclasses.replace(readout.weights,
+                                  coefficients=readout.weights.coefficients * 0)
+    network = dataclasses.replace(network, readout=dataclasses.replace(
+        readout, weights=weights, bias=np.full(5, 3 << readout.shift)))
     result = run(network, random_sequences(8, network, 1, (4, 4)))
     np.testing.assert_array_equal(result.winners[0], [0, 0, 0, 0])
 
@@ -184,7 +188,9 @@ def test_bad_code():
 def test_sums_beyond_int64():
     network = random_network(10, layers=1, units=2, inputs=1 << 17, input_format=Fixed(32, 0),
                              weight=Weight.BINARY)
-    network.layers[0].input.coefficients[:] = (1 << 15) - 1
+    layer = network.layers[0]
+    layer = dataclasses.replace(layer, input=dataclasses.replace(
+        layer.input, coefficients=np.full_like(layer.input.coefficients, (1 << 15) - 1)))
     with pytest.raises(NetworkError, match=r"^layer0\.input\.row must be less than 2\*\*62 in "
                                            r"magnitude, not \d+$"):
-        run(Network("big", network.layers, network.readout), [])
+        run(Network("big", (layer,), network.readout), [])

@@ -47,8 +47,11 @@ def test_prediction(count):
 def test_unsurprised():
     """Equal logits are a perplexity of the number of words."""
     network = make_network(1, layers=1)
-    network.readout.weights.coefficients[:] = 0
-    network.readout.bias[:] = 0
+    readout = network.readout
+    weights = dataclasses.replace(readout.weights,
+                                  coefficients=readout.weights.coefficients * 0)
+    network = dataclasses.replace(network, readout=dataclasses.replace(
+        readout, weights=weights, bias=readout.bias * 0))
     found = language.predict(network, [0, 1, 2, 0])
     assert found.perplexity == pytest.approx(WORDS, rel=1e-12)
     assert found.right == 1

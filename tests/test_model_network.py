@@ -7,7 +7,7 @@ import pytest
 
 from ternloom.model.format import Binary, Fixed, Ternary
 from ternloom.model.network import (Cell, Matrix, Network, NetworkError, Precision, Weight,
-                                    embedding_type)
+                                    embedding_type, located)
 from ternloom.model.random import random_network
 from ternloom.model.rounding import Rounding
 
@@ -105,39 +105,37 @@ def test_gates():
 @pytest.mark.parametrize("make, message", [
     (lambda: Network("x", (), NETWORK.readout), "^a network must have at least one layer$"),
     (lambda: with_layer(0, input=matrix(shape=(1, 11, 3))),
-     r"^layer0\.input\.codes must have the shape \(planes, 12, 3\) with 1 to 1 planes, "
-     r"not \(1, 11, 3\)$"),
+     r"^input\.codes must have the shape \(planes, 12, 3\), not \(1, 11, 3\)$"),
     (lambda: with_layer(1, recurrent=matrix(shape=(1, 12, 3))),
-     r"^layer1\.recurrent\.codes must have the shape \(planes, 12, 4\) with 1 to 1 planes, "
-     r"not \(1, 12, 3\)$"),
+     r"^recurrent\.codes must have the shape \(planes, 12, 4\), not \(1, 12, 3\)$"),
     (lambda: with_layer(1, recurrent=matrix(Weight.PLANES, (5, 12, 4))),
-     r"^layer1\.recurrent\.codes must have the shape \(planes, 12, 4\) with 1 to 4 planes, "
+     r"^codes must have the shape \(planes, rows, columns\) with 1 to 4 planes, "
      r"not \(5, 12, 4\)$"),
     (lambda: with_layer(1, recurrent=matrix(Weight.BINARY, (2, 12, 4))),
-     r"^layer1\.recurrent\.codes must have the shape \(planes, 12, 4\) with 1 to 1 planes, "
+     r"^codes must have the shape \(planes, rows, columns\) with 1 to 1 planes, "
      r"not \(2, 12, 4\)$"),
     (lambda: with_layer(1, recurrent=Matrix(Weight.TERNARY, np.ones((1, 12, 4), dtype=np.int8),
                                             np.ones(12, dtype=np.int32))),
-     r"^layer1\.recurrent\.coefficients must have the shape \(1, 12\), not \(12,\)$"),
+     r"^coefficients must have the shape \(1, 12\), not \(12,\)$"),
     (lambda: with_layer(1, recurrent=matrix(code=2)),
-     r"^layer1\.recurrent\.codes must be ternary codes \(-1, 0, 1\), not 2$"),
+     r"^codes must be ternary codes \(-1, 0, 1\), not 2$"),
     (lambda: with_layer(1, recurrent=matrix(Weight.BINARY, code=0)),
-     r"^layer1\.recurrent\.codes must be binary codes \(-1, 1\), not 0$"),
+     r"^codes must be binary codes \(-1, 1\), not 0$"),
     (lambda: with_layer(1, recurrent=matrix(coefficient=-(1 << 24))),
-     r"^layer1\.recurrent\.coefficients must be from -16777215 to 16777215$"),
+     r"^coefficients must be from -16777215 to 16777215$"),
     (lambda: with_layer(0, bias=np.zeros(11, dtype=np.int32)),
-     r"^layer0\.bias must have the shape \(12,\), not \(11,\)$"),
+     r"^bias must have the shape \(12,\), not \(11,\)$"),
     (lambda: with_layer(0, bias=np.full(12, -(1 << 30), dtype=np.int32)),
-     r"^layer0\.bias must be less than 2\*\*30 in magnitude$"),
+     r"^bias must be less than 2\*\*30 in magnitude$"),
     (lambda: with_layer(0, recurrent_bias=None),
-     r"^layer0\.recurrent_bias belongs to gru-reset-after and to no other cell, this one is "
+     r"^recurrent_bias belongs to gru-reset-after and to no other cell, this one is "
      r"gru-reset-after$"),
     (lambda: with_layer(0, cell=Cell.GRU_RESET_BEFORE),
-     r"^layer0\.recurrent_bias belongs to gru-reset-after and to no other cell, this one is "
+     r"^recurrent_bias belongs to gru-reset-after and to no other cell, this one is "
      r"gru-reset-before$"),
     (lambda: with_layer(0, recurrent_bias=np.zeros(12, dtype=np.int32)),
-     r"^layer0\.recurrent_bias must have the shape \(4,\), not \(12,\)$"),
-    (lambda: with_layer(0, shift=41), r"^layer0\.shift must be from 0 to 40, not 41$"),
+     r"^recurrent_bias must have the shape \(4,\), not \(12,\)$"),
+    (lambda: with_layer(0, shift=41), r"^shift must be from 0 to 40, not 41$"),
     (lambda: with_layer(1, input=matrix(shape=(1, 12, 5))),
      r"^layer1 must have 4 inputs, as many as the units before it, not 5$"),
     (lambda: with_layer(1, input_format=Binary()),
@@ -146,17 +144,83 @@ def test_gates():
     (lambda: with_readout(weights=matrix(shape=(1, 2, 5))),
      r"^readout must have 4 inputs, as many as the units before it, not 5$"),
     (lambda: with_readout(weights=matrix(shape=(1, 2, 4), code=-2)),
-     r"^readout\.weights\.codes must be ternary codes \(-1, 0, 1\), not -2$"),
+     r"^codes must be ternary codes \(-1, 0, 1\), not -2$"),
     (lambda: with_readout(bias=np.zeros(3, dtype=np.int32)),
-     r"^readout\.bias must have the shape \(2,\), not \(3,\)$"),
-    (lambda: with_readout(shift=-1), r"^readout\.shift must be from 0 to 40, not -1$"),
-    (lambda: with_readout(logits=Fixed(8, 0, signed=False)), r"^readout\.logits must be signed$"),
+     r"^bias must have the shape \(2,\), not \(3,\)$"),
+    (lambda: with_readout(shift=-1), r"^shift must be from 0 to 40, not -1$"),
+    (lambda: with_readout(logits=Fixed(8, 0, signed=False)), r"^logits must be signed$"),
     (lambda: dataclasses.replace(NETWORK, labels=("a", "b", "c")),
      r"^labels must be 2, one a class, not 3$"),
 ])
 def test_network_errors(make, message):
     with pytest.raises(NetworkError, match=message):
         make()
+
+
+ONES = np.ones((1, 1), dtype=np.int32)
+
+
+@pytest.mark.parametrize("make, message", [
+    (lambda: matrix(Weight.PLANES, (9, 12, 4), code=77),
+     r"^codes must have the shape \(planes, rows, columns\) with 1 to 4 planes, "
+     r"not \(9, 12, 4\)$"),
+    (lambda: matrix(Weight.PLANES, code=77), r"^codes must be planes codes \(-1, 1\), not 77$"),
+    (lambda: matrix(Weight.EXPONENTIAL, code=-17),
+     "^codes must be exponential codes from -16 to 16, not -17$"),
+    (lambda: matrix(Weight.EXPONENTIAL, code=0),
+     "^codes must be exponential codes from -16 to 16, not 0$"),
+    (lambda: Matrix(Weight.INTEGER, np.full((1, 1, 1), 128), ONES),
+     "^codes must be integer codes from -128 to 127, not 128$"),
+    (lambda: Matrix(Weight.INTEGER, np.full((1, 1, 1), 1 << 32 | 1), ONES),
+     "^codes must be integer codes from -128 to 127, not 4294967297$"),
+    (lambda: matrix(shape=(1, 0, 4)),
+     r"^codes must have the shape \(planes, rows, columns\) with 1 to 1 planes, "
+     r"not \(1, 0, 4\)$"),
+    (lambda: matrix(shape=(12, 4)),
+     r"^codes must have the shape \(planes, rows, columns\) with 1 to 1 planes, not \(12, 4\)$"),
+    (lambda: Matrix("ternary", ONES[None], ONES),
+     "^weight must be of the type Weight, not 'ternary'$"),
+    (lambda: Matrix(Weight.BINARY, [[[1]]], ONES),
+     "^codes must be an array of integers, not list$"),
+    (lambda: Matrix(Weight.BINARY, np.ones((1, 1, 1)), ONES),
+     "^codes must be an array of integers, not float64$"),
+    (lambda: Matrix(Weight.BINARY, ONES[None], ONES > 0),
+     "^coefficients must be an array of integers, not bool$"),
+    (lambda: Matrix(Weight.BINARY, ONES[None], ONES.astype(np.uint64) << 63),
+     "^coefficients must be from -16777215 to 16777215$"),
+    (lambda: with_layer(0, cell="lstm"), "^cell must be of the type Cell, not 'lstm'$"),
+    (lambda: with_layer(0, units=0), "^units must be from 1, not 0$"),
+    (lambda: with_layer(0, units=None), "^units must be of the type int, not None$"),
+    (lambda: with_layer(0, state_format=3), "^state_format must be of the type Format, not 3$"),
+    (lambda: with_layer(0, input=None), "^input must be of the type Matrix, not None$"),
+    (lambda: with_layer(0, shift=1.5), "^shift must be from 0 to 40, not 1.5$"),
+    (lambda: with_layer(0, bias=None), "^bias must be an array of integers, not NoneType$"),
+    (lambda: with_readout(when="last"), "^when must be of the type When, not 'last'$"),
+    (lambda: with_readout(logits=Binary()), r"^logits must be of the type Fixed, not Binary\(\)$"),
+    (lambda: Network("x", (3,), None), "^layer0 must be of the type Layer, not 3$"),
+    (lambda: dataclasses.replace(NETWORK, readout=3),
+     "^readout must be of the type Readout, not 3$"),
+])
+def test_parts_alone(make, message):
+    """Every part refuses what is unsound by itself."""
+    with pytest.raises(NetworkError, match=message):
+        make()
+
+
+def test_wide_integers():
+    """Integers of any type are held as the narrow ones."""
+    wide = Matrix(Weight.INTEGER, np.full((1, 1, 1), -128), np.full((1, 1), 32767))
+    assert (wide.codes.dtype, wide.coefficients.dtype) == (np.int8, np.int32)
+    narrow = Matrix(Weight.INTEGER, np.full((1, 1, 1), -128, np.int8), ONES * 32767)
+    assert wide == narrow
+    layer = NETWORK.layers[0]
+    assert with_layer(0, bias=layer.bias.astype(np.int64)) == NETWORK
+
+
+def test_located():
+    with pytest.raises(NetworkError, match="^layer3.input.codes must be binary codes"):
+        with located("layer3"), located("input"):
+            matrix(Weight.BINARY, code=0)
 
 
 HALF_EVEN = Rounding.HALF_EVEN

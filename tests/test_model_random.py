@@ -115,7 +115,7 @@ def test_hostile():
             ([each.logits.frac for each in readouts], -16, 32),
             ([each.classes for each in readouts], 1, 12)):
         assert ends(values, low, high)
-    limit = (1 << 15) - 1
+    limit = (1 << 24) - 1
     assert ends(np.concatenate([layer.recurrent.coefficients.ravel() for layer in layers]).tolist(),
                 -limit, limit)
     limit = (1 << 30) - 1

@@ -100,7 +100,7 @@ def test_breadth():
     assert ends([layer.units for layer in layers], 1, 12)
     limit = (1 << 30) - 1
     assert ends([bias for layer in layers for bias in layer.bias.tolist()], -limit, limit)
-    limit = (1 << 15) - 1
+    limit = (1 << 24) - 1
     assert ends([coefficient for layer in layers
                  for coefficient in layer.recurrent.coefficients.ravel().tolist()], -limit, limit)
     states = [layer.state_format for layer in layers]

@@ -162,7 +162,7 @@ def test_integers(folder, choices):
     network.double()
     tokens = corpus.parts["test"]
     with torch.no_grad():
-        logits = network.logits(network(torch.from_numpy(tokens)[:, None]))[:, 0]
+        logits = network.logits(network(torch.tensor(tokens)[:, None]))[:, 0]
     lowered = lower(network, "tiny")
     result = golden.run(lowered, [lowered.embed(tokens)])
     assert np.array_equal(result.logits[0], (logits * 2.0**lowered.readout.logits.frac).numpy())

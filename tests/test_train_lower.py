@@ -30,7 +30,7 @@ def calibrated(cell, weights, activations):
 
 def meant(matrix, exponent):
     """Real weights that the integers stand for."""
-    codes, coefficients = (torch.from_numpy(array).double()
+    codes, coefficients = (torch.tensor(array).double()
                            for array in (matrix.values, matrix.coefficients))
     return (codes * coefficients[:, :, None]).sum(0) * 2.0**-exponent
 

@@ -1,6 +1,7 @@
 """Recipes: what they take, and the one line that a bad one gets."""
 
 import pathlib
+import re
 
 import pytest
 
@@ -93,6 +94,22 @@ def test_unknown_key_of_table(write, table, known):
     path = write(least() + f"{head}pitch = 1\n")
     assert message(path).startswith(f"{table} in {path} must not have the key 'pitch', "
                                     f"known ones are {known}")
+
+
+@pytest.mark.parametrize("key, told", [("name", "name"), ("data", "name of the data")])
+def test_control_characters(write, key, told):
+    """What would be refused after the training is refused before it."""
+    path = write(re.sub(rf"^{key} = .*$", rf'{key} = "a\\u001b[2J"', least(), flags=re.M))
+    assert message(path) == rf"{path}: {told} must be without control characters, not 'a\x1b[2J'"
+
+
+def test_name_of_recipe(tmp_path):
+    path = tmp_path / "a\x07.toml"
+    path.write_text(least())
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path)
+    assert str(caught.value).endswith(
+        r": name of the recipe must be without control characters, not 'a\x07.toml'")
 
 
 def test_unknown_task(write):

@@ -1,11 +1,12 @@
 """Texts for language models: the tokens of a folder's training, validation and test text."""
 
-import dataclasses
+import collections.abc
 import pathlib
 
 import numpy as np
 
 from ternloom.model import text
+from ternloom.model.frozen import Frozen
 from ternloom.train.recipe import RecipeError
 
 
@@ -16,8 +17,7 @@ __all__ = ["PARTS", "Corpus", "texts"]
 PARTS = ("train", "valid", "test")
 
 
-@dataclasses.dataclass(frozen=True)
-class Corpus:
+class Corpus(Frozen):
     """The texts of one folder.
 
     Parameters
@@ -26,13 +26,13 @@ class Corpus:
         The folder's.
     words : int
         In the vocabulary, which is that of the training text.
-    parts : dict of str to int64 array (tokens,)
+    parts : mapping of str to int64 array (tokens,)
         Indices into the vocabulary by the name of the part.
     """
 
     name: str
     words: int
-    parts: dict[str, np.ndarray]
+    parts: collections.abc.Mapping[str, np.ndarray]
 
     @classmethod
     def load(cls, folder):

@@ -45,7 +45,7 @@ class LanguageTask(Task):
         self._steps, self._distillation = recipe.steps, recipe.distillation
         #: Where the states of the network, and of its teacher, stand in the streams.
         self._carries = {}
-        self.parts = {name: torch.from_numpy(part) for name, part in corpus.parts.items()}
+        self.parts = {name: torch.tensor(part) for name, part in corpus.parts.items()}
         tokens = self.parts["train"]
         length = len(tokens) // recipe.batch
         if length <= 2 * recipe.steps:

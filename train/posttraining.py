@@ -114,7 +114,7 @@ def main(arguments=None):
                 continue
             network.load_state_dict(original)
             errors = {} if text is None else quantized(network, parse(text))
-            tokens = torch.from_numpy(corpus.parts["test"])
+            tokens = torch.tensor(corpus.parts["test"])
             results[f"{name} {bits}"] = {"perplexity": measure(network, tokens), "errors": errors}
             _write(options.path, results)
             print(f"{name} {bits}: {results[f'{name} {bits}']['perplexity']:.1f}", flush=True)

@@ -8,6 +8,7 @@ import tomllib
 import msgspec
 
 from ternloom.model import weights
+from ternloom.model.names import check_names
 from ternloom.model.network import Cell
 from ternloom.model.spec import Spec
 from ternloom.train import schedule
@@ -310,6 +311,11 @@ def load_recipe(path):
         if isinstance(table.get(name), dict):
             _refuse_unknown(f"{name} in {path}", table[name], struct)
     try:
-        return LoadedRecipe(msgspec.convert(table, _TASKS[task]), path)
+        recipe = msgspec.convert(table, _TASKS[task])
+        # What the trained network will say of itself is refused before it is trained.
+        check_names("name", (recipe.name,), ValueError)
+        check_names("name of the data", (recipe.data,), ValueError)
+        check_names("name of the recipe", (path.name,), ValueError)
+        return LoadedRecipe(recipe, path)
     except ValueError as error:
         raise RecipeError(f"{path}: {error}") from error

@@ -1,0 +1,37 @@
+"""Names that are printed: text without control characters."""
+
+import re
+
+
+__all__ = ["check_names"]
+
+
+#: C0 and C1 controls, line and paragraph separators, and halves of surrogate pairs.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+#: Characters that a message shows on either side of one.
+_AROUND = 30
+
+
+def check_names(what, names, error, allowed=""):
+    """Raise unless each of some names is text that can be printed as it is.
+
+    Escape sequences would act on whose terminal shows them, and a line break makes two lines of
+    one.
+
+    Parameters
+    ----------
+    what : str
+        What they are, for the message, which shows the name escaped.
+    names : iterable of str
+    error : type
+        Exception that is raised.
+    allowed : str
+        Control characters that may be there.
+    """
+    for name in names:
+        if not isinstance(name, str):
+            raise error(f"{what} must be text, not {name!r}")
+        for found in _CONTROL.finditer(name):
+            if found[0] not in allowed:
+                shown = name[max(found.start() - _AROUND, 0):found.end() + _AROUND]
+                raise error(f"{what} must be without control characters, not {shown!r}")
