@@ -202,9 +202,8 @@ def content(path):
 
 
 @pytest.mark.parametrize("dies_at", [("float", 7), ("float", 16), ("quantized", 13)], ids=str)
-def test_resumption(folder, tmp_path, monkeypatch, dies_at):
+def test_resumption(folder, tmp_path, dies_at):
     """A run that is killed in the middle of an epoch and goes on ends in the same bytes."""
-    monkeypatch.setattr("ternloom.train.loop._INTERVAL", 0.0)
     path, checkpoint = recipe(folder, "resumed"), tmp_path / "run.checkpoint"
     train(path, tmp_path / "whole.safetensors")
 
@@ -213,18 +212,17 @@ def test_resumption(folder, tmp_path, monkeypatch, dies_at):
             raise Killed
 
     with pytest.raises(Killed):
-        train(path, tmp_path / "parts.safetensors", checkpoint=checkpoint, progress=die)
+        train(path, tmp_path / "parts.safetensors", checkpoint=checkpoint, interval=0.0,
+              progress=die)
     assert checkpoint.exists() and not (tmp_path / "parts.safetensors").exists()
     seen = []
     train(path, tmp_path / "parts.safetensors", checkpoint=checkpoint,
           progress=lambda stage, step, steps, curve: seen.append((stage, step)))
     assert seen[0] == dies_at
     assert content(tmp_path / "parts.safetensors") == content(tmp_path / "whole.safetensors")
-    assert not checkpoint.exists()
 
 
-def test_checkpoint_of_another_recipe(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("ternloom.train.loop._INTERVAL", 0.0)
+def test_checkpoint_of_another_recipe(folder, tmp_path):
     checkpoint = tmp_path / "run.checkpoint"
 
     def die(stage, step, steps, curve):
@@ -232,7 +230,8 @@ def test_checkpoint_of_another_recipe(folder, tmp_path, monkeypatch):
             raise Killed
 
     with pytest.raises(Killed):
-        train(recipe(folder, "one"), tmp_path / "a", checkpoint=checkpoint, progress=die)
+        train(recipe(folder, "one"), tmp_path / "a", checkpoint=checkpoint, interval=0.0,
+              progress=die)
     with pytest.raises(RecipeError, match="^Checkpoint .* must be of this recipe, not of another"):
         train(recipe(folder, "two", epochs=2), tmp_path / "a", checkpoint=checkpoint)
 

@@ -4,7 +4,6 @@ import abc
 import dataclasses
 import hashlib
 import math
-import time
 
 import msgspec
 import torch
@@ -18,8 +17,6 @@ __all__ = ["Epoch", "Loop", "Task"]
 
 #: Largest norm of a step's gradient.
 _GRADIENT_NORM = 1.0
-#: Seconds between checkpoints.
-_INTERVAL = 120.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,8 +108,8 @@ class Loop:
     ----------
     recipe : Recipe
     task : Task
-    path : pathlib.Path or None
-        Of the checkpoint: read if it is there, then written every two minutes.
+    checkpoints : Checkpoints or None
+        The one that is there is read, then others are written.
     progress : callable or None
         Called after each step with the curve, the batches done and those of the stage.
 
@@ -122,14 +119,14 @@ class Loop:
         A checkpoint of another recipe.
     """
 
-    def __init__(self, recipe, task, path=None, progress=None):
+    def __init__(self, recipe, task, checkpoints=None, progress=None):
         self._recipe, self._task, self._progress = recipe, task, progress
-        self._path, self._saved = path, time.monotonic()
+        self._checkpoints = checkpoints
         self._digest = hashlib.sha256(msgspec.json.encode(recipe)).hexdigest()
         self._finished, self._pending = {}, None
         self.curve = []
-        if path is not None and path.exists():
-            self._resume(path)
+        if checkpoints is not None and checkpoints.path.exists():
+            self._resume(checkpoints.path)
 
     def _resume(self, path):
         tensors, facts = checkpoint.load(path)
@@ -147,14 +144,13 @@ class Loop:
         state = {f"{index}.{name}": tensor
                  for index, values in optimizer.state_dict()["state"].items()
                  for name, tensor in values.items()}
-        checkpoint.save(self._path, {
+        self._checkpoints.save({
             "network": network.state_dict(), "best": best, "optimizer": state,
             "finished": finished, "task": self._task.state(),
             "random": {"begun": begun, "torch": torch.get_rng_state()},
         }, {"recipe": self._digest, "finished": list(self._finished),
             "run": dataclasses.asdict(run),
             "curve": [dataclasses.astuple(line) for line in self.curve]})
-        self._saved = time.monotonic()
 
     def stage(self, name, network, epochs, learning_rate, teacher=None):
         """Train in place; the weights of the best epoch on the validation part stay.
@@ -186,7 +182,7 @@ class Loop:
             begun = self._task.generator.get_state()
             for batch in self._batches(run, tensors if run.position else None):
                 self._step(network, optimizer, batch, teacher, run, epochs, learning_rate)
-                if self._path is not None and time.monotonic() - self._saved >= _INTERVAL:
+                if self._checkpoints is not None and self._checkpoints.due:
                     self._save(run, network, optimizer, best, begun)
             best = self._close(run, network, best)
             run.epoch, run.position, run.loss = run.epoch + 1, 0, 0.0
