@@ -23,7 +23,10 @@ def arguments(parser):
     """Add the verb's arguments."""
     parser.add_argument("source", metavar="SOURCE", nargs="?",
                         help="float network: a file, or the name of a shipped one")
-    parser.add_argument("-o", "--output", metavar="FILE", help="network file to write")
+    parser.add_argument("-o", "--output", metavar="FILE",
+                        help="network file to write; one that was converted from SOURCE before is "
+                             "replaced")
+    output.add_force(parser)
     parser.add_argument("--list", action="store_true", help="show the methods and end")
     methods = parser.add_argument_group("methods")
     methods.add_argument("--weights", action="append", metavar="[PLACE=]METHOD",
@@ -77,7 +80,9 @@ def run(chosen, console):
 
     spec = _spec(chosen)
     reference = source.float_network(chosen.source)
-    with output.file(chosen.output) as path, console.progress("Converting") as report:
+    with (output.file(chosen.output, own=lambda path: _converted(path, reference.name),
+                      inputs=output.inputs(chosen), force=chosen.force) as path,
+          console.progress("Converting") as report):
         data = calibration.load(reference, chosen)
         network = calibration.convert(reference, data, spec)
         accuracy = calibration.accuracy(reference, network, data, report)
@@ -89,6 +94,14 @@ def run(chosen, console):
               "matrices": list(matrix_rows(network, reference)), **size_data(network, reference),
               "unbounded_errors": calibration.unbounded(reference, spec), "accuracy": accuracy}
     return Outcome(result, _tables(result))
+
+
+def _converted(path, name):
+    """Whether a file has a network that was converted from the float network of that name."""
+    from ternloom.model.store import origin
+
+    kind, _, notes = origin(path)
+    return kind == "network" and notes.get("converted from") == name
 
 
 def _spec(chosen):
