@@ -17,7 +17,7 @@ import tempfile
 import threading
 
 
-__all__ = ["LOCK", "OLD", "put", "replacing", "scratch", "undisturbed"]
+__all__ = ["LOCK", "OLD", "ending", "put", "replacing", "scratch", "undisturbed"]
 
 #: The file by which a folder is known to be a scratch folder, and by whose lock to be in use.
 LOCK = ".ternloom-scratch"
@@ -58,6 +58,26 @@ def undisturbed():
 
 
 @contextlib.contextmanager
+def ending(end):
+    """Call ``end`` undisturbed when the block ends, whenever Ctrl-C comes.
+
+    Parameters
+    ----------
+    end : callable
+        Called twice: Ctrl-C may come at the very moment when the first call is about to begin.
+    """
+    try:
+        try:
+            yield
+        finally:
+            with undisturbed():
+                end()
+    finally:
+        with undisturbed():
+            end()
+
+
+@contextlib.contextmanager
 def scratch(place=None):
     """Make a temporary folder that vanishes with the block, whenever Ctrl-C comes.
 
@@ -73,15 +93,16 @@ def scratch(place=None):
         A folder, empty but for the lock.
     """
     made = lock = None
-    try:
+
+    def end():
+        if made is not None:
+            _remove(made)
+            lock.close()
+
+    with ending(end):
         with undisturbed():
             made, lock = _make(place)
         yield made
-    finally:
-        with undisturbed():
-            if made is not None:
-                _remove(made)
-                os.close(lock)
 
 
 @contextlib.contextmanager
@@ -138,7 +159,7 @@ def _sync_folder(folder):
 
 
 def _make(place):
-    """A new scratch folder and the descriptor of its lock."""
+    """A new scratch folder and its lock, an open file."""
     if place is None:
         parent, prefix = pathlib.Path(tempfile.gettempdir()), ""
     else:
@@ -149,7 +170,7 @@ def _make(place):
     while True:
         made = pathlib.Path(tempfile.mkdtemp(prefix=f"{prefix}ternloom-", dir=parent))
         try:
-            lock = os.open(made / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+            lock = (made / LOCK).open("w")
         except OSError:
             made.rmdir()
             raise
@@ -162,7 +183,7 @@ def _make(place):
         # One that was swept between its making and its locking is made again.
         if (made / LOCK).exists():
             return made, lock
-        os.close(lock)
+        lock.close()
 
 
 def _sweep(parent):

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 
-from ternloom.model.durable import undisturbed
+from ternloom.model.durable import ending, undisturbed
 
 
 __all__ = ["started"]
@@ -32,25 +32,22 @@ def started(command, *, death=signal.SIGKILL, **settings):
     subprocess.Popen
     """
     process = None
-    try:
-        with undisturbed():
-            process = subprocess.Popen([*_mortal(death), *command], stdin=subprocess.DEVNULL,
-                                       start_new_session=True, **settings)
-        yield process
-    finally:
-        if process is not None:
-            _end(process)
 
-
-def _end(process):
-    """Kill a process and what it started, if it still runs, and close its pipes."""
-    with undisturbed():
+    def end():
+        if process is None:
+            return
         if process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         if process.stdout is not None:
             process.stdout.close()
+
+    with ending(end):
+        with undisturbed():
+            process = subprocess.Popen([*_mortal(death), *command], stdin=subprocess.DEVNULL,
+                                       start_new_session=True, **settings)
+        yield process
 
 
 @functools.cache

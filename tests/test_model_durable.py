@@ -213,7 +213,7 @@ def test_full_disk(tmp_path, monkeypatch):
     def refuse(*arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(durable.os, "open", refuse)
+    monkeypatch.setattr(durable.pathlib.Path, "open", refuse)
     with pytest.raises(OSError, match="No space left on device"), scratch(tmp_path / "a"):
         pass
     monkeypatch.undo()
