@@ -32,6 +32,9 @@ VERBS = {
     "synth":    "make a bitstream: utilization, clock and files",
 }
 
+#: What an interrupt says that doesn't say more.
+_NOTHING = "nothing was left behind"
+
 #: Seconds within which a second Ctrl-C belongs to the first, so that it does not disturb tidying.
 _GRACE = 5.0
 
@@ -104,8 +107,9 @@ def main(arguments=None):
     try:
         with _interruptible():
             return _run(sys.argv[1:] if arguments is None else list(arguments))
-    except KeyboardInterrupt:
-        return _end("interrupted, nothing was left behind", INTERRUPTED)
+    except KeyboardInterrupt as interrupt:
+        left = str(interrupt) or _NOTHING
+        return _end(f"interrupted, {left}", INTERRUPTED)
     except BrokenPipeError:
         _silence()
         return 1

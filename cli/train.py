@@ -8,6 +8,7 @@ goes on after it was stopped. Of files that are there only those that the same r
 are replaced.
 """
 
+import contextlib
 import dataclasses
 import importlib.util
 import math
@@ -66,7 +67,8 @@ def run(chosen, console):
     output.check_file(checkpoint, own=lambda path: True, inputs=inputs)
     if checkpoint.exists():
         console.say(f"Going on from {checkpoint}; remove it to start anew")
-    with (output.file(place, beside=training.beside(loaded), inputs=inputs, force=chosen.force,
+    with (_resumable(checkpoint),
+          output.file(place, beside=training.beside(loaded), inputs=inputs, force=chosen.force,
                       own=lambda path: training.wrote(loaded, path)) as path,
           console.progress("Training") as report):
         result = training.train(recipe, path, **changes, checkpoint=checkpoint,
@@ -76,6 +78,17 @@ def run(chosen, console):
     # Not before the files have their places: a kill in between would cost all of the training.
     checkpoint.unlink(missing_ok=True)
     return _outcome(result, place)
+
+
+@contextlib.contextmanager
+def _resumable(checkpoint):
+    """Let an interrupt say what it leaves to go on from."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not checkpoint.exists():
+            raise
+        raise KeyboardInterrupt(f"the same command goes on from {checkpoint}") from None
 
 
 def _inputs(loaded):

@@ -102,7 +102,9 @@ def interrupt(place, arguments, made, seconds):
         assert after == made
         return False
     assert process.returncode == 130
-    assert err.splitlines()[-1] == "ternloom: interrupted, nothing was left behind"
+    left = ("the same command goes on from mine.checkpoint" if after & KEPT else
+            "nothing was left behind")
+    assert err.splitlines()[-1] == f"ternloom: interrupted, {left}"
     assert after - KEPT == before - KEPT
     return True
 
