@@ -31,7 +31,7 @@ VERBS = {
     "generate": (["generate", SHIPPED, "-o", "out"], {"out"}),
     "simulate": (["simulate", "../tiny.safetensors", "--simulator=icarus", "--waves=a.vcd"],
                  {"a.vcd"}),
-    "synth":    (["synth", "../tiny.safetensors", "--board=icebreaker", "-o", "out"], {"out"}),
+    "synth":    (["synth", "../tiny.safetensors", "--board=ulx3s-85f", "-o", "out"], {"out"}),
 }
 
 #: What a stopped training may leave.
