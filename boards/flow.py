@@ -3,10 +3,7 @@
 import contextlib
 import dataclasses
 import hashlib
-import os
 import pathlib
-import shutil
-import tempfile
 
 import msgspec
 from amaranth.back import verilog
@@ -20,6 +17,7 @@ from ternloom.boards.registry import find
 from ternloom.boards.shape import CoreShape
 from ternloom.boards.tool import YOSYS
 from ternloom.boards.top import Harness, UartTop
+from ternloom.model import durable
 
 
 __all__ = ["Plan", "Result", "build", "plan"]
@@ -237,29 +235,21 @@ def _commands(board, seed, frequency, bitstream):
 
 
 def _make(planned, versions, folder, progress):
-    scratch = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with durable.scratch(folder) as beside:
+        new = beside / "new"
+        new.mkdir()
         for name, text in planned.files.items():
-            (scratch / name).write_text(text)
+            (new / name).write_text(text)
         seconds = {}
         for command in planned.commands:
             progress(command.stage)
-            seconds[command.stage] = round(_run(planned, command, scratch), 2)
+            seconds[command.stage] = round(_run(planned, command, new), 2)
             if command.tool is planned.board.family.place:
-                _refuse_slow(planned, scratch)
-        result = _summary(planned, versions, seconds, scratch)
-        (scratch / "result.json").write_bytes(msgspec.json.format(msgspec.json.encode(result)))
-        scratch.chmod(0o777 & ~_umask())
+                _refuse_slow(planned, new)
+        result = _summary(planned, versions, seconds, new)
+        (new / "result.json").write_bytes(msgspec.json.format(msgspec.json.encode(result)))
         if not folder.is_dir():
-            os.replace(scratch, folder)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _umask():
-    mask = os.umask(0o22)
-    os.umask(mask)
-    return mask
+            durable.put(new, folder)
 
 
 def _run(planned, command, folder):

@@ -1,12 +1,10 @@
 """Synthesis alone: Verilog to the cells of a family."""
 
-import pathlib
-import tempfile
-
 from ternloom.boards import report
 from ternloom.boards.error import BoardError
 from ternloom.boards.family import FAMILIES
 from ternloom.boards.tool import YOSYS
+from ternloom.model.durable import scratch
 
 
 __all__ = ["ADDERS", "script", "synthesize"]
@@ -95,8 +93,7 @@ def synthesize(verilog, top, family, *, adders=False, options=""):
     """
     if family not in FAMILIES:
         raise BoardError(f"family must be one of {', '.join(FAMILIES)}, not {family!r}")
-    with tempfile.TemporaryDirectory(prefix="ternloom-") as folder:
-        folder = pathlib.Path(folder)
+    with scratch() as folder:
         (folder / "design.v").write_text(verilog)
         (folder / "adders.v").write_text(ADDERS)
         text = script(["design.v"], top, FAMILIES[family], adders=adders)

@@ -11,6 +11,7 @@ import sys
 import time
 
 from ternloom.boards.error import ToolFailed, ToolMissing
+from ternloom.sim.process import started
 
 
 __all__ = ["ECPPACK", "GOWIN_PACK", "ICEPACK", "NEXTPNR_ECP5", "NEXTPNR_GOWIN", "NEXTPNR_ICE40",
@@ -92,19 +93,15 @@ class Tool:
         ToolFailed
             With the tool's last words.
         """
-        started = time.monotonic()
+        began = time.monotonic()
         path = pathlib.Path(folder) / log
-        with path.open("wb") as output:
-            process = subprocess.Popen([self.find(), *arguments], cwd=folder, stdout=output,
-                                       stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT)
-            try:
-                status = process.wait()
-            finally:
-                process.kill()
-                process.wait()
+        command = [self.find(), *arguments]
+        with path.open("wb") as output, started(command, cwd=folder, stdout=output,
+                                                stderr=subprocess.STDOUT) as process:
+            status = process.wait()
         if status != 0:
             raise ToolFailed(f"{self.name} failed with status {status}: {_last_words(path)}")
-        return time.monotonic() - started
+        return time.monotonic() - began
 
 
 @functools.cache

@@ -1,5 +1,6 @@
 """A verb in a process of its own, so that two long jobs share the cores."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import tempfile
 
 from ternloom.cli.error import MISTAKEN, UserError
+from ternloom.sim.process import started
 
 
 __all__ = ["Background"]
@@ -26,26 +28,29 @@ class Background:
 
     def __init__(self, arguments):
         self._command = [sys.executable, "-P", "-m", "ternloom.cli", *arguments, "--json"]
+        self._stack = contextlib.ExitStack()
         self._out = self._err = self._process = None
 
     def __enter__(self):
-        # Files rather than pipes: nobody reads while the verb writes.
-        self._out, self._err = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")
-        self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=self._out,
-                                         stderr=self._err, start_new_session=True)
+        with self._stack as stack:
+            # Files rather than pipes: nobody reads while the verb writes.
+            self._out = stack.enter_context(tempfile.TemporaryFile("w+"))
+            self._err = stack.enter_context(tempfile.TemporaryFile("w+"))
+            self._process = stack.enter_context(started(
+                self._command, death=signal.SIGTERM, stdout=self._out, stderr=self._err))
+            stack.callback(self._interrupt)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *error):
-        try:
-            if self._process.poll() is None:
-                self._process.send_signal(signal.SIGINT)
+        self._stack.close()
+
+    def _interrupt(self):
+        """Let the verb tidy up, if it still runs."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(_TIDY)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        finally:
-            self._out.close()
-            self._err.close()
 
     def result(self, report):
         """Wait for the verb, and return what it prints.

@@ -34,19 +34,21 @@ def arguments(parser):
                              "matrix, and the accuracy and the size to compare with")
     parser.add_argument("-o", "--output", metavar="DIR",
                         help="folder for compare.json and, with --data or --text, compare.png; one "
-                             "that ternloom wrote is replaced")
+                             "that ternloom compare wrote is replaced")
+    output.add_folder_force(parser)
     add_folding(parser)
 
 
 def run(chosen, console):
     """Compare, and write a picture where a folder is asked for."""
-    labels = _labels(chosen.networks)
+    labels, inputs = _labels(chosen.networks), output.inputs(chosen)
     if chosen.output:
-        output.check(chosen.output)
+        output.check(chosen.output, verb="compare", inputs=inputs, force=chosen.force)
     with console.progress("Comparing") as report:
         result = _measure(chosen, labels, report)
     if chosen.output:
-        with output.folder(chosen.output, verb="compare") as place:
+        with output.folder(chosen.output, verb="compare", inputs=inputs,
+                           force=chosen.force) as place:
             _write(place, result)
         result = {"output": str(chosen.output)} | result
     return Outcome(result, _tables(result))

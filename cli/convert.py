@@ -46,7 +46,10 @@ def arguments(parser):
     """Add the verb's arguments."""
     parser.add_argument("source", metavar="SOURCE", nargs="?",
                         help="float network: a file, or the name of a shipped one")
-    parser.add_argument("-o", "--output", metavar="FILE", help="network file to write")
+    parser.add_argument("-o", "--output", metavar="FILE",
+                        help="network file to write; one that was converted from SOURCE before is "
+                             "replaced")
+    output.add_force(parser)
     parser.add_argument("--when", choices=("last", "every"),
                         help="steps at which the readout speaks: the last of a sequence, or every "
                              "one (default: last; every with an embedding)")
@@ -111,7 +114,9 @@ def run(chosen, console):
     spec = _spec(chosen)
     reference = source.float_network(chosen.source)
     forward = _forward(chosen, reference)
-    with output.file(chosen.output) as path, console.progress("Converting") as report:
+    with (output.file(chosen.output, own=lambda path: _converted(path, reference.name),
+                      inputs=output.inputs(chosen), force=chosen.force) as path,
+          console.progress("Converting") as report):
         data = calibration.load(reference, chosen)
         network = calibration.convert(reference, data, spec)
         report(text="fidelity")
@@ -143,6 +148,14 @@ def _forward(chosen, reference):
         raise UserError(f"{chosen.check}: {found.line}")
     return {"known": "checked", "sequences": found.sequences, "vectors": found.vectors,
             "difference": found.difference, "bound": found.bound}
+
+
+def _converted(path, name):
+    """Whether a file has a network that was converted from the float network of that name."""
+    from ternloom.model.store import origin
+
+    kind, _, notes = origin(path)
+    return kind == "network" and notes.get("converted from") == name
 
 
 def _spec(chosen):

@@ -35,8 +35,9 @@ def arguments(parser):
     from ternloom.boards.registry import BOARDS
 
     parser.add_argument("-o", "--output", metavar="DIR", default="demo",
-                        help="folder to write; one that ternloom wrote is replaced "
+                        help="folder to write; one that ternloom demo wrote is replaced "
                              "(default: %(default)s)")
+    output.add_folder_force(parser)
     parser.add_argument("--board", default="icebreaker", metavar="BOARD",
                         help=f"board to build for: {', '.join(BOARDS)} (default: %(default)s)")
     parser.add_argument("--clips", type=count, default=20, metavar="N",
@@ -55,7 +56,8 @@ def run(chosen, console):
     network = source.network(NETWORK)
     spread = folding(chosen, network)
     clips = stimulus(chosen, network)
-    with output.folder(chosen.output, verb="demo", network=network.name) as place:
+    with output.folder(chosen.output, verb="demo", force=chosen.force,
+                       network=network.name) as place:
         with Background(_synth(chosen, place)) as building:
             data = _foreground(console, network, spread, clips, place)
             with console.progress(f"Building for {board.title}") as report:

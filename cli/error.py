@@ -1,5 +1,8 @@
 """Mistakes of a user: what ends a verb with one line and exit status 2."""
 
+import errno
+
+
 __all__ = ["INTERRUPTED", "MISTAKEN", "UserError", "message"]
 
 #: Exit status of a mistake.
@@ -23,6 +26,10 @@ _MISTAKES = {
 }
 
 
+#: What a full disk needs.
+_MEND = ", so nothing was written; make room for the output and for temporary files (TMPDIR)"
+
+
 class UserError(Exception):
     """A mistake that the command line itself finds."""
 
@@ -41,6 +48,8 @@ def message(error):
     kinds = {(kind.__module__, kind.__qualname__) for kind in type(error).__mro__}
     if kinds & _MISTAKES:
         return " ".join(str(error).split())
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.errno is not None:
+        place = "" if error.filename is None else f"{error.filename}: "
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return f"{place}{error.strerror}{_MEND if full else ''}"
     return None

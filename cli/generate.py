@@ -21,7 +21,8 @@ def arguments(parser):
     """Add the verb's arguments."""
     add_network(parser)
     parser.add_argument("-o", "--output", metavar="DIR", required=True,
-                        help="folder to write; one that ternloom wrote is replaced")
+                        help="folder to write; one that ternloom generate wrote is replaced")
+    output.add_folder_force(parser)
     parser.add_argument("--name", default="ternloom_core", metavar="MODULE", type=module,
                         help="name of the top module (default: %(default)s)")
     add_core(parser)
@@ -33,7 +34,8 @@ def run(chosen, console):
     network = core_network(chosen)
     spread = folding(chosen, network)
     clips = stimulus(chosen, network)
-    with output.folder(chosen.output, verb="generate", network=network.name) as place:
+    with output.folder(chosen.output, verb="generate", inputs=output.inputs(chosen),
+                       force=chosen.force, network=network.name) as place:
         with console.progress("Generating"):
             design, report = produce(place, network, spread, chosen.name, clips.sequences)
     data = {"output": str(chosen.output), **report}

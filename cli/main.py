@@ -14,7 +14,7 @@ import time
 import warnings
 
 from ternloom.cli.error import INTERRUPTED, MISTAKEN, UserError, message
-from ternloom.cli.output import scratch
+from ternloom.model.durable import scratch
 
 
 __all__ = ["VERBS", "main", "parser"]
@@ -31,6 +31,9 @@ VERBS = {
     "simulate": "run the Verilog against the golden model, bit for bit and cycle for cycle",
     "synth":    "make a bitstream: utilization, clock and files",
 }
+
+#: What an interrupt says that doesn't say more.
+_NOTHING = "nothing was left behind"
 
 #: Seconds within which a second Ctrl-C belongs to the first, so that it does not disturb tidying.
 _GRACE = 5.0
@@ -104,17 +107,27 @@ def main(arguments=None):
     try:
         with _interruptible():
             return _run(sys.argv[1:] if arguments is None else list(arguments))
-    except KeyboardInterrupt:
-        return _end("interrupted, nothing was left behind", INTERRUPTED)
+    except KeyboardInterrupt as interrupt:
+        left = str(interrupt) or _NOTHING
+        return _end(f"interrupted, {left}", INTERRUPTED)
     except BrokenPipeError:
-        # The reader of our output went away; what Python flushes at exit must go nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence()
         return 1
     except Exception as error:
         line = message(error)
         if line is None:
             raise
+        if isinstance(error, OSError):
+            _silence()
         return _end(line, MISTAKEN)
+
+
+def _silence():
+    """Let what Python flushes at its end go nowhere, where standard output takes no more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _end(line, status):
@@ -143,7 +156,7 @@ def _temporary():
     A compiler that is killed leaves its own behind.
     """
     before = os.environ.get("TMPDIR"), tempfile.tempdir
-    with scratch("ternloom-") as folder:
+    with scratch() as folder:
         os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
         try:
             yield

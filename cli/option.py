@@ -7,7 +7,7 @@ from ternloom.cli.error import UserError
 
 
 __all__ = ["add_core", "add_folding", "add_network", "core_network", "count", "folding",
-           "frequency", "module", "pair"]
+           "frequency", "module", "pair", "seconds"]
 
 #: What ``--pe`` and ``--simd`` are when left out.
 PE, SIMD = 4, 8
@@ -32,6 +32,17 @@ def frequency(text):
         value = 0.0
     if not 0 < value < 10_000:
         raise argparse.ArgumentTypeError(f"must be a frequency in MHz above 0, not {text!r}")
+    return value
+
+
+def seconds(text):
+    """A time in seconds from zero, for ``type=``."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be seconds from 0, not {text!r}")
     return value
 
 

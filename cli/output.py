@@ -1,39 +1,150 @@
-"""Output folders and files: written whole or not at all."""
+"""Output folders and files: written whole or not at all, and over nothing of anybody else's."""
 
 import contextlib
+import hashlib
 import json
 import pathlib
-import shutil
-import signal
-import tempfile
 
 from ternloom.cli.error import UserError
+from ternloom.model import durable
+from ternloom.model.durable import scratch, undisturbed
 
 
-__all__ = ["MARKER", "check", "file", "folder", "scratch"]
+__all__ = ["MARKER", "add_folder_force", "add_force", "check", "check_file", "default", "file",
+           "folder", "inputs"]
 
-#: The file by which a folder is known to be one that this program wrote, and may replace.
+#: The file by which a folder is known to be one that this program wrote, and may replace. It names
+#: the verb and the SHA-256 of each file.
 MARKER = ".ternloom.json"
 
-#: What is held back while a folder comes, goes or takes another's place.
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: Arguments of verbs that name what is read.
+_READ = ("network", "networks", "source", "reference", "recipe", "data", "start", "calibration",
+         "text", "vocabulary", "check")
 
 
-def check(path):
+def add_force(parser, what="files that this command did not write"):
+    """Add ``--force``."""
+    parser.add_argument("--force", action="store_true",
+                        help=f"replace {what}, but never what the command reads")
+
+
+def add_folder_force(parser):
+    """Add ``--force`` for a folder."""
+    add_force(parser, "a folder that another verb of ternloom wrote, and what else is in it")
+
+
+def inputs(chosen):
+    """Files that a verb's arguments name and that it reads.
+
+    Parameters
+    ----------
+    chosen : argparse.Namespace
+
+    Returns
+    -------
+    list of pathlib.Path
+    """
+    named = []
+    for name in _READ:
+        value = getattr(chosen, name, None) or ()
+        named += [value] if isinstance(value, str) else value
+    return [path for path in map(pathlib.Path, named) if path.is_file()]
+
+
+def default(name, suffix):
+    """Output in the current folder for what is called ``name``, which nobody has checked.
+
+    Parameters
+    ----------
+    name, suffix : str
+
+    Returns
+    -------
+    pathlib.Path
+    """
+    path = pathlib.Path(f"{name}{suffix}")
+    if path.name != str(path) or not str(path).isprintable() or name.startswith(".") or not name:
+        raise UserError(f"Name {name!r} must be that of a file to be the output's too; "
+                        "choose another with --output")
+    return path
+
+
+def check(path, *, verb, inputs=(), force=False):
     """Raise ``UserError`` unless a folder may be written at ``path``.
 
-    An empty folder may be, and one that carries the marker; nothing else that exists.
+    An empty folder may be, and one that carries the marker and holds nothing but what ``verb``
+    wrote; nothing else that exists.
+
+    Parameters
+    ----------
+    path : path
+    verb : str
+    inputs : sequence of path
+        What the run reads: none may be in the folder.
+    force : bool
+        Replace also what is in a folder with the marker besides.
     """
     path = pathlib.Path(path)
     if path.is_dir():
-        if pathlib.Path.cwd().is_relative_to(path.resolve()):
-            raise UserError(f"Output folder must not be the current one or above it, not {path}")
-        if not (path / MARKER).is_file() and any(path.iterdir()):
-            raise UserError(f"Output folder {path} exists and was not written by ternloom; "
-                            "choose another with --output, or remove it")
+        _check_folder(path, verb, inputs, force)
     elif path.exists() or path.is_symlink():
         raise UserError(f"Output folder {path} exists and is not a folder")
     _check_above(path)
+
+
+def _check_folder(path, verb, inputs, force):
+    if pathlib.Path.cwd().is_relative_to(path.resolve()):
+        raise UserError(f"Output folder must not be the current one or above it, not {path}")
+    for each in inputs:
+        if pathlib.Path(each).resolve().is_relative_to(path.resolve()):
+            raise UserError(f"Output folder {path} must not hold {each}, which this command reads; "
+                            "choose another with --output")
+    if not any(path.iterdir()):
+        return
+    if not (path / MARKER).is_file():
+        raise UserError(f"Output folder {path} exists and was not written by ternloom; "
+                        "choose another with --output, or remove it")
+    facts = _facts(path)
+    if not force and facts.get("verb") != verb:
+        raise UserError(f"Output folder {path} must be one that ternloom {verb} wrote; choose "
+                        "another with --output, or replace it with --force")
+    foreign = None if force else _foreign(path, facts.get("files"))
+    if foreign is not None:
+        raise UserError(f"Output folder {path} must hold only what ternloom wrote, and {foreign} "
+                        "isn't that; choose another with --output, or replace all of it with "
+                        "--force")
+
+
+def _facts(folder):
+    """What the marker of a folder says; nothing if it is not sound."""
+    try:
+        facts = json.loads((folder / MARKER).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def _files(folder):
+    """All that is in a folder but folders and the marker, by its path there, in order."""
+    found = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*"))
+             if path.is_symlink() or not path.is_dir()}
+    found.pop(MARKER, None)
+    return found
+
+
+def _digest(path):
+    """SHA-256 of a file, or None of what is no plain file."""
+    if path.is_symlink() or not path.is_file():
+        return None
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _foreign(folder, known):
+    """Name of the first file that isn't as it was written, or None."""
+    known = known if isinstance(known, dict) else {}
+    return next((name for name, path in _files(folder).items()
+                 if name not in known or _digest(path) != known[name]), None)
 
 
 def _check_above(path):
@@ -43,15 +154,17 @@ def _check_above(path):
 
 
 @contextlib.contextmanager
-def folder(path, **facts):
+def folder(path, *, verb, inputs=(), force=False, **facts):
     """Write an output folder whole or not at all.
 
     Parameters
     ----------
     path : path
-        Where the folder will be. One of ours that is there is replaced, anything else refused.
+        Where the folder will be. What ``check`` allows is replaced, anything else refused.
+    verb, inputs, force
+        As ``check`` takes them.
     **facts
-        What the marker says besides, as JSON values: the verb, the network.
+        What the marker says besides, as JSON values: the network.
 
     Yields
     ------
@@ -60,81 +173,87 @@ def folder(path, **facts):
         ends, and vanishes when the block raises, Ctrl-C included.
     """
     path = pathlib.Path(path)
-    check(path)
+    check(path, verb=verb, inputs=inputs, force=force)
     place = path.resolve()
-    with scratch(f".{place.name}.", _anchor(place)) as beside:
+    with scratch(place) as beside:
         new = beside / "new"
         new.mkdir()
         yield new
-        (new / MARKER).write_text(json.dumps(facts, indent=2) + "\n")
-        with _undisturbed():
+        digests = {name: _digest(each) for name, each in _files(new).items()}
+        (new / MARKER).write_text(json.dumps({"verb": verb, **facts, "files": digests}, indent=2)
+                                  + "\n")
+        check(path, verb=verb, inputs=inputs, force=force)
+        with undisturbed():
             place.parent.mkdir(parents=True, exist_ok=True)
             if place.exists():
-                place.rename(beside / "old")
-            new.rename(place)
+                place.rename(beside / durable.OLD)
+            durable.put(new, place)
+
+
+def check_file(path, *, own, inputs=(), force=False, option="--output"):
+    """Raise ``UserError`` unless a file may be written at ``path``.
+
+    Parameters
+    ----------
+    path : path
+    own : callable
+        From the path of a file that is there to whether the same command wrote it.
+    inputs : sequence of path
+        What the run reads, which is never written over.
+    force : bool
+        Replace also what the command did not write.
+    option : str
+        The one that names the file, for the message.
+    """
+    path = pathlib.Path(path)
+    if path.is_dir():
+        raise UserError(f"Output file {path} must not be a folder")
+    _check_above(path)
+    if path.exists() and any(each.exists() and path.samefile(each) for each in inputs):
+        raise UserError(f"Output {path} must not be what this command reads; choose another with "
+                        f"{option}")
+    if force or not (path.exists() or path.is_symlink()):
+        return
+    if not (path.is_file() and own(path)):
+        raise UserError(f"Output {path} exists and was not written by this command; choose "
+                        f"another with {option}, or replace it with --force")
 
 
 @contextlib.contextmanager
-def file(path):
+def file(path, *, beside=(), **rules):
     """Write a file, and what belongs beside it, whole or not at all.
 
     Parameters
     ----------
     path : path
-        Where the file will be; one that is there is replaced.
+        Where the file will be. What ``check_file`` allows is replaced, anything else refused.
+    beside : sequence of str
+        Suffixes of other files that will be written, which are checked before the work too.
+    **rules
+        As ``check_file`` takes them.
 
     Yields
     ------
     pathlib.Path
         The path to write to, of the same name, in an empty folder. When the block ends, all files
-        of that folder take their places; when it raises, none does.
+        of that folder take their places, this one last; when it raises, none does.
     """
-    place = pathlib.Path(path).resolve()
-    if place.is_dir():
-        raise UserError(f"Output file {path} must not be a folder")
-    _check_above(path)
-    with scratch(f".{place.name}.", _anchor(place)) as beside:
-        yield beside / place.name
-        with _undisturbed():
+    path = pathlib.Path(path)
+    # Through a link, the others come to be beside what it leads to.
+    path = path.resolve() if path.is_symlink() else path
+    if path.suffix in beside:
+        raise UserError(f"Output {path} must not end in {path.suffix}, as a file beside it does")
+    for each in (path, *map(path.with_suffix, beside)):
+        check_file(each, **rules)
+    place = path.resolve()
+    with scratch(place) as folder:
+        new = folder / "new"
+        new.mkdir()
+        yield new / place.name
+        written = sorted(new.iterdir(), key=lambda each: each.name == place.name)
+        for each in written:
+            check_file(path.with_name(each.name), **rules)
+        with undisturbed():
             place.parent.mkdir(parents=True, exist_ok=True)
-            for new in beside.iterdir():
-                new.replace(place.parent / new.name)
-
-
-def _anchor(place):
-    """Nearest folder above ``place`` that exists: the same file system, so that a rename works."""
-    return next(parent for parent in place.parents if parent.is_dir())
-
-
-@contextlib.contextmanager
-def scratch(prefix, parent=None):
-    """Make a temporary folder that vanishes with the block, whenever Ctrl-C comes.
-
-    Parameters
-    ----------
-    prefix : str
-    parent : path or None
-        The system's place for temporary files where None.
-
-    Yields
-    ------
-    pathlib.Path
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    made = tempfile.mkdtemp(prefix=prefix, dir=parent)
-    try:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        yield pathlib.Path(made)
-    finally:
-        with _undisturbed():
-            shutil.rmtree(made, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _undisturbed():
-    """Hold back Ctrl-C for what must not be torn apart."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            for each in written:
+                durable.put(each, place.parent / each.name)

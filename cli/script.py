@@ -12,10 +12,13 @@ def main():
     signal.signal(signal.SIGINT, _leave)
     from ternloom.cli.main import main as run
 
-    return run()
+    status = run()
+    # All is done: while Python takes itself down, Ctrl-C would only spoil the exit status.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return status
 
 
 def _leave(number, frame):
-    """End at once: before the verbs begin and after they have ended there is nothing to tidy."""
+    """End at once: before the verbs begin there is nothing to tidy."""
     os.write(2, b"ternloom: interrupted, nothing was left behind\n")
     os._exit(130)

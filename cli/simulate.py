@@ -36,6 +36,7 @@ def arguments(parser):
                              "--netlist)")
     parser.add_argument("--waves", metavar="FILE",
                         help="record waves to this file: .vcd, or with Icarus .fst")
+    output.add_force(parser, "a file in the place of --waves that isn't a .vcd of this command's")
     parser.add_argument("--netlist", choices=("ice40", "ecp5", "gowin"), metavar="FAMILY",
                         help="run what synthesis makes of the Verilog for ice40, ecp5 or gowin; "
                              "takes minutes, in Icarus only")
@@ -51,7 +52,9 @@ def run(chosen, console):
     design = _design(chosen, console, network, spread)
     reports = []
     with contextlib.ExitStack() as stack:
-        waves = stack.enter_context(output.file(chosen.waves)) if chosen.waves else None
+        waves = chosen.waves and stack.enter_context(output.file(
+            chosen.waves, own=_recorded, inputs=output.inputs(chosen), force=chosen.force,
+            option="--waves"))
         for name in names:
             reports.append(simulate_clips(console, network, spread, clips, name, design, waves))
     data = {"network": network.name, "data": clips.name, "clips": len(clips.sequences),
@@ -93,6 +96,13 @@ def tables(data):
     return (facts(first),
             table("Every transfer against the golden model (value) and the timing model (cycle)",
                   ("simulator", "result", ">transfers", ">cycles", ">seconds"), runs), *wrong)
+
+
+def _recorded(path):
+    """Whether a file has waves of the bench; only .vcd tells."""
+    with path.open("rb") as stream:
+        start = stream.read(4096)
+    return start.startswith(b"$") and b" core0_enable $end" in start
 
 
 def _simulators(chosen):

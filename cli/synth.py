@@ -28,8 +28,9 @@ def arguments(parser):
     parser.add_argument("--top", choices=("core", "uart"), default="uart",
                         help="the core alone, or behind a UART (default: %(default)s)")
     parser.add_argument("-o", "--output", metavar="DIR",
-                        help="folder to write; one that ternloom wrote is replaced (default: "
-                             "NAME-BOARD in the current folder)")
+                        help="folder to write; one that ternloom synth wrote is replaced "
+                             "(default: NAME-BOARD in the current folder)")
+    output.add_folder_force(parser)
     parser.add_argument("--seed", type=count, default=1, metavar="N",
                         help="seed of placement (default: %(default)s)")
     parser.add_argument("--frequency", type=frequency, metavar="MHZ",
@@ -44,8 +45,9 @@ def run(chosen, console):
     board = registry.find(chosen.board)
     network = core_network(chosen)
     spread = folding(chosen, network)
-    place = chosen.output or f"{network.name}-{board.name}"
-    with output.folder(place, verb="synth", network=network.name, board=board.name) as new:
+    place = chosen.output or output.default(network.name, f"-{board.name}")
+    with output.folder(place, verb="synth", inputs=output.inputs(chosen), force=chosen.force,
+                       network=network.name, board=board.name) as new:
         data = build_into(new, console, network, spread, board, chosen)
     return Outcome({"output": str(place), **data}, tables(place, data))
 

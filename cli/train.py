@@ -1,10 +1,14 @@
 """Train a quantized network from a recipe.
 
 A recipe is a TOML file that names the data, the cell, the sizes and formats, and the
-schedule. Training needs PyTorch, and minutes to hours on one core. Every two minutes it
-writes OUTPUT.checkpoint, from which the same command goes on after it was stopped.
+schedule. Training needs PyTorch, and minutes to hours on one core. It writes the network to
+OUTPUT.safetensors, its curve to OUTPUT.csv, the record of the run to OUTPUT.json and the
+float network that it started from to OUTPUT.float.safetensors; every two minutes
+OUTPUT.checkpoint, from which the same command goes on after it was stopped. Of files that
+are there only those that the same recipe made are replaced.
 """
 
+import contextlib
 import dataclasses
 import importlib.util
 import math
@@ -13,12 +17,15 @@ import pathlib
 from ternloom.cli import output, source
 from ternloom.cli.console import Outcome, facts, table
 from ternloom.cli.error import UserError
-from ternloom.cli.option import count
+from ternloom.cli.option import count, seconds
 
 
 __all__ = ["EXAMPLE", "arguments", "run"]
 
 EXAMPLE = "ternloom train digits-gru-ternary-ternary -o mine.safetensors"
+
+#: Suffix of what a stopped training goes on from.
+_CHECKPOINT = ".checkpoint"
 
 
 def arguments(parser):
@@ -36,6 +43,9 @@ def arguments(parser):
                              "(default: the recipe's)")
     parser.add_argument("--epochs", type=count, metavar="N",
                         help="train for this many epochs instead of the recipe's")
+    parser.add_argument("--checkpoint-every", type=seconds, default=120.0, metavar="SECONDS",
+                        help="time between checkpoints (default: 120)")
+    output.add_force(parser, "files that the recipe did not make")
 
 
 def run(chosen, console):
@@ -44,18 +54,54 @@ def run(chosen, console):
         raise UserError("Training needs PyTorch, which this Python lacks; install it with: "
                         "pip install torch==2.13.0")
     recipe = source.recipe_path(chosen.recipe)
-    place = pathlib.Path(chosen.output or f"{recipe.stem}.safetensors")
-    checkpoint = place.with_suffix(".checkpoint")
-    from ternloom.train.run import train
+    from ternloom.train import run as training
 
-    if checkpoint.exists():
-        console.say(f"Going on from {checkpoint}; remove it to start anew")
-    with output.file(place) as path, console.progress("Training") as report:
-        result = train(recipe, path, data=chosen.data, start=chosen.start, checkpoint=checkpoint,
-                       epochs=chosen.epochs,
-                       progress=lambda stage, step, steps, curve: report(
-                           step, steps, _text(stage, curve)))
+    changes = {"data": chosen.data, "start": chosen.start, "epochs": chosen.epochs}
+    loaded = training.load(recipe, **changes)
+    place = (pathlib.Path(chosen.output) if chosen.output
+             else output.default(loaded.recipe.name, ".safetensors"))
+    checkpoint = place.with_suffix(_CHECKPOINT)
+    checkpoints = training.checkpoints(loaded.recipe, checkpoint).values()
+    if place in checkpoints:
+        raise UserError(f"Output {place} must not end in {_CHECKPOINT}, as the checkpoint does")
+    inputs = _inputs(loaded)
+    for each in checkpoints:
+        output.check_file(each, own=lambda path: True, inputs=inputs)
+        if each.exists():
+            console.say(f"Going on from {each}; remove it to start anew")
+    for line in loaded.recipe.cautions:
+        console.say(f"Caution: {line}")
+    with (_resumable(checkpoints),
+          output.file(place, beside=training.beside(loaded), inputs=inputs, force=chosen.force,
+                      own=lambda path: training.wrote(loaded, path)) as path,
+          console.progress("Training") as report):
+        result = training.train(recipe, path, **changes, checkpoint=checkpoint,
+                                interval=chosen.checkpoint_every,
+                                progress=lambda stage, step, steps, curve: report(
+                                    step, steps, _text(stage, curve)))
+    # Not before the files have their places: a kill in between would cost all of the training.
+    for each in checkpoints:
+        each.unlink(missing_ok=True)
     return _outcome(result, place)
+
+
+@contextlib.contextmanager
+def _resumable(checkpoints):
+    """Let an interrupt say what it leaves to go on from."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        left = [str(each) for each in checkpoints if each.exists()]
+        if not left:
+            raise
+        raise KeyboardInterrupt(f"the same command goes on from {' and '.join(left)}") from None
+
+
+def _inputs(loaded):
+    """Files that the training reads."""
+    data = loaded.data_path
+    texts = data.glob("*.txt") if data.is_dir() else [data]
+    return [loaded.path, *texts, *filter(None, [loaded.start_path])]
 
 
 def _text(stage, curve):

@@ -19,8 +19,10 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from ternloom.model import durable
 
-__all__ = ["Description", "convert", "described", "foreign", "read", "write"]
+
+__all__ = ["Description", "convert", "described", "foreign", "origin", "read", "write"]
 
 
 _KEY = "ternloom"
@@ -141,20 +143,16 @@ def write(path, description, tensors, error):
     error : type
         Exception for a place that cannot be written.
     """
-    path = pathlib.Path(path)
     digest = _digest(msgspec.to_builtins(description), tensors)
     description = msgspec.structs.replace(description, digest=digest)
     metadata = {_KEY: msgspec.json.encode(description).decode()}
     data = safetensors.numpy.save(tensors, metadata=metadata)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_bytes(data)
-        os.replace(partial, path)
+        with durable.replacing(path) as partial:
+            partial.write_bytes(data)
     except OSError as failure:
         raise error(f"{description.kind} file {path} cannot be written: "
                     f"{failure.strerror}") from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def read(path, kind, name, version, layout, error):
@@ -222,6 +220,30 @@ def foreign(path, name, error):
                 raise ValueError(f"must hold {tensor} as float32, float16 or float64, not {spelt}: "
                                  "save model.float().state_dict()")
         return {tensor: stored.get_tensor(tensor) for tensor in stored.keys()}
+
+
+def origin(path):
+    """What a file's description says of it, unchecked.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    (str, str, dict)
+        Kind, name and notes; empty if the file cannot be read or has no description.
+    """
+    try:
+        _check_frame(path)
+        with safetensors.safe_open(path, framework="numpy") as stored:
+            document = msgspec.json.decode((stored.metadata() or {}).get(_KEY, "{}"))
+    except (OSError, ValueError, TypeError, RecursionError, safetensors.SafetensorError):
+        document = None
+    document = document if isinstance(document, dict) else {}
+    kind, name, notes = (document.get(key) for key in ("kind", "name", "notes"))
+    return (kind if isinstance(kind, str) else "", name if isinstance(name, str) else "",
+            notes if isinstance(notes, dict) else {})
 
 
 @contextlib.contextmanager

@@ -5,11 +5,11 @@ import os
 import pathlib
 import shutil
 import sys
-import tempfile
 
 import cocotb_tools.config
 import find_libpython
 
+from ternloom.model.durable import replacing
 from ternloom.sim import tools
 from ternloom.sim.tools import SimulationError, find, verilator_root, version
 from ternloom.sim.wrapper import TOP
@@ -192,7 +192,5 @@ def _store(cache, target):
         return
     for name in _RUNTIME:
         if (target / name).is_file() and not (cache / name).exists():
-            handle, part = tempfile.mkstemp(dir=cache)
-            os.close(handle)
-            shutil.copyfile(target / name, part)
-            os.replace(part, cache / name)
+            with replacing(cache / name) as part:
+                shutil.copyfile(target / name, part)

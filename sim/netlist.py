@@ -5,8 +5,8 @@ import functools
 import importlib.util
 import pathlib
 import re
-import tempfile
 
+from ternloom.model.durable import scratch
 from ternloom.sim import tools
 from ternloom.sim.tools import SimulationError, ToolNotFound, find
 
@@ -75,8 +75,7 @@ def synthesize(design, family):
     if family not in _SYNTHESIS:
         raise ValueError(f"Family must be one of {', '.join(FAMILIES)}, not {family!r}")
     # The tools that run in WebAssembly see the files of their own folder only.
-    with tempfile.TemporaryDirectory(prefix="ternloom-") as name:
-        folder = pathlib.Path(name)
+    with scratch() as folder:
         (folder / "core.v").write_text(design.verilog)
         script = (f"read_verilog core.v; {_SYNTHESIS[family]} -top {design.name} ; "
                   "write_verilog -noattr -noexpr netlist.v")

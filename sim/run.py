@@ -6,10 +6,10 @@ import json
 import os
 import pathlib
 import shutil
-import tempfile
 import time
 
 from ternloom.hw import emit
+from ternloom.model.durable import scratch
 from ternloom.sim import build
 from ternloom.sim.case import Case
 from ternloom.sim.compare import Mismatch, checked, first_mismatch, first_probe_mismatch
@@ -135,8 +135,8 @@ def simulate_many(cases, *, simulator="verilator", waves=None, work_dir=None, pr
 @contextlib.contextmanager
 def _folder(path):
     if path is None:
-        with tempfile.TemporaryDirectory(prefix="ternloom-") as name:
-            yield pathlib.Path(name)
+        with scratch() as folder:
+            yield folder
     else:
         path = pathlib.Path(path)
         path.mkdir(parents=True, exist_ok=True)

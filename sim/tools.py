@@ -6,11 +6,13 @@ import importlib.util
 import os
 import pathlib
 import re
+import select
 import shutil
-import signal
 import subprocess
 import sys
-import threading
+import time
+
+from ternloom.sim.process import started
 
 
 __all__ = ["SimulationError", "ToolNotFound", "find", "run", "verilator_root", "version"]
@@ -109,32 +111,32 @@ def run(command, *, cwd, env=None, log, on_line=None, timeout=7200):
     SimulationError
         When the program is stuck.
     """
-    with open(log, "w") as sink, subprocess.Popen(
-            command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, start_new_session=True, text=True,
-            stdout=sink if on_line is None else subprocess.PIPE,
-            stderr=subprocess.STDOUT, errors="replace") as process:
-        watchdog = threading.Timer(timeout, _end, [process])
-        watchdog.start()
-        try:
-            for line in process.stdout or ():
-                sink.write(line)
-                on_line(line)
-            status = process.wait()
-            stuck = not watchdog.is_alive()
-        finally:
-            watchdog.cancel()
-            _end(process)
-    if stuck:
-        raise SimulationError(f"{os.path.basename(command[0])} was stopped since it had not ended "
-                              f"after {timeout} s")
-    return status
+    deadline = time.monotonic() + timeout
+    with open(log, "wb") as sink:
+        output = sink if on_line is None else subprocess.PIPE
+        with started(command, cwd=cwd, env=env, stdout=output,
+                     stderr=subprocess.STDOUT) as process:
+            try:
+                for line in () if on_line is None else _lines(process.stdout, deadline):
+                    sink.write(line)
+                    on_line(line.decode(errors="replace"))
+                return process.wait(max(0, deadline - time.monotonic()))
+            except (TimeoutError, subprocess.TimeoutExpired):
+                raise SimulationError(f"{os.path.basename(command[0])} was stopped since it had "
+                                      f"not ended after {timeout} s") from None
 
 
-def _end(process):
-    """Kill a process and what it started, if it still runs."""
-    if process.poll() is not None:
-        return
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+def _lines(pipe, deadline):
+    """Lines that come through a pipe, as bytes; ``TimeoutError`` at the deadline."""
+    rest = b""
+    while True:
+        ready, _, _ = select.select([pipe], [], [], max(0, deadline - time.monotonic()))
+        if not ready:
+            raise TimeoutError
+        part = os.read(pipe.fileno(), 65536)
+        *lines, rest = (rest + part).split(b"\n")
+        yield from (line + b"\n" for line in lines)
+        if not part:
+            break
+    if rest:
+        yield rest

@@ -53,7 +53,7 @@ def answer(capsys, *arguments):
 
 
 def test_language_model(place, capsys):
-    data = answer(capsys, "train", "float.toml", "--data", "texts")
+    data = answer(capsys, "train", "float.toml", "--data", "texts", "-o", "float.safetensors")
     assert set(data["perplexity"]) == {"float"}
     data = answer(capsys, "train", "small.toml", "--data", "texts", "--start", "float.safetensors")
     assert set(data["perplexity"]) == {"float", "quantized", "integer"}

@@ -4,10 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
+from ternloom.sim import process as process_module
 from ternloom.sim import tools
 from ternloom.sim.build import check_tools, check_waves
 from ternloom.sim.tools import SimulationError, ToolNotFound, find, run, version
@@ -110,3 +112,66 @@ def test_run_interrupted(tmp_path):
     _, errors = process.communicate(timeout=20)
     assert b"KeyboardInterrupt" in errors
     assert all(_ended(int(pid)) for pid in started.read_text().split())
+
+
+#: Where the sources under test are.
+HOUSE = os.path.dirname(os.path.dirname(tools.__file__))
+
+
+def _children():
+    with open(f"/proc/self/task/{os.getpid()}/children") as file:
+        return file.read().split()
+
+
+# Where Ctrl-C comes as the log is being opened, the collector closes it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("on_line", [None, print])
+def test_run_interrupted_at_every_line(tmp_path, on_line):
+    """Whenever Ctrl-C comes, the program ends and no thread waits for it."""
+    run(["true"], cwd=tmp_path, log=tmp_path / "log")
+    threads, moment = threading.active_count(), 0
+    while True:
+        moment += 1
+        ahead = moment
+
+        def trace(frame, event, argument):
+            nonlocal ahead
+            if not frame.f_code.co_filename.startswith(HOUSE):
+                return None
+            if event == "line":
+                ahead -= 1
+                if ahead == 0:
+                    signal.raise_signal(signal.SIGINT)
+            return trace
+
+        # The last moments are those of the wait, which the clock ends.
+        sys.settrace(trace)
+        try:
+            run(["sleep", "60"], cwd=tmp_path, log=tmp_path / "log", on_line=on_line,
+                timeout=0.05)
+        except (KeyboardInterrupt, SimulationError) as error:
+            interrupted = isinstance(error, KeyboardInterrupt)
+        finally:
+            sys.settrace(None)
+        assert threading.active_count() == threads, f"a thread is left at line {moment}"
+        assert _children() == [], f"the program is left at line {moment}"
+        if not interrupted:
+            break
+    assert moment > 15
+
+
+def test_run_killed(tmp_path):
+    """A program dies with a process that is killed, which cannot end it, where the system helps."""
+    outer = ("from ternloom.sim.tools import run; "
+             "run(['sh', '-c', 'echo $$ > started; exec sleep 60'], cwd='.', log='log')")
+    started = tmp_path / "started"
+    with subprocess.Popen([sys.executable, "-c", outer], cwd=tmp_path) as process:
+        while not started.exists() or not started.read_text():
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.kill()
+    pid = int(started.read_text())
+    if process_module._mortal(signal.SIGKILL):
+        assert _ended(pid)
+    else:
+        os.kill(pid, signal.SIGKILL)

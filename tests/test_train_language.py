@@ -270,9 +270,8 @@ SCHEDULES = ["", "distillation = 0.5\noptimizer = 'sgd'\nmomentum = 0.9\ngradien
 
 @pytest.mark.parametrize("more", SCHEDULES, ids=["adamw", "momentum", "divide"])
 @pytest.mark.parametrize("dies_at", [("float", 7), ("float", 16), ("quantized", 13)], ids=str)
-def test_resumption(folder, tmp_path, monkeypatch, dies_at, more):
+def test_resumption(folder, tmp_path, dies_at, more):
     """A run that is killed in the middle of an epoch and goes on ends in the same bytes."""
-    monkeypatch.setattr("ternloom.train.loop._INTERVAL", 0.0)
     path, checkpoint = recipe(folder, "resumed", more=more), tmp_path / "run.checkpoint"
     train(path, tmp_path / "whole.safetensors")
 
@@ -281,18 +280,17 @@ def test_resumption(folder, tmp_path, monkeypatch, dies_at, more):
             raise Killed
 
     with pytest.raises(Killed):
-        train(path, tmp_path / "parts.safetensors", checkpoint=checkpoint, progress=die)
+        train(path, tmp_path / "parts.safetensors", checkpoint=checkpoint, interval=0.0,
+              progress=die)
     assert checkpoint.exists() and not (tmp_path / "parts.safetensors").exists()
     seen = []
     train(path, tmp_path / "parts.safetensors", checkpoint=checkpoint,
           progress=lambda stage, step, steps, curve: seen.append((stage, step)))
     assert seen[0] == dies_at
     assert content(tmp_path / "parts.safetensors") == content(tmp_path / "whole.safetensors")
-    assert not checkpoint.exists()
 
 
-def test_checkpoint_of_another_recipe(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("ternloom.train.loop._INTERVAL", 0.0)
+def test_checkpoint_of_another_recipe(folder, tmp_path):
     checkpoint = tmp_path / "run.checkpoint"
 
     def die(stage, step, steps, curve):
@@ -300,7 +298,8 @@ def test_checkpoint_of_another_recipe(folder, tmp_path, monkeypatch):
             raise Killed
 
     with pytest.raises(Killed):
-        train(recipe(folder, "one"), tmp_path / "a", checkpoint=checkpoint, progress=die)
+        train(recipe(folder, "one"), tmp_path / "a", checkpoint=checkpoint, interval=0.0,
+              progress=die)
     with pytest.raises(RecipeError, match="^Checkpoint .* must be of this recipe, not of another"):
         train(recipe(folder, "two", epochs=2), tmp_path / "a", checkpoint=checkpoint)
 

@@ -203,9 +203,8 @@ def test_seeds(folder):
 
 
 @pytest.mark.parametrize("dies_at", [("seed 3, quantized", 20), ("seed 4, float", 7)], ids=str)
-def test_resumption_of_seeds(folder, tmp_path, monkeypatch, dies_at):
+def test_resumption_of_seeds(folder, tmp_path, dies_at):
     """Seeds that are done are not trained again; what is made is the same to the byte."""
-    monkeypatch.setattr("ternloom.train.loop._INTERVAL", 0.0)
     path = recipe(folder, "kill")
     path.write_text(path.read_text().replace("seed = 3", "seed = 3\nseeds = 2"))
     train(path, tmp_path / "whole.safetensors", epochs=2)
@@ -216,13 +215,15 @@ def test_resumption_of_seeds(folder, tmp_path, monkeypatch, dies_at):
 
     checkpoint = tmp_path / "run.checkpoint"
     with pytest.raises(Killed):
-        train(path, tmp_path / "parts.safetensors", checkpoint=checkpoint, progress=die, epochs=2)
+        train(path, tmp_path / "parts.safetensors", checkpoint=checkpoint, interval=0.0,
+              progress=die, epochs=2)
     seen = []
     train(path, tmp_path / "parts.safetensors", checkpoint=checkpoint, epochs=2,
           progress=lambda stage, step, steps, curve: seen.append((stage, step)))
     assert seen[0] == dies_at
     assert content(tmp_path / "parts.safetensors") == content(tmp_path / "whole.safetensors")
-    assert not list(tmp_path.glob("*.checkpoint"))
+    assert {path.name for path in tmp_path.glob("*.checkpoint")} \
+        == {"run.seed3.checkpoint", "run.seed4.checkpoint"}
 
 
 def test_no_epochs(folder):

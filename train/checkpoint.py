@@ -5,20 +5,49 @@ all, and read without running anything that it holds.
 """
 
 import json
-import os
 import pathlib
+import time
 
 import safetensors
 import safetensors.torch
 import torch
 
+from ternloom.model import durable
 from ternloom.train.recipe import RecipeError
 
 
-__all__ = ["load", "save", "section"]
+__all__ = ["INTERVAL", "Checkpoints", "load", "save", "section"]
 
 
 _KEY = "ternloom-checkpoint"
+
+#: Seconds between checkpoints, unless somebody wants others.
+INTERVAL = 120.0
+
+
+class Checkpoints:
+    """Where and when a run writes how far it is.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    interval : float
+        Seconds between two.
+    """
+
+    def __init__(self, path, interval=INTERVAL):
+        self.path, self._interval = path, interval
+        self._saved = time.monotonic()
+
+    @property
+    def due(self):
+        """Whether it is time for another."""
+        return time.monotonic() - self._saved >= self._interval
+
+    def save(self, tensors, facts):
+        """Write a checkpoint, as ``save`` does."""
+        save(self.path, tensors, facts)
+        self._saved = time.monotonic()
 
 
 def save(path, tensors, facts):
@@ -35,15 +64,9 @@ def save(path, tensors, facts):
     # Clones, as safetensors refuses tensors that share memory.
     flat = {f"{name}.{key}": tensor.detach().clone(memory_format=torch.contiguous_format)
             for name, part in tensors.items() for key, tensor in part.items()}
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        safetensors.torch.save_file(flat, partial, {_KEY: json.dumps(facts)})
-        # What is renamed before it is on the disk may be empty after the machine went down.
-        with partial.open("rb") as written:
-            os.fsync(written.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    data = safetensors.torch.save(flat, {_KEY: json.dumps(facts)})
+    with durable.replacing(path) as partial:
+        partial.write_bytes(data)
 
 
 def load(path):

@@ -170,7 +170,7 @@ def train(recipe, corpus, start=None, checkpoint=None, progress=None):
     corpus : Corpus
     start : pathlib.Path or None
         Float network to start from.
-    checkpoint : pathlib.Path or None
+    checkpoint : Checkpoints or None
     progress : callable or None
         As ``Loop`` calls it.
 

@@ -15,8 +15,6 @@ from ternloom.train.recipe import Optimizer, RecipeError
 __all__ = ["Epoch", "Loop", "Task"]
 
 
-#: Seconds between checkpoints.
-_INTERVAL = 120.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,8 +107,8 @@ class Loop:
     ----------
     recipe : Recipe
     task : Task
-    path : pathlib.Path or None
-        Of the checkpoint: read if it is there, then written every two minutes.
+    checkpoints : Checkpoints or None
+        The one that is there is read, then others are written.
     progress : callable or None
         Called after each step with the curve, the batches done and those of the stage.
 
@@ -120,16 +118,16 @@ class Loop:
         A checkpoint of another recipe.
     """
 
-    def __init__(self, recipe, task, path=None, progress=None):
+    def __init__(self, recipe, task, checkpoints=None, progress=None):
         self._recipe, self._task, self._progress = recipe, task, progress
         self._decay = schedule.parse(recipe.decay)
-        self._path, self._saved = path, time.monotonic()
+        self._checkpoints = checkpoints
         self._digest = hashlib.sha256(msgspec.json.encode(recipe)).hexdigest()
         self._finished, self._pending = {}, None
         self._began, self._before = time.process_time(), 0.0
         self.curve = []
-        if path is not None and path.exists():
-            self._resume(path)
+        if checkpoints is not None and checkpoints.path.exists():
+            self._resume(checkpoints.path)
 
     @property
     def seconds(self):
@@ -153,19 +151,18 @@ class Loop:
         self._write(run, {"network": network.state_dict(), "best": best, "optimizer": state,
                           "task": self._task.state(),
                           "random": {"begun": begun, "torch": torch.get_rng_state()}})
-        self._saved = time.monotonic()
 
     def _write(self, run, sections):
         finished = {f"{stage}.{name}": tensor for stage, state in self._finished.items()
                     for name, tensor in state.items()}
-        checkpoint.save(self._path, sections | {"finished": finished}, {
+        self._checkpoints.save(sections | {"finished": finished}, {
             "recipe": self._digest, "seconds": self.seconds, "finished": list(self._finished),
             "run": dataclasses.asdict(run),
             "curve": [dataclasses.astuple(line) for line in self.curve]})
 
     def finish(self):
         """Write a checkpoint from which all stages are there at once."""
-        if self._path is not None:
+        if self._checkpoints is not None:
             self._write(_Run("finished"), {})
 
     def stage(self, name, network, epochs, learning_rate, teacher=None):
@@ -197,7 +194,7 @@ class Loop:
             begun = self._task.generator.get_state()
             for batch in self._batches(run, tensors if run.position else None):
                 self._step(network, optimizer, batch, teacher, run, epochs, learning_rate)
-                if self._path is not None and time.monotonic() - self._saved >= _INTERVAL:
+                if self._checkpoints is not None and self._checkpoints.due:
                     self._save(run, network, optimizer, best, begun)
             best = self._close(run, network, best)
             run.epoch, run.position, run.loss = run.epoch + 1, 0, 0.0

@@ -11,13 +11,12 @@ stopped.
 import argparse
 import json
 import math
-import os
 import pathlib
 
 import numpy as np
 import torch
 
-from ternloom.model import floats
+from ternloom.model import durable, floats
 from ternloom.model.codes import relative_error
 from ternloom.model.network import NetworkError
 from ternloom.model.weights import parse
@@ -87,9 +86,8 @@ def _network(path):
 
 
 def _write(path, results):
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    with durable.replacing(path) as partial:
+        partial.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 def main(arguments=None):

@@ -10,7 +10,7 @@ import torch
 from ternloom.train.corpus import texts
 
 
-__all__ = ["processor", "record", "write"]
+__all__ = ["is_of", "processor", "record", "write"]
 
 
 def _digest(path):
@@ -67,6 +67,17 @@ def record(loaded, result, made):
         "torch": torch.__version__,
         "processor": processor(),
     }
+
+
+def is_of(path, loaded):
+    """Whether a file is the record of a run of a recipe of this file name and name."""
+    try:
+        values = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return (isinstance(values, dict) and values.get("name") == loaded.recipe.name
+            and isinstance(values.get("recipe"), dict)
+            and list(values["recipe"]) == [loaded.path.name] and "written" in values)
 
 
 def write(path, values):

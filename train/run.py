@@ -13,17 +13,22 @@ from ternloom.model.floats import FloatNetwork
 from ternloom.model.floats import save as save_floats
 from ternloom.model.language import predict
 from ternloom.model.network import Network
+from ternloom.model.store import origin
 from ternloom.train import language, record, sequence
 from ternloom.train.accuracy import Accuracy, Perplexity, integer_accuracy
+from ternloom.train.checkpoint import INTERVAL, Checkpoints
 from ternloom.train.corpus import Corpus
 from ternloom.train.loop import Epoch
 from ternloom.train.lower import floats, lower
 from ternloom.train.recipe import LanguageRecipe, RecipeError, load_recipe
 
 
-__all__ = ["TrainingResult", "checkpoints", "train"]
+__all__ = ["TrainingResult", "beside", "checkpoints", "load", "train", "wrote"]
 
 
+#: Suffixes of what is written beside a network: the training curve, the record of the run, and the
+#: float network.
+_CURVE, _RECORD, _FLOAT = ".csv", ".json", ".float.safetensors"
 #: Name of the score by which seeds are told apart, with integers and without.
 _LAST = "integer", "float"
 
@@ -74,8 +79,78 @@ def _notes(loaded, data_notes, scores):
     return notes | {f"{name} {score.kind}": score.note() for name, score in scores.items()}
 
 
-def train(recipe_path, out_path, *, data=None, start=None, checkpoint=None, progress=None,
-          epochs=None):
+def _is_curve(path):
+    """Whether a file is a curve as ``_write_curve`` writes it, to the last field."""
+    names = [field.name for field in dataclasses.fields(Epoch)]
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            heading, *rows = csv.reader(file)
+        return heading == names and all(
+            row[0] in ("float", "quantized") and int(row[1]) > 0
+            and all(f"{float(field):.6f}" == field for field in row[2:])
+            and len(row) == len(names) for row in rows)
+    except (OSError, ValueError, IndexError, csv.Error):
+        return False
+
+
+def wrote(loaded, path):
+    """Whether a file is one that training with a recipe of this file name and name has written.
+
+    Parameters
+    ----------
+    loaded : LoadedRecipe
+    path : pathlib.Path
+        Of a network, a float network, a record or a curve. A curve doesn't name its recipe.
+
+    Returns
+    -------
+    bool
+    """
+    if path.suffix == _CURVE:
+        return _is_curve(path)
+    if path.suffix == _RECORD:
+        return record.is_of(path, loaded)
+    kind, name, notes = origin(path)
+    return (kind in ("network", "float network") and "converted from" not in notes
+            and notes.get("recipe") == loaded.path.name
+            and name in (loaded.recipe.name, f"{loaded.recipe.name}-float"))
+
+
+def beside(loaded):
+    """Suffixes of the files that training with a recipe writes beside the network's.
+
+    Parameters
+    ----------
+    loaded : LoadedRecipe
+
+    Returns
+    -------
+    tuple of str
+    """
+    recipe = loaded.recipe
+    keeps = recipe.needs_quantization and _keeps_float(recipe)
+    return (_CURVE, _RECORD, _FLOAT) if keeps else (_CURVE, _RECORD)
+
+
+def _keeps_float(recipe):
+    """Whether the float network is not just the one that was given."""
+    return bool(recipe.float_epochs) or getattr(recipe, "start", None) is None
+
+
+def load(recipe_path, *, data=None, start=None, epochs=None):
+    """Read a recipe, with what the caller wants otherwise.
+
+    Takes and raises what ``train`` does.
+
+    Returns
+    -------
+    LoadedRecipe
+    """
+    return _replaced(load_recipe(recipe_path), epochs, data, start)
+
+
+def train(recipe_path, out_path, *, data=None, start=None, checkpoint=None, interval=INTERVAL,
+          progress=None, epochs=None):
     """Train the network of a recipe and write it, with its curve and the float network beside it.
 
     Parameters
@@ -90,8 +165,11 @@ def train(recipe_path, out_path, *, data=None, start=None, checkpoint=None, prog
     start : str, pathlib.Path or None
         Float network that a language model starts from, instead of the recipe's.
     checkpoint : str, pathlib.Path or None
-        Where the run writes how far it is, every two minutes, and goes on from if it is there; a
-        file a seed if the recipe has several (:func:`checkpoints`). Removed at the end.
+        Where the run writes how far it is, and goes on from if it is there; a file a seed if the
+        recipe has several (:func:`checkpoints`). They stay, for the caller to remove once the files
+        are where they belong.
+    interval : float
+        Seconds between checkpoints.
     progress : callable or None
         Called after each step with the name of the stage, the steps done and those of the stage,
         and the curve so far.
@@ -107,35 +185,34 @@ def train(recipe_path, out_path, *, data=None, start=None, checkpoint=None, prog
     RecipeError
         If the recipe, its data or the checkpoint isn't sound, in one line.
     """
-    loaded, out_path = load_recipe(recipe_path), pathlib.Path(out_path)
-    loaded = _replaced(loaded, epochs, data, start)
-    paths = checkpoints(loaded.recipe, checkpoint)
+    loaded = load(recipe_path, data=data, start=start, epochs=epochs)
+    out_path = pathlib.Path(out_path)
+    places = {seed: path and Checkpoints(path, interval)
+              for seed, path in checkpoints(loaded.recipe, checkpoint).items()}
     run = _language if isinstance(loaded.recipe, LanguageRecipe) else _sequence
     threads = torch.get_num_threads()
     # More threads than one only slow matrices of this size down, and change sums.
     torch.set_num_threads(1)
     try:
         runs = {}
-        for seed, path in paths.items():
+        for seed, place in places.items():
             with torch.random.fork_rng():
                 torch.manual_seed(seed)
-                runs[seed] = run(_seeded(loaded, seed), path,
-                                 _of_seed(progress, seed, len(paths)))
+                runs[seed] = run(_seeded(loaded, seed), place,
+                                 _of_seed(progress, seed, len(places)))
     finally:
         torch.set_num_threads(threads)
     result = _kept(runs)
-    made = {"network": out_path, "curve": out_path.with_suffix(".csv")}
+    made = {"network": out_path, "curve": out_path.with_suffix(_CURVE)}
     if result.network is None:
         save_floats(result.reference, out_path)
     else:
         save_network(result.network, out_path)
         if result.reference is not None:
-            made["float network"] = out_path.with_suffix(".float.safetensors")
+            made["float network"] = out_path.with_suffix(_FLOAT)
             save_floats(result.reference, made["float network"])
     _write_curve(result.curve, made["curve"])
-    record.write(out_path.with_suffix(".json"), record.record(loaded, result, made))
-    for path in filter(None, paths.values()):
-        path.unlink(missing_ok=True)
+    record.write(out_path.with_suffix(_RECORD), record.record(loaded, result, made))
     return result
 
 
@@ -236,7 +313,7 @@ def _language(loaded, checkpoint, progress):
                                                     progress)
     scores = {"float": Perplexity(*language.perplexities(reference, task))}
     kept = None
-    if recipe.float_epochs or recipe.start is None or network is None:
+    if network is None or _keeps_float(recipe):
         name = recipe.name if network is None else f"{recipe.name}-float"
         kept = floats(reference, name, (), _notes(loaded, {}, scores))
     if network is None:

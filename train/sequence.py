@@ -78,7 +78,7 @@ def train(recipe, dataset, checkpoint=None, progress=None):
     ----------
     recipe : SequenceRecipe
     dataset : Dataset
-    checkpoint : pathlib.Path or None
+    checkpoint : Checkpoints or None
     progress : callable or None
         As ``Loop`` calls it.
 
