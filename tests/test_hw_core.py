@@ -168,7 +168,7 @@ def test_ports(kind, lanes, bits):
     assert widths == {
         "s_axis_tdata": bits, "s_axis_tvalid": 1, "s_axis_tready": 1, "s_axis_tlast": 1,
         "m_axis_tdata": -(-network.readout.logits.width // 8) * 8, "m_axis_tvalid": 1,
-        "m_axis_tready": 1, "m_axis_tlast": 1, "m_axis_tuser": 3}
+        "m_axis_tready": 1, "m_axis_tlast": 1, "m_axis_tuser": 3, "error": 1}
 
 
 def test_wrong_folding():
