@@ -84,7 +84,7 @@ class InputBuffer(wiring.Component):
         m.submodules.memory = memory = Memory(shape=unsigned(row_bits), depth=depth, init=[])
         write, read = memory.write_port(), memory.read_port()
 
-        filling = Signal() if self._fills else Const(0)
+        filling = Signal(name="filling") if self._fills else Const(0)
         vector_ends = self._gather(m, write, row, filling)
         m.d.comb += write.addr.eq(Cat(row, write_bank))
 
