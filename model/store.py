@@ -18,7 +18,7 @@ import safetensors
 import safetensors.numpy
 
 
-__all__ = ["Description", "convert", "foreign", "read", "verify", "write"]
+__all__ = ["Description", "content_digest", "convert", "foreign", "read", "verify", "write"]
 
 
 _KEY = "ternloom"
@@ -121,6 +121,11 @@ def _digest(document, tensors):
     return digest.hexdigest()
 
 
+def content_digest(description, tensors):
+    """Digest of a description and its tensors, as ``write`` fills it in."""
+    return _digest(msgspec.to_builtins(description), tensors)
+
+
 def write(path, description, tensors, error):
     """Write a file whole or not at all.
 
@@ -135,7 +140,7 @@ def write(path, description, tensors, error):
         Exception for a place that cannot be written.
     """
     path = pathlib.Path(path)
-    digest = _digest(msgspec.to_builtins(description), tensors)
+    digest = content_digest(description, tensors)
     description = msgspec.structs.replace(description, digest=digest)
     metadata = {_KEY: msgspec.json.encode(description).decode()}
     data = safetensors.numpy.save(tensors, metadata=metadata)
