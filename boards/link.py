@@ -6,6 +6,12 @@ sequence, then the vector's input beats, each as the bytes of ``s_axis_tdata``, 
 From the board, for each output vector: its logits, class 0 first, each as the bytes of
 ``m_axis_tdata``, low byte first; then the index of the largest as one byte, or two (low byte
 first) when there are more than 256 classes. Without a readout its beats of codes, and no index.
+
+A flag byte with bit 1 set, ``STATUS``, brings no vector but asks for the status: one byte, sent
+as soon as no vector is on its way. Bit 0 says that the core found an error, bit 1 that a byte was
+lost since the host ran ahead; both stay until a reset, as which a break on the line counts. Where a
+byte was lost the board takes what follows for the rest of a vector: a host whose question is not
+answered sends a break.
 """
 
 from amaranth import Cat, Module, Signal
@@ -13,7 +19,12 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 
-__all__ = ["BytesToVectors", "VectorsToBytes", "pack_vector", "unpack_vector"]
+__all__ = ["STATUS", "BytesToVectors", "VectorsToBytes", "pack_vector", "unpack_status",
+           "unpack_vector"]
+
+
+#: What asks for the status.
+STATUS = b"\x02"
 
 
 class BytesToVectors(wiring.Component):
@@ -33,6 +44,8 @@ class BytesToVectors(wiring.Component):
     i : In(stream.Signature(8))
     o : Out(stream.Signature(StructLayout({"data": width, "last": 1})))
         ``last`` with the last beat of a sequence.
+    ask : Out(1)
+        High for a cycle when the host asks for the status.
     """
 
     def __init__(self, width, beats):
@@ -40,7 +53,8 @@ class BytesToVectors(wiring.Component):
         self._beats = beats
         self._width = width
         layout = data.StructLayout({"data": width, "last": 1})
-        super().__init__({"i": In(stream.Signature(8)), "o": Out(stream.Signature(layout))})
+        super().__init__({"i": In(stream.Signature(8)), "o": Out(stream.Signature(layout)),
+                          "ask": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
@@ -57,7 +71,8 @@ class BytesToVectors(wiring.Component):
             with m.State("Flag"):
                 m.d.comb += self.i.ready.eq(1)
                 m.d.sync += [last.eq(self.i.payload[0]), beat.eq(0), byte.eq(0)]
-                with m.If(self.i.valid):
+                m.d.comb += self.ask.eq(self.i.valid & self.i.payload[1])
+                with m.If(self.i.valid & ~self.ask):
                     m.next = "Byte"
             with m.State("Byte"):
                 m.d.comb += self.i.ready.eq(1)
@@ -78,7 +93,7 @@ class BytesToVectors(wiring.Component):
 
 
 class VectorsToBytes(wiring.Component):
-    """Beats of a core's output stream to bytes for the host.
+    """Beats of a core's output stream to bytes for the host, and the status where it is asked for.
 
     The next beat is taken when the bytes of the one before are gone.
 
@@ -95,6 +110,10 @@ class VectorsToBytes(wiring.Component):
     -------
     i : In(stream.Signature(StructLayout({"data": width, "winner": winner_width})))
     o : Out(stream.Signature(8))
+    ask : In(1)
+        High for a cycle: send the status before the next vector. What is asked for before it is
+        sent is sent once.
+    status : In(2)
     """
 
     def __init__(self, width, winner_width, classes):
@@ -102,7 +121,8 @@ class VectorsToBytes(wiring.Component):
         self._winner_bytes = -(-winner_width // 8)
         self._classes      = classes
         layout = data.StructLayout({"data": width, "winner": winner_width})
-        super().__init__({"i": In(stream.Signature(layout)), "o": Out(stream.Signature(8))})
+        super().__init__({"i": In(stream.Signature(layout)), "o": Out(stream.Signature(8)),
+                          "ask": In(1), "status": In(2)})
 
     def elaborate(self, platform):
         m = Module()
@@ -113,9 +133,11 @@ class VectorsToBytes(wiring.Component):
         word  = Signal(8 * total)
         final = index == self._classes - 1
         padded = Signal(8 * self._bytes)
+        asked, answers = Signal(), Signal()
         m.d.comb += [
             padded.eq(self.i.p.data),
-            self.i.ready.eq(left == 0),
+            answers.eq(asked & (left == 0) & (index == 0)),
+            self.i.ready.eq((left == 0) & ~answers),
             self.o.valid.eq(left != 0),
             self.o.payload.eq(word[:8]),
         ]
@@ -126,6 +148,9 @@ class VectorsToBytes(wiring.Component):
                 m.d.sync += [left.eq(total), index.eq(0)]
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += [word.eq(word >> 8), left.eq(left - 1)]
+        m.d.sync += asked.eq((asked & ~answers) | self.ask)
+        with m.If(answers):
+            m.d.sync += [word.eq(self.status), left.eq(1)]
 
         return m
 
@@ -165,3 +190,18 @@ def unpack_vector(answer, classes, output_bytes):
     logits = [int.from_bytes(answer[at:at + output_bytes], "little", signed=True)
               for at in range(0, cut, output_bytes)]
     return logits, int.from_bytes(answer[cut:], "little")
+
+
+def unpack_status(answer):
+    """What the board says of itself: whether the core found an error, and whether a byte was lost.
+
+    Parameters
+    ----------
+    answer : bytes
+        One.
+
+    Returns
+    -------
+    bool, bool
+    """
+    return bool(answer[0] & 1), bool(answer[0] & 2)

@@ -13,7 +13,7 @@ __all__ = ["CoreShape"]
 
 
 _INPUTS  = {"clk": 1, "rst": 1, "s_axis_tvalid": 1, "s_axis_tlast": 1, "m_axis_tready": 1}
-_OUTPUTS = {"s_axis_tready": 1, "m_axis_tvalid": 1, "m_axis_tlast": 1}
+_OUTPUTS = {"s_axis_tready": 1, "m_axis_tvalid": 1, "m_axis_tlast": 1, "error": 1}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,7 +21,7 @@ def core_ports(shape):
         "s_axis_tdata": shape.input_width, "s_axis_tvalid": 1, "s_axis_tready": 1,
         "s_axis_tlast": 1,
         "m_axis_tdata": shape.output_width, "m_axis_tvalid": 1, "m_axis_tready": 1,
-        "m_axis_tlast": 1, "m_axis_tuser": shape.winner_width,
+        "m_axis_tlast": 1, "m_axis_tuser": shape.winner_width, "error": 1,
     }
     ports = {name: Signal(width, name=name) for name, width in widths.items()}
     return {"clk": ClockSignal("sync"), "rst": ResetSignal("sync"), **ports}
@@ -48,6 +48,8 @@ class UartCore(wiring.Component):
         High for a cycle on a break: reset the domain.
     lost : Out(1)
         High once a byte was lost since the host ran ahead of the core, until the next reset.
+    error : Out(1)
+        Of the core.
     """
 
     def __init__(self, shape, *, frequency, baud, core=None):
@@ -56,7 +58,7 @@ class UartCore(wiring.Component):
         self._baud      = baud
         self._core      = shape.instance if core is None else core
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "restart": Out(1),
-                          "lost": Out(1)})
+                          "lost": Out(1), "error": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
@@ -80,6 +82,9 @@ class UartCore(wiring.Component):
             pack.i.p.winner.eq(ports["m_axis_tuser"]),
             pack.i.valid.eq(ports["m_axis_tvalid"]),
             ports["m_axis_tready"].eq(pack.i.ready),
+            self.error.eq(ports["error"]),
+            pack.ask.eq(unpack.ask),
+            pack.status.eq(Cat(self.error, self.lost)),
             receiver.rx.eq(self.rx),
             self.tx.eq(transmitter.tx),
         ]
@@ -108,7 +113,7 @@ class UartTop(wiring.Component):
     clk, rx : In(1)
     tx : Out(1)
     led : Out(1)
-        Lit when a byte from the host was lost.
+        Lit when a byte from the host was lost, or the core found an error.
     """
 
     def __init__(self, shape, *, pll, frequency, baud, invert_led, core=None):
@@ -142,7 +147,7 @@ class UartTop(wiring.Component):
         m.d.comb += [
             self._core.rx.eq(self.rx),
             self.tx.eq(self._core.tx),
-            self.led.eq(self._core.lost ^ self._invert_led),
+            self.led.eq((self._core.lost | self._core.error) ^ self._invert_led),
         ]
 
         return m
@@ -173,7 +178,7 @@ class Harness(wiring.Component):
     def registers(self):
         """Registers that the harness adds to the core's."""
         shape = self._shape
-        return shape.input_width + 4 + shape.output_width + shape.winner_width + 3
+        return shape.input_width + 4 + shape.output_width + shape.winner_width + 4
 
     def elaborate(self, platform):
         m = Module()
@@ -185,7 +190,7 @@ class Harness(wiring.Component):
         inputs = Cat(ports[name] for name in ("rst", "s_axis_tdata", "s_axis_tvalid",
                                               "s_axis_tlast", "m_axis_tready"))
         outputs = Cat(ports[name] for name in ("s_axis_tready", "m_axis_tdata", "m_axis_tvalid",
-                                               "m_axis_tlast", "m_axis_tuser"))
+                                               "m_axis_tlast", "m_axis_tuser", "error"))
         shift = Signal(len(inputs))
         kept  = Signal(len(outputs), attrs={"keep": 1})
         m.submodules.core = self._shape.instance(ports)

@@ -10,6 +10,7 @@ from ternloom.cli import output
 from ternloom.cli.console import Outcome, facts, table
 from ternloom.cli.option import add_core, add_network, core_network, folding, module
 from ternloom.cli.stimulus import add_stimulus, stimulus
+from ternloom.model.file import digest
 
 
 __all__ = ["EXAMPLE", "arguments", "produce", "run"]
@@ -60,7 +61,7 @@ def produce(place, network, spread, name, sequences):
 
     design = generate(network, spread, name=name)
     (place / f"{name}.v").write_text(design.verilog)
-    report = {"network": network.name, "top": design.name,
+    report = {"network": network.name, "digest": digest(network), "top": design.name,
               "lines": design.verilog.count("\n"), "design": design.report,
               "vectors": vectors.write(place / "vectors", network, spread, name, sequences)}
     (place / "report.json").write_text(json.dumps(report, indent=2) + "\n")

@@ -10,6 +10,7 @@ from ternloom.cli.console import Outcome, facts, table
 from ternloom.cli.cost import matrix_rows, pace
 from ternloom.cli.describe import describe
 from ternloom.cli.option import add_core, add_network, core_network, folding
+from ternloom.model.file import digest
 
 
 __all__ = ["EXAMPLE", "arguments", "run"]
@@ -30,10 +31,11 @@ def run(chosen, console):
     spread = folding(chosen, network)
     arrays = list(_arrays(network, spread))
     matrices = list(matrix_rows(network))
-    data = {"name": network.name, "inputs": network.inputs,
+    data = {"name": network.name, "digest": digest(network), "inputs": network.inputs,
             "input_format": describe(network.input_format), "layers": list(_layers(network)),
             "readout": _readout(network),
             "words": None if network.embedding is None else len(network.embedding),
+            "streams": _streams(network, spread),
             "matrices": matrices, "folding": arrays, "cycles_per_step": pace(network, spread),
             "notes": dict(network.notes)}
     return Outcome(data, _tables(data))
@@ -98,10 +100,20 @@ def _arrays(network, spread):
                "ideal_cycles": made.ideal_cycles}
 
 
+def _streams(network, spread):
+    """What a core takes and gives."""
+    from ternloom.model.stream import input_stream, output_stream
+
+    parts = {"input": input_stream(network, spread), "output": output_stream(network, spread)}
+    return {name: {"format": describe(part.form), "lanes": part.lanes, "beats": part.beats}
+            for name, part in parts.items()}
+
+
 def _tables(data):
     readout = data["readout"]
     total = sum(matrix["bits"] for matrix in data["matrices"])
-    first = [("network", data["name"]), ("input", f"{data['inputs']} x {data['input_format']}"),
+    first = [("network", data["name"]), ("SHA-256", data["digest"]),
+             ("input", f"{data['inputs']} x {data['input_format']}"),
              *([("words", f"{data['words']:,}, looked up by the host")] if data["words"] else []),
              ("readout", f"{readout['classes']} classes, at "
                          f"{'the last' if readout['when'] == 'last' else 'every'} step"
@@ -109,6 +121,8 @@ def _tables(data):
              ("gates", ", ".join(dict.fromkeys(_gates(each["precision"])
                                                for each in data["layers"]))),
              ("weights", f"{total:,} bits ({total / 8192:.1f} KiB)"),
+             ("streams", "; ".join(f"{name} {part['beats']} x {part['lanes']} x {part['format']}"
+                                   for name, part in data["streams"].items())),
              ("pace", f"{data['cycles_per_step']:,.0f} cycles a time step, so "
                       f"{1e6 / data['cycles_per_step']:,.0f} steps/s a MHz"),
              *data["notes"].items()]

@@ -19,16 +19,21 @@ class InputBuffer(wiring.Component):
         Bits of a code.
     beta_bits : int
         Bits of the coefficients that come with a vector, if any do.
+    fills : bool
+        Whether ``i_last`` may come before a vector's last beat and ends the vector then. The beats
+        that lack are taken as zero bits, one a cycle, in which the buffer is not ready.
 
     Members
     -------
     i_valid, i_data, i_last
         A beat of ``beat_lanes`` codes; ``i_last`` counts with a vector's last beat: the vector is
         the last of its sequence. A beat is taken every cycle; the writer heeds ``o_ready``.
+    o_short : 1
+        ``i_last`` comes before a vector's last beat.
     i_reserve : 1
         A writer that cannot wait takes a bank ahead of its beats.
     o_ready : 1
-        The bank that is written is free.
+        The bank that is written is free, and the beat is the writer's.
     o_space : 1
         There is a bank that is neither full nor reserved.
     o_full, o_last
@@ -43,10 +48,11 @@ class InputBuffer(wiring.Component):
         Word to read, and its codes two cycles later. Lanes without a code are zero.
     """
 
-    def __init__(self, geometry, code_width, beta_bits=0):
+    def __init__(self, geometry, code_width, beta_bits=0, *, fills=False):
         self._geometry   = geometry
         self._code_width = code_width
         self._beta_bits  = beta_bits
+        self._fills      = fills and geometry.beats > 1
         words = max(geometry.input_words, 2)
         beta = {"i_beta": In(beta_bits), "o_beta": Out(beta_bits)} if beta_bits else {}
         super().__init__(beta | {
@@ -54,6 +60,7 @@ class InputBuffer(wiring.Component):
             "i_data":    In(geometry.beat_lanes * code_width),
             "i_last":    In(1),
             "i_reserve": In(1),
+            "o_short":   Out(1),
             "o_ready":   Out(1),
             "o_space":   Out(1),
             "o_full":    Out(1),
@@ -77,13 +84,14 @@ class InputBuffer(wiring.Component):
         m.submodules.memory = memory = Memory(shape=unsigned(row_bits), depth=depth, init=[])
         write, read = memory.write_port(), memory.read_port()
 
-        vector_ends = self._gather(m, write, row)
+        filling = Signal(name="filling") if self._fills else Const(0)
+        vector_ends = self._gather(m, write, row, filling)
         m.d.comb += write.addr.eq(Cat(row, write_bank))
 
         full, held = Signal(range(3)), Signal(range(3))
         flags = Signal(2)
         m.d.comb += [
-            self.o_ready.eq(full != 2),
+            self.o_ready.eq((full != 2) & ~filling),
             self.o_space.eq(held != 2),
             self.o_full.eq(full != 0),
             self.o_last.eq(flags.bit_select(read_bank, 1)),
@@ -97,7 +105,7 @@ class InputBuffer(wiring.Component):
         ]
         with m.If(vector_ends):
             m.d.sync += [
-                flags.bit_select(write_bank, 1).eq(self.i_last),
+                flags.bit_select(write_bank, 1).eq(self.i_last | filling),
                 write_bank.eq(~write_bank),
             ]
 
@@ -124,25 +132,32 @@ class InputBuffer(wiring.Component):
                 m.d.sync += held.eq(self.i_beta)
         m.d.comb += self.o_beta.eq(Mux(read_bank, *reversed(kept)))
 
-    def _gather(self, m, write, row):
-        """Collect the beats of a row; returns the strobe of a vector's last beat."""
+    def _gather(self, m, write, row, filling):
+        """Collect the beats of a row; returns the strobe of a vector's last beat.
+
+        ``filling`` is high with the beats that a vector lacks.
+        """
         geometry = self._geometry
         beat_bits = geometry.beat_lanes * self._code_width
         slots = geometry.beats_per_row
 
-        last_beat, row_ends, vector_ends = Signal(), Signal(), Signal()
+        taken, last_beat, row_ends, vector_ends = Signal(), Signal(), Signal(), Signal()
         beat = Signal(range(max(geometry.beats, 2)))
         slot = Signal(range(max(slots, 2)))
         used = geometry.inputs - (geometry.beats - 1) * geometry.beat_lanes
         masked = Signal(beat_bits)
         m.d.comb += [
+            taken.eq(self.i_valid | filling),
             last_beat.eq(beat == geometry.beats - 1),
             masked.eq(Mux(last_beat, self.i_data[:used * self._code_width], self.i_data)),
-            row_ends.eq(self.i_valid & ((slot == slots - 1) | last_beat)),
-            vector_ends.eq(self.i_valid & last_beat),
+            row_ends.eq(taken & ((slot == slots - 1) | last_beat)),
+            vector_ends.eq(taken & last_beat),
             write.en.eq(row_ends),
         ]
-        with m.If(self.i_valid):
+        if self._fills:
+            m.d.comb += self.o_short.eq(self.i_valid & self.i_last & ~last_beat)
+            m.d.sync += filling.eq((filling | self.o_short) & ~vector_ends)
+        with m.If(taken):
             m.d.sync += [beat.eq(beat + 1), slot.eq(slot + 1)]
             with m.If(row_ends):
                 m.d.sync += [slot.eq(0), row.eq(row + 1)]
@@ -157,10 +172,11 @@ class InputBuffer(wiring.Component):
                     m.d.sync += held.eq(masked)
                 with m.If(row_ends):
                     m.d.sync += held.eq(0)
-            m.d.comb += write.data.eq(Cat(Mux(slot == index, masked, held)
+            # A slot whose beat lacks holds zero.
+            m.d.comb += write.data.eq(Cat(Mux((slot == index) & ~filling, masked, held)
                                           for index, held in enumerate(gathered)))
         else:
-            m.d.comb += write.data.eq(masked)
+            m.d.comb += write.data.eq(Mux(filling, 0, masked))
         return vector_ends
 
 

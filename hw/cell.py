@@ -28,13 +28,14 @@ class LstmLane(Lane):
 
         m.submodules.gates = gates = Table(precision, Function.SIGMOID, Function.TANH)
         m.d.comb += [gates.i_value.eq(self.i_value), gates.i_select.eq(self.i_gate == 2)]
-        strobe_i, _ = self._strobes(m, 0, 3)
-        strobe_f, unit_f = self._strobes(m, 1, 5)
-        strobe_g, unit_g = self._strobes(m, 2, 7)
-        strobe_o, _ = self._strobes(m, 3, 12)
+        strobe_i = self._strobes(m, 0, 3)
+        strobe_f = self._strobes(m, 1, 5)
+        strobe_g = self._strobes(m, 2, 7)
+        strobe_o = self._strobes(m, 3, 12)
+        units = self._places(m, 7)
 
         write, read = self._memory(m, "cells", signed(state.width))
-        old = self._old_state(m, read, unit_f[1])
+        old = self._old_state(m, read, units[1])
 
         gate_i   = Signal.like(gates.o)
         gate     = Signal.like(gates.o)
@@ -56,7 +57,7 @@ class LstmLane(Lane):
             m.d.sync += total.eq(kept + product)
         with m.If(strobe_g[6]):
             m.d.sync += cell.eq(saturated(m, rounded(m, total, fraction, state.rounding), state))
-        m.d.comb += [write.en.eq(strobe_g[7]), write.addr.eq(unit_g[7]), write.data.eq(cell)]
+        m.d.comb += [write.en.eq(strobe_g[7]), write.addr.eq(units[7]), write.data.eq(cell)]
 
         m.submodules.output = output = Table(precision, Function.TANH)
         argument = Signal(signed(precision.preact.width))
@@ -121,9 +122,10 @@ class GruAfterLane(_GruLane):
 
         m.submodules.gates = gates = Table(precision, Function.SIGMOID)
         m.d.comb += gates.i_value.eq(self.i_value)
-        strobe_r, _ = self._strobes(m, 0, 3)
-        strobe_z, _ = self._strobes(m, 1, 3)
-        strobe_n, unit_n = self._strobes(m, 2, 13)
+        strobe_r = self._strobes(m, 0, 3)
+        strobe_z = self._strobes(m, 1, 3)
+        strobe_n = self._strobes(m, 2, 13)
+        units = self._places(m, 13)
 
         gate_r  = Signal.like(gates.o)
         gate_z  = Signal.like(gates.o)
@@ -147,8 +149,8 @@ class GruAfterLane(_GruLane):
         m.submodules.candidate = candidate = Table(precision, Function.TANH)
         m.d.comb += candidate.i_value.eq(n_preact)
         write, read = self._memory(m, "states", signed(precision.state.width))
-        old = self._old_state(m, read, unit_n[7])
-        self._blend(m, strobe_n[9:], unit_n[9:], candidate.o, delayed(m, gate_z, 7), old, write)
+        old = self._old_state(m, read, units[7])
+        self._blend(m, strobe_n[9:], units[9:], candidate.o, delayed(m, gate_z, 7), old, write)
         watch(m, "row", self.i_valid, self.i_value)
         watch(m, "aside", strobe_n[0], self.i_aside)
         watch(m, "gate_value", strobe_r[3] | strobe_z[3], gates.o)
@@ -174,12 +176,13 @@ class GruBeforeLane(_GruLane):
 
         m.submodules.gates = gates = Table(precision, Function.SIGMOID, Function.TANH)
         m.d.comb += [gates.i_value.eq(self.i_value), gates.i_select.eq(self.i_gate == 2)]
-        strobe_r, _ = self._strobes(m, 0, 5)
-        strobe_z, unit_z = self._strobes(m, 1, 3)
-        strobe_n, unit_n = self._strobes(m, 2, 7)
+        strobe_r = self._strobes(m, 0, 5)
+        strobe_z = self._strobes(m, 1, 3)
+        strobe_n = self._strobes(m, 2, 7)
+        units = self._places(m, 7)
 
         write, read = self._memory(m, "states", signed(state.width))
-        old = self._old_state(m, read, unit_n[1])
+        old = self._old_state(m, read, units[1])
 
         gate    = Signal.like(gates.o)
         operand = Signal.like(old)
@@ -196,12 +199,12 @@ class GruBeforeLane(_GruLane):
         write_z, read_z = self._memory(m, "updates", update.shape())
         m.d.comb += [
             write_z.en.eq(strobe_z[3]),
-            write_z.addr.eq(unit_z[3]),
+            write_z.addr.eq(units[3]),
             write_z.data.eq(gates.o),
-            read_z.addr.eq(unit_n[3]),
+            read_z.addr.eq(units[3]),
         ]
         m.d.sync += update.eq(read_z.data)
-        self._blend(m, strobe_n[3:], unit_n[3:], gates.o, update, old, write)
+        self._blend(m, strobe_n[3:], units[3:], gates.o, update, old, write)
         watch(m, "row", self.i_valid, self.i_value)
         watch(m, "gate_value", delayed(m, self.i_valid, 3), gates.o)
         watch(m, "reset_code", self.o_reset_valid, self.o_reset_code)

@@ -207,7 +207,7 @@ class Combiner(wiring.Component):
 
         product = self._multiply(m, places, dot)
         row = Signal(program.row_shape)
-        addend = self._start(m, places, row)
+        addend, waiting = self._start(m, places, row)
 
         total = Signal.like(row)
         m.d.comb += total.eq(Mux(places[3].first, addend, row) + product)
@@ -219,7 +219,7 @@ class Combiner(wiring.Component):
         if program.split:
             aside = Signal.like(row)
             with m.If(places[3].first):
-                m.d.sync += aside.eq(self._waiting)
+                m.d.sync += aside.eq(waiting)
             m.d.sync += self.o_aside.eq(
                 saturated(m, rounded(m, aside, program.shift, self._form.rounding), self._form))
         m.d.comb += [
@@ -305,7 +305,9 @@ class Combiner(wiring.Component):
         return scaled(m, self._program, self._chain, places, held)
 
     def _start(self, m, places, row):
-        """What a row starts from, three cycles after its first dot's raw sum."""
+        """What a row starts from, and what waits for it, three cycles after its first dot's raw
+        sum.
+        """
         program = self._program
         addends = [int(value) for value in program.addends[self._chain]]
         m.submodules.addends = rom = Memory(shape=row.shape(), depth=max(len(addends), 2),
@@ -315,12 +317,12 @@ class Combiner(wiring.Component):
         m.d.comb += port.addr.eq(places[1].addend)
         m.d.sync += fixed.eq(port.data)
         if len(program.blocks) == 1:
-            return fixed
+            return fixed, None
 
         m.submodules.waiting = memory = Memory(shape=row.shape(), depth=max(len(addends), 2),
                                                init=[])
         write, read = memory.write_port(), memory.read_port()
-        self._waiting = waiting = Signal.like(row)
+        waiting = Signal.like(row)
         m.d.comb += [
             write.addr.eq(places[4].row),
             write.data.eq(row),
@@ -328,4 +330,4 @@ class Combiner(wiring.Component):
             read.addr.eq(places[1].row),
         ]
         m.d.sync += waiting.eq(read.data)
-        return Mux(places[3].held, waiting, fixed)
+        return Mux(places[3].held, waiting, fixed), waiting

@@ -52,10 +52,11 @@ class LstmComparatorLane(_ComparatorLane):
         state = self._layer.precision.state
 
         gate = self._gate(m, Function.SIGMOID, Function.TANH)
-        strobe_i, _ = self._strobes(m, 0, 1)
-        strobe_f, _ = self._strobes(m, 1, 1)
-        strobe_g, unit_g = self._strobes(m, 2, 2)
-        strobe_o, _ = self._strobes(m, 3, 1)
+        strobe_i = self._strobes(m, 0, 1)
+        strobe_f = self._strobes(m, 1, 1)
+        strobe_g = self._strobes(m, 2, 2)
+        strobe_o = self._strobes(m, 3, 1)
+        units = self._places(m, 2)
 
         write, read = self._memory(m, "cells", signed(state.width))
         enters = Signal()
@@ -75,7 +76,7 @@ class LstmComparatorLane(_ComparatorLane):
         counted = saturated(m, total, state)
         with m.If(strobe_g[1]):
             m.d.sync += cell.eq(counted)
-        m.d.comb += [write.en.eq(strobe_g[2]), write.addr.eq(unit_g[2]), write.data.eq(cell)]
+        m.d.comb += [write.en.eq(strobe_g[2]), write.addr.eq(units[2]), write.data.eq(cell)]
 
         m.d.sync += [
             self.o_code.eq(self._output(m, cell, gate[0])),
@@ -133,9 +134,10 @@ class GruAfterComparatorLane(_GruComparatorLane):
         preact = precision.preact
 
         gate = self._gate(m, Function.SIGMOID)
-        strobe_r, _ = self._strobes(m, 0, 1)
-        strobe_z, _ = self._strobes(m, 1, 1)
-        strobe_n, unit_n = self._strobes(m, 2, 3)
+        strobe_r = self._strobes(m, 0, 1)
+        strobe_z = self._strobes(m, 1, 1)
+        strobe_n = self._strobes(m, 2, 3)
+        units = self._places(m, 3)
 
         enters, keeps = Signal(), Signal()
         total     = Signal(signed(preact.width + 1))
@@ -153,7 +155,7 @@ class GruAfterComparatorLane(_GruComparatorLane):
 
         write, read = self._memory(m, "states", signed(precision.state.width))
         old = self._old_state(m, read, self.i_unit)
-        self._select(m, strobe_n[2:], unit_n[2:], candidate, keeps, old, write)
+        self._select(m, strobe_n[2:], units[2:], candidate, keeps, old, write)
         watch(m, "row", self.i_valid, self.i_value)
         watch(m, "aside", strobe_n[0], self.i_aside)
         watch(m, "gate_value", strobe_r[1] | strobe_z[1], gate)
@@ -175,9 +177,10 @@ class GruBeforeComparatorLane(_GruComparatorLane):
         state = self._layer.precision.state
 
         gate = self._gate(m, Function.SIGMOID, Function.TANH)
-        strobe_r, _ = self._strobes(m, 0, 2)
-        strobe_z, unit_z = self._strobes(m, 1, 1)
-        strobe_n, unit_n = self._strobes(m, 2, 3)
+        strobe_r = self._strobes(m, 0, 2)
+        strobe_z = self._strobes(m, 1, 1)
+        strobe_n = self._strobes(m, 2, 3)
+        units = self._places(m, 3)
 
         write, read = self._memory(m, "states", signed(state.width))
         old = self._old_state(m, read, self.i_unit)
@@ -193,12 +196,12 @@ class GruBeforeComparatorLane(_GruComparatorLane):
         write_z, read_z = self._memory(m, "updates", unsigned(1))
         m.d.comb += [
             write_z.en.eq(strobe_z[1]),
-            write_z.addr.eq(unit_z[1]),
+            write_z.addr.eq(units[1]),
             write_z.data.eq(gate[0]),
             read_z.addr.eq(self.i_unit),
         ]
         m.d.sync += keeps.eq(read_z.data)
-        self._select(m, strobe_n[2:], unit_n[2:], gate_r, keeps, old, write)
+        self._select(m, strobe_n[2:], units[2:], gate_r, keeps, old, write)
         watch(m, "row", self.i_valid, self.i_value)
         watch(m, "gate_value", delayed(m, self.i_valid, 1), gate)
         watch(m, "reset_code", self.o_reset_valid, self.o_reset_code)

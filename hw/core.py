@@ -26,11 +26,14 @@ class Core(wiring.Component):
     -------
     s_axis_tdata, s_axis_tvalid, s_axis_tready, s_axis_tlast
         Beats of ``input_lanes`` codes, ``ceil(inputs / input_lanes)`` a vector; ``tlast`` with the
-        last beat of a sequence.
+        last beat of a sequence. It ends a vector early too: what lacks is taken as zero bits, one
+        beat a cycle. Not ready in reset.
     m_axis_tdata, m_axis_tvalid, m_axis_tready, m_axis_tlast, m_axis_tuser
         One logit a beat; ``tuser`` is the index of the largest up to it. Without a readout a beat
         of codes of the last layer for each of its chains' units; coefficients that come with the
-        codes precede them, one a beat, with a ``tuser`` of 1.
+        codes precede them, one a beat, with a ``tuser`` of 1. Not valid in reset.
+    error : 1
+        A vector was ended early, from the cycle after its last beat until the next reset.
 
     Raises
     ------
@@ -53,6 +56,7 @@ class Core(wiring.Component):
             "m_axis_tready": In(1),
             "m_axis_tlast":  Out(1),
             "m_axis_tuser":  Out(given.user_width),
+            "error":         Out(1),
         })
 
     @property
@@ -69,7 +73,7 @@ class Core(wiring.Component):
 
         stages = []
         for index, layer in enumerate(self._network.layers):
-            stage = RecurrentLayer(layer, self._programs[index])
+            stage = RecurrentLayer(layer, self._programs[index], fills=index == 0)
             m.submodules[f"layer{index}"] = stage
             stages.append(stage)
         if self._network.readout is not None:
@@ -81,11 +85,12 @@ class Core(wiring.Component):
         stages.append(final)
 
         m.d.comb += [
-            self.s_axis_tready.eq(stages[0].o_ready),
+            self.s_axis_tready.eq(stages[0].o_ready & ~ResetSignal()),
             stages[0].i_valid.eq(self.s_axis_tvalid & self.s_axis_tready),
             stages[0].i_data.eq(self.s_axis_tdata),
             stages[0].i_last.eq(self.s_axis_tlast),
         ]
+        m.d.sync += self.error.eq(self.error | stages[0].o_short)
         for before, after in zip(stages, stages[1:]):
             m.d.comb += [
                 after.i_valid.eq(before.o_valid),
@@ -97,7 +102,7 @@ class Core(wiring.Component):
             if hasattr(before, "o_beta"):
                 m.d.comb += after.i_beta.eq(before.o_beta)
         m.d.comb += [
-            self.m_axis_tvalid.eq(final.o_valid),
+            self.m_axis_tvalid.eq(final.o_valid & ~ResetSignal()),
             self.m_axis_tdata.eq(final.o_data.data),
             self.m_axis_tuser.eq(final.o_data.user),
             self.m_axis_tlast.eq(final.o_data.last),

@@ -7,8 +7,9 @@ from amaranth._toolchain.yosys import find_yosys
 from amaranth.back import rtlil
 
 from ternloom.hw.core import Core
-from ternloom.hw.report import Probe, describe, probes
+from ternloom.hw.report import Probe, describe, header, probes, streams
 from ternloom.model.folding import Folding
+from ternloom.model.geometry import network_geometry
 from ternloom.model.network import Network
 
 
@@ -24,11 +25,12 @@ class Design:
     name : str
         Top module.
     verilog : str
-        Plain Verilog-2001; submodules are named after the top and their path.
+        Plain Verilog-2001; submodules are named after the top and their path. It starts with a
+        comment that names the network and the ports.
     network : Network
     folding : Folding
     report : dict
-        ``matrices`` and ``arrays``, one entry a matrix and an array: see ``report.describe``.
+        See ``report.describe``, and under ``streams`` see ``report.streams``.
     probes : tuple of Probe
         Named intermediates.
     """
@@ -119,10 +121,14 @@ def generate(network, folding, name="ternloom_core"):
     ------
     FoldingError
         If the folding does not belong to the network.
+    NetworkError
+        If no array holds the alphabets of two matrices together.
     """
     # Before there is a component that Amaranth would warn of as never used.
     folding.check(network)
+    network_geometry(network, folding)
     core, roms = Core(network, folding), _Roms(name)
     text = _verilog(rtlil.convert(core, name=name, platform=roms, emit_src=False))
-    return Design(name, text + roms.verilog(), network, folding,
-                  describe(network, core.programs), probes(network, core.programs))
+    return Design(name, header(name, network, folding) + text + roms.verilog(), network, folding,
+                  describe(network, core.programs) | {"streams": streams(network, folding)},
+                  probes(network, core.programs))

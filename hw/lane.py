@@ -105,7 +105,6 @@ class Lane(wiring.Component):
             "o_reset_valid": Out(1),
             "o_reset_code":  Out(width),
         })
-        self._unit = [self.i_unit]
 
     @property
     def _form(self):
@@ -114,16 +113,21 @@ class Lane(wiring.Component):
         return form.sample if isinstance(form, Online) else form
 
     def _strobes(self, m, gate, cycles):
-        """A gate's strobe, and the unit, after 0 to at least ``cycles`` cycles."""
+        """A gate's strobe after 0 to ``cycles`` cycles."""
         name = self._layer.cell.gates[gate]
         strobe = Signal(name=f"{name}_valid")
         m.d.comb += strobe.eq(self.i_valid & (self.i_gate == gate))
         strobes = [strobe]
         for _ in range(cycles):
             strobes.append(delayed(m, strobes[-1], 1))
-        while len(self._unit) <= cycles:
-            self._unit.append(delayed(m, self._unit[-1], 1))
-        return strobes, self._unit
+        return strobes
+
+    def _places(self, m, cycles):
+        """The unit after 0 to ``cycles`` cycles."""
+        units = [self.i_unit]
+        for _ in range(cycles):
+            units.append(delayed(m, units[-1], 1))
+        return units
 
     def _memory(self, m, name, shape):
         """Ports of a memory with one entry a unit."""

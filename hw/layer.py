@@ -202,10 +202,12 @@ class RecurrentLayer(wiring.Component):
     ----------
     layer : Layer
     program : Program
+    fills : bool
+        Of the input buffer.
 
     Members
     -------
-    i_valid, i_data, i_last, i_reserve, o_ready, o_space
+    i_valid, i_data, i_last, i_reserve, o_short, o_ready, o_space
         Of the input buffer.
     i_space, o_reserve
         Of the input buffer that follows.
@@ -216,8 +218,9 @@ class RecurrentLayer(wiring.Component):
         vector's samples have all come.
     """
 
-    def __init__(self, layer, program):
+    def __init__(self, layer, program, *, fills=False):
         self._layer    = layer
+        self._fills    = fills
         self._program  = program
         self._geometry = geometry = program.geometry
         self._online   = isinstance(layer.state_format, Online)
@@ -228,6 +231,7 @@ class RecurrentLayer(wiring.Component):
             "i_data":    In(geometry.beat_lanes * layer.input_format.width),
             "i_last":    In(1),
             "i_reserve": In(1),
+            "o_short":   Out(1),
             "o_ready":   Out(1),
             "o_space":   Out(1),
             "i_space":   In(1),
@@ -242,7 +246,8 @@ class RecurrentLayer(wiring.Component):
         layer, geometry = self._layer, self._geometry
 
         bits = beta_bits(layer.input_format)
-        m.submodules.buffer = buffer = InputBuffer(geometry, layer.input_format.width, bits)
+        m.submodules.buffer = buffer = InputBuffer(geometry, layer.input_format.width, bits,
+                                                    fills=self._fills)
         m.submodules.array = array = Array(self._program, form=layer.precision.preact,
                                            waits=waits(layer, geometry))
         if bits:
@@ -254,6 +259,7 @@ class RecurrentLayer(wiring.Component):
             buffer.i_reserve.eq(self.i_reserve),
             buffer.i_release.eq(array.o_release),
             buffer.i_word.eq(array.o_word),
+            self.o_short.eq(buffer.o_short),
             self.o_ready.eq(buffer.o_ready),
             self.o_space.eq(buffer.o_space),
             array.i_full.eq(buffer.o_full),

@@ -132,9 +132,8 @@ class QuantizerUnit(wiring.Component):
 
     def _execute(self, m, instruction, issue):
         """Registers, operands, results."""
-        registers = [0, self._total] + [0] * (len(self._program.registers) - 2)
-        m.submodules.registers = memory = Memory(shape=self._word, depth=len(registers),
-                                                 init=registers)
+        m.submodules.registers = memory = Memory(
+            shape=self._word, depth=len(self._program.registers), init=[])
         write, read_x, read_y = memory.write_port(), memory.read_port(), memory.read_port()
         m.d.comb += [read_x.addr.eq(instruction.x), read_y.addr.eq(instruction.y)]
         steps = [instruction]
@@ -162,11 +161,16 @@ class QuantizerUnit(wiring.Component):
         if any(one.operation in _PRODUCTS for one in self._program.instructions):
             result = self._product(m, steps, strobes, x, y, result)
         divided, quotient, target = self._divide(m, steps[2], strobes[2], x, y)
+        # Registers that hold constants are written in the two cycles after a reset, when all else
+        # that would be written is zero: no memory needs initial contents.
+        constants = Signal(2, init=1)
+        m.d.sync += constants.eq(constants << 1)
         m.d.comb += [
-            write.en.eq(divided | (strobes[3] & steps[3].writes
-                                   & (steps[3].operation != Operation.DIV))),
-            write.addr.eq(Mux(divided, target, steps[3].target)),
-            write.data.eq(Mux(divided, quotient, result)),
+            write.en.eq(constants.any() | divided | (strobes[3] & steps[3].writes
+                                                     & (steps[3].operation != Operation.DIV))),
+            write.addr.eq(Mux(divided, target, steps[3].target)
+                          | Mux(constants[1], self._program.registers.index("units"), 0)),
+            write.data.eq(Mux(divided, quotient, result) | Mux(constants[1], self._total, 0)),
         ]
         with m.If(strobes[3] & steps[3].special):
             with m.Switch(steps[3].index):

@@ -1,17 +1,23 @@
 """What a core holds and what can be watched in it: report lines and probes."""
 
 import dataclasses
+import importlib.metadata
+import json
+
+import msgspec
 
 from ternloom.hw.cell import lane_class
 from ternloom.hw.coefficient import Scaling, scaling
 from ternloom.hw.combiner import mix_bits
 from ternloom.hw.lane import lane_probes
+from ternloom.model import file
 from ternloom.model.format import Online
 from ternloom.model.geometry import Source
 from ternloom.model.microcode import microcode
+from ternloom.model.stream import input_stream, output_stream
 
 
-__all__ = ["Probe", "describe", "probes"]
+__all__ = ["Probe", "describe", "header", "probes", "streams"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,3 +146,47 @@ def _elementwise(network, programs):
                       else "tables", "lanes": chains, "multipliers": chains * lane.multipliers,
                       "tables": chains * lane.tables})
     return lines
+
+
+def streams(network, folding):
+    """What a host must know of a core's streams.
+
+    Returns
+    -------
+    dict
+        ``input`` and ``output``, for each: ``codes`` of a vector, ``lanes``, which are codes of a
+        beat, ``coefficients`` that precede the codes, ``beats`` of a vector, bits of ``tdata`` and
+        ``tuser``, and ``format`` of a code, or a logit, as in a network's file.
+    """
+    parts = {"input": input_stream(network, folding), "output": output_stream(network, folding)}
+    return {name: {"codes": part.elements, "lanes": part.lanes, "coefficients": part.header,
+                   "beats": part.beats, "data_bits": part.data_width, "user_bits": part.user_width,
+                   "format": msgspec.to_builtins(part.form)} for name, part in parts.items()}
+
+
+def header(name, network, folding):
+    """The comment that a core's Verilog starts with: which network it is, and its ports."""
+    found = streams(network, folding)
+    taken, given = found["input"], found["output"]
+    version = importlib.metadata.version("ternloom")
+    what = "codes" if network.readout is None else "logits"
+    ports = [("clk", "in", 1, "rising edges"),
+             ("rst", "in", 1, "synchronous, active high, for at least one cycle"),
+             ("s_axis_tdata", "in", taken["data_bits"], "codes, the first in the low bits"),
+             ("s_axis_tvalid", "in", 1, ""), ("s_axis_tready", "out", 1, "low in reset"),
+             ("s_axis_tlast", "in", 1, "with the last beat of a sequence"),
+             ("m_axis_tdata", "out", given["data_bits"], what),
+             ("m_axis_tvalid", "out", 1, "low in reset"), ("m_axis_tready", "in", 1, ""),
+             ("m_axis_tlast", "out", 1, "with the last beat of a sequence"),
+             ("m_axis_tuser", "out", given["user_bits"],
+              "1 with a coefficient" if network.readout is None else "class of the largest so far"),
+             ("error", "out", 1, "a vector ended early; high until reset")]
+    # No character of a name may end the comment.
+    lines = [f"{name}: network {json.dumps(network.name)}, by Ternloom {version}",
+             f"SHA-256 of the network: {file.digest(network)}",
+             *(f"{direction}: {part['codes']} {kind} a vector, {part['lanes']} a beat; "
+               f"{json.dumps(part['format'])}"
+               for direction, kind, part in (("in", "codes", taken), ("out", what, given))),
+             *(f"  {port:<13} {direction:<3} {bits:>4}  {meaning}"
+               for port, direction, bits, meaning in ports)]
+    return "".join(f"// {line}".rstrip() + "\n" for line in lines)

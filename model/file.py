@@ -28,11 +28,11 @@ from ternloom.model.format import Fixed, Format
 from ternloom.model.limits import LARGEST_SHIFT
 from ternloom.model.network import (Cell, Layer, Matrix, Network, NetworkError, Precision, Readout,
                                     Weight, When, embedding_type, located)
-from ternloom.model.store import Description, convert, read, write
+from ternloom.model.store import Description, content_digest, convert, read, write
 from ternloom.model.stream import decode
 
 
-__all__ = ["VERSION", "load", "save"]
+__all__ = ["VERSION", "digest", "load", "save"]
 
 
 #: The version of the description that is written, and the newest one that is read.
@@ -103,23 +103,33 @@ def save(network, path):
     NetworkError
         A network beyond the limits of the file, or a place that cannot be written.
     """
+    spec, tensors = _spec(network), _tensors(network)
+    try:
+        _layout(convert(_NetworkSpec, msgspec.to_builtins(spec)))
+    except ValueError as failure:
+        raise NetworkError(f"network {network.name!r} {failure}") from None
+    write(path, spec, tensors, NetworkError)
+
+
+def digest(network):
+    """SHA-256 of a network, in hexadecimal digits: what ``save`` writes into its file."""
+    return content_digest(_spec(network), _tensors(network))
+
+
+def _spec(network):
+    """Description of a network, without a digest."""
     layers = tuple(_LayerSpec(layer.cell, layer.units, layer.input_format, layer.state_format,
                               layer.precision, _matrix_spec(layer.input),
                               _matrix_spec(layer.recurrent), layer.shift)
                    for layer in network.layers)
     readout = network.readout
-    spec = _NetworkSpec(
+    return _NetworkSpec(
         kind=_KIND, version=VERSION, name=network.name, layers=layers,
         readout=None if readout is None else _ReadoutSpec(
             readout.input_format, _matrix_spec(readout.weights), readout.shift, readout.logits,
             readout.when),
         words=None if network.embedding is None else len(network.embedding),
         labels=tuple(network.labels), notes=dict(network.notes))
-    try:
-        _layout(convert(_NetworkSpec, msgspec.to_builtins(spec)))
-    except ValueError as failure:
-        raise NetworkError(f"network {network.name!r} {failure}") from None
-    write(path, spec, _tensors(network), NetworkError)
 
 
 def load(path):

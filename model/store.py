@@ -22,7 +22,9 @@ import safetensors.numpy
 from ternloom.model import durable
 
 
-__all__ = ["Description", "convert", "described", "foreign", "origin", "read", "write"]
+
+__all__ = ["Description", "content_digest", "convert", "described", "foreign", "origin", "read",
+           "write"]
 
 
 _KEY = "ternloom"
@@ -130,6 +132,11 @@ def _digest(document, tensors):
     return digest.hexdigest()
 
 
+def content_digest(description, tensors):
+    """Digest of a description and its tensors, as ``write`` fills it in."""
+    return _digest(msgspec.to_builtins(description), tensors)
+
+
 def write(path, description, tensors, error):
     """Write a file whole or not at all.
 
@@ -143,7 +150,7 @@ def write(path, description, tensors, error):
     error : type
         Exception for a place that cannot be written.
     """
-    digest = _digest(msgspec.to_builtins(description), tensors)
+    digest = content_digest(description, tensors)
     description = msgspec.structs.replace(description, digest=digest)
     metadata = {_KEY: msgspec.json.encode(description).decode()}
     data = safetensors.numpy.save(tensors, metadata=metadata)

@@ -21,8 +21,8 @@ __all__ = ["bench"]
 
 #: Clock period in simulator steps of 1 ps.
 _PERIOD = 10000
-#: Cycles for which the reset is held.
-_RESET = 2
+#: Cycles for which the reset is held: a core needs one.
+_RESET = 1
 
 
 def _number(handle):
@@ -42,6 +42,8 @@ class _Segment:
         self.start = start
         self.inputs = []
         self.outputs = []
+        #: Cycle and value of ``error`` at first, and each time that it has changed.
+        self.error = []
         self.faults = []
         self.probes = {}
         self.end = None
@@ -50,8 +52,8 @@ class _Segment:
 
     def record(self):
         return {"start": self.start, "inputs": self.inputs, "outputs": self.outputs,
-                "faults": self.faults, "probes": self.probes, "end": self.end,
-                "why": self.why}
+                "error": self.error, "faults": self.faults, "probes": self.probes,
+                "end": self.end, "why": self.why}
 
 
 class _Core:
@@ -64,7 +66,7 @@ class _Core:
         self._port = {port: getattr(top, f"core{index}_{port}") for port in
                       ("rst", "s_axis_tdata", "s_axis_tvalid", "s_axis_tready", "s_axis_tlast",
                        "m_axis_tdata", "m_axis_tvalid", "m_axis_tready", "m_axis_tlast",
-                       "m_axis_tuser")}
+                       "m_axis_tuser", "error")}
         self._enable = getattr(top, f"core{index}_enable")
         self._probes = [(probe["valid"], _descend(top, f"core{index}.{probe['valid']}"),
                          _descend(top, f"core{index}.{probe['data']}"), probe["signed"])
@@ -105,6 +107,7 @@ class _Core:
     def _parts(self, start):
         yield self._source(start)
         yield self._paced_sink(start) if self._job["ready"] else self._sink(start)
+        yield self._watch_error()
         for probe in self._probes:
             yield self._watch(*probe)
 
@@ -208,6 +211,14 @@ class _Core:
         """Leave time for a transfer too many."""
         await Timer(self._job["drain"] * _PERIOD, "step")
         self._stop.set()
+
+    async def _watch_error(self):
+        """Write ``error`` down at each edge before which it has changed."""
+        error, edge = self._port["error"], self._edge
+        while True:
+            await edge
+            self._segment.error.append([self.cycle(), _number(error)])
+            await error.value_change
 
     async def _watch(self, name, valid, data, signed):
         """Write down an internal value each time that it is valid."""

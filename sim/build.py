@@ -78,15 +78,19 @@ def build(simulator, folder, sources, *, cycles=0, waves=None, public=False):
         _build_verilator(folder, sources, waves is not None, public, cycles >= _LONG)
 
 
-def execute(simulator, folder, job, *, waves=None, on_line=None, timeout=7200):
+def execute(simulator, folder, job, *, waves=None, on_line=None, timeout=7200,
+            module="ternloom.sim.bench"):
     """Run a bench that was built in ``folder`` to its end.
+
+    ``module`` has the bench: it finds the path of its job in the variable ``TERNLOOM_BENCH`` and
+    leaves its results in a file of that name with ``.result`` behind it.
 
     Raises
     ------
     SimulationError
         When the simulator fails or leaves no results.
     """
-    environment = _environment(job)
+    environment = _environment(job, module)
     if simulator == "icarus":
         library = cocotb_tools.config.lib_name_path("vpi", "icarus")
         form = "-none" if waves is None else f"-{pathlib.Path(waves).suffix[1:]}"
@@ -102,12 +106,12 @@ def execute(simulator, folder, job, *, waves=None, on_line=None, timeout=7200):
                               f"{_tail(log)}")
 
 
-def _environment(job):
+def _environment(job, module):
     environment = {name: value for name, value in os.environ.items()
                    if not name.startswith(("COCOTB_", "GPI_", "PYGPI_"))}
     libraries = [find_libpython.find_libpython(), cocotb_tools.config.pygpi_entry_point()]
     environment.update(GPI_USERS=";".join(libraries), PYGPI_PYTHON_BIN=sys.executable,
-                       COCOTB_TOPLEVEL=TOP, COCOTB_TEST_MODULES="ternloom.sim.bench",
+                       COCOTB_TOPLEVEL=TOP, COCOTB_TEST_MODULES=module,
                        COCOTB_LOG_LEVEL="WARNING", TOPLEVEL_LANG="verilog",
                        PYTHONPATH=os.pathsep.join(filter(None, sys.path)),
                        TERNLOOM_BENCH=os.fspath(job))

@@ -10,7 +10,7 @@ from ternloom.model import golden, timing
 from ternloom.model.folding import Folding
 from ternloom.model.frozen import Frozen
 from ternloom.model.network import Network, When
-from ternloom.model.stream import input_stream, output_stream
+from ternloom.model.stream import decode, input_stream, output_stream
 
 
 __all__ = ["Case", "Transfer", "beat_width"]
@@ -66,6 +66,9 @@ class Case(Frozen):
     resets : sequence of int
         Cycles after which the reset is pulsed, each counted from the release of the reset before.
         The source then starts with the first sequence of which it had sent nothing.
+    short : sequence of int
+        Beats that the last vector of each sequence lacks: it ends early with ``tlast``. By default
+        none.
     """
 
     network: Network
@@ -75,6 +78,7 @@ class Case(Frozen):
     offers: tuple | None = None
     ready: tuple | None = None
     resets: tuple = ()
+    short: tuple = ()
 
     def __post_init__(self):
         if not self.sequences:
@@ -84,6 +88,10 @@ class Case(Frozen):
             if len(shape) != 2 or not shape[0] or shape[1] != self.network.inputs:
                 raise ValueError(f"sequence {index} must have the shape (steps, "
                                  f"{self.network.inputs}), not {shape}")
+        if self.short and (len(self.short) != len(self.sequences)
+                           or not all(0 <= lack < self.taken.beats for lack in self.short)):
+            raise ValueError(f"short must be from 0 to {self.taken.beats - 1} for each of the "
+                             f"{len(self.sequences)} sequences, not {self.short}")
         if self.offers is not None and len(self.offers) != self.first_beats[-1]:
             raise ValueError(f"offers must be {self.first_beats[-1]}, one a beat, "
                              f"not {len(self.offers)}")
@@ -118,9 +126,15 @@ class Case(Frozen):
         return readout is not None and readout.when is When.LAST
 
     @functools.cached_property
+    def first_steps(self):
+        """Index of the first step of each sequence, and of the one past the last."""
+        return [0, *np.cumsum(self.lengths).tolist()]
+
+    @functools.cached_property
     def first_beats(self):
         """Index of the first input beat of each sequence, and of the one past the last."""
-        return [0, *np.cumsum(np.multiply(self.lengths, self.beats_per_step)).tolist()]
+        beats = np.multiply(self.lengths, self.beats_per_step) - (self.short or 0)
+        return [0, *np.cumsum(beats).tolist()]
 
     @functools.cached_property
     def first_transfers(self):
@@ -135,20 +149,44 @@ class Case(Frozen):
 
     def step_place(self, start, step):
         """Sequence and step of the n-th step from sequence ``start`` on; None past the last."""
-        beat = self.first_beats[start] + step * self.beats_per_step
-        return self.beat_place(beat) if beat < self.first_beats[-1] else None
+        step += self.first_steps[start]
+        sequence = bisect.bisect_right(self.first_steps, step) - 1
+        if sequence == len(self.sequences):
+            return None
+        return sequence, step - self.first_steps[sequence]
+
+    @functools.cached_property
+    def seen(self):
+        """The sequences as the core sees them: codes that a vector lacks are zero bits."""
+        sequences = [np.array(sequence, dtype=np.int64) for sequence in self.sequences]
+        zero = int(decode(self.network.input_format, 0))
+        for sequence, lack in zip(sequences, self.short, strict=False):
+            if lack:
+                sequence[-1, (self.taken.beats - lack) * self.taken.lanes:] = zero
+        return sequences
+
+    def error_beat(self, start=0):
+        """Index of the beat after which the core must raise ``error``, of those from sequence
+        ``start`` on; None if it must not.
+        """
+        for sequence, lack in enumerate(self.short):
+            if sequence >= start and lack:
+                return self.first_beats[sequence + 1] - 1 - self.first_beats[start]
+        return None
 
     @functools.cached_property
     def beats(self):
         """Words of all input beats, and indices of those that end a sequence."""
-        words = [word for sequence in self.sequences
-                 for word in self.taken.pack(sequence, filling=1)]
+        words = []
+        for sequence, first, last in zip(self.sequences, self.first_beats, self.first_beats[1:],
+                                         strict=False):
+            words += self.taken.pack(sequence, filling=1)[:last - first]
         return words, [beat - 1 for beat in self.first_beats[1:]]
 
     @functools.cached_property
     def transfers(self):
         """Expected output transfers of all sequences, without a reset."""
-        result = golden.run(self.network, list(self.sequences))
+        result = golden.run(self.network, self.seen)
         expected = []
         for sequence, length in enumerate(self.lengths):
             if self.network.readout is None:
@@ -170,7 +208,7 @@ class Case(Frozen):
     @functools.cached_property
     def trace(self):
         """Golden intermediates: name to one array (steps, units) a sequence."""
-        return golden.run(self.network, list(self.sequences), trace=True).trace
+        return golden.run(self.network, self.seen, trace=True).trace
 
     def cycles(self, start=0):
         """Predicted cycles from the reset before sequence ``start``, with a sink always ready.
@@ -180,12 +218,18 @@ class Case(Frozen):
         list of int, list of int
             Of every input beat and of every output transfer from that sequence on.
         """
+        # The core fills in what lacks as if it were offered at once.
+        sent = np.concatenate([np.arange(steps * self.taken.beats) < last - first
+                               for steps, first, last in zip(self.lengths, self.first_beats,
+                                                             self.first_beats[1:], strict=False)])
+        sent = sent[self.first_steps[start] * self.taken.beats:]
         offers = None
         if self.offers is not None:
             part = np.asarray(self.offers[self.first_beats[start]:], dtype=np.int64)
-            offers = np.maximum(part - (part[0] if start else 0), 0)
+            offers = np.zeros(len(sent), dtype=np.int64)
+            offers[sent] = np.maximum(part - (part[0] if start else 0), 0)
         predicted = timing.predict(self.network, self.folding, self.lengths[start:], offers)
-        return list(map(int, predicted.inputs)), list(map(int, predicted.outputs))
+        return predicted.inputs[sent].tolist(), list(map(int, predicted.outputs))
 
 
 def _leaders(logits):

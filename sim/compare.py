@@ -1,6 +1,8 @@
 """Judgement: what a bench saw against the golden model and the timing model, without tolerance."""
 
+import bisect
 import dataclasses
+import itertools
 
 from ternloom.model.stream import decode
 
@@ -77,8 +79,8 @@ def first_mismatch(case, record):
     """
     for segment in record:
         judge = _Judge(case, segment)
-        found = [mismatch for mismatch in (judge.held(), judge.inputs(), judge.outputs())
-                 if mismatch is not None]
+        parts = judge.held(), judge.inputs(), judge.outputs(), judge.error()
+        found = [mismatch for mismatch in parts if mismatch is not None]
         if found:
             return min(found, key=lambda mismatch: mismatch.cycle)
     return None
@@ -151,6 +153,26 @@ class _Judge:
                                         ("m_axis_tlast", transfer.last, last)):
             if expected != value:
                 return signal, expected, value
+        return None
+
+    def error(self):
+        """First difference of ``error``, which rises with the cycle after a short vector's end."""
+        case, segment, seen = self._case, self._segment, self._segment["inputs"]
+        beat = case.error_beat(segment["start"])
+        expected = [[0, 0]]
+        if beat is not None and beat < len(seen):
+            expected.append([seen[beat] + 1, 1])
+        changes = [[change for change in part if change[0] < self._horizon]
+                   for part in (expected, segment["error"])]
+        for due, got in itertools.zip_longest(*changes):
+            if due != got:
+                first = case.first_beats[segment["start"]]
+                cycle = min(change[0] for change in (due, got) if change is not None)
+                place = case.beat_place(min(first + max(bisect.bisect_left(seen, cycle) - 1, 0),
+                                            case.first_beats[-1] - 1))
+                return Mismatch(*place, cycle, "error", *(
+                    "unchanged" if change is None else f"{change[1]} at cycle {change[0]}"
+                    for change in (due, got)))
         return None
 
     def held(self):

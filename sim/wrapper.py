@@ -12,7 +12,8 @@ __all__ = ["TOP", "bench_top", "renamed"]
 TOP = "bench_top"
 #: Ports of a core that the bench drives, and those that it reads.
 _DRIVEN = ("rst", "s_axis_tdata", "s_axis_tvalid", "s_axis_tlast", "m_axis_tready")
-_READ = ("s_axis_tready", "m_axis_tdata", "m_axis_tvalid", "m_axis_tlast", "m_axis_tuser")
+_READ = ("s_axis_tready", "m_axis_tdata", "m_axis_tvalid", "m_axis_tlast", "m_axis_tuser",
+         "error")
 
 
 def renamed(verilog, name, new):

@@ -22,7 +22,7 @@ from ternloom.boards.synthesis import synthesize
 #: A core of no network: it multiplies, looks up and remembers, so that all cells occur.
 PORTS = """\
 module loom(clk, rst, s_axis_tdata, s_axis_tvalid, s_axis_tready, s_axis_tlast,
-            m_axis_tdata, m_axis_tvalid, m_axis_tready, m_axis_tlast, m_axis_tuser);
+            m_axis_tdata, m_axis_tvalid, m_axis_tready, m_axis_tlast, m_axis_tuser, error);
   input clk;
   wire clk;
   input rst;
@@ -36,6 +36,7 @@ module loom(clk, rst, s_axis_tdata, s_axis_tvalid, s_axis_tready, s_axis_tlast,
   input m_axis_tready;
   output m_axis_tlast;
   output [1:0] m_axis_tuser;
+  output error;
   reg [15:0] rom [0:511];
   reg [15:0] word, sum, product;
   reg [8:0] address;
@@ -47,6 +48,7 @@ module loom(clk, rst, s_axis_tdata, s_axis_tvalid, s_axis_tready, s_axis_tlast,
   assign m_axis_tlast = last;
   assign m_axis_tdata = sum;
   assign m_axis_tuser = product[15:14];
+  assign error = 1'b0;
   always @(posedge clk) begin
     word <= rom[address];
     product <= $signed(word[7:0]) * $signed(s_axis_tdata);

@@ -9,7 +9,7 @@ from amaranth.back import verilog
 from amaranth.lib.wiring import In
 from amaranth.sim import Simulator
 
-from ternloom.boards.link import pack_vector, unpack_vector
+from ternloom.boards.link import STATUS, pack_vector, unpack_status, unpack_vector
 from ternloom.boards.shape import CoreShape
 from ternloom.boards.top import Harness, UartCore, UartTop
 from ternloom.hw.core import Core
@@ -212,6 +212,43 @@ def test_overrun():
     assert lost == [0, 1]
 
 
+def failing(ports):
+    """The same core, which finds an error in each sequence's end."""
+    m = summer(ports)
+    with m.If(ports["s_axis_tvalid"] & ports["s_axis_tlast"]):
+        m.d.sync += ports["error"].eq(1)
+    return m
+
+
+def test_status():
+    """What went wrong is told where it is asked for, until a break."""
+    m = Module()
+    m.domains.sync = ClockDomain()
+    m.submodules.dut = dut = UartCore(SHAPE, frequency=8_000_000, baud=1_000_000, core=failing)
+    m.d.comb += ResetSignal("sync").eq(dut.restart)
+    answers = []
+
+    async def host(ctx):
+        await put(ctx, dut.rx, STATUS)
+        await ctx.delay(12 * BIT * 1e-6)
+        await put(ctx, dut.rx, pack_vector([4, 5, 6], 2, last=True) + STATUS)
+        await ctx.delay(130 * BIT * 1e-6)
+        ctx.set(dut.rx, 0)
+        await ctx.delay(12 * BIT * 1e-6)
+        ctx.set(dut.rx, 1)
+        await ctx.delay(2 * BIT * 1e-6)
+        await put(ctx, dut.rx, STATUS)
+
+    async def listener(ctx):
+        answers.append(unpack_status(await get(ctx, dut.tx, 1)))
+        answers.append(unpack_vector(await get(ctx, dut.tx, 10), 3, 3))
+        answers.append(unpack_status(await get(ctx, dut.tx, 1)))
+        answers.append(unpack_status(await get(ctx, dut.tx, 1)))
+
+    simulate(m, host, listener)
+    assert answers == [(False, False), ([15, 985, 0], 1), (True, False), (False, False)]
+
+
 def test_restart():
     """A break in the middle of a vector starts everything afresh."""
     m = Module()
@@ -269,7 +306,7 @@ def test_board_reset():
 def test_harness_registers():
     harness = Harness(SHAPE)
     text = verilog.convert(harness, name="harness")
-    assert harness.registers == (16 + 4) + (24 + 2 + 3)
+    assert harness.registers == (16 + 4) + (24 + 2 + 4)
     assert f"reg [{16 + 4 - 1}:0] shift" in text
-    assert f"reg [{24 + 2 + 3 - 1}:0] kept" in text
+    assert f"reg [{24 + 2 + 4 - 1}:0] kept" in text
     assert text.count("always @(posedge") == 2

@@ -22,7 +22,8 @@ PLACES = {"gate-table": "layer0.gate.i[", "output-table": "layer0.h[", "saturati
           "back-pressure": "m_axis_t", "online-count": "layer0.beta[",
           "online-rounding": "layer0.beta[", "online-start": "layer0.gate.",
           "online-bank": "readout.logits[", "codes-mask": "m_axis_tdata",
-          "codes-coefficient": "layer0.beta[", "codes-last": "m_axis_tlast"}
+          "codes-coefficient": "layer0.beta[", "codes-last": "m_axis_tlast",
+          "error-silent": "error"}
 
 
 def _network():
@@ -96,7 +97,7 @@ def test_sound_core(reports):
 def test_fault(fault, reports):
     mismatch = reports[fault.name].mismatch
     assert mismatch is not None
-    assert re.fullmatch(r"[sm]_axis_t\w+|readout\.\w+(\[\d+\])?|layer0\.[\w.]+\[\d+\]",
+    assert re.fullmatch(r"[sm]_axis_t\w+|error|readout\.\w+(\[\d+\])?|layer0\.[\w.]+\[\d+\]",
                         mismatch.signal)
     assert mismatch.signal.startswith(PLACES.get(fault.name, ""))
     assert mismatch.expected != mismatch.got

@@ -157,6 +157,43 @@ def test_account(reserving, write_rate, read_rate):
                     read_rate=read_rate)
 
 
+@pytest.mark.parametrize("simd, beat_lanes", [(1, 1), (4, 1), (4, 2), (3, 7), (5, 2)])
+def test_short(simd, beat_lanes):
+    """A vector that ends early is filled up, a beat a cycle, whatever lay there before."""
+    geometry = make_geometry(simd=simd, beat_lanes=beat_lanes, inputs=11)
+    beats, rng = geometry.beats, np.random.default_rng(simd)
+    drive = {name: [] for name in ("i_valid", "i_data", "i_last", "i_release", "i_word")}
+
+    def cycle(**values):
+        for name, column in drive.items():
+            column.append(values.get(name, int(rng.integers(1 << 5)) if name == "i_data" else 0))
+        return len(drive["i_valid"]) - 1
+
+    due, shorts, busy, ends = {}, [], [], []
+    for sent in (*range(1, beats + 1), 1, 1, beats):
+        codes = rng.integers(1, 1 << WIDTH, beats * beat_lanes)
+        for beat in range(sent):
+            word_in = pack(codes[beat * beat_lanes:(beat + 1) * beat_lanes].tolist(), WIDTH)
+            ends.append(cycle(i_valid=1, i_data=word_in, i_last=int(beat == sent - 1)))
+        if sent < beats:
+            shorts.append(ends[-1])
+        # It takes valid as it comes, so the writer must look at ready.
+        busy += [cycle(i_last=int(rng.integers(2))) for _ in range(beats - sent)]
+        codes[sent * beat_lanes:] = 0
+        for index, columns in enumerate(geometry.input_columns):
+            due[cycle(i_word=index)] = word(columns, codes)
+        cycle(i_release=1)
+    cycle()
+    cycle()
+    found = play(InputBuffer(geometry, WIDTH, fills=True), drive,
+                 ["o_word", "o_short", "o_ready", "o_full", "o_last"])
+    for when, expected in due.items():
+        assert found["o_word"][when + 2] == expected
+        assert found["o_full"][when] == found["o_last"][when] == 1
+    assert np.flatnonzero(found["o_short"]).tolist() == shorts
+    assert np.flatnonzero(found["o_ready"] == 0).tolist() == busy
+
+
 def test_release_with_completion():
     """A vector completes in the cycle in which the one before is released: the bank changes."""
     geometry = make_geometry(inputs=1)

@@ -5,6 +5,8 @@ import re
 
 import numpy as np
 import pytest
+from amaranth import ClockDomain, Module, ResetSignal, Signal
+from amaranth.sim import Simulator
 from hwsim import converse, events, pack
 
 from ternloom.hw.core import Core
@@ -21,8 +23,7 @@ OUTPUT = ("m_axis_tdata", "m_axis_tuser", "m_axis_tlast")
 
 
 def beats_in(network, folding, sequences, rng):
-    """Words of the input stream with their last flags; rubbish in lanes and flags that are ignored.
-    """
+    """Words of the input stream with their last flags; rubbish in lanes that are ignored."""
     lanes, width = folding.input_lanes, network.input_format.width
     beats = []
     for sequence in sequences:
@@ -31,8 +32,7 @@ def beats_in(network, folding, sequences, rng):
             for first in range(0, len(row), lanes):
                 codes = row[first:first + lanes].tolist()
                 codes += rng.integers(0, 1 << width, lanes - len(codes)).tolist()
-                ends = first + lanes >= len(row)
-                last = step == len(bits) - 1 if ends else rng.integers(2)
+                last = step == len(bits) - 1 and first + lanes >= len(row)
                 beats.append((pack(codes, width), int(last)))
     return beats
 
@@ -168,7 +168,36 @@ def test_ports(kind, lanes, bits):
     assert widths == {
         "s_axis_tdata": bits, "s_axis_tvalid": 1, "s_axis_tready": 1, "s_axis_tlast": 1,
         "m_axis_tdata": -(-network.readout.logits.width // 8) * 8, "m_axis_tvalid": 1,
-        "m_axis_tready": 1, "m_axis_tlast": 1, "m_axis_tuser": 3}
+        "m_axis_tready": 1, "m_axis_tlast": 1, "m_axis_tuser": 3, "error": 1}
+
+
+def test_reset():
+    """Both streams are quiet in reset, and nothing that is offered then is taken."""
+    _, network, folding, _ = draw(0)
+    top = Module()
+    top.domains.sync = ClockDomain()
+    top.submodules.core = core = Core(network, folding)
+    reset = Signal()
+    top.d.comb += ResetSignal("sync").eq(reset)
+    seen = []
+
+    async def testbench(ctx):
+        ctx.set(core.s_axis_tvalid, 1)
+        ctx.set(core.s_axis_tlast, 1)
+        ctx.set(core.m_axis_tready, 0)
+        for cycle in range(400):
+            held = cycle in (0, 1) or cycle == 399
+            ctx.set(reset, held)
+            seen.append((held, ctx.get(core.s_axis_tready), ctx.get(core.m_axis_tvalid)))
+            await ctx.tick()
+
+    simulator = Simulator(top)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(testbench)
+    simulator.run()
+    assert {beat for beat in seen if beat[0]} == {(True, 0, 0)}
+    assert seen[2] == (False, 1, 0)
+    assert seen[398][2] == 1
 
 
 def test_wrong_folding():

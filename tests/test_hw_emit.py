@@ -1,14 +1,21 @@
 """Emitted Verilog: one plain file that other tools read, the same for the same network."""
 
+import dataclasses
+import gc
+import importlib.metadata
 import re
 import subprocess
+import warnings
 
+import msgspec
+import numpy as np
 import pytest
 
 from ternloom.hw.emit import generate
+from ternloom.model import file
 from ternloom.model.folding import Folding, FoldingError, LayerFolding
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
-from ternloom.model.network import Cell, When
+from ternloom.model.network import Cell, Matrix, NetworkError, Weight, When
 from ternloom.model.random import random_network
 from ternloom.sim.tools import find, verilator_root
 
@@ -71,7 +78,8 @@ def test_ports(design):
                     re.MULTILINE | re.DOTALL)
     assert set(re.findall(r"\w+", top[1])) == {
         "clk", "rst", "s_axis_tdata", "s_axis_tvalid", "s_axis_tready", "s_axis_tlast",
-        "m_axis_tdata", "m_axis_tvalid", "m_axis_tready", "m_axis_tlast", "m_axis_tuser"}
+        "m_axis_tdata", "m_axis_tvalid", "m_axis_tready", "m_axis_tlast", "m_axis_tuser",
+        "error"}
     directions = dict(re.findall(r"^  (input|output) (?:\[\d+:0\] )?(\w+);", top[2], re.MULTILINE))
     assert set(directions) == {"input", "output"}
 
@@ -138,3 +146,63 @@ def test_wrong_folding():
     with pytest.raises(FoldingError, match="^folding must have 3 layers, one for each of the "
                                            "network's, not 1$"):
         generate(network, Folding((LayerFolding(2, 2),), LayerFolding(1, 1)))
+
+
+def test_mixed_alphabets():
+    """What no array holds is refused before there is a component, of which Amaranth would warn."""
+    network = random_network(1, layers=1, cell=Cell.LSTM, units=2, inputs=2, classes=2,
+                             weight=Weight.INTEGER, state_format="ternary")
+    layer = network.layers[0]
+    wide = Matrix(Weight.EXPONENTIAL, np.full(layer.input.codes.shape, 9, np.int8),
+                  layer.input.coefficients)
+    other = Matrix(Weight.INTEGER, np.full(layer.recurrent.codes.shape, -2, np.int8),
+                   layer.recurrent.coefficients)
+    layer = dataclasses.replace(layer, input=wide, recurrent=other)
+    network = dataclasses.replace(network, layers=(layer,))
+    folding = Folding.uniform(network, 2, 2)
+    # It warns from the first use of a component on.
+    generate(*make_case("least"))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with pytest.raises(NetworkError, match=(
+                "^a layer's matrices must have weights from -128 to 127 where an exponential and "
+                "another alphabet meet, not from -2 to 256$")):
+            generate(network, folding)
+        gc.collect()
+    assert [str(warning.message) for warning in caught] == []
+
+
+def test_header():
+    """The first lines say which network it is, and what a host must know of the ports."""
+    network = random_network(2, layers=1, cell=Cell.LSTM, units=3, inputs=5, classes=3,
+                             input_format=Fixed(6, 4), state_format=Ternary(),
+                             name="a */ name\nof two lines")
+    network = dataclasses.replace(network, readout=dataclasses.replace(
+        network.readout, logits=Fixed(12, 3)))
+    folding = Folding((LayerFolding(2, 4),), LayerFolding(1, 2), 2)
+    design = generate(network, folding, name="cell")
+    version = importlib.metadata.version("ternloom")
+    rest = '"signed": true, "rounding": "half-up", "overflow": "saturate"}'
+    assert design.verilog.startswith(f"""\
+// cell: network "a */ name\\nof two lines", by Ternloom {version}
+// SHA-256 of the network: {file.digest(network)}
+// in: 5 codes a vector, 2 a beat; {{"type": "fixed", "width": 6, "frac": 4, {rest}
+// out: 3 logits a vector, 1 a beat; {{"type": "fixed", "width": 12, "frac": 3, {rest}
+//   clk           in     1  rising edges
+//   rst           in     1  synchronous, active high, for at least one cycle
+//   s_axis_tdata  in    16  codes, the first in the low bits
+//   s_axis_tvalid in     1
+//   s_axis_tready out    1  low in reset
+//   s_axis_tlast  in     1  with the last beat of a sequence
+//   m_axis_tdata  out   16  logits
+//   m_axis_tvalid out    1  low in reset
+//   m_axis_tready in     1
+//   m_axis_tlast  out    1  with the last beat of a sequence
+//   m_axis_tuser  out    2  class of the largest so far
+//   error         out    1  a vector ended early; high until reset
+""")
+    assert design.report["streams"] == {
+        "input": {"codes": 5, "lanes": 2, "coefficients": 0, "beats": 3, "data_bits": 16,
+                  "user_bits": 0, "format": msgspec.to_builtins(Fixed(6, 4))},
+        "output": {"codes": 3, "lanes": 1, "coefficients": 0, "beats": 3, "data_bits": 16,
+                   "user_bits": 2, "format": msgspec.to_builtins(Fixed(12, 3))}}

@@ -1,6 +1,7 @@
 """What the bench feeds a core, and what it expects of it."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -75,6 +76,38 @@ def test_places():
     assert case.step_place(1, 3) == (2, 2)
     assert case.step_place(1, 4) is None
     assert case.beats[1] == [5, 8, 17]
+
+
+def test_short():
+    """Beats that lack aren't sent, and the models see zero bits in their place."""
+    network = _network(Fixed(4, 0), when=When.EVERY)
+    sequences = [np.full((steps, 5), 3) for steps in (2, 1, 3)]
+    case = Case(network, _folding(2), tuple(sequences), short=(1, 2, 0))
+    assert case.first_beats == [0, 5, 6, 15]
+    assert case.beats == ([0x33, 0x33, 0xf3, 0x33, 0x33, 0x33, *[0x33, 0x33, 0xf3] * 3], [4, 5, 14])
+    assert [case.beat_place(beat) for beat in (4, 5, 6, 14)] == [(0, 1), (1, 0), (2, 0), (2, 2)]
+    assert [case.step_place(0, step) for step in (1, 2, 5, 6)] == [(0, 1), (1, 0), (2, 2), None]
+    assert [case.error_beat(start) for start in range(3)] == [4, 0, None]
+    filled = [np.array([[3] * 5, [3, 3, 3, 3, 0]]), np.array([[3, 3, 0, 0, 0]]), sequences[2]]
+    sound = Case(network, case.folding, tuple(filled))
+    assert case.transfers == sound.transfers
+    inputs, outputs = sound.cycles()
+    assert case.cycles() == ([inputs[beat] for beat in (0, 1, 2, 3, 4, 6, *range(9, 18))], outputs)
+    # The beats that lack are taken at once, whatever the source does.
+    offers = [0, 0, 0, 0, 400, 900, *range(2000, 2009)]
+    late = dataclasses.replace(sound, offers=(0, 0, 0, 0, 400, 0, 900, 0, 0, *offers[6:]))
+    inputs, outputs = late.cycles()
+    assert dataclasses.replace(case, offers=tuple(offers)).cycles() == (
+        [inputs[beat] for beat in (0, 1, 2, 3, 4, 6, *range(9, 18))], outputs)
+
+
+def test_wrong_short():
+    with pytest.raises(ValueError, match="^" + re.escape(
+            "short must be from 0 to 2 for each of the 1 sequences, not (3,)") + "$"):
+        Case(_network(), _folding(2), (np.ones((2, 5)),), short=(3,))
+    with pytest.raises(ValueError, match="^" + re.escape(
+            "short must be from 0 to 2 for each of the 1 sequences, not (0, 0)") + "$"):
+        Case(_network(), _folding(2), (np.ones((2, 5)),), short=(0, 0))
 
 
 def test_no_sequences():

@@ -57,7 +57,7 @@ def good():
     # Logits have four bits, and their wire form is sign-extended to eight.
     outputs = [[15, 0xfd, 0, 0], [16, 5, 1, 1], [25, 7, 0, 0], [26, 0xf8, 0, 1]]
     return [{"start": 0, "inputs": list(INPUTS), "outputs": outputs, "faults": [], "probes": {},
-             "end": 90, "why": "stop"}]
+             "error": [[0, 0]], "end": 90, "why": "stop"}]
 
 
 def _replaced(record, index, **fields):
@@ -154,12 +154,32 @@ def test_reset_cut(case, good):
     """What was due after a reset isn't missing, what was due before it is."""
     cut = _replaced(good, 0, inputs=[0, 10], outputs=good[0]["outputs"][:1], end=16, why="reset")
     after = {"start": 1, "inputs": [0], "outputs": [[5, 7, 0, 0], [6, 0xf8, 0, 1]], "faults": [],
-             "probes": {}, "end": 60, "why": "stop"}
+             "probes": {}, "error": [[0, 0]], "end": 60, "why": "stop"}
     reset = dataclasses.replace(case, resets=(16,))
     assert first_mismatch(reset, [*cut, after]) is None
     assert first_mismatch(reset, [*_replaced(cut, 0, end=17), after]).cycle == 16
     assert first_mismatch(reset, [*cut, after | {"outputs": [[5, 6, 0, 0]]}]) == Mismatch(
         1, 0, 5, "readout.logits[0]", 7, 6)
+
+
+class ShortCase(KnownCase):
+    """The same, of which the second beat ends a vector early."""
+
+    def error_beat(self, start=0):
+        return 1 if start == 0 else None
+
+
+def test_error(case, good):
+    """A core tells of a short vector in the cycle after it, and of nothing else."""
+    short = ShortCase(case.network, case.folding, case.sequences)
+    told = _replaced(good, 0, error=[[0, 0], [11, 1]])
+    assert first_mismatch(short, told) is None
+    assert first_mismatch(short, good) == Mismatch(0, 1, 11, "error", "1 at cycle 11", "unchanged")
+    assert first_mismatch(case, told) == Mismatch(0, 1, 11, "error", "unchanged", "1 at cycle 11")
+    assert first_mismatch(short, _replaced(good, 0, error=[[0, 0], [11, 1], [30, 0]])) == Mismatch(
+        1, 0, 30, "error", "unchanged", "0 at cycle 30")
+    assert first_mismatch(case, _replaced(good, 0, error=[[0, "X"]])) == Mismatch(
+        0, 0, 0, "error", "0 at cycle 0", "X at cycle 0")
 
 
 def test_probes(case, good):
