@@ -229,6 +229,34 @@ def test_lost_multiplier(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+#: A memory with a write and a read port, and logic in front of its addresses.
+WAITING = """\
+  reg [13:0] waiting [0:255];
+  reg [13:0] found;
+  (* keep *) reg parity;
+  always @(posedge clk) begin
+    if (s_axis_tvalid & valid) waiting[address[7:0] ^ sum[7:0]] <= word[13:0];
+    found <= waiting[address[8:1] ^ product[7:0]];
+    parity <= ^found;
+  end
+"""
+
+
+@pytest.mark.slow
+def test_timed_addresses(tmp_path):
+    """nextpnr knows of paths to all addresses of a memory on Gowin."""
+    planned = flow.plan("tang-nano-9k", design(WAITING))
+    for name, text in planned.files.items():
+        (tmp_path / name).write_text(text)
+    synthesize, place = planned.commands
+    synthesize.tool.run(synthesize.arguments, tmp_path, "synthesize.log")
+    place.tool.run((*place.arguments, "--detailed-timing-report"), tmp_path, "place.log")
+    nets = json.loads((tmp_path / "report.json").read_text())["detailed_net_timings"]
+    ends = [end["port"] for net in nets for end in net["endpoints"] if "waiting" in end["cell"]]
+    assert {port for port in ends if port.startswith("AD")} >= {
+        f"AD{side}{bit}" for side in "AB" for bit in range(4, 12)}
+
+
 def test_too_slow(tmp_path):
     with pytest.raises(TooSlow) as error:
         flow.build("icebreaker", design(), top="uart", frequency=120, work_dir=tmp_path)
