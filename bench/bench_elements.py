@@ -135,10 +135,9 @@ def netlist(harness, family, folder, *, adders=True):
     if not adders:
         made = dataclasses.replace(made, synthesis=_WITHOUT_DSP[family])
     (folder / "element.v").write_text(verilog.convert(harness, name="element", ports=[harness.i]))
-    (folder / "adders.v").write_text(synthesis.ADDERS)
-    (folder / "element.ys").write_text(synthesis.script(["element.v"], "element", made,
-                                                        adders=adders))
-    YOSYS.run(("-q", "-s", "element.ys"), folder, "element.log")
+    for name, text in synthesis.files(["element.v"], "element", made, adders=adders).items():
+        (folder / name).write_text(text)
+    YOSYS.run(("-q", "-s", "synthesize.ys"), folder, "element.log")
     written = json.loads((folder / "netlist.json").read_text())
     return list(written["modules"]["element"]["cells"].values())
 

@@ -39,6 +39,8 @@ class Board:
     family : Family
     part : tuple of str
         What names the part to the family's tools.
+    capacity : dict of str to int
+        Of the part, by the family's names of resources, without its pins.
     crystal : int
         Frequency of the clock pin in Hz.
     pins : dict of str to Pin
@@ -57,6 +59,7 @@ class Board:
     title: str
     family: Family
     part: tuple[str, ...]
+    capacity: dict
     crystal: int
     pins: dict
     goal: float

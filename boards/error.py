@@ -1,6 +1,7 @@
 """What can go wrong between a core and its bitstream; each message is one line for a user."""
 
-__all__ = ["BoardError", "TooLarge", "TooSlow", "ToolFailed", "ToolMissing", "UnknownBoard"]
+__all__ = ["BoardError", "NetlistBroken", "TooLarge", "TooSlow", "ToolFailed", "ToolMissing",
+           "UnknownBoard"]
 
 
 class BoardError(Exception):
@@ -21,10 +22,13 @@ class TooLarge(BoardError):
     resource : str
         What runs out first, relative to what there is.
     needed, available : int
+    at_least : bool
+        Whether ``needed`` is what the netlist alone shows, before it is placed.
     """
 
-    def __init__(self, board, resource, needed, available):
-        super().__init__(f"the design needs {needed} {resource}, {board} has {available}")
+    def __init__(self, board, resource, needed, available, *, at_least=False):
+        super().__init__(f"the design needs {'at least ' * at_least}{needed} {resource}, "
+                         f"{board} has {available}")
         self.board     = board
         self.resource  = resource
         self.needed    = needed
@@ -33,6 +37,10 @@ class TooLarge(BoardError):
 
 class TooSlow(BoardError):
     """A board design whose clock misses what the board's clock generator gives it."""
+
+
+class NetlistBroken(BoardError):
+    """A netlist that has lost a part of its design."""
 
 
 class ToolMissing(BoardError):

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from ternloom.boards import tool
+from ternloom.boards import gowin, tool
 
 
 __all__ = ["Command", "ECP5", "FAMILIES", "Family", "GOWIN", "ICE40"]
@@ -34,6 +34,14 @@ class Family:
     name : str
     synthesis : str
         Yosys command that maps to the family, without its top and output.
+    products : tuple of str
+        Yosys commands that make cells ``$__MUL...`` of the products for which that command takes
+        multipliers, one of each.
+    multipliers : tuple of str
+        Types of cells that those become.
+    needs : dict of str to tuple of dict
+        Of a resource, what cells of a type take at least: a count for each of several disjoint
+        groups, of which the largest is a lower bound. Names of types are patterns.
     place : Tool
         nextpnr.
     packer : Tool
@@ -48,10 +56,18 @@ class Family:
         What a report names, and the bel types of nextpnr that it is the sum of.
     untimed : str
         What nextpnr's timing analysis of the family leaves out; empty if nothing is known.
+    finish : tuple of str
+        Yosys commands after the mapping of arithmetic, in which ``{}`` stands for ``synthesis``
+        with its top and output.
+    files : dict of str to str
+        That ``finish`` reads.
     """
 
     name: str
     synthesis: str
+    products: tuple[str, ...]
+    multipliers: tuple[str, ...]
+    needs: dict
     place: tool.Tool
     packer: tool.Tool
     extension: str
@@ -60,6 +76,8 @@ class Family:
     output: str
     resources: dict
     untimed: str = ""
+    finish: tuple[str, ...] = ("{} -run map_ram:",)
+    files: dict = dataclasses.field(default_factory=dict)
 
     def pin_lines(self, port, pin):
         """Lines of the constraint file that put ``port`` on ``pin``."""
@@ -114,6 +132,14 @@ def _gowin_place(family, part):
             "--vopt", f"cst={family.constraints}")
 
 
+def _products(name, a_width, b_width, a_least, b_least, more=""):
+    """Yosys commands that make a cell ``name`` of each product that is wide enough."""
+    return (f"techmap -map +/mul2dsp.v -D DSP_NAME={name} -D DSP_A_MAXWIDTH={a_width} "
+            f"-D DSP_B_MAXWIDTH={b_width} -D DSP_A_MINWIDTH={a_least} "
+            f"-D DSP_B_MINWIDTH={b_least}{more}",
+            "chtype -set $mul t:$__soft_mul")
+
+
 _PIN_LINES = {"ice40": _ice40_pin, "ecp5": _ecp5_pin, "gowin": _gowin_pin}
 _PLACE     = {"ice40": _ice40_place, "ecp5": _ecp5_place, "gowin": _gowin_place}
 _PACK      = {
@@ -127,6 +153,14 @@ ICE40 = Family(
     name="ice40",
     # Without -dsp nothing becomes an SB_MAC16.
     synthesis="synth_ice40 -dsp -device u",
+    products=("alumacc -macc-only", "maccmap -unmap", "opt_clean", "wreduce t:$mul",
+              *_products("$__MUL16X16", 16, 16, 2, 2, " -D DSP_Y_MINWIDTH=11")),
+    multipliers=("SB_MAC16",),
+    needs={
+        "logic cells": ({"SB_LUT4": 1}, {"SB_DFF*": 1}, {"SB_CARRY": 1}),
+        "block RAM":   ({"SB_RAM40_4K*": 1},),
+        "DSP":         ({"SB_MAC16": 1},),
+    },
     place=tool.NEXTPNR_ICE40, packer=tool.ICEPACK, extension="bin",
     constraints="pins.pcf", routed="routed.asc", output="--asc",
     resources={
@@ -141,6 +175,14 @@ ECP5 = Family(
     name="ecp5",
     # Wide LUTs cost a quarter more LUT4 on popcounts and gain no clock.
     synthesis="synth_ecp5 -nowidelut",
+    products=_products("$__MUL18X18", 18, 18, 2, 2),
+    multipliers=("MULT18X18D",),
+    needs={
+        "LUT":       ({"LUT4": 1, "CCU2C": 2},),
+        "FF":        ({"TRELLIS_FF": 1},),
+        "block RAM": ({"DP16KD": 1, "PDPW16KD": 1},),
+        "DSP":       ({"MULT18X18D": 1},),
+    },
     place=tool.NEXTPNR_ECP5, packer=tool.ECPPACK, extension="bit",
     constraints="pins.lpf", routed="routed.config", output="--textcfg",
     resources={
@@ -156,6 +198,17 @@ GOWIN = Family(
     name="gowin",
     # Wide LUTs cost a quarter of the clock and save nothing.
     synthesis="synth_gowin -family gw1n -nowidelut",
+    products=(*_products("$__MUL36X36", 36, 36, 22, 22), *_products("$__MUL18X18", 18, 18, 10, 4),
+              *_products("$__MUL18X18", 18, 18, 4, 10), *_products("$__MUL9X9", 9, 9, 4, 4)),
+    multipliers=("MULT36X36", "MULT18X18", "MULT9X9"),
+    needs={
+        "LUT":       ({"LUT4": 1},),
+        "ALU":       ({"ALU": 1},),
+        "FF":        ({"DFF*": 1},),
+        "block RAM": ({"SP": 1, "SPX9": 1, "SDP*": 1, "DP*": 1, "pROM*": 1},),
+        "DSP 18x18": ({"MULT18X18": 1},),
+        "DSP 9x9":   ({"MULT9X9": 1},),
+    },
     place=tool.NEXTPNR_GOWIN, packer=tool.GOWIN_PACK, extension="fs",
     constraints="pins.cst", routed="routed.json", output="--write",
     resources={
@@ -167,7 +220,16 @@ GOWIN = Family(
         "DSP 9x9":   ("MULT9X9",),
         "pins":      ("IOB",),
     },
-    untimed="paths out of block RAM and through multipliers",
+    untimed="paths out of block RAM, through multipliers and distributed RAM, and straight from "
+            "register to register",
+    finish=(
+        "memory_libmap -lib +/gowin/lutrams.txt -lib memories.txt",
+        "techmap -map +/gowin/lutrams_map.v -map +/gowin/brams_map.v",
+        "{} -run map_ffram:check",
+        "techmap -map tables.v",
+        "{} -run check:",
+    ),
+    files={"memories.txt": gowin.MEMORIES, "tables.v": gowin.TABLES},
 )
 
 FAMILIES = {family.name: family for family in (ICE40, ECP5, GOWIN)}

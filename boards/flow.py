@@ -39,6 +39,8 @@ class Plan:
     seed : int
     frequency : float
         MHz.
+    baud : int or None
+        Of the UART.
     files : dict of str to str
     commands : tuple of Command
         Yosys, nextpnr, and for a design with pins of its own the packer.
@@ -50,6 +52,7 @@ class Plan:
     top: str
     seed: int
     frequency: float
+    baud: int | None
     files: dict
     commands: tuple[Command, ...]
     bitstream: str | None
@@ -81,6 +84,11 @@ class Result:
     seed : int
         Of nextpnr; another gives another placement, and a clock that differs by some percent.
     clock : Clock
+        What the timing allows; a bitstream runs at what was asked for.
+    untimed : str
+        What the analysis of the timing leaves out; empty if nothing is known.
+    baud : int or None
+        Bits a second of the UART; None for ``core``.
     utilization : dict of str to Usage
         By resource.
     cells : dict of str to int
@@ -101,6 +109,8 @@ class Result:
     top: str
     seed: int
     clock: report.Clock
+    untimed: str
+    baud: int | None
     utilization: dict[str, report.Usage]
     cells: dict[str, int]
     critical_path: tuple[report.Hop, ...]
@@ -147,21 +157,19 @@ def plan(board_name, design, *, top="core", seed=1, frequency=None, baud=None, a
         raise BoardError(f"frequency must be from 1 to 1000 MHz, not {frequency!r}")
     shape = CoreShape.of(design)
     if top == "core":
-        module = Harness(shape)
+        module, baud = Harness(shape), None
     else:
+        baud = board.baud if baud is None else baud
         module, frequency = _uart(shape, board, frequency, baud)
     files = {
         "core.v": design.verilog,
         "top.v": verilog.convert(module, name=_TOPS[top], strip_internal_attrs=True),
-        "synthesize.ys": synthesis.script(["core.v", "top.v"], _TOPS[top], board.family,
-                                          adders=adders),
+        **synthesis.files(["core.v", "top.v"], _TOPS[top], board.family, adders=adders),
         board.family.constraints: _constraints(board, module),
     }
-    if adders:
-        files["adders.v"] = synthesis.ADDERS
     bitstream = f"{design.name}.{board.family.extension}" if top == "uart" else None
     commands = _commands(board, seed, frequency, bitstream)
-    return Plan(board, top, seed, frequency, files, commands, bitstream)
+    return Plan(board, top, seed, frequency, baud, files, commands, bitstream)
 
 
 def build(board_name, design, *, top="core", seed=1, frequency=None, baud=None, work_dir,
@@ -188,6 +196,8 @@ def build(board_name, design, *, top="core", seed=1, frequency=None, baud=None, 
     ------
     TooLarge
         With the resource, what is needed and what there is.
+    NetlistBroken
+        When synthesis lost a part of the design.
     TooSlow
         When a ``uart`` design misses its clock.
     ToolMissing, ToolFailed
@@ -209,7 +219,10 @@ def _uart(shape, board, frequency, baud):
     hertz = round(frequency * 1e6)
     pll = solve(board.family.name, board.crystal, hertz)
     hertz = board.crystal if pll is None else round(pll.frequency)
-    module = UartTop(shape, pll=pll, frequency=hertz, baud=baud or board.baud,
+    if not 1 <= baud <= hertz // 4:
+        raise BoardError(f"baud must be from 1 to {hertz // 4} at {hertz / 1e6:g} MHz, "
+                         f"not {baud!r}")
+    module = UartTop(shape, pll=pll, frequency=hertz, baud=baud,
                      invert_led=board.pins["led"].invert)
     return module, hertz / 1e6
 
@@ -244,6 +257,9 @@ def _make(planned, versions, folder, progress):
         for command in planned.commands:
             progress(command.stage)
             seconds[command.stage] = round(_run(planned, command, new), 2)
+            if command.tool is YOSYS:
+                synthesis.verify(new, planned.board.family)
+                _refuse_netlist(planned, new)
             if command.tool is planned.board.family.place:
                 _refuse_slow(planned, new)
         result = _summary(planned, versions, seconds, new)
@@ -271,10 +287,22 @@ def _refuse_large(planned, command, folder):
     arguments = [word for word in command.arguments if word not in outputs]
     command.tool.run((*arguments, "--pack-only"), folder, "pack-only.log")
     usage = report.utilization(report.read_json(folder / "report.json"), family)
+    _refuse_overflow(planned, usage)
+
+
+def _refuse_netlist(planned, folder):
+    """Raise ``TooLarge`` if the netlist alone shows that no placement can be found for it."""
+    board = planned.board
+    found = report.cells(report.read_json(folder / "cells.json"))
+    _refuse_overflow(planned, report.least_utilization(found, board.family, board.capacity),
+                     at_least=True)
+
+
+def _refuse_overflow(planned, usage, *, at_least=False):
     overflow = report.first_overflow(usage)
     if overflow is not None:
         resource, use = overflow
-        raise TooLarge(planned.board.title, resource, use.used, use.available)
+        raise TooLarge(planned.board.title, resource, use.used, use.available, at_least=at_least)
 
 
 def _refuse_slow(planned, folder):
@@ -291,6 +319,8 @@ def _summary(planned, versions, seconds, folder):
         "top":           planned.top,
         "seed":          planned.seed,
         "clock":         report.clock(found, planned.frequency),
+        "untimed":       planned.board.family.untimed,
+        "baud":          planned.baud,
         "utilization":   report.utilization(found, planned.board.family),
         "cells":         report.cells(report.read_json(folder / "cells.json")),
         "critical_path": report.critical_path(found),

@@ -14,6 +14,7 @@ ICEBREAKER = Board(
     title="iCEBreaker (UP5K)",
     family=ICE40,
     part=("up5k", "sg48"),
+    capacity={"logic cells": 5280, "block RAM": 30, "DSP": 8},
     crystal=12_000_000,
     pins={
         "clk": amaranth_pin(ICEBreakerPlatform, "clk12"),

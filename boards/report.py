@@ -1,6 +1,7 @@
 """What the tools say of a design, from their JSON: what it takes, how fast it is, and why."""
 
 import dataclasses
+import fnmatch
 import json
 import pathlib
 import re
@@ -9,7 +10,7 @@ from ternloom.boards.error import BoardError
 
 
 __all__ = ["Clock", "Hop", "Usage", "cells", "clock", "critical_path", "first_overflow",
-           "read_json", "utilization"]
+           "least_utilization", "read_json", "utilization"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +66,14 @@ def read_json(path):
                          f"missing or damaged") from error
 
 
-def cells(statistics):
+def cells(statistics, *, internal=False):
     """Cells of each type, from Yosys's ``stat -json``.
+
+    Parameters
+    ----------
+    statistics : dict
+    internal : bool
+        Whether Yosys' own cells count too.
 
     Returns
     -------
@@ -77,7 +84,8 @@ def cells(statistics):
     found = design.get("num_cells_by_type")
     if found is None:
         raise BoardError("the statistics of Yosys must count cells by their type")
-    return {kind: count for kind, count in sorted(found.items()) if not kind.startswith("$")}
+    return {kind: count for kind, count in sorted(found.items())
+            if internal or not kind.startswith("$")}
 
 
 def utilization(report, family):
@@ -91,6 +99,29 @@ def utilization(report, family):
     return {title: Usage(sum(counts[bel]["used"] for bel in bels if bel in counts),
                          sum(counts[bel]["available"] for bel in bels if bel in counts))
             for title, bels in family.resources.items()}
+
+
+def least_utilization(found, family, capacity):
+    """Least use of each of a family's resources, from the cells of a netlist.
+
+    Parameters
+    ----------
+    found : dict of str to int
+        Cells by type.
+    family : Family
+    capacity : dict of str to int
+        Of the part, by resource.
+
+    Returns
+    -------
+    dict of str to Usage
+    """
+    def taken(group):
+        return sum(each * count for pattern, each in group.items()
+                   for kind, count in found.items() if fnmatch.fnmatchcase(kind, pattern))
+
+    return {title: Usage(max(taken(group) for group in family.needs[title]), available)
+            for title, available in capacity.items()}
 
 
 def first_overflow(usage):

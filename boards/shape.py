@@ -77,6 +77,16 @@ class CoreShape:
         """Bytes that carry the index of a class, none without a readout."""
         return -(-self.winner_width // 8) if self.has_winner else 0
 
+    @property
+    def request_bytes(self):
+        """Bytes of a vector to the board: a flag and the input beats."""
+        return 1 + self.beats * self.input_bytes
+
+    @property
+    def answer_bytes(self):
+        """Bytes of a vector from the board: the output beats and the index of a class."""
+        return self.classes * self.output_bytes + self.winner_bytes
+
     def instance(self, signals):
         """The core as an Amaranth instance.
 

@@ -1,13 +1,15 @@
-"""Synthesis alone: Verilog to the cells of a family."""
+"""Synthesis alone: Verilog to the cells of a family, and whether nothing was lost on the way."""
+
+import re
 
 from ternloom.boards import report
-from ternloom.boards.error import BoardError
+from ternloom.boards.error import BoardError, NetlistBroken
 from ternloom.boards.family import FAMILIES
 from ternloom.boards.tool import YOSYS
 from ternloom.model.durable import scratch
 
 
-__all__ = ["ADDERS", "script", "synthesize"]
+__all__ = ["ADDERS", "files", "synthesize", "verify"]
 
 
 #: Yosys turns chains of ``$add`` and ``$sub`` into compressor trees of LUTs with one carry chain
@@ -41,13 +43,29 @@ flatten
 opt
 wreduce
 peepopt
+opt_clean"""
+
+#: What synthesis does to products before it maps them, so that those are counted that are left.
+_REDUCE = """\
+opt -nodffe -nosdff
+fsm
+opt
+wreduce
+peepopt
 opt_clean
-techmap -map adders.v
-"""
+share
+opt_clean"""
+
+#: Of ``check``, which names each bit: a wire of a flat design that several cells drive.
+_CONFLICT = re.compile(r"multiple conflicting drivers for [^.]*\.\\?(\S+)")
 
 
-def script(sources, top, family, *, adders):
-    """Yosys script that leaves ``netlist.json`` and ``cells.json``.
+def files(sources, top, family, *, adders):
+    """Yosys script ``synthesize.ys`` and the files beside the sources that it reads.
+
+    The script leaves ``netlist.json`` and ``cells.json``, and for ``verify`` ``check.txt`` and
+    ``products.json``: the wires with several drivers after multipliers were mapped, and the cells
+    of the design with a cell for each multiplier that it needs.
 
     Parameters
     ----------
@@ -56,18 +74,73 @@ def script(sources, top, family, *, adders):
     top : str
     family : Family
     adders : bool
-        Whether every addition becomes a carry chain first, by the map ``ADDERS`` in the file
-        ``adders.v``.
+        Whether every addition becomes a carry chain first, by the map ``ADDERS``.
+
+    Returns
+    -------
+    dict of str to str
+        Texts by name.
     """
+    command = f"{family.synthesis} -top {top} -json netlist.json"
     lines = [f"read_verilog {name}" for name in sources]
-    if adders:
-        lines.append(_PRELUDE.format(top=top).rstrip())
-    lines += [f"{family.synthesis} -top {top} -json netlist.json",
-              "tee -q -o cells.json stat -json"]
-    return "\n".join(lines) + "\n"
+    lines += [_PRELUDE.format(top=top)] if adders else []
+    # Copying a design changes no name in it.
+    lines += ["design -save whole",
+              *(["techmap -map adders.v"] if adders else []),
+              f"{command} -run :map_ram",
+              "tee -q -o check.txt check",
+              *(line.format(command) for line in family.finish),
+              "tee -q -o cells.json stat -json",
+              "design -load whole",
+              *([] if adders else [_PRELUDE.format(top=top)]),
+              _REDUCE,
+              *family.products,
+              "opt_clean",
+              "tee -q -o products.json stat -json"]
+    return {"synthesize.ys": "\n".join(lines) + "\n", **family.files,
+            **({"adders.v": ADDERS} if adders else {})}
 
 
-def synthesize(verilog, top, family, *, adders=False, options=""):
+def verify(folder, family):
+    """Refuse a netlist that has lost a part of its design.
+
+    Yosys 0.70 loses multipliers for iCE40, without a word: of a product that passes two registers
+    in a row, and of a sum of products that have registers.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the script of ``files`` ran.
+    family : Family
+
+    Raises
+    ------
+    NetlistBroken
+        When the netlist is empty, has fewer multipliers than the design, or had a wire with several
+        drivers once those were mapped.
+    """
+    found = report.cells(report.read_json(folder / "cells.json"))
+    products = report.cells(report.read_json(folder / "products.json"), internal=True)
+    needed = sum(count for kind, count in products.items() if kind.startswith("$__MUL"))
+    left = sum(found.get(kind, 0) for kind in family.multipliers)
+    wires = dict.fromkeys(_CONFLICT.findall((folder / "check.txt").read_text()))
+    names = ", ".join(list(wires)[:3])
+    if left < needed:
+        raise NetlistBroken(
+            f"yosys must keep every multiplier, but its {family.name} netlist has {left} of the "
+            f"design's {needed}: let a product pass one register, not two, and add none that "
+            f"passed one, or build for a board of another family")
+    if wires:
+        raise NetlistBroken(
+            f"yosys must drive a wire once, but its {family.name} netlist drives {names} from "
+            f"several cells: name another version of yosys in the environment variable YOSYS, or "
+            f"build for a board of another family")
+    if not found:
+        raise NetlistBroken(f"yosys must keep cells of the design, but its {family.name} netlist "
+                            f"is empty: let what the design computes reach an output")
+
+
+def synthesize(verilog, top, family, *, adders=False):
     """Count the cells that a module takes.
 
     Parameters
@@ -77,9 +150,7 @@ def synthesize(verilog, top, family, *, adders=False, options=""):
     family : str
         ``ice40``, ``ecp5`` or ``gowin``.
     adders : bool
-        See ``script``.
-    options : str
-        Appended to the family's synthesis command.
+        See ``files``.
 
     Returns
     -------
@@ -89,15 +160,15 @@ def synthesize(verilog, top, family, *, adders=False, options=""):
     Raises
     ------
     BoardError
-        For an unknown family, a missing tool, or Verilog that Yosys refuses.
+        For an unknown family, a missing tool, Verilog that Yosys refuses, or a netlist that has
+        lost a part of it.
     """
     if family not in FAMILIES:
         raise BoardError(f"family must be one of {', '.join(FAMILIES)}, not {family!r}")
     with scratch() as folder:
         (folder / "design.v").write_text(verilog)
-        (folder / "adders.v").write_text(ADDERS)
-        text = script(["design.v"], top, FAMILIES[family], adders=adders)
-        text = text.replace(f" -top {top} -json netlist.json", f" {options} -top {top}")
-        (folder / "synthesize.ys").write_text(text)
+        for name, text in files(["design.v"], top, FAMILIES[family], adders=adders).items():
+            (folder / name).write_text(text)
         YOSYS.run(("-q", "-s", "synthesize.ys"), folder, "synthesize.log")
+        verify(folder, FAMILIES[family])
         return report.cells(report.read_json(folder / "cells.json"))

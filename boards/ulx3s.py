@@ -14,6 +14,7 @@ ULX3S_85F = Board(
     title="ULX3S-85F (ECP5)",
     family=ECP5,
     part=("85k", "CABGA381", "6"),
+    capacity={"LUT": 83_640, "FF": 83_640, "block RAM": 208, "DSP": 156},
     crystal=25_000_000,
     pins={
         "clk": amaranth_pin(ULX3S_85F_Platform, "clk25"),

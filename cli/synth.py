@@ -9,11 +9,13 @@ import shutil
 
 from ternloom.cli import output
 from ternloom.cli.console import Outcome, facts, table
+from ternloom.cli.cost import pace
+from ternloom.cli.error import UserError
 from ternloom.cli.option import (add_core, add_network, core_network, count, folding,
                                  frequency)
 
 
-__all__ = ["EXAMPLE", "arguments", "run", "sentence"]
+__all__ = ["EXAMPLE", "arguments", "clock", "run", "sentence", "speed", "speed_lines"]
 
 EXAMPLE = "ternloom synth digits-gru-ternary-ternary --board icebreaker -o bitstream"
 
@@ -35,6 +37,8 @@ def arguments(parser):
                         help="seed of placement (default: %(default)s)")
     parser.add_argument("--frequency", type=frequency, metavar="MHZ",
                         help="clock to aim at (default: the board's)")
+    parser.add_argument("--baud", type=count, metavar="N",
+                        help="bits a second of the UART (default: the board's)")
     add_core(parser)
 
 
@@ -45,6 +49,8 @@ def run(chosen, console):
     board = registry.find(chosen.board)
     network = core_network(chosen)
     spread = folding(chosen, network)
+    if chosen.baud and chosen.top == "core":
+        raise UserError("--baud must go with --top uart, not with core")
     place = chosen.output or output.default(network.name, f"-{board.name}")
     with output.folder(place, verb="synth", inputs=output.inputs(chosen), force=chosen.force,
                        network=network.name, board=board.name) as new:
@@ -55,17 +61,51 @@ def run(chosen, console):
 def build_into(folder, console, network, spread, board, chosen):
     """Build into an empty folder, and return the result as JSON values."""
     from ternloom.boards.flow import build
+    from ternloom.boards.shape import CoreShape
     from ternloom.hw.emit import generate
 
     with console.progress(f"Building for {board.title}") as report:
         report(text="generate")
-        result = build(board.name, generate(network, spread), top=chosen.top, seed=chosen.seed,
-                       frequency=chosen.frequency, work_dir=folder / "work",
+        design = generate(network, spread)
+        result = build(board.name, design, top=chosen.top, seed=chosen.seed,
+                       frequency=chosen.frequency, baud=chosen.baud, work_dir=folder / "work",
                        progress=lambda stage: report(text=stage))
     for path in result.folder.iterdir():
         path.rename(folder / path.name)
     shutil.rmtree(folder / "work")
-    return describe(result)
+    return describe(result) | speed(result, network, pace(network, spread), CoreShape.of(design))
+
+
+def speed(result, network, cycles, shape):
+    """What a step takes: ``step`` in the core at the clock that it runs at, ``link`` on the UART.
+
+    Parameters
+    ----------
+    result : Result
+    network : Network
+    cycles : float
+        Of a step.
+    shape : CoreShape
+        Of the core.
+
+    Returns
+    -------
+    dict
+        ``link`` is None for a core alone, whose clock is the one that it reached.
+    """
+    from ternloom.model.network import When
+
+    clock = result.clock.achieved if result.baud is None else result.clock.asked
+    step = {"cycles": cycles, "clock": clock, "microseconds": cycles / clock}
+    if result.baud is None:
+        return {"step": step, "link": None}
+    answers = network.readout is None or network.readout.when is When.EVERY
+    # Both directions carry bytes at the same time, each of ten bits.
+    longest = max(shape.request_bytes, shape.answer_bytes if answers else 0)
+    return {"step": step,
+            "link": {"baud": result.baud, "request_bytes": shape.request_bytes,
+                     "answer_bytes": shape.answer_bytes,
+                     "microseconds": 1e7 * longest / result.baud}}
 
 
 def describe(result):
@@ -74,7 +114,7 @@ def describe(result):
 
     return {"board": result.board, "top": result.top, "seed": result.seed,
             "program": registry.find(result.board).program,
-            "clock": dataclasses.asdict(result.clock),
+            "clock": dataclasses.asdict(result.clock), "untimed": result.untimed,
             "utilization": {name: dataclasses.asdict(usage)
                             for name, usage in result.utilization.items()},
             "critical_path": [dataclasses.asdict(hop) for hop in result.critical_path],
@@ -84,17 +124,38 @@ def describe(result):
 
 def tables(place, data):
     """The same for people."""
-    clock = data["clock"]
     rows = [(name, f"{usage['used']:,}", f"{usage['available']:,}",
              f"{100 * usage['used'] / usage['available']:.0f} %")
             for name, usage in data["utilization"].items() if usage["available"]]
     first = [("board", data["board"]), ("top", data["top"]),
-             ("clock", f"{clock['achieved']:.1f} MHz reached, {clock['asked']:g} MHz asked for"),
+             ("clock", clock(data)),
+             *speed_lines(data),
              ("folder", place)]
     if data["bitstream"]:
         path = f"{place}/{data['bitstream']}"
         first += [("bitstream", path), ("load it", data["program"].format(path))]
     return (facts(first), table("Utilization", ("", ">used", ">available", ">share"), rows))
+
+
+def clock(data):
+    """The clock in a line: what a bitstream runs at is not what it could."""
+    asked, achieved = (data["clock"][name] for name in ("asked", "achieved"))
+    if data["bitstream"]:
+        return f"{asked:g} MHz is what it runs at, {achieved:.1f} MHz what place and route reached"
+    return f"{achieved:.1f} MHz reached, {asked:g} MHz asked for"
+
+
+def speed_lines(data):
+    """What the clock does not know, and what a step takes, as facts."""
+    step, link = data["step"], data["link"]
+    lines = [("not timed", data["untimed"])] if data["untimed"] else []
+    lines += [("a step", f"{step['cycles']:,.0f} cycles, {step['microseconds']:,.1f} us at "
+                         f"{step['clock']:.4g} MHz")]
+    if link:
+        lines += [("its link", f"{link['microseconds']:,.0f} us a step at {link['baud']:,} baud, "
+                               f"{link['request_bytes']} bytes to the board, "
+                               f"{link['answer_bytes']} in an answer")]
+    return lines
 
 
 def sentence(data):

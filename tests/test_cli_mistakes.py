@@ -275,6 +275,14 @@ def test_frequency(place, capsys, value):
                    "see ternloom synth --help"
 
 
+def test_baud(place, capsys):
+    assert mistake(capsys, "synth", SHIPPED, "--board=icebreaker", "--top=core", "--baud=9600") == \
+        "--baud must go with --top uart, not with core"
+    assert mistake(capsys, "synth", SHIPPED, "--board=icebreaker", "--baud=9000000") == \
+        "baud must be from 1 to 6000000 at 24 MHz, not 9000000"
+    assert os.listdir(place) == []
+
+
 def test_missing_torch(place, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     assert mistake(capsys, "train", SHIPPED) == \
@@ -310,7 +318,7 @@ def test_small_board(place, capsys):
     save(network, "net.safetensors")
     line = mistake(capsys, "synth", "net.safetensors", "--board=icebreaker", "--pe=4", "--simd=4",
                    "--top=core", "-o", "out", "--json")
-    assert re.fullmatch(r"the design needs \d+ DSP, iCEBreaker \(UP5K\) has 8", line)
+    assert re.fullmatch(r"the design needs at least \d+ DSP, iCEBreaker \(UP5K\) has 8", line)
     assert os.listdir(place) == ["net.safetensors"]
 
 
