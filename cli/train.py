@@ -29,8 +29,8 @@ def arguments(parser):
                         help="network file to write (default: the recipe's name with "
                              ".safetensors, in the current folder)")
     parser.add_argument("--data", metavar="PATH",
-                        help="data file, or folder of a language model's texts *train.txt, "
-                             "*valid.txt and *test.txt (default: the recipe's)")
+                        help="data file, the name of shipped data, or folder of a language model's "
+                             "texts *train.txt, *valid.txt and *test.txt (default: the recipe's)")
     parser.add_argument("--start", metavar="FILE",
                         help="float network that a language model starts from "
                              "(default: the recipe's)")

@@ -11,8 +11,9 @@ import typing
 import msgspec
 import numpy as np
 
+from ternloom.model.decode import convert
 from ternloom.model.format import Fixed, Format
-from ternloom.model.store import Description, convert, read, verify, write
+from ternloom.model.store import Description, read, verify, write
 
 
 __all__ = ["PARTS", "VERSION", "Dataset", "DatasetError", "load", "save"]

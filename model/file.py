@@ -24,10 +24,11 @@ import typing
 import msgspec
 import numpy as np
 
+from ternloom.model.decode import convert
 from ternloom.model.format import Fixed, Format
 from ternloom.model.network import (Cell, Layer, Matrix, Network, NetworkError, Precision, Readout,
                                     Weight, When, embedding_type)
-from ternloom.model.store import Description, convert, read, verify, write
+from ternloom.model.store import Description, read, verify, write
 from ternloom.model.stream import decode
 
 

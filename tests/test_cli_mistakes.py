@@ -129,7 +129,7 @@ def test_unknown_field(network_file, capsys):
     rewrite(network_file, edit=lambda description: description.update(dropout=0.5))
     line = mistake(capsys, "info", "net.safetensors")
     assert line.startswith("network file net.safetensors has a description that is not sound: "
-                           "unknown field 'dropout', the known ones are kind, version, digest, ")
+                           "unknown key 'dropout', the known ones are kind, version, digest, ")
 
 
 def test_wrong_shape(network_file, capsys):
