@@ -1,6 +1,7 @@
 """A verb in a process of its own, so that two long jobs share the cores."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -21,11 +22,12 @@ class Background:
     Parameters
     ----------
     arguments : sequence of str
-        The verb and its arguments; ``--json`` is added.
+        The verb and its arguments; ``--json`` and ``--stages`` are added.
     """
 
     def __init__(self, arguments):
-        self._command = [sys.executable, "-P", "-m", "ternloom.cli", *arguments, "--json"]
+        self._command = [sys.executable, "-P", "-m", "ternloom.cli", *arguments, "--json",
+                         "--stages"]
         self._out = self._err = self._process = None
 
     def __enter__(self):
@@ -53,7 +55,7 @@ class Background:
         Parameters
         ----------
         report : callable
-            Called now and then, without arguments.
+            Called now and then with ``text``, the stage that the verb is in.
 
         Raises
         ------
@@ -65,12 +67,16 @@ class Background:
                 status = self._process.wait(_LOOK)
                 break
             except subprocess.TimeoutExpired:
-                report()
-        self._out.seek(0)
-        self._err.seek(0)
+                report(text=self._told().rpartition("\n")[2] or None)
         if status == MISTAKEN:
-            raise UserError(self._err.read().strip().removeprefix("ternloom: "))
+            raise UserError(self._told().rpartition("\n")[2].removeprefix("ternloom: "))
         if status:
             raise RuntimeError(f"{self._command[4]} ended with status {status}:\n"
-                               f"{self._err.read()}")
+                               f"{self._told()}")
+        self._out.seek(0)
         return json.load(self._out)
+
+    def _told(self):
+        """What the verb wrote on standard error; read where its own writing isn't disturbed."""
+        size = os.fstat(self._err.fileno()).st_size
+        return os.pread(self._err.fileno(), size, 0).decode().strip()

@@ -15,6 +15,7 @@ import warnings
 
 from ternloom.cli.error import INTERRUPTED, MISTAKEN, UserError, message
 from ternloom.cli.output import scratch
+from ternloom.cli.plain import plain
 
 
 __all__ = ["VERBS", "main", "parser"]
@@ -39,11 +40,23 @@ _GRACE = 5.0
 _AGAIN = 0.05
 
 
+#: How argparse begins the message on arguments that are missing.
+_MISSING = "the following arguments are required: "
+
+
 class _Parser(argparse.ArgumentParser):
     """Reports a mistake as one line, as every other mistake is."""
 
     def error(self, message):
+        if message.startswith(_MISSING):
+            first = message.removeprefix(_MISSING).split(", ")[0]
+            message = f"{first} must be given: {self._help_of(first)}"
         raise UserError(f"{message}; see {self.prog} --help")
+
+    def _help_of(self, name):
+        """Line of help of an argument, by what argparse calls it."""
+        return next(action.help for action in self._actions
+                    if name in ("/".join(action.option_strings), action.metavar))
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
@@ -83,6 +96,8 @@ def parser(verb=None):
             sub.set_defaults(run=module.run)
             sub.add_argument("--json", action="store_true",
                              help="print the result as JSON, and nothing else")
+            # What a verb that runs another one asks for, to tell how far it is.
+            sub.add_argument("--stages", action="store_true", help=argparse.SUPPRESS)
             module.arguments(sub)
     return root
 
@@ -120,15 +135,18 @@ def main(arguments=None):
 def _end(line, status):
     """Say why it ends, as the last and only word: Amaranth would warn of what wasn't elaborated."""
     warnings.simplefilter("ignore")
-    print(f"ternloom: {line}", file=sys.stderr)
+    print(f"ternloom: {plain(line)}", file=sys.stderr)
     return status
 
 
 def _run(arguments):
+    if not arguments:
+        parser().print_help(sys.stderr)
+        return MISTAKEN
     verb = next((word for word in arguments if not word.startswith("-")), None)
     chosen = parser(verb if verb in VERBS else None).parse_args(arguments)
     from ternloom.cli.console import Console
-    console = Console(machine=chosen.json)
+    console = Console(machine=chosen.json, stages=chosen.stages)
     with _temporary():
         outcome = chosen.run(chosen, console)
     console.show(outcome)

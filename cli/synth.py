@@ -5,15 +5,16 @@ clock; with --top uart the bitstream carries the core behind a UART on the board
 """
 
 import dataclasses
+import shlex
 import shutil
 
 from ternloom.cli import output
-from ternloom.cli.console import Outcome, facts, table
+from ternloom.cli.console import Command, Outcome, facts, table
 from ternloom.cli.option import (add_core, add_network, core_network, count, folding,
                                  frequency)
 
 
-__all__ = ["EXAMPLE", "arguments", "run", "sentence"]
+__all__ = ["EXAMPLE", "arguments", "clock", "run", "sentence"]
 
 EXAMPLE = "ternloom synth digits-gru-ternary-ternary --board icebreaker -o bitstream"
 
@@ -82,17 +83,25 @@ def describe(result):
 
 def tables(place, data):
     """The same for people."""
-    clock = data["clock"]
     rows = [(name, f"{usage['used']:,}", f"{usage['available']:,}",
              f"{100 * usage['used'] / usage['available']:.0f} %")
             for name, usage in data["utilization"].items() if usage["available"]]
     first = [("board", data["board"]), ("top", data["top"]),
-             ("clock", f"{clock['achieved']:.1f} MHz reached, {clock['asked']:g} MHz asked for"),
+             ("clock", clock(data)),
              ("folder", place)]
     if data["bitstream"]:
         path = f"{place}/{data['bitstream']}"
-        first += [("bitstream", path), ("load it", data["program"].format(path))]
+        first += [("bitstream", Command(path)),
+                  ("load it", Command(data["program"].format(shlex.quote(path))))]
     return (facts(first), table("Utilization", ("", ">used", ">available", ">share"), rows))
+
+
+def clock(data):
+    """The clock in a line: what a bitstream runs at is not what it could."""
+    asked, achieved = (data["clock"][name] for name in ("asked", "achieved"))
+    if data["bitstream"]:
+        return f"{asked:g} MHz is what it runs at, {achieved:.1f} MHz what place and route reached"
+    return f"{achieved:.1f} MHz reached, {asked:g} MHz asked for"
 
 
 def sentence(data):

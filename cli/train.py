@@ -7,7 +7,6 @@ writes OUTPUT.checkpoint, from which the same command goes on after it was stopp
 
 import dataclasses
 import importlib.util
-import math
 import pathlib
 
 from ternloom.cli import output, source
@@ -63,7 +62,7 @@ def _text(stage, curve):
         return stage
     last = curve[-1]
     return (f"{stage}, {100 * last.valid_accuracy:.1f} % of the validation part, "
-            f"perplexity {math.exp(last.valid_loss):.2f}")
+            f"loss {last.valid_loss:.3f}")
 
 
 def _outcome(result, place):

@@ -54,11 +54,10 @@ def convert(kind, document, known=()):
         raise ValueError(_blame(kind, document, "", error)) from None
 
 
-def nearest(word, known):
-    """The known word that another was meant to be, in whatever case, or None if none is near."""
+def nearest(word, known, count=1):
+    """Known words that another may have been meant to be, in whatever case, the nearest first."""
     folded = {each.lower(): each for each in known}
-    close = difflib.get_close_matches(word.lower(), folded, 1)
-    return folded[close[0]] if close else None
+    return [folded[each] for each in difflib.get_close_matches(word.lower(), folded, count)]
 
 
 @functools.cache
@@ -137,7 +136,7 @@ def _meant(name, kind, known, place, others):
     if place and name in others:
         return f"did you mean {name!r} above all tables?"
     close = nearest(name, known if place else [*known, *others])
-    return f"did you mean {close!r}?" if close else f"the known ones are {', '.join(known)}"
+    return f"did you mean {close[0]!r}?" if close else f"the known ones are {', '.join(known)}"
 
 
 def _blame(kind, document, place, error):
