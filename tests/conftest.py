@@ -5,7 +5,8 @@ import signal
 import pytest
 
 
-__all__ = ["patient", "pytest_addoption", "pytest_configure", "pytest_ignore_collect", "pytest_sessionfinish"]
+__all__ = ["patient", "pytest_addoption", "pytest_configure", "pytest_ignore_collect",
+           "pytest_sessionfinish"]
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,8 @@ import sys
 import pytest
 
 from ternloom.cli import main as cli
+from ternloom.cli.background import Background
+from ternloom.cli.error import UserError
 from ternloom.cli.main import VERBS, main
 from ternloom.hw import emit
 from ternloom.model.file import save
@@ -107,11 +109,45 @@ def test_info(place, capsys):
     assert data["cycles_per_step"] >= data["folding"][0]["busy_cycles"]
 
 
+def test_info_in_plain_words(place, capsys):
+    """What a step takes on each board, and accuracy in the form that eval has."""
+    text = told(capsys, "info", SHIPPED)
+    assert ("time step           1,152 cycles: 48.0 us on icebreaker at 24 MHz, 15.4 us on "
+            "ulx3s-85f at 75 MHz, 42.7 us on tang-nano-9k at 27 MHz\n") in text
+    assert "integer accuracy    valid 99.67 %, test 99.67 %\n" in text
+    data = answer(capsys, "info", SHIPPED)
+    assert data["notes"]["integer accuracy"] == "valid 0.9967, test 0.9967"
+    assert data["microseconds_per_step"] == {"icebreaker": 48.0, "ulx3s-85f": 15.36,
+                                             "tang-nano-9k": 1152 / 27}
+
+
 def test_list(place, capsys):
     data = answer(capsys, "info")
     assert SHIPPED in data["networks"] and "digits" in data["data"]
+    assert SHIPPED in data["recipes"] and "digits-lstm-float" in data["float_networks"]
     text = told(capsys, "info")
-    assert all(name in text for name in data["networks"])
+    assert all(name in text for names in data.values() for name in names)
+    assert f"\n{SHIPPED}           gru-reset-after 64    99.67 %\n" in text
+    assert "\nptb-lstm-hitnet                      lstm 300               128.93\n" in text
+
+
+def test_stages_of_the_background(tiny):
+    """Who waits for a verb in the background is told its stages."""
+    stages = []
+    with Background(["synth", TINY, "--board=icebreaker", "-o", "out", "--pe=2"]) as building:
+        data = building.result(lambda text: stages.append(text))
+    assert os.path.exists(os.path.join("out", data["bitstream"]))
+    assert {"synthesize", "place and route"} <= set(stages)
+    assert set(stages) <= {None, "generate", "synthesize", "place and route", "pack"}
+
+
+def test_mistake_of_the_background(tiny):
+    """Its last word, and none of those on its stages."""
+    with Background(["synth", TINY, "--board=icebreaker", "-o", "out", "--frequency=99",
+                     "--pe=2"]) as building, pytest.raises(UserError) as caught:
+        building.result(lambda text: None)
+    assert str(caught.value).startswith("frequency must be at most ")
+    assert str(caught.value).endswith(" MHz for this core on iCEBreaker (UP5K), not 99 MHz")
 
 
 def test_eval(place, capsys):
@@ -199,18 +235,6 @@ def test_synth(tiny, capsys):
     assert data["clock"]["achieved"] >= data["clock"]["asked"]
     assert os.path.getsize(os.path.join("out", data["bitstream"])) > 10_000
     assert 0 < data["utilization"]["logic cells"]["used"] <= 5280
-
-
-@pytest.mark.slow
-def test_demo(place, capsys):
-    text = told(capsys, "demo")
-    assert "20 recordings bit- and cycle-exact" in text
-    assert sorted(os.listdir("demo")) == [".ternloom.json", "bitstream", "picture.png",
-                                          "report.json", "ternloom_core.v", "vectors"]
-    with open("demo/picture.png", "rb") as stream:
-        assert stream.read(4) == b"\x89PNG"
-    with open("demo/report.json") as stream:
-        assert json.load(stream)["eval"]["accuracy"] > 0.95
 
 
 @pytest.mark.train
