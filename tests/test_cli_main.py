@@ -5,10 +5,12 @@ import json
 import os
 import subprocess
 import sys
+import types
 
 import pytest
 
 from ternloom.cli import main as cli
+from ternloom.cli import train
 from ternloom.cli.background import Background
 from ternloom.cli.error import UserError
 from ternloom.cli.main import VERBS, main
@@ -129,6 +131,12 @@ def test_list(place, capsys):
     assert all(name in text for names in data.values() for name in names)
     assert f"\n{SHIPPED}           gru-reset-after 64    99.67 %\n" in text
     assert "\nptb-lstm-hitnet                      lstm 300               128.93\n" in text
+
+
+def test_progress_of_training():
+    """Loss rather than perplexity, which says nothing of a classifier."""
+    epoch = types.SimpleNamespace(valid_accuracy=0.5, valid_loss=0.25)
+    assert train._text("float", [epoch]) == "float, 50.0 % of the validation part, loss 0.250"
 
 
 def test_stages_of_the_background(tiny):

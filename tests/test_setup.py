@@ -15,7 +15,7 @@ SCRIPT = pathlib.Path(__file__).resolve().parent.parent / ".ci" / "system"
 @pytest.fixture
 def machine(tmp_path):
     """A folder of programs that is all of PATH: a shell's own, and a Python."""
-    for program in ("sh", "cat", "env"):
+    for program in ("sh", "cat", "env", "mktemp", "rm"):
         (tmp_path / program).symlink_to(shutil.which(program))
     wrapper(tmp_path / "python3", f'exec {sys.executable} "$@"')
     return tmp_path
@@ -81,6 +81,19 @@ def test_sudo(machine):
     assert asked(machine) == ["sudo apt-get update -qq",
                               "sudo apt-get install -qq -y --no-upgrade --no-install-recommends "
                               "iverilog"]
+
+
+def test_failure(machine):
+    """What the package manager says is seen where it fails, and only there."""
+    programs(machine, "g++", "make", "perl")
+    user(machine, 0)
+    wrapper(machine / "apt-get", "echo 'Unpacking'; echo 'E: no network' >&2; exit 100")
+    status, out, err = setup(machine)
+    assert (status, err) == (1, "Unpacking\nE: no network\n")
+    assert out.endswith("ternloom: installing iverilog with apt-get, a minute or two\n")
+    wrapper(machine / "apt-get", "echo 'Unpacking'; echo 'debconf: delaying' >&2")
+    status, out, err = setup(machine)
+    assert (status, err) == (0, "") and "Unpacking" not in out
 
 
 def test_neither(machine):
