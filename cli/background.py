@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 
+from ternloom.cli.console import STAGE
 from ternloom.cli.error import MISTAKEN, UserError
 
 
@@ -67,9 +69,11 @@ class Background:
                 status = self._process.wait(_LOOK)
                 break
             except subprocess.TimeoutExpired:
-                report(text=self._told().rpartition("\n")[2] or None)
+                told = re.findall(rf"^{STAGE}(.*)\n", self._told(), re.MULTILINE)
+                report(text=told[-1] if told else None)
         if status == MISTAKEN:
-            raise UserError(self._told().rpartition("\n")[2].removeprefix("ternloom: "))
+            last = self._told().strip().rpartition("\n")[2]
+            raise UserError(last.removeprefix("ternloom: "))
         if status:
             raise RuntimeError(f"{self._command[4]} ended with status {status}:\n"
                                f"{self._told()}")
@@ -79,4 +83,4 @@ class Background:
     def _told(self):
         """What the verb wrote on standard error; read where its own writing isn't disturbed."""
         size = os.fstat(self._err.fileno()).st_size
-        return os.pread(self._err.fileno(), size, 0).decode().strip()
+        return os.pread(self._err.fileno(), size, 0).decode()

@@ -18,13 +18,16 @@ from rich.text import Text
 from ternloom.cli.plain import plain
 
 
-__all__ = ["Command", "Console", "Outcome", "facts", "table"]
+__all__ = ["STAGE", "Command", "Console", "Outcome", "facts", "table"]
 
 #: Seconds before work is worth a word, and between two words where no bar can be drawn.
 _PATIENCE, _INTERVAL = 2.0, 15.0
 
 #: Seconds between two looks at what was reported.
 _LOOK = 0.2
+
+#: How a line begins that tells a program of a stage.
+STAGE = "stage: "
 
 #: Columns where nobody sees the width: every line stays whole.
 _UNBOUNDED = 100_000
@@ -61,7 +64,7 @@ class Console:
     machine : bool
         With ``--json``: nothing but the result on standard output, and silence besides.
     stages : bool
-        Nevertheless a line on standard error for each stage of what runs.
+        Nevertheless a line on standard error for each stage of what runs, after ``STAGE``.
     """
 
     def __init__(self, machine=False, stages=False):
@@ -148,7 +151,7 @@ class _Stages:
     def __call__(self, done=None, total=None, text=None):
         if text and text != self._last:
             self._last = text
-            print(plain(text), file=sys.stderr, flush=True)
+            print(f"{STAGE}{plain(text)}", file=sys.stderr, flush=True)
 
 
 class _Lines:

@@ -189,4 +189,4 @@ def test_stages(capsys):
         for stage in ("generate", "generate", "pack"):
             report(text=stage)
         report(1, 2)
-    assert capsys.readouterr() == ("", "generate\npack\n")
+    assert capsys.readouterr() == ("", "stage: generate\nstage: pack\n")
