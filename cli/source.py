@@ -53,8 +53,6 @@ def _kind(path):
         start = stream.read(8)
         size = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
         header = stream.read(size) if size <= _HEADER else b""
-    if start.startswith(_PICKLES):
-        return "pickle"
     try:
         tensors = json.loads(header)
         metadata = tensors.get("__metadata__", {})
@@ -63,6 +61,9 @@ def _kind(path):
         title = json.loads(metadata["ternloom"])["kind"]
         return next(kind for kind, each in _KINDS.items() if each == title)
     except (ValueError, TypeError, AttributeError, LookupError, StopIteration, RecursionError):
+        # Not before: the length of a header may look like the start of a pickle.
+        if start.startswith(_PICKLES):
+            return "pickle"
         return "recipe" if path.suffix == ".toml" else None
 
 

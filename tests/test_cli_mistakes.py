@@ -176,6 +176,15 @@ def test_state_dict_as_network(place, capsys):
         "convert makes a network of it"
 
 
+@pytest.mark.parametrize("length", [0x0280, 0x0480])
+def test_length_like_a_pickle(place, length):
+    """A safetensors file begins with the length of its header, whatever bytes that has."""
+    header = json.dumps({"__metadata__": {"ternloom": json.dumps({"kind": "network"})}})
+    pathlib.Path("net.safetensors").write_bytes(length.to_bytes(8, "little")
+                                                + header.encode().ljust(length))
+    assert source.network_path("net.safetensors") == pathlib.Path("net.safetensors")
+
+
 @pytest.mark.parametrize("content", [b"PK\x03\x04", b"\x80\x02"])
 @pytest.mark.parametrize("verb", [["info"], ["convert", "-o", "x", "--calibration", "digits"]])
 def test_pickle(place, capsys, content, verb):
