@@ -23,7 +23,7 @@ help:
 setup: $(STAMPS)/test
 
 demo: $(STAMPS)/test
-	$(BIN)/ternloom demo --output demo
+	@$(BIN)/ternloom demo --output demo
 
 test: $(STAMPS)/test
 	$(PYTEST) $(PARALLEL) -m "not slow and not train"
@@ -36,6 +36,7 @@ test-all: $(STAMPS)/train
 
 bench: $(STAMPS)/train
 	$(BIN)/python bench/run.py
+	$(BIN)/python bench/demo.py
 
 lint: $(STAMPS)/test
 	$(BIN)/ruff check .
@@ -45,18 +46,19 @@ clean:
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMPS)/system: .ci/system
-	PYTHON="$(PYTHON)" .ci/system
+	@PYTHON="$(PYTHON)" .ci/system
 	@mkdir -p $(STAMPS)
 	@touch $@
 
 $(BIN)/python: $(STAMPS)/system
-	$(PYTHON) -m venv --clear .venv
+	@echo "ternloom: making the virtual environment .venv"
+	@$(PYTHON) -m venv --clear .venv
 	@touch $@
 
 $(STAMPS)/test: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
+	@.ci/packages $(BIN)/python --editable ".[test]"
 	@touch $@
 
 $(STAMPS)/train: $(STAMPS)/test
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test,train]"
+	@.ci/packages $(BIN)/python --editable ".[test,train]"
 	@touch $@

@@ -2,11 +2,14 @@
 
 import contextlib
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 
+from ternloom.cli.console import STAGE
 from ternloom.cli.error import MISTAKEN, UserError
 from ternloom.sim.process import started
 
@@ -23,11 +26,12 @@ class Background:
     Parameters
     ----------
     arguments : sequence of str
-        The verb and its arguments; ``--json`` is added.
+        The verb and its arguments; ``--json`` and ``--stages`` are added.
     """
 
     def __init__(self, arguments):
-        self._command = [sys.executable, "-P", "-m", "ternloom.cli", *arguments, "--json"]
+        self._command = [sys.executable, "-P", "-m", "ternloom.cli", *arguments, "--json",
+                         "--stages"]
         self._stack = contextlib.ExitStack()
         self._out = self._err = self._process = None
 
@@ -58,7 +62,7 @@ class Background:
         Parameters
         ----------
         report : callable
-            Called now and then, without arguments.
+            Called now and then with ``text``, the stage that the verb is in.
 
         Raises
         ------
@@ -70,12 +74,18 @@ class Background:
                 status = self._process.wait(_LOOK)
                 break
             except subprocess.TimeoutExpired:
-                report()
-        self._out.seek(0)
-        self._err.seek(0)
+                told = re.findall(rf"^{STAGE}(.*)\n", self._told(), re.MULTILINE)
+                report(text=told[-1] if told else None)
         if status == MISTAKEN:
-            raise UserError(self._err.read().strip().removeprefix("ternloom: "))
+            last = self._told().strip().rpartition("\n")[2]
+            raise UserError(last.removeprefix("ternloom: "))
         if status:
             raise RuntimeError(f"{self._command[4]} ended with status {status}:\n"
-                               f"{self._err.read()}")
+                               f"{self._told()}")
+        self._out.seek(0)
         return json.load(self._out)
+
+    def _told(self):
+        """What the verb wrote on standard error; read where its own writing isn't disturbed."""
+        size = os.fstat(self._err.fileno()).st_size
+        return os.pread(self._err.fileno(), size, 0).decode()

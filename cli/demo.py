@@ -3,15 +3,18 @@
 A GRU with ternary weights that was trained on recordings of spoken digits is measured on
 recordings that it never heard, becomes Verilog, runs recordings in simulation against its
 golden model, bit for bit and cycle for cycle, and becomes a bitstream for a board. A picture
-shows one recording on its way through the network. Takes a few minutes.
+shows one recording on its way through the network, and two files hold the bytes that carry it to
+the board and those that the board must answer. Takes a few minutes.
 """
 
 import json
 import pathlib
+import shlex
 import time
 
 from ternloom.cli import generate, output, simulate, source, synth
-from ternloom.cli.console import Outcome, facts
+from ternloom.cli.console import Command, Outcome, facts
+from ternloom.cli.describe import note, percent
 from ternloom.cli.option import add_folding, count, folding
 from ternloom.cli.stimulus import stimulus
 
@@ -28,6 +31,12 @@ _STEPS = 45
 
 #: Recordings among the test vectors.
 _VECTORS = 4
+
+#: Debian packages of the programs that load a bitstream.
+_LOADERS = {"iceprog": "fpga-icestorm", "openFPGALoader": "openfpgaloader"}
+
+#: The bytes that go to the board and those that come back.
+_SENT, _RECEIVED = "recording.bin", "answer.bin"
 
 
 def arguments(parser):
@@ -78,6 +87,7 @@ def _synth(chosen, place):
 
 def _foreground(console, network, spread, clips, place):
     """What runs while the bitstream is made."""
+    from ternloom.cli import exchange
     from ternloom.cli.accuracy import measure
     from ternloom.cli.picture import draw
 
@@ -93,8 +103,14 @@ def _foreground(console, network, spread, clips, place):
              if accuracy.winners[index] == test.labels[index]]
     shown = min(right, key=lambda index: abs(len(test.sequences[index]) - _STEPS))
     draw(place / "picture.png", network, test.sequences[shown], int(test.labels[shown]))
+    sent, received = (make(network, spread, test.sequences[shown])
+                      for make in (exchange.question, exchange.answer))
+    (place / _SENT).write_bytes(sent)
+    (place / _RECEIVED).write_bytes(received)
     return {"network": network.name, "notes": dict(network.notes), "eval": accuracy.data(),
             "generate": written, "picture": "picture.png",
+            "recording": {"label": int(test.labels[shown]), "sent": len(sent),
+                          "received": len(received)},
             "simulate": {"clips": len(clips.sequences), **simulate.describe(run)}}
 
 
@@ -105,19 +121,34 @@ def tables(place, data):
     exact = ("bit- and cycle-exact" if ran["exact"] else f"WRONG, {ran['mismatch']['text']}")
     pairs = [
         ("network", data["network"]),
-        ("accuracy", f"{100 * found['accuracy']:.2f} %, {found['correct']} of {found['clips']} "
+        ("accuracy", f"{percent(found['accuracy'])}, {found['correct']} of {found['clips']} "
                      f"test recordings, golden model"),
-        *((name, text) for name, text in data["notes"].items() if name == "float accuracy"),
+        *((name, note(name, text)) for name, text in data["notes"].items()
+          if name == "float accuracy"),
         ("Verilog", f"{data['generate']['lines']:,} lines, {place / 'ternloom_core.v'}"),
         ("simulation", f"{ran['clips']} recordings {exact}: {ran['transfers']:,} transfers in "
                        f"{ran['cycles']:,} cycles, {ran['simulator']}"),
         ("board", built["board"]),
-        ("clock", f"{built['clock']['achieved']:.1f} MHz reached, "
-                  f"{built['clock']['asked']:g} MHz asked for"),
+        ("clock", synth.clock(built)),
         ("utilization", synth.sentence(built)),
         ("bitstream", place / "bitstream" / built["bitstream"]),
-        ("load it", built["program"].format(place / "bitstream" / built["bitstream"])),
-        ("picture", place / "picture.png"),
         ("time", f"{data['seconds']:.0f} s"),
     ]
-    return (facts(pairs),)
+    return facts(pairs), "\nWhat to do next", facts(_next(place, data))
+
+
+def _next(place, data):
+    """What remains for hands to do."""
+    from ternloom.boards import registry
+
+    board, recording = registry.find(data["synth"]["board"]), data["recording"]
+    bitstream = shlex.quote(str(place / "bitstream" / data["synth"]["bitstream"]))
+    return [
+        ("look", place / "picture.png"),
+        ("install", Command(f"apt-get install {_LOADERS[board.program.split()[0]]}")),
+        ("load", Command(board.program.format(bitstream))),
+        ("send", f"{place / _SENT}, {recording['sent']} bytes, to the board's serial port: "
+                 f"{board.baud:,} baud, 8N1"),
+        ("receive", f"{place / _RECEIVED}, {recording['received']} bytes; the last, "
+                    f"{recording['label']}, is the digit that was spoken"),
+    ]

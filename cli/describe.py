@@ -1,9 +1,11 @@
-"""Formats in a few words."""
+"""Formats and scores in a few words."""
+
+import re
 
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 
 
-__all__ = ["describe"]
+__all__ = ["describe", "note", "percent"]
 
 
 def describe(form):
@@ -19,3 +21,15 @@ def describe(form):
     if isinstance(form, Online):
         return f"online planes({form.planes})"
     raise TypeError(f"Format must be one of the model's, not {form!r}")
+
+
+def percent(share):
+    """A share as every verb shows it."""
+    return f"{100 * share:.2f} %"
+
+
+def note(name, text):
+    """A network's note as people read it: the shares of an accuracy in percent."""
+    if not name.endswith(" accuracy"):
+        return text
+    return re.sub(r"\b[01]\.\d{4}\b", lambda match: percent(float(match[0])), text)

@@ -9,6 +9,7 @@ import time
 
 from ternloom.cli import source
 from ternloom.cli.console import Outcome, facts, table
+from ternloom.cli.describe import percent
 from ternloom.cli.error import UserError
 from ternloom.cli.option import add_network
 from ternloom.cli.text import add_text, read_text
@@ -31,9 +32,13 @@ def arguments(parser):
 
 def run(chosen, console):
     """Evaluate, and return the accuracy with the confusion matrix, or the perplexity."""
-    if (chosen.data is None) == (chosen.text is None):
-        raise UserError("DATA or --text must be given, and not both")
+    if chosen.data and chosen.text:
+        raise UserError("DATA and --text must not be given together")
     network = source.network(chosen.network)
+    if not chosen.data and not chosen.text:
+        raise UserError("DATA must be given, a data file or the name of a shipped one such as "
+                        "digits" if network.embedding is None else
+                        f"--text must be given, a text whose words {network.name} predicts")
     if chosen.text is not None:
         return _predict(chosen, console, network)
     return _classify(chosen, console, network)
@@ -56,7 +61,8 @@ def _predict(chosen, console, network):
              ("perplexity", f"{found.perplexity:.2f} per word, {found.words:,} words of a "
                             f"vocabulary of {len(network.embedding):,}"),
              ("right", f"{100 * found.right / found.words:.2f} % of the words were the likeliest"),
-             ("speed", f"{found.words / seconds:,.0f} words/s")]
+             ("speed", f"{found.words / seconds:,.0f} words/s of this computer, not of the "
+                       "hardware")]
     return Outcome(data, (facts(pairs),))
 
 
@@ -73,9 +79,10 @@ def _classify(chosen, console, network):
     data = {"network": network.name, "data": dataset.name, "part": chosen.part,
             "classes": list(dataset.classes), **accuracy.data()}
     pairs = [("network", network.name), ("data", f"{dataset.name}, part {chosen.part}"),
-             ("accuracy", f"{100 * accuracy.fraction:.2f} %, {accuracy.correct} of "
+             ("accuracy", f"{percent(accuracy.fraction)}, {accuracy.correct} of "
                           f"{accuracy.clips} sequences"),
-             ("speed", f"{accuracy.steps / accuracy.seconds:,.0f} steps/s")]
+             ("speed", f"{accuracy.steps / accuracy.seconds:,.0f} steps/s of this computer, not of "
+                       "the hardware")]
     return Outcome(data, (facts(pairs), _confusion(accuracy, dataset.classes)))
 
 

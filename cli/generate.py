@@ -5,9 +5,10 @@ inputs and outputs and a plain Verilog bench that plays them in any simulator.
 """
 
 import json
+import shlex
 
 from ternloom.cli import output
-from ternloom.cli.console import Outcome, facts, table
+from ternloom.cli.console import Command, Outcome, facts, table
 from ternloom.cli.option import add_core, add_network, core_network, folding, module
 from ternloom.cli.stimulus import add_stimulus, stimulus
 from ternloom.model.file import digest
@@ -43,8 +44,8 @@ def run(chosen, console):
     pairs = [("Verilog", f"{chosen.output}/{chosen.name}.v, {report['lines']:,} lines"),
              ("vectors", f"{chosen.output}/vectors, {report['vectors']['sequences']} sequences of "
                          f"{clips.name}, {report['vectors']['cycles']:,} cycles"),
-             ("try", f"cd {chosen.output}/vectors && iverilog -o bench testbench.v "
-                     f"../{chosen.name}.v && vvp bench")]
+             ("try", Command(f"cd {shlex.quote(str(chosen.output))}/vectors && "
+                             f"iverilog -o bench testbench.v ../{chosen.name}.v && vvp bench"))]
     return Outcome(data, (facts(pairs), *_tables(design.report)))
 
 

@@ -8,7 +8,7 @@ generated: cycles are those of the timing model, which the hardware matches exac
 from ternloom.cli import source
 from ternloom.cli.console import Outcome, facts, table
 from ternloom.cli.cost import matrix_rows, pace
-from ternloom.cli.describe import describe
+from ternloom.cli.describe import describe, note
 from ternloom.cli.option import add_core, add_network, core_network, folding
 from ternloom.model.file import digest
 
@@ -16,6 +16,7 @@ from ternloom.model.file import digest
 __all__ = ["EXAMPLE", "arguments", "run"]
 
 EXAMPLE = "ternloom info digits-gru-ternary-ternary --pe 8 --simd 8"
+
 
 def arguments(parser):
     """Add the verb's arguments."""
@@ -31,34 +32,60 @@ def run(chosen, console):
     spread = folding(chosen, network)
     arrays = list(_arrays(network, spread))
     matrices = list(matrix_rows(network))
+    cycles = pace(network, spread)
     data = {"name": network.name, "digest": digest(network), "inputs": network.inputs,
             "input_format": describe(network.input_format), "layers": list(_layers(network)),
             "readout": _readout(network),
             "words": None if network.embedding is None else len(network.embedding),
             "streams": _streams(network, spread),
-            "matrices": matrices, "folding": arrays, "cycles_per_step": pace(network, spread),
-            "notes": dict(network.notes)}
+            "matrices": matrices, "folding": arrays, "cycles_per_step": cycles,
+            "microseconds_per_step": _times(cycles), "notes": dict(network.notes)}
     return Outcome(data, _tables(data))
 
 
+def _times(cycles):
+    """Microseconds that so many cycles take at the clock of each board, by its name."""
+    from ternloom.boards.registry import BOARDS
+
+    return {name: cycles / board.frequency for name, board in BOARDS.items()}
+
+
 def _list():
-    """Names and kinds of the shipped networks and data."""
+    """Names and kinds of the shipped networks, data and recipes."""
     networks = [source.network(name) for name in source.shipped("network")]
     data = [source.data(name, "all") for name in source.shipped("data")]
     floats = [source.float_network(name) for name in source.shipped("float network")]
     return Outcome(
         {"networks": [each.name for each in networks], "data": list(source.shipped("data")),
-         "float_networks": [each.name for each in floats]},
-        (table("Networks, and their accuracy on the test part", ("name", "layers", ">accuracy"),
+         "float_networks": [each.name for each in floats],
+         "recipes": list(source.shipped("recipe"))},
+        (table("Networks, and their accuracy or perplexity on the test part",
+               ("name", "layers", ">result"),
                [(each.name, ", ".join(f"{layer.cell.value} {layer.units}" for layer in each.layers),
-                 each.notes.get("integer accuracy", "").rpartition("test ")[2])
-                for each in networks]),
+                 _result(each.notes)) for each in networks]),
          table("Float networks, for ternloom convert", ("name", "layers"),
                [(each.name, ", ".join(f"{layer.cell.value} {layer.units}" for layer in each.layers))
                 for each in floats]),
          table("Data", ("name", ">sequences", ">inputs", ">classes"),
                [(name, len(each.labels), each.sequences[0].shape[1], len(each.classes))
-                for name, each in zip(source.shipped("data"), data, strict=True)])))
+                for name, each in zip(source.shipped("data"), data, strict=True)]),
+         table("Recipes, for ternloom train", ("name", "cell", ">units"),
+               [(name, each.cell.value, each.units) for name, each in _recipes()])))
+
+
+def _result(notes):
+    """What a network reached on the test part, of its notes."""
+    scores = (note(name, notes.get(name, "")) for name in ("integer accuracy",
+                                                           "integer perplexity"))
+    return next(filter(None, scores), "").rpartition("test ")[2]
+
+
+def _recipes():
+    """Name and content of each shipped recipe."""
+    from ternloom.train.recipe import load_recipe
+
+    for name, path in source.shipped("recipe").items():
+        yield name, load_recipe(path).recipe
 
 
 def _layers(network):
@@ -109,6 +136,15 @@ def _streams(network, spread):
             for name, part in parts.items()}
 
 
+def _pace(data):
+    """Cycles and times of a step, in a line."""
+    from ternloom.boards.registry import BOARDS
+
+    times = ", ".join(f"{each:,.1f} us on {name} at {BOARDS[name].frequency:g} MHz"
+                      for name, each in data["microseconds_per_step"].items())
+    return f"{data['cycles_per_step']:,.0f} cycles: {times}"
+
+
 def _tables(data):
     readout = data["readout"]
     total = sum(matrix["bits"] for matrix in data["matrices"])
@@ -123,9 +159,8 @@ def _tables(data):
              ("weights", f"{total:,} bits ({total / 8192:.1f} KiB)"),
              ("streams", "; ".join(f"{name} {part['beats']} x {part['lanes']} x {part['format']}"
                                    for name, part in data["streams"].items())),
-             ("pace", f"{data['cycles_per_step']:,.0f} cycles a time step, so "
-                      f"{1e6 / data['cycles_per_step']:,.0f} steps/s a MHz"),
-             *data["notes"].items()]
+             ("time step", _pace(data)),
+             *((name, note(name, text)) for name, text in data["notes"].items())]
     layers = [(each["name"], each["cell"], each["inputs"], each["units"], each["input_format"],
                each["state_format"], each["precision"]["state"]) for each in data["layers"]]
     matrices = [(each["name"], each["weights"], each["planes"], each["rows"], each["columns"],

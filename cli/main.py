@@ -14,6 +14,7 @@ import time
 import warnings
 
 from ternloom.cli.error import INTERRUPTED, MISTAKEN, UserError, message
+from ternloom.cli.plain import plain
 from ternloom.model.durable import scratch
 
 
@@ -42,11 +43,23 @@ _GRACE = 5.0
 _AGAIN = 0.05
 
 
+#: How argparse begins the message on arguments that are missing.
+_MISSING = "the following arguments are required: "
+
+
 class _Parser(argparse.ArgumentParser):
     """Reports a mistake as one line, as every other mistake is."""
 
     def error(self, message):
+        if message.startswith(_MISSING):
+            first = message.removeprefix(_MISSING).split(", ")[0]
+            message = f"{first} must be given: {self._help_of(first)}"
         raise UserError(f"{message}; see {self.prog} --help")
+
+    def _help_of(self, name):
+        """Line of help of an argument, by what argparse calls it."""
+        return next(action.help for action in self._actions
+                    if name in ("/".join(action.option_strings), action.metavar))
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
@@ -86,6 +99,8 @@ def parser(verb=None):
             sub.set_defaults(run=module.run)
             sub.add_argument("--json", action="store_true",
                              help="print the result as JSON, and nothing else")
+            # What a verb that runs another one asks for, to tell how far it is.
+            sub.add_argument("--stages", action="store_true", help=argparse.SUPPRESS)
             module.arguments(sub)
     return root
 
@@ -133,15 +148,18 @@ def _silence():
 def _end(line, status):
     """Say why it ends, as the last and only word: Amaranth would warn of what wasn't elaborated."""
     warnings.simplefilter("ignore")
-    print(f"ternloom: {line}", file=sys.stderr)
+    print(f"ternloom: {plain(line)}", file=sys.stderr)
     return status
 
 
 def _run(arguments):
+    if not arguments:
+        parser().print_help(sys.stderr)
+        return MISTAKEN
     verb = next((word for word in arguments if not word.startswith("-")), None)
     chosen = parser(verb if verb in VERBS else None).parse_args(arguments)
     from ternloom.cli.console import Console
-    console = Console(machine=chosen.json)
+    console = Console(machine=chosen.json, stages=chosen.stages)
     with _temporary():
         outcome = chosen.run(chosen, console)
     console.show(outcome)

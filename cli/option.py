@@ -47,9 +47,17 @@ def seconds(text):
 
 
 def module(text):
-    """A plain Verilog identifier, for ``type=``."""
+    """A plain Verilog identifier that may name the top module, for ``type=``."""
+    from ternloom.cli.keyword import KEYWORDS
+
     if not (text.isidentifier() and text.isascii()):
         raise argparse.ArgumentTypeError(f"must be a Verilog identifier, not {text!r}")
+    if text in KEYWORDS:
+        raise argparse.ArgumentTypeError(f"must not be a keyword of Verilog or SystemVerilog, as "
+                                         f"{text!r} is")
+    if text == "testbench":
+        raise argparse.ArgumentTypeError("must not be 'testbench', as the bench that is written "
+                                         "with the core is called")
     return text
 
 

@@ -68,7 +68,7 @@ def simulate_clips(console, network, spread, clips, simulator, design, waves=Non
     from ternloom.sim.run import simulate
 
     with console.progress(f"Simulating in {simulator.capitalize()}, sequences") as report:
-        report(0, len(clips.sequences))
+        report(0, len(clips.sequences), "compiling")
         return simulate(network, spread, clips.sequences, simulator=simulator, design=design,
                         waves=waves, progress=report)
 

@@ -1,9 +1,9 @@
 """Networks and data by the name of a shipped example or by path."""
 
 import functools
-import importlib.resources
 import json
 import pathlib
+import shlex
 import struct
 
 from ternloom.cli.error import UserError
@@ -15,48 +15,123 @@ __all__ = ["data", "data_path", "float_network", "float_path", "network", "netwo
 #: What the description in a file says that it is of.
 _KINDS = {"network": "network", "float network": "float network", "data": "data set"}
 
+#: Verbs that take a file of a kind.
+_TAKERS = {
+    "network": "ternloom info, eval, generate, simulate and synth take networks",
+    "float network": "ternloom convert makes a network of it, ternloom compare takes it with "
+                     "--float",
+    "data": "ternloom eval NET DATA measures a network on it, ternloom train takes it with --data",
+    "recipe": "ternloom train makes a network of it",
+    "state_dict": "ternloom convert makes a network of it",
+}
 
-def _folder():
-    return pathlib.Path(str(importlib.resources.files("ternloom.examples")))
+#: What a file of a kind is called.
+_TITLES = {kind: f"a {title}" for kind, title in _KINDS.items()} | {
+    "recipe": "a recipe", "state_dict": "a float network of PyTorch"}
+
+#: How files begin that torch.save wrote: zip archives, and pickles of before 2020.
+_PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x04")
+
+#: Bytes of a header that is worth reading.
+_HEADER = 1 << 24
+
+#: Names that a message suggests.
+_LISTED = 3
 
 
 @functools.cache
 def _examples():
-    """Path of each shipped file, and the kind that its header names."""
-    found = {}
-    for path in sorted(_folder().glob("*.safetensors")):
-        with path.open("rb") as stream:
-            (size,) = struct.unpack("<Q", stream.read(8))
-            metadata = json.loads(stream.read(size)).get("__metadata__", {})
-            found[path] = json.loads(metadata["ternloom"])["kind"]
-    return found
+    """Path of each shipped file, and its kind."""
+    from ternloom.model.shipped import folder
+
+    return {path: _kind(path) for path in sorted(folder().glob("*.safetensors"))}
+
+
+def _kind(path):
+    """What a file is, by its first bytes; None where they don't tell."""
+    with path.open("rb") as stream:
+        start = stream.read(8)
+        size = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        header = stream.read(size) if size <= _HEADER else b""
+    try:
+        tensors = json.loads(header)
+        metadata = tensors.get("__metadata__", {})
+        if "ternloom" not in metadata:
+            return "state_dict" if any("weight_hh_l0" in name for name in tensors) else None
+        title = json.loads(metadata["ternloom"])["kind"]
+        return next(kind for kind, each in _KINDS.items() if each == title)
+    except (ValueError, TypeError, AttributeError, LookupError, StopIteration, RecursionError):
+        # Not before: the length of a header may look like the start of a pickle.
+        if start.startswith(_PICKLES):
+            return "pickle"
+        return "recipe" if path.suffix == ".toml" else None
 
 
 def shipped(kind):
     """Paths of the shipped files of a kind by name: ``"network"``, ``"data"`` or ``"recipe"``."""
+    from ternloom.model.shipped import folder
+
     if kind == "recipe":
-        return {path.stem: path for path in sorted(_folder().glob("*.toml"))}
-    return {path.stem: path for path, each in _examples().items() if each == _KINDS[kind]}
+        return {path.stem: path for path in sorted(folder().glob("*.toml"))}
+    return {path.stem: path for path, each in _examples().items() if each == kind}
 
 
 def _find(kind, name):
-    path = pathlib.Path(name)
+    """Path of a file of a kind; ``UserError`` says what is meant where there is none."""
+    path, known = pathlib.Path(name), shipped(kind)
     if path.is_file():
+        _check_kind(kind, path, _kind(path))
         return path
-    known = shipped(kind)
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, and {_TITLES[kind]} must be given")
     if name in known:
         return known[name]
-    raise UserError(f"{kind.capitalize()} must be a file, or the name of a shipped one "
-                    f"({', '.join(known)}), not {str(name)!r}")
+    for other in (*_KINDS, "recipe"):
+        if name in shipped(other):
+            _check_kind(kind, name, other)
+    raise UserError(f"No file {str(name)!r} and no shipped {_KINDS.get(kind, kind)} of that name"
+                    f"{_meant(kind, path, known)}")
+
+
+def _check_kind(kind, name, found):
+    """Raise ``UserError`` on a file of another kind, saying which verb takes it."""
+    if found == "pickle":
+        raise UserError(f"{name} is what torch.save writes, which is not read since it may run "
+                        f"code; make a safetensors of a state_dict by: {_line(name)}")
+    wanted = {kind, "state_dict"} if kind == "float network" else {kind}
+    if found is not None and found not in wanted:
+        raise UserError(f"{name} is {_TITLES[found]}, and {_TITLES[kind]} must be given; "
+                        f"{_TAKERS[found]}")
+
+
+def _line(path):
+    """Command that makes a safetensors file of the ``state_dict`` in a file of torch.save."""
+    old, new = (json.dumps(str(each)) for each in (path, path.with_suffix(".safetensors")))
+    program = f"import torch, safetensors.torch as s; s.save_file(torch.load({old}), {new})"
+    return f"python -c {shlex.quote(program)}"
+
+
+def _meant(kind, path, known):
+    """The end of a message on a name that nothing has: the nearest that something has."""
+    from ternloom.model.decode import nearest
+
+    suffix = ".toml" if kind == "recipe" else ".safetensors"
+    beside = [str(each) for each in sorted(path.parent.glob(f"*{suffix}"))
+              if _kind(each) in (kind, None)]
+    close = [f"{path}{suffix}"] if f"{path}{suffix}" in beside else \
+        nearest(str(path), [*known, *beside], _LISTED)
+    if not close:
+        return "; ternloom info lists those that are shipped"
+    return f", did you mean {' or '.join(map(repr, close))}?"
 
 
 def network_path(name):
-    """Path of a network file; ``UserError`` lists the shipped ones if there is none."""
+    """Path of a network file; ``UserError`` names the nearest one if there is none."""
     return _find("network", name)
 
 
 def data_path(name):
-    """Path of a data file; ``UserError`` lists the shipped ones if there is none."""
+    """Path of a data file; ``UserError`` names the nearest one if there is none."""
     return _find("data", name)
 
 
@@ -66,7 +141,7 @@ def float_path(name):
 
 
 def recipe_path(name):
-    """Path of a recipe; ``UserError`` lists the shipped ones if there is none."""
+    """Path of a recipe; ``UserError`` names the nearest one if there is none."""
     return _find("recipe", name)
 
 

@@ -5,10 +5,11 @@ clock; with --top uart the bitstream carries the core behind a UART on the board
 """
 
 import dataclasses
+import shlex
 import shutil
 
 from ternloom.cli import output
-from ternloom.cli.console import Outcome, facts, table
+from ternloom.cli.console import Command, Outcome, facts, table
 from ternloom.cli.cost import pace
 from ternloom.cli.error import UserError
 from ternloom.cli.option import (add_core, add_network, core_network, count, folding,
@@ -133,7 +134,8 @@ def tables(place, data):
              ("folder", place)]
     if data["bitstream"]:
         path = f"{place}/{data['bitstream']}"
-        first += [("bitstream", path), ("load it", data["program"].format(path))]
+        first += [("bitstream", Command(path)),
+                  ("load it", Command(data["program"].format(shlex.quote(path))))]
     return (facts(first), table("Utilization", ("", ">used", ">available", ">share"), rows))
 
 

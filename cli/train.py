@@ -11,8 +11,8 @@ are there only those that the same recipe made are replaced.
 import contextlib
 import dataclasses
 import importlib.util
-import math
 import pathlib
+import statistics
 
 from ternloom.cli import output, source
 from ternloom.cli.console import Outcome, facts, table
@@ -36,8 +36,8 @@ def arguments(parser):
                         help="network file to write (default: the recipe's name with "
                              ".safetensors, in the current folder)")
     parser.add_argument("--data", metavar="PATH",
-                        help="data file, or folder of a language model's texts *train.txt, "
-                             "*valid.txt and *test.txt (default: the recipe's)")
+                        help="data file, the name of shipped data, or folder of a language model's "
+                             "texts *train.txt, *valid.txt and *test.txt (default: the recipe's)")
     parser.add_argument("--start", metavar="FILE",
                         help="float network that a language model starts from "
                              "(default: the recipe's)")
@@ -109,14 +109,35 @@ def _text(stage, curve):
         return stage
     last = curve[-1]
     return (f"{stage}, {100 * last.valid_accuracy:.1f} % of the validation part, "
-            f"perplexity {math.exp(last.valid_loss):.2f}")
+            f"loss {last.valid_loss:.3f}")
 
 
 def _outcome(result, place):
     kind = result.scores["float"].kind
-    data = {"network": str(place), "curve": str(place.with_suffix(".csv")),
-            kind: {name: dataclasses.asdict(score) for name, score in result.scores.items()}}
+    written = {"network": str(place), "curve": str(place.with_suffix(".csv")),
+               "record": str(place.with_suffix(".json"))}
+    data = written | {kind: {name: dataclasses.asdict(score)
+                             for name, score in result.scores.items()}}
     rows = [(name, score.text("valid"), score.text("test"))
             for name, score in result.scores.items()]
-    return Outcome(data, (facts([("network", place), ("curve", data["curve"])]),
-                          table(kind.capitalize(), ("", ">validation", ">test"), rows)))
+    shown = [facts(written.items()), table(kind.capitalize(), ("", ">validation", ">test"), rows)]
+    if len(result.seeds) > 1:
+        data["seed"] = result.seed
+        data["seeds"] = {seed: {name: dataclasses.asdict(score) for name, score in scores.items()}
+                         for seed, scores in result.seeds.items()}
+        shown.append(_seeds(result))
+    return Outcome(data, tuple(shown))
+
+
+def _seeds(result):
+    """Test scores of all seeds, their means and deviations."""
+    names = list(result.scores)
+    rows = [(f"{seed}, kept" if seed == result.seed else f"{seed}",
+             *(scores[name].text("test") for name in names))
+            for seed, scores in result.seeds.items()]
+    for title, measure in (("mean", statistics.fmean), ("deviation", statistics.stdev)):
+        tests = [measure([scores[name].test for scores in result.seeds.values()])
+                 for name in names]
+        rows.append((title, *(dataclasses.replace(result.scores[name], test=test).text("test")
+                              for name, test in zip(names, tests, strict=True))))
+    return table("Test part by seed", ("seed", *(f">{name}" for name in names)), rows)

@@ -12,10 +12,11 @@ import typing
 import msgspec
 import numpy as np
 
+from ternloom.model.decode import convert
 from ternloom.model.format import Fixed, Format
 from ternloom.model.frozen import Frozen
 from ternloom.model.network import check_notes
-from ternloom.model.store import Description, convert, read, write
+from ternloom.model.store import Description, read, write
 
 
 __all__ = ["PARTS", "VERSION", "Dataset", "DatasetError", "load", "save"]

@@ -7,12 +7,9 @@ and nothing is made of the tensors before the digest is.
 """
 
 import contextlib
-import functools
 import hashlib
 import os
 import pathlib
-import types
-import typing
 
 import msgspec
 import numpy as np
@@ -20,11 +17,10 @@ import safetensors
 import safetensors.numpy
 
 from ternloom.model import durable
+from ternloom.model.decode import convert
 
 
-
-__all__ = ["Description", "content_digest", "convert", "described", "foreign", "origin", "read",
-           "write"]
+__all__ = ["Description", "content_digest", "described", "foreign", "origin", "read", "write"]
 
 
 _KEY = "ternloom"
@@ -61,65 +57,6 @@ class _Stamp(msgspec.Struct):
 
     kind: str
     version: int
-
-
-def convert(kind, document):
-    """Decode plain data strictly.
-
-    Parameters
-    ----------
-    kind : type
-        A ``msgspec.Struct`` whose nested structs are reached by fields, tuples and tagged unions.
-    document : object
-        What JSON or TOML made of a text.
-
-    Returns
-    -------
-    instance of ``kind``
-
-    Raises
-    ------
-    ValueError
-        One line that names the place; for an unknown field also the known ones.
-    """
-    _refuse_unknown(kind, document, "")
-    try:
-        return msgspec.convert(document, kind)
-    except msgspec.ValidationError as error:
-        raise ValueError(str(error)) from None
-
-
-@functools.cache
-def _fields(kind):
-    """Types of a struct's fields by name; resolving annotations takes a millisecond."""
-    return {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
-
-
-def _refuse_unknown(kind, document, place):
-    """Raise ``ValueError`` on a field that ``kind`` doesn't have, listing those that it has."""
-    if typing.get_origin(kind) is typing.Annotated:
-        kind = typing.get_args(kind)[0]
-    if isinstance(kind, types.UnionType):
-        tag = document.get("type") if isinstance(document, dict) else None
-        chosen = [one for one in typing.get_args(kind)
-                  if isinstance(one, type) and issubclass(one, msgspec.Struct)
-                  and one.__struct_config__.tag == tag]
-        kind = chosen[0] if chosen else None
-    if isinstance(document, list) and typing.get_origin(kind) in (tuple, list):
-        for index, entry in enumerate(document):
-            _refuse_unknown(typing.get_args(kind)[0], entry, f"{place}[{index}]")
-    if not (isinstance(document, dict) and isinstance(kind, type)
-            and issubclass(kind, msgspec.Struct)):
-        return
-    fields = _fields(kind)
-    known = fields | ({"type": str} if kind.__struct_config__.tag else {})
-    for name in document:
-        if name not in known:
-            where = f" of {place}" if place else ""
-            raise ValueError(f"unknown field {name!r}{where}, the known ones are "
-                             f"{', '.join(known)}")
-    for name, entry in document.items():
-        _refuse_unknown(known[name], entry, f"{place}.{name}" if place else name)
 
 
 def _digest(document, tensors):
@@ -298,8 +235,8 @@ def _describe(metadata, kind, name, version):
         raise ValueError(f"was not written by Ternloom: it has no metadata {_KEY!r}")
     try:
         document = msgspec.json.decode(text)
-        stamp = msgspec.convert(document, _Stamp)
-    except (msgspec.MsgspecError, RecursionError) as failure:
+        stamp = convert(_Stamp, document)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as failure:
         raise ValueError(f"has a description that is not sound: {failure}") from None
     if stamp.kind != name:
         raise ValueError(f"must hold a {name}, not a {stamp.kind}")

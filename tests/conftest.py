@@ -2,8 +2,17 @@
 
 import signal
 
+import pytest
 
-__all__ = ["pytest_addoption", "pytest_configure", "pytest_ignore_collect", "pytest_sessionfinish"]
+
+__all__ = ["patient", "pytest_addoption", "pytest_configure", "pytest_ignore_collect",
+           "pytest_sessionfinish"]
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """Keep quiet how far a verb is, of which a busy machine would tell among a test's messages."""
+    monkeypatch.setattr("ternloom.cli.console._PATIENCE", 3600.0)
 
 
 def pytest_addoption(parser):

@@ -143,7 +143,9 @@ def test_folder_without_data(place, capsys):
 def test_mistakes(place, capsys):
     assert mistake(capsys, NETWORKS[0], NETWORKS[0]) == (
         f"Networks must have different file names, not {NETWORKS[0]!r} twice")
-    assert mistake(capsys, "nothing").startswith("Network must be a file, or the name of a shipped")
+    assert mistake(capsys, "nothing") == (
+        "No file 'nothing' and no shipped network of that name; ternloom info lists those that "
+        "are shipped")
     assert mistake(capsys, NETWORKS[0], "--float", "digits-lstm-float").startswith(
         "float network digits-lstm-float must have the matrices of network ")
     assert mistake(capsys, NETWORKS[0], "--data", "japanese_vowels").startswith(

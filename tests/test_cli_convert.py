@@ -320,7 +320,8 @@ def test_list(place, capsys):
      r"and planes"),
     (("--preact", "9"), r"argument --preact: must be two whole numbers with a comma between, .*"),
     (("--gate-frac", "99"), r"Gate fraction bits must be .*, not 99"),
-    (("--calibration", "nothing"), r"Data must be a file, or the name of a shipped one .*"),
+    (("--calibration", "nothing"), r"No file 'nothing' and no shipped data set of that name; "
+                                   r"ternloom info lists those that are shipped"),
     (("--calibration", "digits"), r"Data digits has 13 inputs a step, float network small takes 3"),
 ], ids=lambda value: " ".join(value) if isinstance(value, tuple) else "")
 def test_mistakes(place, capsys, options, message):

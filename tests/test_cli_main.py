@@ -5,10 +5,14 @@ import json
 import os
 import subprocess
 import sys
+import types
 
 import pytest
 
 from ternloom.cli import main as cli
+from ternloom.cli import train
+from ternloom.cli.background import Background
+from ternloom.cli.error import UserError
 from ternloom.cli.main import VERBS, main
 from ternloom.hw import emit
 from ternloom.model.file import save
@@ -107,11 +111,47 @@ def test_info(place, capsys):
     assert data["cycles_per_step"] >= data["folding"][0]["busy_cycles"]
 
 
+def test_info_in_plain_words(place, capsys):
+    """What a step takes on each board, and accuracy in the form that eval has."""
+    text = told(capsys, "info", SHIPPED)
+    assert ("time step           1,152 cycles: 48.0 us on icebreaker at 24 MHz, 15.4 us on "
+            "ulx3s-85f at 75 MHz, 42.7 us on tang-nano-9k at 27 MHz\n") in text
+    assert "integer accuracy    valid 99.67 %, test 99.67 %\n" in text
+    data = answer(capsys, "info", SHIPPED)
+    assert data["notes"]["integer accuracy"] == "valid 0.9967, test 0.9967"
+    assert data["microseconds_per_step"] == {"icebreaker": 48.0, "ulx3s-85f": 15.36,
+                                             "tang-nano-9k": 1152 / 27}
+
+
 def test_list(place, capsys):
     data = answer(capsys, "info")
     assert SHIPPED in data["networks"] and "digits" in data["data"]
+    assert SHIPPED in data["recipes"] and "digits-lstm-float" in data["float_networks"]
     text = told(capsys, "info")
-    assert all(name in text for name in data["networks"])
+    assert all(name in text for names in data.values() for name in names)
+    assert f"\n{SHIPPED}           gru-reset-after 64    99.67 %\n" in text
+    assert "\nptb-lstm-hitnet                      lstm 300               128.93\n" in text
+
+
+def test_progress_of_training():
+    """Loss rather than perplexity, which says nothing of a classifier."""
+    epoch = types.SimpleNamespace(valid_accuracy=0.5, valid_loss=0.25)
+    assert train._text("float", [epoch]) == "float, 50.0 % of the validation part, loss 0.250"
+
+
+def test_background(tiny, place, monkeypatch):
+    """Who waits for a verb is told its stages, and at the end its mistake and no stage."""
+    yosys = place / "fake"
+    yosys.write_text('#!/bin/sh\n[ "$1" = --version ] || sleep 2\necho no silicon\nexit 3\n')
+    yosys.chmod(0o755)
+    monkeypatch.setenv("YOSYS", str(yosys))
+    monkeypatch.setenv("AMARANTH_USE_YOSYS", "builtin")
+    stages = []
+    with Background(["synth", TINY, "--board=icebreaker", "-o", "out"]) as building, \
+            pytest.raises(UserError) as caught:
+        building.result(lambda text: stages.append(text))
+    assert str(caught.value) == "yosys failed with status 3: no silicon"
+    assert stages[-1] == "synthesize" and set(stages) <= {None, "generate", "synthesize"}
 
 
 def test_eval(place, capsys):
@@ -203,18 +243,6 @@ def test_synth(tiny, capsys):
     assert data["step"]["microseconds"] == data["step"]["cycles"] / 24
     assert data["link"]["baud"] == 115_200
     assert data["link"]["microseconds"] == 1e7 * data["link"]["request_bytes"] / 115_200
-
-
-@pytest.mark.slow
-def test_demo(place, capsys):
-    text = told(capsys, "demo")
-    assert "20 recordings bit- and cycle-exact" in text
-    assert sorted(os.listdir("demo")) == [".ternloom.json", "bitstream", "picture.png",
-                                          "report.json", "ternloom_core.v", "vectors"]
-    with open("demo/picture.png", "rb") as stream:
-        assert stream.read(4) == b"\x89PNG"
-    with open("demo/report.json") as stream:
-        assert json.load(stream)["eval"]["accuracy"] > 0.95
 
 
 @pytest.mark.train

@@ -12,7 +12,7 @@ import safetensors
 import safetensors.numpy
 
 from storing import forge, parts
-from ternloom.cli import source
+from ternloom.cli import option, source
 from ternloom.cli.main import VERBS, main
 from ternloom.model.dataset import Dataset
 from ternloom.model.dataset import save as save_dataset
@@ -62,7 +62,25 @@ def network_file(place):
 
 
 def test_no_verb(place, capsys):
-    assert mistake(capsys) == "the following arguments are required: VERB; see ternloom --help"
+    """The help, on standard error, since nothing was done."""
+    assert main([]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("usage: ternloom [-h] [--version] VERB ...\n")
+    assert all(f"\n    {verb} " in err for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb, message", [
+    (["info", "--pe"], "argument --pe: expected one argument"),
+    (["eval"], "NET must be given: network file, or the name of a shipped network; ternloom info "
+               "without it lists those"),
+    (["generate", SHIPPED], "-o/--output must be given: folder to write; one that ternloom wrote "
+                            "is replaced"),
+    (["synth"], "NET must be given: network file, or the name of a shipped network; ternloom info "
+                "without it lists those"),
+    (["train"], "RECIPE must be given: recipe, a TOML file, or the name of a shipped one"),
+])
+def test_missing_argument(place, capsys, verb, message):
+    assert mistake(capsys, *verb) == f"{message}; see ternloom {verb[0]} --help"
 
 
 def test_unknown_verb(place, capsys):
@@ -76,22 +94,32 @@ def test_unknown_option(place, capsys):
 
 
 def test_unknown_network(place, capsys):
-    line = mistake(capsys, "info", "digits-gru")
-    assert line.startswith("Network must be a file, or the name of a shipped one (")
-    assert SHIPPED in line
-    assert line.endswith("), not 'digits-gru'")
+    assert mistake(capsys, "info", "digits-gru-ternery") == \
+        "No file 'digits-gru-ternery' and no shipped network of that name, did you mean " \
+        "'digits-gru-ternary-fixed8' or 'digits-gru-ternary-ternary' or 'digits-gru-online3'?"
+    assert mistake(capsys, "info", "none") == \
+        "No file 'none' and no shipped network of that name; ternloom info lists those that are " \
+        "shipped"
+
+
+def test_network_beside(network_file, capsys):
+    """A name without its suffix, and one that is misspelt, of a file that is there."""
+    for name in ("net", "nett.safetensors"):
+        assert mistake(capsys, "info", name) == \
+            f"No file {name!r} and no shipped network of that name, did you mean " \
+            "'net.safetensors'?"
 
 
 def test_unknown_data(place, capsys):
-    line = mistake(capsys, "eval", SHIPPED, "cats")
-    assert line.startswith("Data must be a file, or the name of a shipped one (digits, ")
-    assert line.endswith("), not 'cats'")
+    assert mistake(capsys, "eval", SHIPPED, "digit") == \
+        "No file 'digit' and no shipped data set of that name, did you mean 'digits'?"
 
 
 def test_unreadable_network(place, capsys):
     """A folder in the place of a file is not one."""
     os.mkdir("net.safetensors")
-    assert "Network must be a file" in mistake(capsys, "info", "net.safetensors")
+    assert mistake(capsys, "info", "net.safetensors") == \
+        "net.safetensors is a folder, and a network must be given"
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
@@ -115,8 +143,58 @@ def test_foreign_safetensors(place, capsys):
 
 
 def test_data_as_network(place, capsys):
-    line = mistake(capsys, "info", source.data_path("digits"))
-    assert line.endswith("must hold a network, not a data set")
+    path = source.data_path("digits")
+    told = "is a data set, and a network must be given; ternloom eval NET DATA measures a " \
+           "network on it, ternloom train takes it with --data"
+    for name in ("digits", path):
+        for verb in ("info", "eval"):
+            assert mistake(capsys, verb, name) == f"{name} {told}"
+
+
+def test_float_network_as_network(place, capsys):
+    assert mistake(capsys, "eval", "digits-lstm-float", "digits") == \
+        "digits-lstm-float is a float network, and a network must be given; ternloom convert " \
+        "makes a network of it, ternloom compare takes it with --float"
+
+
+def test_network_as_data(network_file, capsys):
+    told = "is a network, and a data set must be given; ternloom info, eval, generate, simulate " \
+           "and synth take networks"
+    assert mistake(capsys, "eval", SHIPPED, "net.safetensors") == f"net.safetensors {told}"
+
+
+def test_recipe_as_network(place, capsys):
+    pathlib.Path("mine.toml").write_text("")
+    assert mistake(capsys, "info", "mine.toml") == \
+        "mine.toml is a recipe, and a network must be given; ternloom train makes a network of it"
+
+
+def test_state_dict_as_network(place, capsys):
+    safetensors.numpy.save_file({"lstm.weight_hh_l0": np.zeros((4, 1), np.float32)},
+                                "net.safetensors")
+    assert mistake(capsys, "info", "net.safetensors") == \
+        "net.safetensors is a float network of PyTorch, and a network must be given; ternloom " \
+        "convert makes a network of it"
+
+
+@pytest.mark.parametrize("length", [0x0280, 0x0480])
+def test_length_like_a_pickle(place, length):
+    """A safetensors file begins with the length of its header, whatever bytes that has."""
+    header = json.dumps({"__metadata__": {"ternloom": json.dumps({"kind": "network"})}})
+    pathlib.Path("net.safetensors").write_bytes(length.to_bytes(8, "little")
+                                                + header.encode().ljust(length))
+    assert source.network_path("net.safetensors") == pathlib.Path("net.safetensors")
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04", b"\x80\x02"])
+@pytest.mark.parametrize("verb", [["info"], ["convert", "-o", "x", "--calibration", "digits"]])
+def test_pickle(place, capsys, content, verb):
+    """What torch.save writes; the line that is told makes a file that convert reads."""
+    pathlib.Path("my net.pt").write_bytes(content + bytes(40))
+    assert mistake(capsys, *verb, "my net.pt") == (
+        "my net.pt is what torch.save writes, which is not read since it may run code; make a "
+        "safetensors of a state_dict by: python -c 'import torch, safetensors.torch as s; "
+        's.save_file(torch.load("my net.pt"), "my net.safetensors")\'')
 
 
 def test_newer_version(network_file, capsys):
@@ -130,7 +208,7 @@ def test_unknown_field(network_file, capsys):
     rewrite(network_file, edit=lambda description: description.update(dropout=0.5))
     line = mistake(capsys, "info", "net.safetensors")
     assert line.startswith("network file net.safetensors has a description that is not sound: "
-                           "unknown field 'dropout', the known ones are kind, version, digest, ")
+                           "unknown key 'dropout', the known ones are kind, version, digest, ")
 
 
 def test_wrong_shape(network_file, capsys):
@@ -246,11 +324,24 @@ def test_folder_below_a_file(place, capsys):
         assert line == f"Output file/out.vcd must be in a folder, but {place}/file is a file"
 
 
-@pytest.mark.parametrize("name", ["1st", "a-b", ""])
-def test_module_name(place, capsys, name):
+@pytest.mark.parametrize("name, told", [
+    *((name, f"must be a Verilog identifier, not {name!r}") for name in ("1st", "a-b", "")),
+    *((name, f"must not be a keyword of Verilog or SystemVerilog, as {name!r} is")
+      for name in ("module", "wire", "always", "showcancelled", "logic", "bool")),
+    ("testbench", "must not be 'testbench', as the bench that is written with the core is called"),
+])
+def test_module_name(place, capsys, name, told):
     line = mistake(capsys, "generate", SHIPPED, "-o", "out", f"--name={name}")
-    assert line == f"argument --name: must be a Verilog identifier, not {name!r}; " \
-                   "see ternloom generate --help"
+    assert line == f"argument --name: {told}; see ternloom generate --help"
+
+
+def test_keywords(place):
+    """What Icarus takes for a keyword may name no module, and all that may do name one."""
+    from ternloom.cli.keyword import KEYWORDS
+
+    for word in ("Module", "core", "clk", "beat", "outputs", "entity", "signal", "mod"):
+        assert option.module(word) == word
+    assert len(KEYWORDS) == 251
 
 
 def test_waves_suffix(place, capsys):

@@ -95,8 +95,10 @@ def test_no_readout_generate(network, capsys):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    (["eval", NET], "DATA or --text must be given, and not both"),
-    (["eval", NET, "digits", "--text", "read.txt"], "DATA or --text must be given, and not both"),
+    (["eval", NET], "--text must be given, a text whose words talker predicts"),
+    (["eval", "digits-gru-ternary-ternary"],
+     "DATA must be given, a data file or the name of a shipped one such as digits"),
+    (["eval", NET, "digits", "--text", "read.txt"], "DATA and --text must not be given together"),
     (["eval", NET, "--text", "read.txt"],
      "--vocabulary must name the text that talker was trained on, since its file does not name "
      "its 6 words"),

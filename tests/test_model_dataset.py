@@ -185,10 +185,11 @@ def test_every_truncation(path):
 
 
 @pytest.mark.parametrize("field, value, message", [
-    ("colour", 1, "has a description that is not sound: unknown field 'colour', the known ones are "
+    ("colour", 1, "has a description that is not sound: unknown key 'colour', the known ones are "
                   "kind, version, digest, name, classes, format, notes, inputs, sequences, steps"),
     ("inputs", 4, "must have codes as I8 of shape (33, 4), not I8 of shape (33, 3)"),
-    ("inputs", 0, "has a description that is not sound: Expected `int` >= 1 - at `$.inputs`"),
+    ("inputs", 0, "has a description that is not sound: inputs must be a whole number from 1 to "
+                  "1048576, not 0"),
     ("sequences", 13, "must have offsets as I32 of shape (14,), not I32 of shape (13,)"),
     ("sequences", 0, "must have at least one sequence"),
     ("steps", 1 << 26, "must have codes as I8 of shape (67108864, 3), not I8 of shape (33, 3)"),

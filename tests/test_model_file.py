@@ -251,8 +251,8 @@ NOT_SOUND = "has a description that is not sound: "
 @pytest.mark.parametrize("text, message", [
     ("{", "Input data was truncated"),
     ("[" * 100000, "maximum recursion depth exceeded while deserializing an object"),
-    ("[]", "Expected `object`, got `array`"),
-    ('{"kind": "network"}', "Object missing required field `version`"),
+    ("[]", "it must be a table, not an empty array"),
+    ('{"kind": "network"}', "version must be given: a whole number"),
 ])
 def test_no_description(path, small, text, message):
     forge(path, text, parts(path)[1])
@@ -273,27 +273,30 @@ def changed(document, place, value):
 
 
 @pytest.mark.parametrize("place, value, message", [
-    ("colour", 1, "unknown field 'colour', the known ones are kind, version, digest, name, layers, "
+    ("colour", 1, "unknown key 'colour', the known ones are kind, version, digest, name, layers, "
                   "readout, words, labels, notes"),
-    ("layers.0.input.stride", 1, "unknown field 'stride' of layers[0].input, the known ones are "
+    ("layers.0.input.stride", 1, "unknown key 'stride' of layers[0].input, the known ones are "
                                  "weight, planes, rows, columns, bits"),
-    ("layers.0.state_format.width", 2, "unknown field 'width' of layers[0].state_format, the known "
+    ("layers.0.state_format.width", 2, "unknown key 'width' of layers[0].state_format, the known "
                                        "ones are threshold, threshold_frac, type"),
     ("readout.logits.overflow", "wrap",
-     "Invalid enum value 'wrap' - at `$.readout.logits.overflow`"),
-    ("layers.0.cell", "elman", "Invalid enum value 'elman' - at `$.layers[0].cell`"),
-    ("layers.0.units", ..., "Object missing required field `units` - at `$.layers[0]`"),
-    ("layers.0.units", 0, "Expected `int` >= 1 - at `$.layers[0].units`"),
-    ("layers.0.units", "4", "Expected `int`, got `str` - at `$.layers[0].units`"),
-    ("layers.0.shift", 41, "Expected `int` <= 40 - at `$.layers[0].shift`"),
-    ("layers.0.input.planes", 5, "Expected `int` <= 4 - at `$.layers[0].input.planes`"),
-    ("layers", [], "Expected `array` of length >= 1 - at `$.layers`"),
+     "readout.logits.overflow must be saturate, not 'wrap'"),
+    ("layers.0.cell", "elman", "layers[0].cell must be one of lstm, gru-reset-after, "
+                              "gru-reset-before, not 'elman'"),
+    ("layers.0.units", ..., "layers[0].units must be given: a whole number from 1 to 1048576"),
+    ("layers.0.units", 0, "layers[0].units must be a whole number from 1 to 1048576, not 0"),
+    ("layers.0.units", "4", "layers[0].units must be a whole number from 1 to 1048576, not "
+                            "the text '4'"),
+    ("layers.0.shift", 41, "layers[0].shift must be a whole number from 0 to 40, not 41"),
+    ("layers.0.input.planes", 5, "layers[0].input.planes must be a whole number from 1 to 4, "
+                                 "not 5"),
+    ("layers", [], "layers must be an array of 1 to 64 entries, not an empty array"),
     ("layers.0.state_format.type", "posit",
-     "Invalid value 'posit' - at `$.layers[0].state_format.type`"),
+     "layers[0].state_format.type must be one of fixed, binary, ternary, planes, online, not "
+     "'posit'"),
     ("layers.0.precision.gate_frac", 1,
-     "Gate fraction bits must be 0 (comparators) or from 2 to 15, not 1 - at "
-     "`$.layers[0].precision`"),
-    ("notes.age", 3, "Expected `str`, got `int` - at `$.notes[...]`"),
+     "layers[0].precision: Gate fraction bits must be 0 (comparators) or from 2 to 15, not 1"),
+    ("notes.age", 3, "notes.age must be a text, not 3"),
 ])
 def test_bad_description(path, small, place, value, message):
     document, tensors = parts(path)

@@ -302,11 +302,11 @@ def test_not_a_number_in_state_dict(path):
 
 
 def test_description(path):
-    """The description is our own: an unknown field is refused with the known ones."""
+    """The description is our own: an unknown key is refused with the known ones."""
     save(make(), path)
     data = path.read_bytes()
     header = json.loads(data[8:8 + int.from_bytes(data[:8], "little")])
     document = json.loads(header["__metadata__"]["ternloom"]) | {"colour": "red"}
     safetensors.numpy.save_file(safetensors.numpy.load(data), path,
                                 metadata={"ternloom": json.dumps(document)})
-    assert refusal(path).startswith("has a description that is not sound: unknown field 'colour'")
+    assert refusal(path).startswith("has a description that is not sound: unknown key 'colour'")

@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
+from ternloom.model.decode import convert
 from ternloom.model.format import Fixed
 from ternloom.model.network import Cell, Precision
 from ternloom.model.spec import Spec
-from ternloom.model.store import convert
 from ternloom.model.weights import parse
 
 
@@ -90,11 +90,11 @@ def test_bad_fields(fields, message):
 
 
 def test_plain_data():
-    """A specification goes through JSON and back; an unknown field is refused."""
+    """A specification goes through JSON and back; an unknown key is refused."""
     spec = Spec(weights={"all": "twn"}, activations="online:3", logits=Fixed(12, 4))
     assert convert(Spec, msgspec.to_builtins(spec)) == spec
-    with pytest.raises(ValueError, match="^unknown field 'bits', the known ones are weights, "):
-        convert(Spec, {"weights": {}, "bits": 3})
+    with pytest.raises(ValueError, match="^unknown key 'colour', the known ones are weights, "):
+        convert(Spec, {"weights": {}, "colour": 3})
 
 
 def test_precision():

@@ -15,7 +15,7 @@ SCRIPT = pathlib.Path(__file__).resolve().parent.parent / ".ci" / "system"
 @pytest.fixture
 def machine(tmp_path):
     """A folder of programs that is all of PATH: a shell's own, and a Python."""
-    for program in ("sh", "cat", "env"):
+    for program in ("sh", "cat", "env", "mktemp", "rm"):
         (tmp_path / program).symlink_to(shutil.which(program))
     wrapper(tmp_path / "python3", f'exec {sys.executable} "$@"')
     return tmp_path
@@ -66,8 +66,10 @@ def test_root(machine):
     status, out, _ = setup(machine)
     assert status == 0
     assert "ternloom: Icarus Verilog is missing\n" in out
-    assert asked(machine) == ["apt-get update -qq",
-                              "apt-get install -y --no-install-recommends iverilog g++"]
+    assert asked(machine) == [
+        "apt-get update -qq",
+        "apt-get install -qq -y --no-upgrade --no-install-recommends iverilog g++"]
+    assert out.endswith("ternloom: installing iverilog g++ with apt-get, a minute or two\n")
 
 
 def test_sudo(machine):
@@ -77,7 +79,21 @@ def test_sudo(machine):
     wrapper(machine / "sudo", f'echo "sudo $*" >> {machine}/asked')
     assert setup(machine)[0] == 0
     assert asked(machine) == ["sudo apt-get update -qq",
-                              "sudo apt-get install -y --no-install-recommends iverilog"]
+                              "sudo apt-get install -qq -y --no-upgrade --no-install-recommends "
+                              "iverilog"]
+
+
+def test_failure(machine):
+    """What the package manager says is seen where it fails, and only there."""
+    programs(machine, "g++", "make", "perl")
+    user(machine, 0)
+    wrapper(machine / "apt-get", "echo 'Unpacking'; echo 'E: no network' >&2; exit 100")
+    status, out, err = setup(machine)
+    assert (status, err) == (1, "Unpacking\nE: no network\n")
+    assert out.endswith("ternloom: installing iverilog with apt-get, a minute or two\n")
+    wrapper(machine / "apt-get", "echo 'Unpacking'; echo 'debconf: delaying' >&2")
+    status, out, err = setup(machine)
+    assert (status, err) == (0, "") and "Unpacking" not in out
 
 
 def test_neither(machine):
@@ -105,6 +121,29 @@ def test_old_python(machine):
     assert status == 1
     assert err == "ternloom: Python must be 3.11 or newer, python3 is not; " \
                   "try make PYTHON=python3.11\n"
+
+
+PIP = """
+echo "Obtaining file:///home/me/ternloom"
+echo "Collecting numpy>=2 (from ternloom==0.1.0)"
+echo "  Downloading numpy-2.3.5-cp311.whl (16.6 MB)"
+echo "Collecting rich"
+echo "$@" >&2
+exit {}
+"""
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_packages(machine, status):
+    """Python packages are named as they come, and a failure of pip is one of the whole."""
+    wrapper(machine / "python3", PIP.format(status))
+    done = subprocess.run([SCRIPT.with_name("packages"), machine / "python3", "--editable", "."],
+                          capture_output=True, text=True, check=False)
+    assert done.stdout == "ternloom: installing Python packages, a GB or more, which takes " \
+                          "minutes: numpy rich\n"
+    assert done.stderr == "-m pip install --disable-pip-version-check --progress-bar off " \
+                          "--editable .\n"
+    assert done.returncode == status
 
 
 def test_no_python(machine):

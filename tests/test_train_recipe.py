@@ -2,10 +2,13 @@
 
 import pathlib
 import re
+import typing
 
+import msgspec
 import pytest
 
-from ternloom.model.network import Cell
+from ternloom.model.network import Cell, When
+from ternloom.model.spec import Spec
 from ternloom.train.recipe import (Augment, LanguageRecipe, RecipeError, SequenceRecipe,
                                    load_recipe)
 
@@ -81,9 +84,11 @@ def test_shipped_recipe(path):
 
 def test_unknown_key(write):
     path = write(least("learning_speed = 1\n"))
+    assert message(path) == f"{path}: unknown key 'learning_speed', did you mean 'learning_rate'?"
+    path = write(least("temperature = 1\n"))
     text = message(path)
-    assert text.startswith(f"{path} must not have the key 'learning_speed', known ones are name, ")
-    assert text.endswith("distillation, seed, seeds, label_smoothing, augment")
+    assert text.startswith(f"{path}: unknown key 'temperature', the known ones are name, data, ")
+    assert text.endswith(", ".join(key for key, _ in fields(SequenceRecipe)[-4:]))
 
 
 @pytest.mark.parametrize("table, known", [
@@ -92,8 +97,78 @@ def test_unknown_key(write):
 def test_unknown_key_of_table(write, table, known):
     head = "" if table == "quantization" else f"[{table}]\n"
     path = write(least() + f"{head}pitch = 1\n")
-    assert message(path).startswith(f"{table} in {path} must not have the key 'pitch', "
-                                    f"known ones are {known}")
+    assert message(path).startswith(f"{path}: unknown key 'pitch' of {table}, "
+                                    f"the known ones are {known}")
+
+
+def test_key_in_another_table(write):
+    """In TOML a key below a table's heading belongs to the table, which is easily overlooked."""
+    path = write(least() + "seed = 2\n")
+    assert message(path) == \
+        f"{path}: unknown key 'seed' of quantization, did you mean 'seed' above all tables?"
+    path = write(least("trim = 2"))
+    assert message(path) == f"{path}: unknown key 'trim', did you mean 'augment.trim'?"
+
+
+def fields(struct):
+    """Name and type of each key."""
+    return [(field.name, field.type) for field in msgspec.structs.fields(struct)]
+
+
+#: Every key of every kind of recipe: the task, the table that it stands in, its name and type.
+KEYS = [(task, table, name, kind)
+        for task, table, struct in (("sequence", "", SequenceRecipe),
+                                    ("language", "", LanguageRecipe),
+                                    ("sequence", "augment", Augment),
+                                    ("sequence", "quantization", Spec))
+        for name, kind in fields(struct)]
+
+
+def place(task, table, key, value):
+    """A sound recipe with one key replaced, or added where ``value`` stands for another name."""
+    keys = {"name": '"small"', "data": '"small.safetensors"', "cell": '"lstm"', "units": "4"}
+    keys |= {"task": f'"{task}"'} | ({"inputs": "3"} if task == "language" else {})
+    tables = {"quantization": {"weights": '{all = "twn"}', "activations": '"planes:2"'}}
+    if table:
+        tables.setdefault(table, {})[key] = value
+    else:
+        tables.pop(key, None)
+        keys[key] = value
+    lines = [f"{name} = {text}" for name, text in keys.items()]
+    for heading, content in tables.items():
+        lines += [f"[{heading}]", *(f"{name} = {text}" for name, text in content.items())]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("task, table, name, kind", KEYS)
+def test_typo(write, task, table, name, kind):
+    """Of every key: the nearest known one is suggested."""
+    typo = name[0] + name[2:]
+    path = write(place(task, table, typo, "1"))
+    where = f" of {table}" if table else ""
+    assert message(path) == f"{path}: unknown key {typo!r}{where}, did you mean {name!r}?"
+
+
+#: What a key of a type must be.
+RULES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false",
+         **{kind: "one of " + ", ".join(each.value for each in kind) for kind in (Cell, When)}}
+
+
+@pytest.mark.parametrize("task, table, name, kind", KEYS)
+def test_wrong_type(write, task, table, name, kind):
+    """Of every key: the line has the file, the dotted key, what it must be and what it is."""
+    allowed = {kind, *(typing.get_args(kind) if typing.get_origin(kind) is not dict else ())}
+    rule = next((RULES[one] for one in allowed if one in RULES), "a table")
+    value = "1" if rule == "a text" or rule == "true or false" else "'x'"
+    path = write(place(task, table, name, value))
+    found = value if value == "1" or rule.startswith("one of") else f"the text {value}"
+    key = f"{table}.{name}" if table else name
+    assert message(path) == f"{path}: {key} must be {rule}, not {found}"
+
+
+def test_key_of_another_task(write):
+    path = write(least("steps = 3"))
+    assert message(path) == f"{path}: steps must go with task = 'language', not with 'sequence'"
 
 
 @pytest.mark.parametrize("key, told", [("name", "name"), ("data", "name of the data")])
@@ -114,12 +189,12 @@ def test_name_of_recipe(tmp_path):
 
 def test_unknown_task(write):
     path = write(least("task = 'poetry'"))
-    assert message(path) == f"task in {path} must be one of sequence, language, not 'poetry'"
+    assert message(path) == f"{path}: task must be one of sequence, language, not 'poetry'"
 
 
 def test_missing_key(write):
     path = write(least().replace("units = 4", ""))
-    assert message(path) == f"{path}: Object missing required field `units`"
+    assert message(path) == f"{path}: units must be given: a whole number"
 
 
 def test_missing_quantization(write):
@@ -176,7 +251,14 @@ def test_draws_to_the_end(write, line, cautious):
 ])
 def test_quantization_range(write, line, told):
     path = write(least() + line)
-    assert message(path).startswith(f"{path}: {told}")
+    assert message(path).startswith(f"{path}: quantization: {told}")
+
+
+def test_range_of_table(write):
+    path = write(least() + "[augment]\ntrim = -1\n")
+    assert message(path) == f"{path}: augment.trim must be from 0 to 1000, not -1"
+    path = write(least() + "coefficient_bits = 1\n")
+    assert message(path) == f"{path}: quantization.coefficient_bits must be from 2 to 12, not 1"
 
 
 def test_words_of_planes(write):
@@ -188,12 +270,15 @@ def test_words_of_planes(write):
 
 def test_wrong_kind(write):
     path = write(least().replace("units = 4", "units = 'many'"))
-    assert message(path) == f"{path}: Expected `int`, got `str` - at `$.units`"
+    assert message(path) == f"{path}: units must be a whole number, not the text 'many'"
+    path = write(least().replace('{all = "twn"}', '{all = "twn", "recurrent.f" = 4}'))
+    assert message(path) == f"{path}: quantization.weights.\"recurrent.f\" must be a text, not 4"
 
 
 def test_unknown_cell(write):
     path = write(least().replace("lstm", "elman"))
-    assert message(path) == f"{path}: Invalid enum value 'elman' - at `$.cell`"
+    assert message(path) == (f"{path}: cell must be one of lstm, gru-reset-after, "
+                             "gru-reset-before, not 'elman'")
 
 
 def test_missing_file(tmp_path):
@@ -209,4 +294,23 @@ def test_broken_syntax(write):
 def test_foreign_file(tmp_path):
     path = tmp_path / "recipe.toml"
     path.write_bytes(b"\xff\xfe\x00")
-    assert message(path).startswith(f"{path} must be a TOML file: ")
+    assert message(path) == f"{path} must be a recipe, a text in TOML, but it is no text"
+
+
+def test_deep_arrays(write):
+    path = write(f"units = {'[' * 5000}{']' * 5000}")
+    assert message(path) == f"{path} must be a recipe, but its arrays are nested too deep"
+
+
+@pytest.mark.parametrize("task, told", [("[]", "an empty array"), ("{}", "a table"), ("3", "3")])
+def test_task_of_another_type(write, task, told):
+    path = write(least(f"task = {task}"))
+    assert message(path) == f"{path}: task must be one of sequence, language, not {told}"
+
+
+def test_shipped_data(tmp_path, write):
+    """A shipped name stands for its file, unless the recipe's folder has something of the name."""
+    path = write(least().replace("small.safetensors", "digits"))
+    assert load_recipe(path).data_path == EXAMPLES / "digits.safetensors"
+    (tmp_path / "digits").mkdir()
+    assert load_recipe(path).data_path == tmp_path / "digits"

@@ -2,12 +2,13 @@
 
 import csv
 import dataclasses
+import pathlib
 
 import numpy as np
 import pytest
 import torch
 
-from ternloom.model import golden
+from ternloom.model import golden, shipped
 from ternloom.model.dataset import Dataset, DatasetError, save
 from ternloom.model.file import load
 from ternloom.model.floats import load as load_floats
@@ -15,9 +16,9 @@ from ternloom.model.format import Fixed, Ternary
 from ternloom.model.forward import logits, run
 from ternloom.model.network import Cell
 from ternloom.train.accuracy import Accuracy, integer_accuracy
-from ternloom.train.recipe import RecipeError
+from ternloom.train.recipe import RecipeError, load_recipe
 from ternloom.train.recurrent import RecurrentNetwork
-from ternloom.train.run import train
+from ternloom.train.run import _replaced, train
 
 
 pytestmark = pytest.mark.train
@@ -257,3 +258,15 @@ def test_data_without_test_part(folder):
         train(path, folder / "out.safetensors")
     assert str(caught.value) == (f"{folder / 'partial.safetensors'} must have sequences in its "
                                  "parts train, valid and test")
+
+
+def test_shipped_data(tmp_path, monkeypatch):
+    """Data may be named by what they are shipped as; a file or folder of that name counts more."""
+    monkeypatch.chdir(tmp_path)
+    loaded = load_recipe(shipped.folder() / "japanese-vowels-gru-ternary-ternary.toml")
+    for data in ("digits", pathlib.Path("digits")):
+        replaced = _replaced(loaded, None, data, None)
+        assert replaced.data_path == shipped.folder() / "digits.safetensors"
+    (tmp_path / "digits").mkdir()
+    assert _replaced(loaded, None, "digits", None).data_path == tmp_path / "digits"
+    assert _replaced(loaded, None, "none", None).data_path == tmp_path / "none"

@@ -7,7 +7,8 @@ import tomllib
 
 import msgspec
 
-from ternloom.model import weights
+from ternloom.model import shipped, weights
+from ternloom.model.decode import convert, said
 from ternloom.model.names import check_names
 from ternloom.model.network import Cell
 from ternloom.model.spec import Spec
@@ -247,14 +248,6 @@ class LanguageRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 _TASKS = {"sequence": SequenceRecipe, "language": LanguageRecipe}
 
 
-def _refuse_unknown(name, table, struct):
-    known = [field.name for field in msgspec.structs.fields(struct)]
-    for key in table:
-        if key not in known:
-            raise RecipeError(f"{name} must not have the key {key!r}, "
-                              f"known ones are {', '.join(known)}")
-
-
 @dataclasses.dataclass(frozen=True)
 class LoadedRecipe:
     """A recipe and where it is.
@@ -270,14 +263,14 @@ class LoadedRecipe:
 
     @property
     def data_path(self):
-        """Data file or folder, found from the recipe's folder."""
-        return self.path.parent / self.recipe.data
+        """Data file or folder, found from the recipe's folder, or the shipped data of that name."""
+        return shipped.path(self.path.parent / self.recipe.data, self.recipe.data)
 
     @property
     def start_path(self):
         """Float network that a language model starts from, found likewise, or None."""
         start = getattr(self.recipe, "start", None)
-        return None if start is None else self.path.parent / start
+        return None if start is None else shipped.path(self.path.parent / start, start)
 
 
 def load_recipe(path):
@@ -301,17 +294,21 @@ def load_recipe(path):
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RecipeError(f"{path} must be a readable recipe: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path} must be a recipe, a text in TOML, but it is no text") from error
     except ValueError as error:
         raise RecipeError(f"{path} must be a TOML file: {error}") from error
+    except RecursionError as error:
+        raise RecipeError(f"{path} must be a recipe, but its arrays are nested too deep") from error
     task = table.pop("task", "sequence")
-    if task not in _TASKS:
-        raise RecipeError(f"task in {path} must be one of {', '.join(_TASKS)}, not {task!r}")
-    _refuse_unknown(str(path), table, _TASKS[task])
-    for name, struct in (("augment", Augment), ("quantization", Spec)):
-        if isinstance(table.get(name), dict):
-            _refuse_unknown(f"{name} in {path}", table[name], struct)
+    if not isinstance(task, str) or task not in _TASKS:
+        raise RecipeError(f"{path}: task must be one of {', '.join(_TASKS)}, not {said(task)}")
+    for name in table:
+        other = next((other for other, struct in _TASKS.items() if name in _keys(struct)), task)
+        if name not in _keys(_TASKS[task]) and other != task:
+            raise RecipeError(f"{path}: {name} must go with task = {other!r}, not with {task!r}")
     try:
-        recipe = msgspec.convert(table, _TASKS[task])
+        recipe = convert(_TASKS[task], table, ("task",))
         # What the trained network will say of itself is refused before it is trained.
         check_names("name", (recipe.name,), ValueError)
         check_names("name of the data", (recipe.data,), ValueError)
@@ -319,3 +316,7 @@ def load_recipe(path):
         return LoadedRecipe(recipe, path)
     except ValueError as error:
         raise RecipeError(f"{path}: {error}") from error
+
+
+def _keys(struct):
+    return [field.name for field in msgspec.structs.fields(struct)]

@@ -7,6 +7,7 @@ import pathlib
 import msgspec
 import torch
 
+from ternloom.model import shipped
 from ternloom.model.dataset import load as load_dataset
 from ternloom.model.file import save as save_network
 from ternloom.model.floats import FloatNetwork
@@ -279,13 +280,18 @@ def _replaced(loaded, epochs, data, start):
             changes = {name: epochs for name in changes if getattr(recipe, name)}
         recipe = msgspec.structs.replace(recipe, **changes)
     if data is not None:
-        recipe = msgspec.structs.replace(recipe, data=str(pathlib.Path(data).absolute()))
+        recipe = msgspec.structs.replace(recipe, data=_found(data))
     if start is not None:
         if not isinstance(recipe, LanguageRecipe):
             raise RecipeError("A float network to start from must be given for a language model, "
                               f"not for {recipe.name!r}")
-        recipe = msgspec.structs.replace(recipe, start=str(pathlib.Path(start).absolute()))
+        recipe = msgspec.structs.replace(recipe, start=_found(start))
     return dataclasses.replace(loaded, recipe=recipe)
+
+
+def _found(name):
+    """Absolute path of a file or folder, or of the shipped file of that name."""
+    return str(shipped.path(pathlib.Path(name), str(name)).absolute())
 
 
 def _sequence(loaded, checkpoint, progress):
