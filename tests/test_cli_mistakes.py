@@ -73,8 +73,8 @@ def test_no_verb(place, capsys):
     (["info", "--pe"], "argument --pe: expected one argument"),
     (["eval"], "NET must be given: network file, or the name of a shipped network; ternloom info "
                "without it lists those"),
-    (["generate", SHIPPED], "-o/--output must be given: folder to write; one that ternloom wrote "
-                            "is replaced"),
+    (["generate", SHIPPED], "-o/--output must be given: folder to write; one that ternloom "
+                            "generate wrote is replaced"),
     (["synth"], "NET must be given: network file, or the name of a shipped network; ternloom info "
                 "without it lists those"),
     (["train"], "RECIPE must be given: recipe, a TOML file, or the name of a shipped one"),

@@ -1,5 +1,6 @@
 """The documents say what the code does."""
 
+import enum
 import json
 import os
 import pathlib
@@ -48,6 +49,8 @@ def default(field):
         plain = msgspec.to_builtins(value)
         shown = ", ".join(f"{name} = {plain[name]}" for name in ("width", "frac") if name in plain)
         return f"{{{shown}}}" if shown else "none"
+    if isinstance(value, enum.Enum):
+        value = value.value
     return "none" if value is None else json.dumps(value)
 
 

@@ -15,6 +15,9 @@ from ternloom.sim.faults import FAULTS, FaultError, plant
 from ternloom.sim.run import simulate_many
 
 
+#: Simulations that all faults are spread over, so that several processes share the work.
+GROUPS = 8
+
 #: Where a fault must be found, for those that leave one trace.
 PLACES = {"gate-table": "layer0.gate.i[", "output-table": "layer0.h[", "saturation": "layer0.cell[",
           "state-kept": "layer0.cell[", "readout-weight": "readout.logits[",
@@ -70,39 +73,34 @@ def bare(online):
     return Case(network, folding, online.sequences, emit.generate(network, folding))
 
 
-@pytest.fixture(scope="module")
-def reports(sound, online, bare):
-    """Report of the sound cores in each environment, and of each fault, by name."""
-    cases = {f"sound {fields}": dataclasses.replace(sound, **fields)
-             for fields in [{}, *(fault.environment for fault in FAULTS)]}
-    kinds = {"online": online, "codes": bare}
-    cases |= {f"sound {name}": case for name, case in kinds.items()}
-    cases |= {fault.name: plant(fault, kinds.get(fault.name.partition("-")[0], sound))
-              for fault in FAULTS}
-    return dict(zip(cases, simulate_many(cases.values(), simulator="icarus"), strict=True))
-
-
 def test_number():
     assert len(FAULTS) >= 12
     assert len({fault.name for fault in FAULTS}) == len(FAULTS)
 
 
-def test_sound_core(reports):
-    for name, report in reports.items():
-        if name.startswith("sound"):
-            assert report.mismatch is None, f"{name}: {report.mismatch}"
+def test_sound_core(sound, online, bare):
+    """In each environment that a fault needs."""
+    environments = {repr(fields): fields
+                    for fields in [{}, *(fault.environment for fault in FAULTS)]}
+    cases = [dataclasses.replace(sound, **fields) for fields in environments.values()]
+    for report in simulate_many([*cases, online, bare], simulator="icarus"):
+        assert report.mismatch is None, report.mismatch
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_fault(fault, reports):
-    mismatch = reports[fault.name].mismatch
-    assert mismatch is not None
-    assert re.fullmatch(r"[sm]_axis_t\w+|error|readout\.\w+(\[\d+\])?|layer0\.[\w.]+\[\d+\]",
-                        mismatch.signal)
-    assert mismatch.signal.startswith(PLACES.get(fault.name, ""))
-    assert mismatch.expected != mismatch.got
-    assert 0 <= mismatch.sequence < 6
-    assert mismatch.cycle > 0
+@pytest.mark.parametrize("group", range(GROUPS))
+def test_fault(group, sound, online, bare):
+    """Some of the faults, all in one simulation."""
+    kinds, faults = {"online": online, "codes": bare}, FAULTS[group::GROUPS]
+    cases = [plant(fault, kinds.get(fault.name.partition("-")[0], sound)) for fault in faults]
+    for fault, report in zip(faults, simulate_many(cases, simulator="icarus"), strict=True):
+        mismatch = report.mismatch
+        assert mismatch is not None, fault.name
+        assert re.fullmatch(r"[sm]_axis_t\w+|error|readout\.\w+(\[\d+\])?|layer0\.[\w.]+\[\d+\]",
+                            mismatch.signal), fault.name
+        assert mismatch.signal.startswith(PLACES.get(fault.name, "")), fault.name
+        assert mismatch.expected != mismatch.got, fault.name
+        assert 0 <= mismatch.sequence < 6, fault.name
+        assert mismatch.cycle > 0, fault.name
 
 
 def test_no_place(sound):

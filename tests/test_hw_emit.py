@@ -176,7 +176,7 @@ def test_header():
     """The first lines say which network it is, and what a host must know of the ports."""
     network = random_network(2, layers=1, cell=Cell.LSTM, units=3, inputs=5, classes=3,
                              input_format=Fixed(6, 4), state_format=Ternary(),
-                             name="a */ name\nof two lines")
+                             name='a */ "name"')
     network = dataclasses.replace(network, readout=dataclasses.replace(
         network.readout, logits=Fixed(12, 3)))
     folding = Folding((LayerFolding(2, 4),), LayerFolding(1, 2), 2)
@@ -184,7 +184,7 @@ def test_header():
     version = importlib.metadata.version("ternloom")
     rest = '"signed": true, "rounding": "half-up", "overflow": "saturate"}'
     assert design.verilog.startswith(f"""\
-// cell: network "a */ name\\nof two lines", by Ternloom {version}
+// cell: network "a */ \\"name\\"", by Ternloom {version}
 // SHA-256 of the network: {file.digest(network)}
 // in: 5 codes a vector, 2 a beat; {{"type": "fixed", "width": 6, "frac": 4, {rest}
 // out: 3 logits a vector, 1 a beat; {{"type": "fixed", "width": 12, "frac": 3, {rest}

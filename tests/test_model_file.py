@@ -280,7 +280,7 @@ def changed(document, place, value):
     ("layers.0.state_format.width", 2, "unknown key 'width' of layers[0].state_format, the known "
                                        "ones are threshold, threshold_frac, type"),
     ("readout.logits.overflow", "wrap",
-     "readout.logits.overflow must be saturate, not 'wrap'"),
+     "readout.logits.overflow must be one of saturate, not 'wrap'"),
     ("layers.0.cell", "elman", "layers[0].cell must be one of lstm, gru-reset-after, "
                               "gru-reset-before, not 'elman'"),
     ("layers.0.units", ..., "layers[0].units must be given: a whole number from 1 to 1048576"),

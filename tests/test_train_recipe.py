@@ -9,8 +9,8 @@ import pytest
 
 from ternloom.model.network import Cell, When
 from ternloom.model.spec import Spec
-from ternloom.train.recipe import (Augment, LanguageRecipe, RecipeError, SequenceRecipe,
-                                   load_recipe)
+from ternloom.train.recipe import (Augment, LanguageRecipe, Optimizer, RecipeError,
+                                   SequenceRecipe, load_recipe)
 
 
 EXAMPLES = pathlib.Path(__file__).resolve().parent.parent / "examples"
@@ -151,7 +151,8 @@ def test_typo(write, task, table, name, kind):
 
 #: What a key of a type must be.
 RULES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false",
-         **{kind: "one of " + ", ".join(each.value for each in kind) for kind in (Cell, When)}}
+         **{kind: "one of " + ", ".join(each.value for each in kind)
+            for kind in (Cell, Optimizer, When)}}
 
 
 @pytest.mark.parametrize("task, table, name, kind", KEYS)
