@@ -192,7 +192,8 @@ def checkpoints(folder):
                "best": {"a": torch.ones(1)}}
     facts = {"epoch": 3, "curve": [[1, 0.5], [2, 0.25]], "best": None}
     checkpoint.save(folder / "base", tensors, facts)
-    return Reader([(folder / "base").read_bytes()], checkpoint.load, (RecipeError,))
+    return Reader([(folder / "base").read_bytes()], checkpoint.load, (RecipeError,),
+                  write=lambda held, path: checkpoint.save(path, *held))
 
 
 READERS = {"network": networks, "data": data, "float": float_networks, "state_dict": state_dicts,

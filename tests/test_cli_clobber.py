@@ -93,7 +93,7 @@ def test_name_of_recipe(place, capsys):
     (place / "first.toml").write_text(RECIPE.format(name="one"))
     (place / "second.toml").write_text(RECIPE.format(name="one"))
     done(capsys, "train", "first.toml")
-    made = {"one.safetensors", "one.csv", "one.float.safetensors"}
+    made = {"one.safetensors", "one.csv", "one.json", "one.float.safetensors"}
     assert set(content(place)) == made | {"first.toml", "second.toml", "motions.toml",
                                           "motions.csv", "motions.safetensors"}
     first = content(place)
@@ -116,7 +116,7 @@ def test_output_of_training(place, capsys, output, told):
 
 
 @pytest.mark.train
-@pytest.mark.parametrize("suffix", [".csv", ".safetensors", ".float.safetensors"])
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".safetensors", ".float.safetensors"])
 def test_beside(place, capsys, suffix):
     """What looks nearly like one's own isn't."""
     done(capsys, "train", "motions.toml", "-o", "mine.safetensors")

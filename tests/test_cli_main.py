@@ -248,7 +248,7 @@ def test_synth(tiny, capsys):
 @pytest.mark.train
 def test_train(place, capsys):
     data = answer(capsys, "train", SHIPPED, "-o", "mine.safetensors", "--epochs", "1")
-    assert sorted(os.listdir(place)) == ["mine.csv", "mine.float.safetensors",
+    assert sorted(os.listdir(place)) == ["mine.csv", "mine.float.safetensors", "mine.json",
                                          "mine.safetensors"]
     assert set(data["accuracy"]) == {"float", "quantized", "integer"}
     assert answer(capsys, "info", "mine.safetensors")["name"] == SHIPPED

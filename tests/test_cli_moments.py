@@ -22,7 +22,7 @@ VERBS = {
     "demo":     (["demo", "--clips=1"], {"demo"}),
     "train":    (["train", SHIPPED, "--epochs=1", "-o", "mine.safetensors",
                   "--checkpoint-every=0.2"],
-                 {"mine.safetensors", "mine.csv", "mine.float.safetensors"}),
+                 {"mine.safetensors", "mine.csv", "mine.json", "mine.float.safetensors"}),
     "convert":  (["convert", "digits-lstm-float", "-o", "mine.safetensors", "--calibration",
                   "digits", "--clips=20"], {"mine.safetensors"}),
     "info":     (["info", SHIPPED], set()),
@@ -218,9 +218,10 @@ def test_killed_training(place, task):
     whole = ["train", "mine.toml", "--checkpoint-every=0"]
     duration = place.run(whole)
     names = {"mine.toml", "mine.safetensors", "mine.csv", "mine.float.safetensors"}
-    assert place.content() == (names, [])
+    record = {"mine.json"}
+    assert place.content() == (names | record, [])
     expected = {name: (place.work / name).read_bytes() for name in names}
-    for name in names - {"mine.toml"}:
+    for name in names - {"mine.toml"} | record:
         (place.work / name).unlink()
     draw, kills, resumed = random.Random(2026), 0, 0
     while True:
@@ -238,5 +239,5 @@ def test_killed_training(place, task):
         assert process.returncode == 0, err
         break
     assert kills >= 2 and resumed >= 2
-    assert place.content() == (names, [])
+    assert place.content() == (names | record, [])
     assert {name: (place.work / name).read_bytes() for name in names} == expected

@@ -1,9 +1,10 @@
 """Checkpoints: everything that a training run needs to go on after it was killed.
 
-One safetensors file of named tensors, with facts as JSON in its metadata; written whole or not at
-all, and read without running anything that it holds.
+One safetensors file of named tensors, with facts as JSON in its metadata and a SHA-256 digest over
+both; written whole or not at all, and read without running anything that it holds.
 """
 
+import hashlib
 import json
 import pathlib
 import time
@@ -19,6 +20,7 @@ from ternloom.train.recipe import RecipeError
 __all__ = ["INTERVAL", "Checkpoints", "load", "save", "section"]
 
 
+#: Metadata of a checkpoint: its digest and its facts, with a blank between them.
 _KEY = "ternloom-checkpoint"
 
 #: Seconds between checkpoints, unless somebody wants others.
@@ -64,9 +66,20 @@ def save(path, tensors, facts):
     # Clones, as safetensors refuses tensors that share memory.
     flat = {f"{name}.{key}": tensor.detach().clone(memory_format=torch.contiguous_format)
             for name, part in tensors.items() for key, tensor in part.items()}
-    data = safetensors.torch.save(flat, {_KEY: json.dumps(facts)})
+    text = json.dumps(facts)
+    data = safetensors.torch.save(flat, {_KEY: f"{_digest(text, flat)} {text}"})
     with durable.replacing(path) as partial:
         partial.write_bytes(data)
+
+
+def _digest(text, tensors):
+    """SHA-256 of facts as JSON and of named tensors."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def load(path):
@@ -84,16 +97,19 @@ def load(path):
     Raises
     ------
     RecipeError
-        One line, on a file that isn't a checkpoint.
+        One line, on a file that isn't a checkpoint, or not the one that was written.
     """
     path = pathlib.Path(path)
     try:
         with safetensors.safe_open(path, framework="pt") as stored:
-            facts = json.loads((stored.metadata() or {})[_KEY])
-            sections = {}
-            for name in stored.keys():
-                part, _, key = name.partition(".")
-                sections.setdefault(part, {})[key] = stored.get_tensor(name)
+            digest, _, text = (stored.metadata() or {})[_KEY].partition(" ")
+            flat = {name: stored.get_tensor(name) for name in stored.keys()}
+        if digest != _digest(text, flat):
+            raise ValueError("a digest that isn't its content's")
+        facts, sections = json.loads(text), {}
+        for name, tensor in flat.items():
+            part, _, key = name.partition(".")
+            sections.setdefault(part, {})[key] = tensor
     except (OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
         raise RecipeError(f"Checkpoint {path} must be one that training wrote; "
                           "remove it to start anew") from error
