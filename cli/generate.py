@@ -45,7 +45,8 @@ def run(chosen, console):
              ("vectors", f"{chosen.output}/vectors, {report['vectors']['sequences']} sequences of "
                          f"{clips.name}, {report['vectors']['cycles']:,} cycles"),
              ("try", Command(f"cd {shlex.quote(str(chosen.output))}/vectors && "
-                             f"iverilog -o bench testbench.v ../{chosen.name}.v && vvp bench"))]
+                             f"iverilog -o ../../bench.vvp testbench.v ../{chosen.name}.v && "
+                             "vvp ../../bench.vvp"))]
     return Outcome(data, (facts(pairs), *_tables(design.report)))
 
 

@@ -14,7 +14,7 @@ __all__ = ["write"]
 
 _BENCH = """\
 // Plays input.hex into {name} and holds what comes out against output.hex and cycles.hex.
-// iverilog -o bench testbench.v ../{name}.v && vvp bench    (in this folder)
+// iverilog -o ../../bench.vvp testbench.v ../{name}.v && vvp ../../bench.vvp    (in this folder)
 `timescale 1ns/1ps
 module testbench;
   reg clk = 0, rst = 1;

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 import types
@@ -179,11 +180,18 @@ def test_generate(tiny, capsys):
 
 
 def bench():
-    """Last line of the plain Verilog bench."""
-    subprocess.run(["iverilog", "-o", "bench", "testbench.v", "../core.v"], check=True,
-                   cwd="out/vectors")
-    return subprocess.run(["vvp", "bench"], check=True, cwd="out/vectors", capture_output=True,
+    """Last line of the plain Verilog bench, run as its own first lines say."""
+    with open("out/vectors/testbench.v") as stream:
+        command = re.search(r"// (iverilog .*?)    \(in this folder\)", stream.read())[1]
+    return subprocess.run(command, shell=True, check=True, cwd="out/vectors", capture_output=True,
                           text=True).stdout.splitlines()[-1]
+
+
+def test_generate_after_trying(tiny, capsys):
+    """The line that is printed to try leaves nothing that the same command would not replace."""
+    command = re.search(r"^try +(cd .*)$", told(capsys, "generate", TINY, "-o", "out"), re.M)[1]
+    subprocess.run(command, shell=True, check=True, capture_output=True)
+    told(capsys, "generate", TINY, "-o", "out")
 
 
 def test_generate_repeats(place, capsys):
