@@ -45,6 +45,8 @@ class LayerCalibration:
     precision : Precision
     shift : int
     input, recurrent : MatrixQuantizer
+    bias_as_weight : bool
+        Biases are quantized as weights before they are rounded to the sum's fraction bits.
     """
 
     input_format: Format
@@ -53,6 +55,7 @@ class LayerCalibration:
     shift: int
     input: MatrixQuantizer
     recurrent: MatrixQuantizer
+    bias_as_weight: bool = False
 
     @property
     def sum_frac(self):
@@ -256,7 +259,8 @@ def _calibrate_layer(spec, layer, plans, forms, states):
     sum_frac = _sum_frac(plans, forms, biases, precision.preact.frac)
     quantizers = [plan.scaled(sum_frac, form)
                   for plan, form in zip(plans, forms, strict=True)]
-    return LayerCalibration(*forms, precision, sum_frac - precision.preact.frac, *quantizers)
+    return LayerCalibration(*forms, precision, sum_frac - precision.preact.frac, *quantizers,
+                            spec.bias_as_weight)
 
 
 def _calibrate_readout(spec, network, plan, form):
@@ -272,16 +276,18 @@ def _integers(values, frac):
 
 
 def _lower_layer(layer, calibration):
-    recurrent_bias = layer.recurrent_bias
-    if recurrent_bias is not None:
-        recurrent_bias = _integers(recurrent_bias, calibration.sum_frac)
+    biases = [(calibration.input, layer.input_weight, layer.bias),
+              (calibration.recurrent, layer.recurrent_weight, layer.recurrent_bias)]
+    bias, recurrent_bias = (
+        None if one is None else
+        _integers(quantizer.biases(latent, one) if calibration.bias_as_weight else one,
+                  calibration.sum_frac) for quantizer, latent, one in biases)
     return Layer(
         cell=layer.cell, units=layer.units, input_format=calibration.input_format,
         state_format=calibration.state_format, precision=calibration.precision,
         input=calibration.input.matrix(layer.input_weight),
         recurrent=calibration.recurrent.matrix(layer.recurrent_weight),
-        bias=_integers(layer.bias, calibration.sum_frac), recurrent_bias=recurrent_bias,
-        shift=calibration.shift)
+        bias=bias, recurrent_bias=recurrent_bias, shift=calibration.shift)
 
 
 def _lower_readout(network, calibration):

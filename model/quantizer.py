@@ -89,6 +89,12 @@ def merge(parts):
     return Codes(merged, scales, weight)
 
 
+def _at(method, latent, scales, rng):
+    """Codes of a method at given scales: the nearest, or drawn."""
+    found = method.nearest(latent, scales) if rng is None else method.draw(latent, scales, rng)
+    return Codes(found, scales, method.weight)
+
+
 class MatrixQuantizer(Frozen):
     """How the float weights of one matrix become integers.
 
@@ -146,12 +152,35 @@ class MatrixQuantizer(Frozen):
             if self.frozen is None:
                 codes = method.fit(latent[rows], rng=chance, units=units)
             else:
-                scales = self.frozen[:, rows].astype(latent.dtype)
-                found = (method.nearest(latent[rows], scales) if chance is None else
-                         method.draw(latent[rows], scales, chance))
-                codes = Codes(found, scales, method.weight)
+                codes = _at(method, latent[rows], self.frozen[:, rows].astype(latent.dtype), chance)
             parts.append((rows, codes))
         return merge(parts)
+
+    def biases(self, latent, bias, rng=None):
+        """Biases as one more weight of their row would be quantized, at the row's scales.
+
+        Parameters
+        ----------
+        latent : float array (rows, columns)
+            The weights.
+        bias : float array (some,)
+            Of the last ``some`` rows.
+        rng : numpy.random.Generator or None
+            As ``fit`` takes it.
+
+        Returns
+        -------
+        float array (some,)
+        """
+        units, rest = len(latent) // len(self.methods), len(latent) - len(bias)
+        column = np.concatenate([np.zeros(rest, bias.dtype), bias])[:, None]
+        meant = np.empty_like(column[:, 0])
+        for rows, method in self._parts(latent):
+            chance = rng if method.stochastic else None
+            scales = (method.fit(latent[rows], units=units).scales if self.frozen is None
+                      else self.frozen[:, rows].astype(latent.dtype))
+            meant[rows] = _at(method, column[rows], scales, chance).reconstruct()[:, 0]
+        return meant[rest:]
 
     def coefficients(self, scales):
         """Integers that stand for scales, int32."""

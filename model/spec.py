@@ -50,6 +50,10 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         Method of an embedding's table, ``fixed`` or ``planes``.
     power_of_two : bool
         Scales of weights other than sign planes become powers of two: no multiplier is needed.
+    bias_as_weight : bool
+        Biases of layers take the codes of their row's weights, at its scale, as Ott et al. 2016
+        have it by default: those of pre-activations by the input weights', that of a recurrent sum
+        by the recurrent ones'.
     coefficient_bits : int
         Bits of the largest integer coefficient of a matrix where they aren't powers of two.
     preact_width, preact_frac, gate_frac, state_frac, slope, slope_frac : int
@@ -65,6 +69,7 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     calibrated_range: bool = False
     embedding: str = "fixed:8"
     power_of_two: bool = False
+    bias_as_weight: bool = False
     coefficient_bits: int = 8
     preact_width: int = 10
     preact_frac: int = 6

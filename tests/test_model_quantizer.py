@@ -20,6 +20,31 @@ def quantizer(*texts, **fields):
     return MatrixQuantizer(tuple(parse(text) for text in texts), **fields)
 
 
+def test_biases():
+    """Each bias takes the level of its row's weights that is nearest, of the last rows if few."""
+    rng = np.random.default_rng(5)
+    weights = rng.normal(0, 0.3, (8, 6))
+    bias = rng.normal(0, 0.5, 8)
+    made = MatrixQuantizer((parse("ott-ternary"), parse("alternating:2")))
+    limit = math.sqrt(6 / (6 + 4))
+    expected = [0.0 if abs(b) < limit / 2 else math.copysign(limit, b) for b in bias[:4]]
+    scales = made.fit(weights).scales[:, 4:]
+    for (major, minor), b in zip(scales.T.tolist(), bias[4:].tolist()):
+        levels = [major + minor, major - minor, minor - major, -major - minor]
+        expected.append(min(levels, key=lambda level: abs(level - b)))
+    np.testing.assert_allclose(made.biases(weights, bias), expected, rtol=1e-12)
+    np.testing.assert_allclose(made.biases(weights, bias[5:]), expected[5:], rtol=1e-12)
+
+
+def test_drawn_biases():
+    """The mean of draws is the bias."""
+    weights, bias = np.full((4, 3), 0.1), np.array([0.2, -0.3, 0.05, 0.4])
+    made = MatrixQuantizer((parse("ott-ternary"),))
+    rng = np.random.default_rng(1)
+    mean = np.mean([made.biases(weights, bias, rng) for _ in range(4000)], axis=0)
+    np.testing.assert_allclose(mean, bias, atol=0.05)
+
+
 @pytest.mark.parametrize("name", names())
 @pytest.mark.parametrize("shape", [(8, 6), (4, 1), (1, 5), (1, 1)], ids=str)
 def test_every_method(name, shape):

@@ -158,6 +158,8 @@ def test_golden_model(cell, weights, activations):
     {"gate_frac": 0, "state_frac": 0}, {"gate_frac": 0, "state_frac": 0, "slope": 3},
     {"slope": 1, "slope_frac": 1},
     {"activations": "fixed:6", "calibrated_range": True},
+    {"weights": {"all": "ott-ternary"}, "power_of_two": False, "bias_as_weight": True},
+    {"weights": {"all": "alternating:2", "recurrent": "twn"}, "bias_as_weight": True},
 ], ids=str)
 @pytest.mark.parametrize("cell", list(Cell), ids=lambda cell: cell.value)
 def test_golden_model_options(cell, changes):

@@ -10,7 +10,7 @@ from torch.nn import functional
 from ternloom.model.format import Online
 from ternloom.model.network import Cell
 from ternloom.train.quantize import grid, sigmoid_gate, straight_through, tanh_gate, to_code
-from ternloom.train.weights import effective
+from ternloom.train.weights import effective, effective_bias
 
 
 __all__ = ["Carry", "RecurrentLayer", "quantize_bias"]
@@ -129,14 +129,17 @@ class RecurrentLayer(nn.Module):
         """
         if self.quantization is None:
             return self.input_weight, self.recurrent_weight, self.bias, self.recurrent_bias
-        quantization, frac = self.quantization, self.quantization.sum_frac
-        recurrent_bias = self.recurrent_bias
-        if recurrent_bias is not None:
-            recurrent_bias = quantize_bias(recurrent_bias, frac)
-        draw = self.training and self.draw_weights
-        return (effective(quantization.input, self.input_weight, draw),
-                effective(quantization.recurrent, self.recurrent_weight, draw),
-                quantize_bias(self.bias, frac), recurrent_bias)
+        quantization, draw = self.quantization, self.training and self.draw_weights
+        pairs = [(quantization.input, self.input_weight),
+                 (quantization.recurrent, self.recurrent_weight)]
+        biases = [None if bias is None else self._bias(*pair, bias, draw)
+                  for pair, bias in zip(pairs, (self.bias, self.recurrent_bias))]
+        return *(effective(*pair, draw) for pair in pairs), *biases
+
+    def _bias(self, quantizer, latent, bias, draw):
+        if self.quantization.bias_as_weight:
+            bias = effective_bias(quantizer, latent, bias, draw)
+        return quantize_bias(bias, self.quantization.sum_frac)
 
     def forward(self, sequences, states=None, carry=None):
         """Run from a cleared state, or on from where another run ended.

@@ -6,7 +6,7 @@ import torch
 from ternloom.train.quantize import straight_through
 
 
-__all__ = ["clip", "effective"]
+__all__ = ["clip", "effective", "effective_bias"]
 
 
 def effective(quantizer, latent, draw=False):
@@ -24,12 +24,20 @@ def effective(quantizer, latent, draw=False):
     -------
     float tensor (rows, columns)
     """
-    rng = None
-    if draw:
-        # A seed from PyTorch's generator: whoever restores that one restores the draws.
-        rng = np.random.default_rng(int(torch.randint(1 << 62, ())))
-    values = quantizer.values(latent.detach().numpy(), rng)
+    values = quantizer.values(latent.detach().numpy(), _generator() if draw else None)
     return straight_through(latent, torch.from_numpy(values))
+
+
+def effective_bias(quantizer, latent, bias, draw=False):
+    """Biases as one more weight of their row, as ``MatrixQuantizer.biases``; arguments likewise."""
+    values = quantizer.biases(latent.detach().numpy(), bias.detach().numpy(),
+                              _generator() if draw else None)
+    return straight_through(bias, torch.from_numpy(values))
+
+
+def _generator():
+    """A generator seeded by PyTorch's: whoever restores that one restores the draws."""
+    return np.random.default_rng(int(torch.randint(1 << 62, ())))
 
 
 def clip(quantizer, latent):
