@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import queue
 import shutil
 import time
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from ternloom.cli import console, source
-from ternloom.cli.console import Command, Console, Outcome, facts, table
+from ternloom.cli.console import Command, Console, Outcome, Terminal, facts, table
 from ternloom.cli.error import UserError
 from ternloom.cli.main import main
 from ternloom.model.dataset import Dataset
@@ -100,23 +101,24 @@ def test_control_characters_of_mistake(place, capsys, monkeypatch):
 
 
 @contextlib.contextmanager
-def logged(capsys, monkeypatch, label):
+def logged(monkeypatch, label):
     """Progress that is written to a log at once: yields what reports, and returns what is told."""
-    monkeypatch.setattr(console, "_PATIENCE", 0.05)
-    monkeypatch.setattr(console, "_LOOK", 0.001)
-    with Console().progress(label) as report:
-        def told(*arguments, **words):
-            report(*arguments, **words)
-            text = ""
-            while "\n" not in text:
-                text += capsys.readouterr().err
-            return text
-        yield told
+    lines = queue.Queue()
+    with monkeypatch.context() as patched:
+        patched.setattr(console, "_PATIENCE", 0.05)
+        patched.setattr(console, "_LOOK", 0.001)
+        # Another thread writes the lines, and what takes captured text away isn't made for two.
+        patched.setattr(Terminal, "print", lambda _, line, **how: lines.put(f"{line}\n"))
+        with Console().progress(label) as report:
+            def told(*arguments, **words):
+                report(*arguments, **words)
+                return lines.get(timeout=60)
+            yield told
 
 
-def test_stages_in_a_log(capsys, monkeypatch):
+def test_stages_in_a_log(monkeypatch):
     """A stage is told when it begins, also where nothing is reported while it lasts."""
-    with logged(capsys, monkeypatch, "Building") as report:
+    with logged(monkeypatch, "Building") as report:
         assert report() == "Building, 0 s\n"
         assert report(text="synthesize") == "Building: synthesize, 0 s\n"
         assert report(text="pack") == "Building: pack, 0 s\n"
@@ -132,7 +134,7 @@ def test_silence_of_haste(capsys, monkeypatch):
 
 
 def test_control_characters_of_progress(capsys, monkeypatch):
-    with logged(capsys, monkeypatch, CONTROL) as report:
+    with logged(monkeypatch, CONTROL) as report:
         assert report(3, 4, CONTROL) == f"{SEEN}: {SEEN} 3/4, 0 s\n"
     Console().say(CONTROL)
     monkeypatch.setenv("FORCE_COLOR", "1")

@@ -263,7 +263,7 @@ def _check_shipped(name, folding, clips, simulators=tuple(SIMULATORS)):
         assert report.mismatch is None, f"{report.simulator}: {report.mismatch}"
 
 
-@pytest.mark.parametrize("place, name", enumerate(SHIPPED))
+@pytest.mark.parametrize("place, name", list(enumerate(SHIPPED)))
 def test_shipped_network(place, name):
     """On one simulator each, in turn; on both with more clips where there is time."""
     _check_shipped(name, {}, 2, [list(SIMULATORS)[place % len(SIMULATORS)]])
