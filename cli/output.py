@@ -1,7 +1,6 @@
 """Output folders and files: written whole or not at all, and over nothing of anybody else's."""
 
 import contextlib
-import hashlib
 import json
 import pathlib
 
@@ -134,10 +133,7 @@ def _files(folder):
 
 def _digest(path):
     """SHA-256 of a file, or None of what is no plain file."""
-    if path.is_symlink() or not path.is_file():
-        return None
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return None if path.is_symlink() or not path.is_file() else durable.digest(path)
 
 
 def _foreign(folder, known):

@@ -16,7 +16,8 @@ from ternloom.model.frozen import Frozen
 from ternloom.model.network import Weight
 
 
-__all__ = ["Codes", "as_planes", "draw", "exponents", "nearest", "powers", "relative_error"]
+__all__ = ["Codes", "as_planes", "draw", "exponents", "nearest", "powers", "relative_error",
+           "sign"]
 
 
 class Codes(Frozen):
@@ -43,7 +44,7 @@ class Codes(Frozen):
         return total
 
 
-def _sign(values):
+def sign(values):
     """Codes +1 where a value is zero or more and -1 elsewhere."""
     return 2 * (values >= 0).astype(np.int8) - 1
 
@@ -97,8 +98,8 @@ def as_planes(codes):
                          f"not {codes.weight.value}")
     major = _AS_TWO[codes.weight]
     (code,), (scale,) = codes.codes, codes.scales
-    first = _sign(code)
-    second = _sign(code - major * first)
+    first = sign(code)
+    second = sign(code - major * first)
     scales = np.stack([scale * scale.dtype.type(major), scale * scale.dtype.type(0.5)])
     return Codes(np.stack([first, second]), scales, Weight.PLANES)
 
@@ -138,7 +139,7 @@ def powers(values, step, limit):
     int8 array
     """
     exponent, fraction = exponents(np.abs(values))
-    return _sign(values) * np.clip(exponent + step(fraction) + 1, 1, limit).astype(np.int8)
+    return sign(values) * np.clip(exponent + step(fraction) + 1, 1, limit).astype(np.int8)
 
 
 def nearest(weight, latent, scales, limit=None):
@@ -163,9 +164,9 @@ def nearest(weight, latent, scales, limit=None):
     limit = limit or weight.codes[-1]
     match weight:
         case Weight.BINARY:
-            codes = _sign(values)
+            codes = sign(values)
         case Weight.QUATERNARY:
-            codes = _sign(values) + (values >= 1.5) - (values < -1.5)
+            codes = sign(values) + (values >= 1.5) - (values < -1.5)
         case Weight.EXPONENTIAL:
             # In a tie the upper level of a negative weight is the smaller power.
             up = np.where(values > 0, 0.5, np.nextafter(values.dtype.type(0.5), 1))
@@ -191,14 +192,14 @@ def draw(weight, latent, scales, rng, limit=None):
     chance = rng.random(values.shape, dtype=values.dtype)
     size = np.abs(values)
     # Between -1 and +1, where those are neighbours.
-    around = -_sign(2 * chance - 1 - values)
+    around = -sign(2 * chance - 1 - values)
     match weight:
         case Weight.BINARY:
             codes = around
         case Weight.TERNARY:
-            codes = _sign(values) * (chance < size)
+            codes = sign(values) * (chance < size)
         case Weight.QUATERNARY:
-            codes = np.where(size < 1, around, _sign(values) * (1 + (chance < size - 1)))
+            codes = np.where(size < 1, around, sign(values) * (1 + (chance < size - 1)))
         case Weight.EXPONENTIAL:
             outer = powers(values, lambda fraction: chance < fraction, limit or weight.codes[-1])
             codes = np.where(size < 1, around, outer)

@@ -8,6 +8,7 @@ next one that makes a scratch folder in the same place removes what the dead one
 import contextlib
 import errno
 import fcntl
+import hashlib
 import os
 import pathlib
 import re
@@ -17,7 +18,7 @@ import tempfile
 import threading
 
 
-__all__ = ["LOCK", "OLD", "ending", "put", "replacing", "scratch", "undisturbed"]
+__all__ = ["LOCK", "OLD", "digest", "ending", "put", "replacing", "scratch", "undisturbed"]
 
 #: The file by which a folder is known to be a scratch folder, and by whose lock to be in use.
 LOCK = ".ternloom-scratch"
@@ -103,6 +104,12 @@ def scratch(place=None):
         with undisturbed():
             made, lock = _make(place)
         yield made
+
+
+def digest(path):
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with pathlib.Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @contextlib.contextmanager

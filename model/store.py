@@ -20,7 +20,8 @@ from ternloom.model import durable
 from ternloom.model.decode import convert
 
 
-__all__ = ["Description", "content_digest", "described", "foreign", "origin", "read", "write"]
+__all__ = ["Description", "content_digest", "described", "digest", "foreign", "origin", "read",
+           "write"]
 
 
 _KEY = "ternloom"
@@ -59,19 +60,19 @@ class _Stamp(msgspec.Struct):
     version: int
 
 
-def _digest(document, tensors):
+def digest(document, tensors):
     """SHA-256 of a description as plain data, less its digest, and of named tensors."""
-    digest = hashlib.sha256(msgspec.json.encode(document | {"digest": ""}))
+    found = hashlib.sha256(msgspec.json.encode(document | {"digest": ""}))
     for name in sorted(tensors):
         tensor = tensors[name]
-        digest.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
-        digest.update(np.ascontiguousarray(tensor).data)
-    return digest.hexdigest()
+        found.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
+        found.update(np.ascontiguousarray(tensor).data)
+    return found.hexdigest()
 
 
 def content_digest(description, tensors):
     """Digest of a description and its tensors, as ``write`` fills it in."""
-    return _digest(msgspec.to_builtins(description), tensors)
+    return digest(msgspec.to_builtins(description), tensors)
 
 
 def write(path, description, tensors, error):
@@ -87,8 +88,8 @@ def write(path, description, tensors, error):
     error : type
         Exception for a place that cannot be written.
     """
-    digest = content_digest(description, tensors)
-    description = msgspec.structs.replace(description, digest=digest)
+    description = msgspec.structs.replace(description,
+                                          digest=content_digest(description, tensors))
     metadata = {_KEY: msgspec.json.encode(description).decode()}
     data = safetensors.numpy.save(tensors, metadata=metadata)
     try:
@@ -128,7 +129,7 @@ def read(path, kind, name, version, layout, error):
         shapes = layout(description)
         _check_tensors(stored, shapes)
         tensors = {tensor: stored.get_tensor(tensor) for tensor in shapes}
-        if description.digest != _digest(document, tensors):
+        if description.digest != digest(document, tensors):
             raise ValueError("is damaged or was edited: its digest does not match its content")
         return description, tensors
 

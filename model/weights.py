@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from ternloom.model import method, multibit
-from ternloom.model.codes import Codes, as_planes, relative_error
+from ternloom.model.codes import Codes, as_planes, relative_error, sign
 from ternloom.model.method import WeightMethod, same_scale
 from ternloom.model.network import Weight
 from ternloom.model.ott import (OttBinary, OttExponential, OttPow2, OttTernary, bounding_cost,
@@ -51,11 +51,6 @@ def _fitting(latent, meant):
     powers = [math.ldexp(1.0, math.frexp(size)[1] + exponent) for exponent in _TRIED]
     return min(powers, key=lambda power: relative_error(
         latent, power * meant(latent / latent.dtype.type(power))))
-
-
-def _sign(values):
-    """Codes +1 where a value is zero or more and -1 elsewhere."""
-    return 2 * (values >= 0).astype(np.int8) - 1
 
 
 class _Connect(WeightMethod, frozen=True):
@@ -98,7 +93,7 @@ class BinaryConnect(_Connect, tag="binary-connect", frozen=True):
     weight = Weight.BINARY
 
     def _levels(self, latent):
-        return _sign(latent)
+        return sign(latent)
 
 
 class TernaryConnect(_Connect, tag="ternary-connect", frozen=True):
@@ -141,7 +136,7 @@ class QuaternaryConnect(_Connect, tag="quaternary-connect", frozen=True):
     _unit = 0.5
 
     def _levels(self, latent):
-        return _sign(latent) * (1 + (np.abs(latent) >= 0.75).view(np.int8))
+        return sign(latent) * (1 + (np.abs(latent) >= 0.75).view(np.int8))
 
 
 class _Multibit(WeightMethod, frozen=True):

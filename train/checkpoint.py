@@ -4,7 +4,6 @@ One safetensors file of named tensors, with facts as JSON in its metadata and a 
 both; written whole or not at all, and read without running anything that it holds.
 """
 
-import hashlib
 import json
 import pathlib
 import time
@@ -13,7 +12,7 @@ import safetensors
 import safetensors.torch
 import torch
 
-from ternloom.model import durable
+from ternloom.model import durable, store
 from ternloom.train.recipe import RecipeError
 
 
@@ -66,20 +65,13 @@ def save(path, tensors, facts):
     # Clones, as safetensors refuses tensors that share memory.
     flat = {f"{name}.{key}": tensor.detach().clone(memory_format=torch.contiguous_format)
             for name, part in tensors.items() for key, tensor in part.items()}
-    text = json.dumps(facts)
-    data = safetensors.torch.save(flat, {_KEY: f"{_digest(text, flat)} {text}"})
+    data = safetensors.torch.save(flat, {_KEY: f"{_digest(facts, flat)} {json.dumps(facts)}"})
     with durable.replacing(path) as partial:
         partial.write_bytes(data)
 
 
-def _digest(text, tensors):
-    """SHA-256 of facts as JSON and of named tensors."""
-    digest = hashlib.sha256(text.encode())
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+def _digest(facts, tensors):
+    return store.digest(facts, {name: tensor.numpy() for name, tensor in tensors.items()})
 
 
 def load(path):
@@ -104,9 +96,9 @@ def load(path):
         with safetensors.safe_open(path, framework="pt") as stored:
             digest, _, text = (stored.metadata() or {})[_KEY].partition(" ")
             flat = {name: stored.get_tensor(name) for name in stored.keys()}
-        if digest != _digest(text, flat):
-            raise ValueError("a digest that isn't its content's")
         facts, sections = json.loads(text), {}
+        if digest != _digest(facts, flat):
+            raise ValueError("a digest that isn't its content's")
         for name, tensor in flat.items():
             part, _, key = name.partition(".")
             sections.setdefault(part, {})[key] = tensor

@@ -1,27 +1,23 @@
 """The record of a training run: what it was made of, what came out, and what it took."""
 
-import hashlib
 import json
 import pathlib
 import platform
 
 import torch
 
+from ternloom.model.durable import digest
 from ternloom.train.corpus import texts
 
 
 __all__ = ["is_of", "processor", "record", "write"]
 
 
-def _digest(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def _source(path):
     """Digest of a data file, or those of a folder's texts by name."""
     if path.is_dir():
-        return {text.name: _digest(text) for text in texts(path)}
-    return {path.name: _digest(path)}
+        return {text.name: digest(text) for text in texts(path)}
+    return {path.name: digest(path)}
 
 
 def processor():
@@ -57,7 +53,7 @@ def record(loaded, result, made):
         "recipe": _source(loaded.path),
         "data": _source(loaded.data_path),
         "start": start and _source(start),
-        "written": {what: _digest(path) for what, path in made.items()},
+        "written": {what: digest(path) for what, path in made.items()},
         "epochs": {"float": recipe.float_epochs, "quantized": recipe.epochs},
         "seeds": {str(seed): {name: {"valid": score.valid, "test": score.test}
                               for name, score in scores.items()}
