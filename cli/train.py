@@ -121,10 +121,11 @@ def _outcome(result, place):
     rows = [(name, score.text("valid"), score.text("test"))
             for name, score in result.scores.items()]
     shown = [facts(written.items()), table(kind.capitalize(), ("", ">validation", ">test"), rows)]
-    if len(result.seeds) > 1:
+    if len(result.runs) > 1:
         data["seed"] = result.seed
-        data["seeds"] = {seed: {name: dataclasses.asdict(score) for name, score in scores.items()}
-                         for seed, scores in result.seeds.items()}
+        data["seeds"] = {seed: {name: dataclasses.asdict(score)
+                                for name, score in run.scores.items()}
+                         for seed, run in result.runs.items()}
         shown.append(_seeds(result))
     return Outcome(data, tuple(shown))
 
@@ -133,10 +134,10 @@ def _seeds(result):
     """Test scores of all seeds, their means and deviations."""
     names = list(result.scores)
     rows = [(f"{seed}, kept" if seed == result.seed else f"{seed}",
-             *(scores[name].text("test") for name in names))
-            for seed, scores in result.seeds.items()]
+             *(run.scores[name].text("test") for name in names))
+            for seed, run in result.runs.items()]
     for title, measure in (("mean", statistics.fmean), ("deviation", statistics.stdev)):
-        tests = [measure([scores[name].test for scores in result.seeds.values()])
+        tests = [measure([run.scores[name].test for run in result.runs.values()])
                  for name in names]
         rows.append((title, *(dataclasses.replace(result.scores[name], test=test).text("test")
                               for name, test in zip(names, tests, strict=True))))

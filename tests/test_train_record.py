@@ -31,7 +31,7 @@ def test_record(folder):
     assert kept["kept"] == result.seed
     assert {int(seed): {name: score["test"] for name, score in scores.items()}
             for seed, scores in kept["seeds"].items()} \
-        == {seed: {name: score.test for name, score in scores.items()}
-            for seed, scores in result.seeds.items()}
+        == {seed: {name: score.test for name, score in run.scores.items()}
+            for seed, run in result.runs.items()}
     assert set(kept["seconds"]) == {"3", "4"} and all(
         0 < seconds < 600 for seconds in kept["seconds"].values())

@@ -191,7 +191,8 @@ def test_seeds(folder):
     result = train(path, out, epochs=2,
                    progress=lambda stage, *_: stage in stages or stages.append(stage))
     assert stages == [f"seed {seed}, {stage}" for seed in alone for stage in ("float", "quantized")]
-    assert result.seeds == {seed: run.scores for seed, run in alone.items()}
+    assert {seed: run.scores for seed, run in result.runs.items()} \
+        == {seed: run.scores for seed, run in alone.items()}
     best = max(alone, key=lambda seed: alone[seed].scores["integer"].valid)
     assert len({run.scores["integer"].valid for run in alone.values()}) > 1
     network = load(out)

@@ -56,10 +56,10 @@ def record(loaded, result, made):
         "written": {what: digest(path) for what, path in made.items()},
         "epochs": {"float": recipe.float_epochs, "quantized": recipe.epochs},
         "seeds": {str(seed): {name: {"valid": score.valid, "test": score.test}
-                              for name, score in scores.items()}
-                  for seed, scores in result.seeds.items()},
+                              for name, score in run.scores.items()}
+                  for seed, run in result.runs.items()},
         "kept": result.seed,
-        "seconds": {str(seed): round(seconds, 1) for seed, seconds in result.seconds.items()},
+        "seconds": {str(seed): round(run.seconds, 1) for seed, run in result.runs.items()},
         "torch": torch.__version__,
         "processor": processor(),
     }

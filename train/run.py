@@ -24,19 +24,17 @@ from ternloom.train.lower import floats, lower
 from ternloom.train.recipe import LanguageRecipe, RecipeError, load_recipe
 
 
-__all__ = ["TrainingResult", "beside", "checkpoints", "load", "train", "wrote"]
+__all__ = ["Run", "TrainingResult", "beside", "checkpoints", "load", "train", "wrote"]
 
 
 #: Suffixes of what is written beside a network: the training curve, the record of the run, and the
 #: float network.
 _CURVE, _RECORD, _FLOAT = ".csv", ".json", ".float.safetensors"
-#: Name of the score by which seeds are told apart, with integers and without.
-_LAST = "integer", "float"
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainingResult:
-    """What a run made.
+class Run:
+    """What training with one seed made.
 
     Parameters
     ----------
@@ -48,21 +46,55 @@ class TrainingResult:
     scores : dict of str to Accuracy or Perplexity
         ``"float"`` of the float network, ``"quantized"`` of the quantized one in PyTorch and
         ``"integer"`` of ``network`` on the golden model; the latter two if there is one.
-    seconds : float or dict of int to float
-        Processor time of training; by seed in what :func:`train` returns.
-    seed : int or None
-        The one whose run all but the next is of.
-    seeds : dict of int to dict
-        The scores of each seed's run.
+    seconds : float
+        Processor time of training.
     """
 
     network: Network | None
     reference: FloatNetwork | None
     curve: list
     scores: dict
-    seconds: float | dict
-    seed: int | None = None
-    seeds: dict = dataclasses.field(default_factory=dict)
+    seconds: float
+
+    @property
+    def rank(self):
+        """Larger of the seed that does better on the validation part."""
+        return self.scores["float" if self.network is None else "integer"].rank
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingResult:
+    """The runs of a recipe's seeds, and which one is kept; it has what that one has.
+
+    Parameters
+    ----------
+    runs : dict of int to Run
+    seed : int
+        Of the kept run.
+    """
+
+    runs: dict[int, Run]
+    seed: int
+
+    @property
+    def kept(self):
+        return self.runs[self.seed]
+
+    @property
+    def network(self):
+        return self.kept.network
+
+    @property
+    def reference(self):
+        return self.kept.reference
+
+    @property
+    def curve(self):
+        return self.kept.curve
+
+    @property
+    def scores(self):
+        return self.kept.scores
 
 
 def _write_curve(curve, path):
@@ -251,21 +283,17 @@ def _of_seed(progress, seed, seeds):
 
 
 def _kept(runs):
-    """The run that is the best on the validation part, the first among equals; all scores."""
-    seed = max(runs, key=lambda one: runs[one].scores[_LAST[runs[one].network is None]].rank)
-    result, notes = runs[seed], {}
+    """The result of runs by seed: the best is kept, the first among equals, and notes them all."""
+    seed = max(runs, key=lambda one: runs[one].rank)
     if len(runs) > 1:
         notes = {"seed": f"{seed} of {', '.join(map(str, runs))}, the best on the validation part"}
         notes |= {f"{name} {score.kind}, seed {other}": score.note()
                   for other, run in runs.items() for name, score in run.scores.items()}
-
-    def noted(network):
-        return network and dataclasses.replace(network, notes=network.notes | notes)
-
-    return dataclasses.replace(
-        result, network=noted(result.network), reference=noted(result.reference), seed=seed,
-        seeds={other: run.scores for other, run in runs.items()},
-        seconds={other: run.seconds for other, run in runs.items()})
+        runs = runs | {seed: dataclasses.replace(runs[seed], **{
+            name: network and dataclasses.replace(network, notes=network.notes | notes)
+            for name, network in (("network", runs[seed].network),
+                                  ("reference", runs[seed].reference))})}
+    return TrainingResult(runs, seed)
 
 
 def _replaced(loaded, epochs, data, start):
@@ -309,7 +337,7 @@ def _sequence(loaded, checkpoint, progress):
     scores["integer"] = integer_accuracy(lowered, dataset)
     lowered = dataclasses.replace(lowered, notes=_notes(loaded, dataset.notes, scores))
     reference = floats(reference, f"{recipe.name}-float", dataset.classes, float_notes)
-    return TrainingResult(lowered, reference, loop.curve, scores, loop.seconds)
+    return Run(lowered, reference, loop.curve, scores, loop.seconds)
 
 
 def _language(loaded, checkpoint, progress):
@@ -323,11 +351,11 @@ def _language(loaded, checkpoint, progress):
         name = recipe.name if network is None else f"{recipe.name}-float"
         kept = floats(reference, name, (), _notes(loaded, {}, scores))
     if network is None:
-        return TrainingResult(None, kept, loop.curve, scores, loop.seconds)
+        return Run(None, kept, loop.curve, scores, loop.seconds)
     network.double()
     scores["quantized"] = Perplexity(*language.perplexities(network, task))
     lowered = lower(network, recipe.name)
     scores["integer"] = Perplexity(*(predict(lowered, corpus.parts[part]).perplexity
                                      for part in ("valid", "test")))
     lowered = dataclasses.replace(lowered, notes=_notes(loaded, {}, scores))
-    return TrainingResult(lowered, kept, loop.curve, scores, loop.seconds)
+    return Run(lowered, kept, loop.curve, scores, loop.seconds)
