@@ -13,7 +13,8 @@ from ternloom.cli import vectors
 from ternloom.hw.emit import generate
 from ternloom.model.folding import Folding, LayerFolding
 from ternloom.model.geometry import network_geometry
-from ternloom.model.network import Cell, Weight, When
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell, When
 from ternloom.model.random import random_network, random_sequences
 from ternloom.model.timing import predict
 from ternloom.sim.tools import find

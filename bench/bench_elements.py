@@ -20,7 +20,8 @@ from ternloom.hw.wire import levels
 from ternloom.model.folding import LayerFolding
 from ternloom.model.format import Binary, Fixed, Ternary
 from ternloom.model.geometry import readout_geometry
-from ternloom.model.network import Matrix, Readout, Weight, When
+from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.network import Readout, When
 
 
 __all__ = ["TITLE", "Harness", "clock", "make_element", "netlist", "rows", "tables"]

@@ -18,7 +18,8 @@ import json, resource, time
 from ternloom.hw.emit import generate
 from ternloom.model.folding import Folding
 from ternloom.model.format import Ternary
-from ternloom.model.network import Cell, Weight
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell
 from ternloom.model.random import random_network
 
 network = random_network(1, cell=Cell.LSTM, layers=1, units=1024, inputs=1024, classes=10,

@@ -12,8 +12,9 @@ from ternloom.hw.program import layer_program
 from ternloom.model.folding import Folding, LayerFolding
 from ternloom.model.format import Fixed, Online, Planes
 from ternloom.model.geometry import network_geometry
+from ternloom.model.matrix import Weight
 from ternloom.model.microcode import microcode
-from ternloom.model.network import Cell, Weight, When
+from ternloom.model.network import Cell, When
 from ternloom.model.random import random_network
 from ternloom.model.timing import predict
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from ternloom.model import online
 from ternloom.model.format import Fixed, Online
-from ternloom.model.network import Matrix, Weight
+from ternloom.model.matrix import Matrix, Weight
 from ternloom.model.packed import COMPILED, Packed
 
 

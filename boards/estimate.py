@@ -6,7 +6,7 @@ import math
 from ternloom.hw.program import network_programs
 from ternloom.hw.report import describe
 from ternloom.model.geometry import Element
-from ternloom.model.network import Weight
+from ternloom.model.matrix import Weight
 
 
 __all__ = ["Estimate", "beside", "estimate", "lane_tables"]

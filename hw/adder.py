@@ -12,7 +12,7 @@ from ternloom.hw.compressor import Netlist
 from ternloom.hw.element import WordElement
 from ternloom.hw.wire import lacks, levels
 from ternloom.model.geometry import Element
-from ternloom.model.network import Weight
+from ternloom.model.matrix import Weight
 
 
 __all__ = ["SelectAdd", "ShiftAdd"]

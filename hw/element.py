@@ -23,7 +23,7 @@ from amaranth.lib.wiring import In, Out
 from ternloom.hw.compressor import Netlist, plan
 from ternloom.hw.wire import encode, gain, lacks
 from ternloom.model.geometry import Element
-from ternloom.model.network import Weight
+from ternloom.model.matrix import Weight
 from ternloom.model.schedule import element_levels, element_stages
 
 

@@ -16,7 +16,8 @@ from ternloom.hw.wire import encode, gain, lacks
 from ternloom.model.format import Binary, Fixed, Online
 from ternloom.model.frozen import Frozen
 from ternloom.model.geometry import Element, Source, network_geometry
-from ternloom.model.network import Cell, Weight
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell
 
 
 __all__ = ["BlockProgram", "Program", "layer_program", "make_element", "network_programs",

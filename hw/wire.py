@@ -14,7 +14,7 @@ integer           2 to 8    two's complement
 import numpy as np
 
 from ternloom.model.geometry import Element
-from ternloom.model.network import Weight
+from ternloom.model.matrix import Weight
 
 
 __all__ = ["digits", "encode", "gain", "lacks", "levels"]

@@ -16,7 +16,8 @@ import zipfile
 import numpy as np
 
 from ternloom.model import forward, store
-from ternloom.model.network import Cell, NetworkError
+from ternloom.model.error import NetworkError
+from ternloom.model.network import Cell
 
 
 __all__ = ["Check", "compare", "load"]

@@ -1,7 +1,7 @@
 """Codes with real scales: what a weight quantizer gives, and each alphabet's nearest codes.
 
 A matrix of floats is approximated as ``sum over p of scales[p, r] * value(codes[p, r, c])``. For
-given scales each alphabet of :class:`ternloom.model.network.Weight` has one deterministic rule,
+given scales each alphabet of :class:`ternloom.model.matrix.Weight` has one deterministic rule,
 the nearest level (:func:`nearest`), and most have a stochastic one, either of the two neighbouring
 levels with the probabilities that keep the mean (:func:`draw`).
 """
@@ -13,7 +13,7 @@ import numpy as np
 
 from ternloom.model import multibit
 from ternloom.model.frozen import Frozen
-from ternloom.model.network import Weight
+from ternloom.model.matrix import Weight
 
 
 __all__ = ["Codes", "as_planes", "draw", "exponents", "nearest", "powers", "relative_error",

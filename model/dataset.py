@@ -15,7 +15,7 @@ import numpy as np
 from ternloom.model.decode import convert
 from ternloom.model.format import Fixed, Format
 from ternloom.model.frozen import Frozen
-from ternloom.model.network import check_notes
+from ternloom.model.names import check_notes
 from ternloom.model.store import Description, read, write
 
 

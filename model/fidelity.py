@@ -10,8 +10,9 @@ import math
 import numpy as np
 
 from ternloom.model import forward, golden, online
+from ternloom.model.error import NetworkError
 from ternloom.model.format import Fixed, Online, value_frac
-from ternloom.model.network import Cell, NetworkError, When
+from ternloom.model.network import Cell, When
 
 
 __all__ = ["Fidelity", "LayerFidelity", "measure"]

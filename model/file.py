@@ -25,10 +25,11 @@ import msgspec
 import numpy as np
 
 from ternloom.model.decode import convert
+from ternloom.model.error import NetworkError, located
 from ternloom.model.format import Fixed, Format
 from ternloom.model.limits import LARGEST_SHIFT
-from ternloom.model.network import (Cell, Layer, Matrix, Network, NetworkError, Precision, Readout,
-                                    Weight, When, embedding_type, located)
+from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.network import Cell, Layer, Network, Precision, Readout, When, embedding_type
 from ternloom.model.store import Description, content_digest, read, write
 from ternloom.model.stream import decode
 

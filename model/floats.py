@@ -17,8 +17,10 @@ import msgspec
 import numpy as np
 
 from ternloom.model import store
+from ternloom.model.error import NetworkError, located
 from ternloom.model.frozen import Frozen
-from ternloom.model.network import Cell, NetworkError, check_notes, located
+from ternloom.model.names import check_notes
+from ternloom.model.network import Cell
 from ternloom.model.state_dict import collect
 
 

@@ -10,9 +10,11 @@ import math
 
 import numpy as np
 
+from ternloom.model.error import NetworkError
 from ternloom.model.rounding import signed_width
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary, value_width
-from ternloom.model.network import Cell, NetworkError, Weight
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell
 
 
 __all__ = ["Block", "Element", "Geometry", "Source", "layer_geometry", "network_geometry",

@@ -5,8 +5,9 @@ import math
 
 import numpy as np
 
+from ternloom.model.error import NetworkError
 from ternloom.model.golden import Session
-from ternloom.model.network import NetworkError, When
+from ternloom.model.network import When
 
 
 __all__ = ["Prediction", "check", "predict", "surprise"]

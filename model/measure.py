@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 
 from ternloom.model.codes import relative_error
+from ternloom.model.error import NetworkError
 from ternloom.model.format import value_frac
-from ternloom.model.network import NetworkError
 
 
 __all__ = ["Size", "float_bits", "matrix_size", "meant", "network_size",

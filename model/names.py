@@ -3,7 +3,7 @@
 import re
 
 
-__all__ = ["check_names"]
+__all__ = ["check_names", "check_notes"]
 
 
 #: C0 and C1 controls, line and paragraph separators, and halves of surrogate pairs.
@@ -35,3 +35,22 @@ def check_names(what, names, error, allowed=""):
             if found[0] not in allowed:
                 shown = name[max(found.start() - _AROUND, 0):found.end() + _AROUND]
                 raise error(f"{what} must be without control characters, not {shown!r}")
+
+
+def check_notes(name, labels, notes, error, what="labels"):
+    """Raise unless name, labels and notes are text that can be printed; notes may have lines.
+
+    Parameters
+    ----------
+    name : str
+    labels : iterable of str
+    notes : mapping of str to str
+    error : type
+        Exception that is raised.
+    what : str
+        What the labels are called.
+    """
+    check_names("name", (name,), error)
+    check_names(what, labels, error)
+    check_names("names of notes", notes, error)
+    check_names("notes", notes.values(), error, allowed="\n\t")

@@ -1,46 +1,26 @@
 """The frozen network: layers of integer codes that the golden model runs and the hardware is."""
 
 import collections.abc
-import contextlib
 import dataclasses
 import enum
-import functools
 
 import msgspec
 import numpy as np
 
+from ternloom.model.error import NetworkError, check_integers, check_kinds
 from ternloom.model.format import Fixed, Format, Online
 from ternloom.model.frozen import Frozen
-from ternloom.model.limits import BIAS_BITS, LARGEST_COEFFICIENT, LARGEST_SHIFT
-from ternloom.model.names import check_names
-from ternloom.model.rounding import Rounding, signed_width
+from ternloom.model.limits import BIAS_BITS, LARGEST_SHIFT
+from ternloom.model.matrix import Matrix, magnitude
+from ternloom.model.names import check_notes
+from ternloom.model.rounding import Rounding
 
 
-__all__ = ["Cell", "Layer", "Matrix", "Network", "NetworkError", "Precision", "Readout", "When",
-           "Weight", "check_notes", "embedding_type", "located"]
+__all__ = ["Cell", "Layer", "Network", "Precision", "Readout", "When", "embedding_type"]
 
 
 #: Codes of an embedding that are looked at together.
 _PIECE = 1 << 20
-
-
-class NetworkError(ValueError):
-    """A network or its file that cannot be what it claims to be."""
-
-
-@contextlib.contextmanager
-def located(place):
-    """Say where the part stands that is made within: ``bias must ...`` of ``layer0``, ...
-
-    Parameters
-    ----------
-    place : str
-        Put before the message of a ``NetworkError``, with a dot.
-    """
-    try:
-        yield
-    except NetworkError as failure:
-        raise NetworkError(f"{place}.{failure}") from None
 
 
 class Cell(enum.Enum):
@@ -58,45 +38,6 @@ class Cell(enum.Enum):
     def gates(self):
         """Gate names in the order of the tensors and of the rows of a unit."""
         return ("i", "f", "g", "o") if self is Cell.LSTM else ("r", "z", "n")
-
-
-class Weight(enum.Enum):
-    """Alphabets of weight codes."""
-
-    #: -1, +1.
-    BINARY      = "binary"
-    #: -1, 0, +1.
-    TERNARY     = "ternary"
-    #: k sign planes, each with a coefficient a row.
-    PLANES      = "planes"
-    #: -2, -1, +1, +2: twice the levels of Alom et al. 2018, the coefficient carries the half.
-    QUATERNARY  = "quaternary"
-    #: +-1 to +-16: a sign and an exponent, ``sign * 2**(|code| - 1)``; there is no zero.
-    EXPONENTIAL = "exponential"
-    #: -128 to 127.
-    INTEGER     = "integer"
-
-    @property
-    def codes(self):
-        """Every code of the alphabet, ascending."""
-        return _ALPHABETS[self]
-
-    def values(self, codes):
-        """Integer that each code stands for in a dot product, of the type of ``codes`` or int32."""
-        if self is not Weight.EXPONENTIAL:
-            return codes
-        wide = codes.astype(np.int32)
-        return np.sign(wide) << (np.abs(wide) - 1)
-
-
-_ALPHABETS = {
-    Weight.BINARY:      (-1, 1),
-    Weight.TERNARY:     (-1, 0, 1),
-    Weight.PLANES:      (-1, 1),
-    Weight.QUATERNARY:  (-2, -1, 1, 2),
-    Weight.EXPONENTIAL: (*range(-16, 0), *range(1, 17)),
-    Weight.INTEGER:     tuple(range(-128, 128)),
-}
 
 
 class When(enum.Enum):
@@ -171,140 +112,17 @@ class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return max(self.gate_frac + 1, 2)
 
 
-def _check_kinds(part, **kinds):
-    """Raise ``NetworkError`` unless fields are of these types."""
-    for name, kind in kinds.items():
-        value = getattr(part, name)
-        if not isinstance(value, kind):
-            wanted = "Format" if kind is Format else kind.__name__
-            raise NetworkError(f"{name} must be of the type {wanted}, not {value!r}")
-
-
-def _check_integers(name, array):
-    if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.integer):
-        found = getattr(array, "dtype", type(array).__name__)
-        raise NetworkError(f"{name} must be an array of integers, not {found}")
-
-
-def _magnitude(array):
-    """Largest absolute value of an integer array; without a copy, and right for the lowest one."""
-    return max(-int(array.min()), int(array.max()))
-
-
 def _check_bias(name, bias, shape):
-    _check_integers(name, bias)
+    check_integers(name, bias)
     if bias.shape != shape:
         raise NetworkError(f"{name} must have the shape {shape}, not {bias.shape}")
-    if _magnitude(bias) >= 1 << BIAS_BITS:
+    if magnitude(bias) >= 1 << BIAS_BITS:
         raise NetworkError(f"{name} must be less than 2**{BIAS_BITS} in magnitude")
 
 
 def _check_shift(shift):
     if not isinstance(shift, int) or not 0 <= shift <= LARGEST_SHIFT:
         raise NetworkError(f"shift must be from 0 to {LARGEST_SHIFT}, not {shift!r}")
-
-
-def check_notes(name, labels, notes, error, what="labels"):
-    """Raise unless name, labels and notes are text that can be printed; notes may have lines.
-
-    Parameters
-    ----------
-    name : str
-    labels : iterable of str
-    notes : mapping of str to str
-    error : type
-        Exception that is raised.
-    what : str
-        What the labels are called.
-    """
-    check_names("name", (name,), error)
-    check_names(what, labels, error)
-    check_names("names of notes", notes, error)
-    check_names("notes", notes.values(), error, allowed="\n\t")
-
-
-class Matrix(Frozen):
-    """Weights as codes, with an integer coefficient for each plane of each row.
-
-    Row r of the product with integers v is ``sum over p of coefficients[p, r] * values[p, r] . v``.
-
-    Parameters
-    ----------
-    weight : Weight
-    codes : int8 array (planes, rows, columns)
-        One plane unless ``weight`` is ``PLANES``, which has one to four of {-1, +1}. Other integers
-        are held as int8.
-    coefficients : int32 array (planes, rows)
-        From -16777215 to 16777215. Other integers are held as int32.
-
-    Raises
-    ------
-    NetworkError
-        Parts that don't fit each other or the alphabet.
-    """
-
-    weight: Weight
-    codes: np.ndarray
-    coefficients: np.ndarray
-
-    def __post_init__(self):
-        _check_kinds(self, weight=Weight)
-        for name in ("codes", "coefficients"):
-            _check_integers(name, getattr(self, name))
-        planes = range(1, 5) if self.weight is Weight.PLANES else range(1, 2)
-        shape = self.codes.shape
-        if len(shape) != 3 or shape[0] not in planes or 0 in shape:
-            raise NetworkError("codes must have the shape (planes, rows, columns) with "
-                               f"{planes[0]} to {planes[-1]} planes, not {shape}")
-        if self.coefficients.shape != shape[:2]:
-            raise NetworkError(f"coefficients must have the shape {shape[:2]}, "
-                               f"not {self.coefficients.shape}")
-        self._check_alphabet()
-        if _magnitude(self.coefficients) > LARGEST_COEFFICIENT:
-            raise NetworkError(f"coefficients must be from -{LARGEST_COEFFICIENT} to "
-                               f"{LARGEST_COEFFICIENT}")
-        self._hold(codes=self.codes.astype(np.int8, copy=False),
-                   coefficients=self.coefficients.astype(np.int32, copy=False))
-
-    def _check_alphabet(self):
-        # Every alphabet is a range, with zero or without it: this takes no memory.
-        alphabet, low, high = self.weight.codes, int(self.codes.min()), int(self.codes.max())
-        bad = [code for code in (low, high) if not alphabet[0] <= code <= alphabet[-1]]
-        if 0 not in alphabet and not self.codes.all():
-            bad.append(0)
-        if bad:
-            listed = alphabet if len(alphabet) <= 4 else f"from {alphabet[0]} to {alphabet[-1]}"
-            raise NetworkError(f"codes must be {self.weight.value} codes {listed}, not {bad[0]}")
-
-    @property
-    def planes(self):
-        return self.codes.shape[0]
-
-    @property
-    def rows(self):
-        return self.codes.shape[1]
-
-    @property
-    def columns(self):
-        return self.codes.shape[2]
-
-    @property
-    def values(self):
-        """Integers that a dot product sees, (planes, rows, columns)."""
-        return self.weight.values(self.codes)
-
-    @functools.cached_property
-    def code_bits(self):
-        """Bits of a stored code: the fewest that hold the codes in use."""
-        match self.weight:
-            case Weight.BINARY | Weight.PLANES:
-                return 1
-            case Weight.TERNARY | Weight.QUATERNARY:
-                return 2
-            case Weight.EXPONENTIAL:
-                return 1 + (_magnitude(self.codes) - 1).bit_length()
-            case Weight.INTEGER:
-                return max(2, signed_width(int(self.codes.min()), int(self.codes.max())))
 
 
 class Layer(Frozen):
@@ -350,7 +168,7 @@ class Layer(Frozen):
     shift: int
 
     def __post_init__(self):
-        _check_kinds(self, cell=Cell, units=int, input_format=Format, state_format=Format,
+        check_kinds(self, cell=Cell, units=int, input_format=Format, state_format=Format,
                      precision=Precision, input=Matrix, recurrent=Matrix)
         if self.units < 1:
             raise NetworkError(f"units must be from 1, not {self.units!r}")
@@ -411,7 +229,7 @@ class Readout(Frozen):
     when: When
 
     def __post_init__(self):
-        _check_kinds(self, input_format=Format, weights=Matrix, logits=Fixed, when=When)
+        check_kinds(self, input_format=Format, weights=Matrix, logits=Fixed, when=When)
         _check_bias("bias", self.bias, (self.classes,))
         _check_shift(self.shift)
         if not self.logits.signed:
@@ -488,7 +306,7 @@ class Network(Frozen):
             self._match(f"layer{index}", layer, inputs, input_format)
             inputs, input_format = layer.units, layer.state_format
         if self.readout is not None:
-            _check_kinds(self, readout=Readout)
+            check_kinds(self, readout=Readout)
             self._match("readout", self.readout, inputs, input_format)
         if self.embedding is not None:
             self._validate_embedding()
@@ -496,7 +314,7 @@ class Network(Frozen):
         super().__post_init__()
 
     def _validate_embedding(self):
-        _check_integers("embedding", self.embedding)
+        check_integers("embedding", self.embedding)
         shape, kind = self.embedding.shape, self.input_format
         if len(shape) != 2 or not shape[0] or shape[1] != self.inputs:
             raise NetworkError(f"embedding must have the shape (words, {self.inputs}), not {shape}")

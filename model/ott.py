@@ -10,8 +10,8 @@ import math
 import numpy as np
 
 from ternloom.model.codes import exponents, powers, relative_error
+from ternloom.model.matrix import Weight
 from ternloom.model.method import WeightMethod, same_scale
-from ternloom.model.network import Weight
 
 
 __all__ = ["OttBinary", "OttExponential", "OttPow2", "OttTernary", "bounding_cost", "glorot"]

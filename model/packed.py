@@ -18,7 +18,7 @@ import importlib.util
 import numpy as np
 
 from ternloom.model import online
-from ternloom.model.network import Weight
+from ternloom.model.matrix import Weight
 
 
 __all__ = ["COMPILED", "Packed", "product", "quantize"]

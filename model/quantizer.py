@@ -8,7 +8,7 @@ import numpy as np
 from ternloom.model.codes import Codes, as_planes, relative_error
 from ternloom.model.frozen import Frozen
 from ternloom.model.limits import COEFFICIENT_BITS, LARGEST_COEFFICIENT
-from ternloom.model.network import Matrix, Weight
+from ternloom.model.matrix import Matrix, Weight
 from ternloom.model.weights import Method
 
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from ternloom.model.format import Online
 from ternloom.model.geometry import Element, Source
+from ternloom.model.matrix import Weight
 from ternloom.model.microcode import microcode
-from ternloom.model.network import Cell, Weight
+from ternloom.model.network import Cell
 
 
 __all__ = ["MIX", "code_leads", "combiner_latency", "element_latency", "element_levels",

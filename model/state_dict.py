@@ -9,7 +9,8 @@ import re
 
 import numpy as np
 
-from ternloom.model.network import Cell, NetworkError
+from ternloom.model.error import NetworkError
+from ternloom.model.network import Cell
 
 
 __all__ = ["collect"]

@@ -12,8 +12,8 @@ import numpy as np
 
 from ternloom.model import method, multibit
 from ternloom.model.codes import Codes, as_planes, relative_error, sign
+from ternloom.model.matrix import Weight
 from ternloom.model.method import WeightMethod, same_scale
-from ternloom.model.network import Weight
 from ternloom.model.ott import (OttBinary, OttExponential, OttPow2, OttTernary, bounding_cost,
                                 glorot)
 

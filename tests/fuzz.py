@@ -19,9 +19,11 @@ import safetensors.numpy
 
 from corrupt import corrupt_bytes, corrupt_safetensors, corrupt_toml
 from ternloom.model import dataset, file, floats, text
+from ternloom.model.error import NetworkError
 from ternloom.model.format import Fixed, Ternary
 from ternloom.model.golden import run
-from ternloom.model.network import Cell, Network, NetworkError, Weight
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell, Network
 from ternloom.model.random import random_network, random_sequences
 
 

@@ -9,7 +9,8 @@ import random
 import numpy as np
 
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
-from ternloom.model.network import Cell, Layer, Matrix, Network, Precision, Readout, Weight, When
+from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.network import Cell, Layer, Network, Precision, Readout, When
 from ternloom.model.rounding import Rounding
 
 

@@ -10,7 +10,8 @@ from ternloom.model.bounds import worst_inputs
 from ternloom.model.folding import LayerFolding
 from ternloom.model.format import Binary, Fixed, Online, Planes
 from ternloom.model.geometry import Source, layer_geometry, readout_geometry
-from ternloom.model.network import Cell, Weight
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell
 from ternloom.model.product import Product
 
 

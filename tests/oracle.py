@@ -9,7 +9,8 @@ import operator
 from fractions import Fraction
 
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
-from ternloom.model.network import Cell, Weight, When
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell, When
 from ternloom.model.rounding import Rounding
 
 

@@ -10,7 +10,8 @@ from ternloom.model.file import load
 from ternloom.model.folding import Folding
 from ternloom.model.format import Fixed, Online, Planes
 from ternloom.model.geometry import Element
-from ternloom.model.network import Cell, Precision, Weight
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell, Precision
 from ternloom.model.random import random_network
 
 

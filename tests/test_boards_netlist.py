@@ -10,7 +10,8 @@ from ternloom.hw.coefficient import Scaling, scaling
 from ternloom.hw.program import network_programs
 from ternloom.model.folding import Folding
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
-from ternloom.model.network import Cell, Precision, Weight, When
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell, Precision, When
 from ternloom.model.random import random_network, random_sequences
 from ternloom.sim.netlist import netlist, synthesize
 from ternloom.sim.run import simulate

@@ -17,7 +17,8 @@ from ternloom.hw.emit import generate
 from ternloom.model.folding import Folding, LayerFolding
 from ternloom.model.format import Fixed, Ternary
 from ternloom.model.golden import run
-from ternloom.model.network import Cell, Weight, When
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell, When
 from ternloom.model.random import random_network, random_sequences
 from ternloom.model.stream import output_stream
 

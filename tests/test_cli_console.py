@@ -17,7 +17,8 @@ from ternloom.model.dataset import Dataset
 from ternloom.model.dataset import save as save_dataset
 from ternloom.model.file import save
 from ternloom.model.format import Fixed
-from ternloom.model.network import Weight, When
+from ternloom.model.matrix import Weight
+from ternloom.model.network import When
 from ternloom.model.random import random_network
 
 

@@ -18,8 +18,9 @@ from ternloom.model.file import load
 from ternloom.model.floats import FloatLayer, FloatNetwork, save
 from ternloom.model.floats import load as load_floats
 from ternloom.model.format import Fixed, Planes
+from ternloom.model.matrix import Weight
 from ternloom.model.measure import network_size
-from ternloom.model.network import Cell, Weight, When
+from ternloom.model.network import Cell, When
 
 
 @pytest.fixture

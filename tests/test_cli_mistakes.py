@@ -18,7 +18,8 @@ from ternloom.model.dataset import Dataset
 from ternloom.model.dataset import save as save_dataset
 from ternloom.model.file import VERSION, save
 from ternloom.model.format import Fixed
-from ternloom.model.network import Cell, Precision, Weight
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell, Precision
 from ternloom.model.random import random_network
 
 

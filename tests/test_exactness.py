@@ -13,7 +13,8 @@ from ternloom.model.folding import Folding, LayerFolding
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.geometry import Element, network_geometry
 from ternloom.model.limits import COEFFICIENT_BITS
-from ternloom.model.network import Cell, Network, Precision, Weight, When
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell, Network, Precision, When
 from ternloom.model.random import random_network, random_sequences
 from ternloom.sim.build import SIMULATORS
 from ternloom.sim.case import Case

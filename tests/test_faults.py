@@ -8,7 +8,8 @@ import pytest
 from ternloom.hw import emit
 from ternloom.model.folding import Folding, LayerFolding
 from ternloom.model.format import Fixed, Online
-from ternloom.model.network import Cell, Precision, Weight, When
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell, Precision, When
 from ternloom.model.random import random_network, random_sequences
 from ternloom.sim.case import Case
 from ternloom.sim.faults import FAULTS, FaultError, plant

@@ -9,7 +9,8 @@ from hwsim import events, pack, play, unpack
 from ternloom.hw.array import Chain, ProcessingElement, drain_layout
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.geometry import Element, Source
-from ternloom.model.network import Cell, Weight
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell
 from ternloom.model.random import random_network
 from ternloom.model.schedule import element_latency
 

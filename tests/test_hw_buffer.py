@@ -6,7 +6,7 @@ from hwsim import events, pack, play
 
 from ternloom.hw.buffer import InputBuffer, StateBuffer
 from ternloom.model.geometry import Element, Geometry
-from ternloom.model.network import Weight
+from ternloom.model.matrix import Weight
 
 
 WIDTH = 5

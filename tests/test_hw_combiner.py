@@ -14,7 +14,8 @@ from ternloom.hw.coefficient import Scaling, scaling
 from ternloom.hw.combiner import Combiner, RowCounter, mix_bits
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.geometry import Source
-from ternloom.model.network import Cell, Matrix, Weight
+from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.network import Cell
 from ternloom.model.random import random_network
 from ternloom.model.schedule import combiner_latency
 

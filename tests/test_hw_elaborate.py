@@ -16,7 +16,8 @@ from amaranth.lib import wiring
 from ternloom.hw.core import Core
 from ternloom.model.folding import Folding
 from ternloom.model.format import Fixed
-from ternloom.model.network import Cell, Precision, Weight
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell, Precision
 from ternloom.model.random import random_network
 
 

@@ -12,7 +12,7 @@ from hwsim import play
 from ternloom.hw.adder import SelectAdd, ShiftAdd
 from ternloom.hw.element import GatedPopcount, QuaternaryPopcount, XnorPopcount
 from ternloom.hw.wire import levels
-from ternloom.model.network import Weight
+from ternloom.model.matrix import Weight
 
 
 ALPHABETS = {1: (-1, 1), 2: (-1, 0, 1)}

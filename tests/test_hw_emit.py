@@ -13,9 +13,11 @@ import pytest
 
 from ternloom.hw.emit import generate
 from ternloom.model import file
+from ternloom.model.error import NetworkError
 from ternloom.model.folding import Folding, FoldingError, LayerFolding
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
-from ternloom.model.network import Cell, Matrix, NetworkError, Weight, When
+from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.network import Cell, When
 from ternloom.model.random import random_network
 from ternloom.sim.tools import find, verilator_root
 

@@ -10,7 +10,8 @@ from ternloom.hw.feed import Feed
 from ternloom.model.folding import LayerFolding
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary, value_width
 from ternloom.model.geometry import Element, layer_geometry
-from ternloom.model.network import Cell, Weight
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell
 from ternloom.model.random import random_network
 
 

@@ -15,7 +15,8 @@ from ternloom.model.folding import Folding, LayerFolding
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.geometry import Source
 from ternloom.model.golden import run
-from ternloom.model.network import Cell, Weight, When
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell, When
 from ternloom.model.random import random_network, random_sequences
 from ternloom.model.schedule import combiner_latency, exit_latency, result_latency, waits
 from ternloom.model.timing import predict

@@ -9,7 +9,8 @@ from hwsim import converse, events, pack
 
 from ternloom.hw.readout import DenseReadout
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
-from ternloom.model.network import Matrix, Weight, When
+from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.network import When
 from ternloom.model.product import Product
 from ternloom.model.random import random_network
 from ternloom.model.schedule import combiner_latency, exit_latency

@@ -11,7 +11,8 @@ from ternloom.hw.emit import generate
 from ternloom.model.folding import Folding, LayerFolding
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.golden import run
-from ternloom.model.network import Cell, Precision, Weight
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell, Precision
 from ternloom.model.random import random_network, random_sequences
 
 

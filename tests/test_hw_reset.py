@@ -10,7 +10,8 @@ from test_exactness import KINDS, draw, draw_after_online, draw_small
 
 from ternloom.hw import emit
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
-from ternloom.model.network import Cell, Weight
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell
 from ternloom.sim.build import SIMULATORS
 from ternloom.sim.run import simulate_many
 

@@ -8,7 +8,8 @@ from hwsim import play
 from ternloom.hw.sequencer import Sequencer
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.geometry import Source
-from ternloom.model.network import Cell, Weight
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell
 from ternloom.model.random import random_network
 from ternloom.model.schedule import waits
 

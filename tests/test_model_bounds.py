@@ -9,7 +9,8 @@ from ternloom.model.bounds import (Range, bounds, dot_range, effective, row_rang
                                    working_range, worst_inputs)
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.golden import run
-from ternloom.model.network import Cell, Matrix, Precision, When
+from ternloom.model.matrix import Matrix
+from ternloom.model.network import Cell, Precision, When
 from ternloom.model.product import Product
 from ternloom.model.random import random_network, random_sequences
 from ternloom.model.table import sigmoid, tanh

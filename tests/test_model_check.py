@@ -5,10 +5,11 @@ import pytest
 import safetensors.numpy
 
 from ternloom.model.check import compare, load
+from ternloom.model.error import NetworkError
 from ternloom.model.floats import FloatLayer, FloatNetwork
 from ternloom.model.floats import load as load_floats
 from ternloom.model.forward import logits, run
-from ternloom.model.network import Cell, NetworkError
+from ternloom.model.network import Cell
 
 
 def make(cell=Cell.LSTM, classes=4, words=None):

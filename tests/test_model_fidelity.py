@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from ternloom.model import fidelity, golden
+from ternloom.model.error import NetworkError
 from ternloom.model.floats import FloatLayer, FloatNetwork
 from ternloom.model.format import Fixed
 from ternloom.model.forward import logits, run
 from ternloom.model.lower import calibrate, lower
-from ternloom.model.network import Cell, NetworkError, When
+from ternloom.model.network import Cell, When
 from ternloom.model.spec import Spec
 
 

@@ -14,10 +14,11 @@ import safetensors.numpy
 
 from storing import forge, parts
 from ternloom.model import dataset
+from ternloom.model.error import NetworkError
 from ternloom.model.file import load, save
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
-from ternloom.model.network import (Cell, Matrix, Network, NetworkError, Weight,
-                                    embedding_type)
+from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.network import Cell, Network, embedding_type
 from ternloom.model.random import random_network
 
 

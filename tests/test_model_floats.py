@@ -9,8 +9,9 @@ import safetensors.numpy
 
 from storing import forge, parts
 from ternloom.model import file
+from ternloom.model.error import NetworkError
 from ternloom.model.floats import FloatLayer, FloatNetwork, load, save
-from ternloom.model.network import Cell, NetworkError
+from ternloom.model.network import Cell
 from ternloom.model.random import random_network
 
 

@@ -24,7 +24,8 @@ from ternloom.model.format import Fixed
 from ternloom.model.forward import Forward
 from ternloom.model.frozen import Frozen, protected
 from ternloom.model.golden import Result, run
-from ternloom.model.network import Cell, Layer, Matrix, Network, Readout, Weight
+from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.network import Cell, Layer, Network, Readout
 from ternloom.model.quantizer import MatrixQuantizer
 from ternloom.model.random import random_network, random_sequences
 from ternloom.model.timing import Timing

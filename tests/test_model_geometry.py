@@ -6,11 +6,13 @@ import itertools
 import numpy as np
 import pytest
 
+from ternloom.model.error import NetworkError
 from ternloom.model.folding import Folding, LayerFolding
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.geometry import (Block, Element, Geometry, Source, layer_geometry,
                                      network_geometry, readout_geometry)
-from ternloom.model.network import Cell, Matrix, NetworkError, Weight
+from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.network import Cell
 from ternloom.model.random import random_network
 
 

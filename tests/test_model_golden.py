@@ -7,9 +7,11 @@ import pytest
 
 from agreement import compare
 from ternloom.model.bounds import bounds
+from ternloom.model.error import NetworkError
 from ternloom.model.format import Fixed, Online, Planes
 from ternloom.model.golden import Session, run
-from ternloom.model.network import Cell, Network, NetworkError, Precision, Weight, When
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell, Network, Precision, When
 from ternloom.model.random import random_network, random_sequences
 from ternloom.model.rounding import Rounding
 

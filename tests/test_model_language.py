@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from ternloom.model import language
+from ternloom.model.error import NetworkError
 from ternloom.model.format import Fixed, Planes
 from ternloom.model.golden import run
-from ternloom.model.network import NetworkError, When
+from ternloom.model.network import When
 from ternloom.model.random import random_network
 
 

@@ -6,12 +6,14 @@ import math
 import numpy as np
 import pytest
 
+from ternloom.model.error import NetworkError
 from ternloom.model.floats import FloatLayer, FloatNetwork
 from ternloom.model.format import Fixed
 from ternloom.model.lower import calibrate, lower
+from ternloom.model.matrix import Matrix, Weight
 from ternloom.model.measure import (Size, float_bits, matrix_size, meant, network_size,
                                     relative_errors)
-from ternloom.model.network import Cell, Matrix, NetworkError, Weight
+from ternloom.model.network import Cell
 from ternloom.model.random import random_network
 from ternloom.model.spec import Spec
 

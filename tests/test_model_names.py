@@ -9,10 +9,11 @@ import pytest
 from storing import forge, parts
 from ternloom.model import dataset, file, floats
 from ternloom.model.dataset import Dataset, DatasetError
+from ternloom.model.error import NetworkError
 from ternloom.model.floats import FloatLayer, FloatNetwork
 from ternloom.model.format import Ternary
 from ternloom.model.names import check_names
-from ternloom.model.network import Cell, NetworkError
+from ternloom.model.network import Cell
 from ternloom.model.random import random_network
 
 

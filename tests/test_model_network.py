@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from ternloom.model.error import NetworkError, located
 from ternloom.model.format import Binary, Fixed, Ternary
-from ternloom.model.network import (Cell, Matrix, Network, NetworkError, Precision, Weight,
-                                    embedding_type, located)
+from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.network import Cell, Network, Precision, embedding_type
 from ternloom.model.random import random_network
 from ternloom.model.rounding import Rounding
 

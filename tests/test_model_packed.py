@@ -8,7 +8,7 @@ import pytest
 
 from ternloom.model import online
 from ternloom.model.format import Binary, Fixed, Online, Planes
-from ternloom.model.network import Matrix, Weight
+from ternloom.model.matrix import Matrix, Weight
 from ternloom.model.packed import COMPILED, Packed
 from ternloom.model.product import Product
 
@@ -106,7 +106,7 @@ def test_without_numba():
 import sys
 sys.modules["numba"] = None
 import numpy as np
-from ternloom.model.network import Matrix, Weight
+from ternloom.model.matrix import Matrix, Weight
 from ternloom.model.packed import COMPILED, Packed
 weights = Matrix(Weight.PLANES, np.ones((1, 2, 3), dtype=np.int8), np.ones((1, 2), dtype=np.int32))
 print(COMPILED, Packed(weights).rows(np.array([1, 1, 0]), [4]))

@@ -5,7 +5,7 @@ import pytest
 
 from ternloom.model.bounds import effective, worst_inputs
 from ternloom.model.format import Fixed, Planes, Ternary
-from ternloom.model.network import Matrix, Weight
+from ternloom.model.matrix import Matrix, Weight
 from ternloom.model.product import Product
 
 

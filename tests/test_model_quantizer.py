@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ternloom.model.codes import Codes, relative_error
-from ternloom.model.network import Weight
+from ternloom.model.matrix import Weight
 from ternloom.model.quantizer import MatrixQuantizer, merge, power_of_two
 from ternloom.model.weights import names, parse
 

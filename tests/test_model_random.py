@@ -9,7 +9,8 @@ from ternloom.model.bounds import bounds
 from ternloom.model.file import save
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.golden import run
-from ternloom.model.network import Cell, Precision, Weight, When
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell, Precision, When
 from ternloom.model.random import random_network, random_sequences
 
 

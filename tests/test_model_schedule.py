@@ -8,7 +8,8 @@ import pytest
 from ternloom.model.folding import LayerFolding
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.geometry import Element, Source, layer_geometry
-from ternloom.model.network import Cell, Precision, Weight
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell, Precision
 from ternloom.model.random import random_network
 from ternloom.model.schedule import (combiner_latency, element_latency, element_levels,
                                      exit_latency, lane_latency, result_latency, waits)

@@ -8,7 +8,8 @@ import pytest
 from ternloom.model.folding import Folding, FoldingError, LayerFolding
 from ternloom.model.format import Ternary
 from ternloom.model.geometry import Source, network_geometry
-from ternloom.model.network import Cell, Weight, When
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell, When
 from ternloom.model.random import random_network
 from ternloom.model.schedule import combiner_latency, exit_latency, result_latency, waits
 from ternloom.model.timing import predict

@@ -8,7 +8,7 @@ import pytest
 
 from ternloom.model import multibit, weights
 from ternloom.model.codes import draw, nearest
-from ternloom.model.network import Matrix, Weight
+from ternloom.model.matrix import Matrix, Weight
 
 
 METHODS = [weights.parse(text) for text in (

@@ -7,9 +7,11 @@ import pytest
 
 from agreement import compare, compare_pieces
 from hostile import Hostile
+from ternloom.model.error import NetworkError
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.golden import run
-from ternloom.model.network import Cell, NetworkError, Weight, When
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell, When
 from ternloom.model.random import random_network, random_sequences
 
 

@@ -5,7 +5,8 @@ import pytest
 from ternloom.hw import emit
 from ternloom.model.folding import Folding
 from ternloom.model.format import Fixed, Ternary
-from ternloom.model.network import Cell, Precision, Weight
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell, Precision
 from ternloom.model.random import random_network, random_sequences
 from ternloom.sim.netlist import FAMILIES, synthesize
 from ternloom.sim.run import simulate

@@ -11,7 +11,8 @@ from ternloom.model.activations import parse
 from ternloom.model.dataset import load as load_dataset
 from ternloom.model.file import load as load_network
 from ternloom.model.language import check
-from ternloom.model.network import Cell, Weight
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell
 from ternloom.train.accuracy import Accuracy, Perplexity, integer_accuracy
 from ternloom.train.recipe import load_recipe
 from ternloom.train.report import main, markdown

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 
 from ternloom.model import activations
+from ternloom.model.error import NetworkError
 from ternloom.model.floats import load
 from ternloom.model.format import Binary, Ternary
 from ternloom.model.forward import run
-from ternloom.model.network import NetworkError
 from ternloom.train.calibrate import calibrate
 from ternloom.train.cell import Carry
 from ternloom.train.loop import Loop, Task

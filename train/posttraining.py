@@ -18,7 +18,7 @@ import torch
 
 from ternloom.model import durable, floats
 from ternloom.model.codes import relative_error
-from ternloom.model.network import NetworkError
+from ternloom.model.error import NetworkError
 from ternloom.model.weights import parse
 from ternloom.train.corpus import Corpus
 from ternloom.train.language import load_floats
