@@ -9,14 +9,14 @@ import tempfile
 
 import numpy as np
 
-from ternloom.cli import vectors
-from ternloom.hw.emit import generate
-from ternloom.model.folding import Folding, LayerFolding
-from ternloom.model.geometry import network_geometry
+from ternloom.hw.verilog import generate
+from ternloom.mapping.folding import Folding, LayerFolding
+from ternloom.mapping.geometry import network_geometry
+from ternloom.mapping.timing import predict
 from ternloom.model.matrix import Weight
 from ternloom.model.network import Cell, When
 from ternloom.model.random import random_network, random_sequences
-from ternloom.model.timing import predict
+from ternloom.sim import vectors
 from ternloom.sim.tools import find
 
 

@@ -5,9 +5,9 @@ import tempfile
 from ternloom.boards.flow import build
 from ternloom.boards.registry import BOARDS
 from ternloom.cli import source
-from ternloom.hw.emit import generate
-from ternloom.model.file import load
-from ternloom.model.folding import Folding
+from ternloom.files.network import load
+from ternloom.hw.verilog import generate
+from ternloom.mapping.folding import Folding
 
 
 __all__ = ["FLOORS", "NETWORK", "TITLE", "rows"]

@@ -15,11 +15,11 @@ from amaranth.lib.wiring import In, Out
 from ternloom.boards import synthesis
 from ternloom.boards.family import FAMILIES
 from ternloom.boards.tool import NEXTPNR_ECP5, NEXTPNR_ICE40, YOSYS
-from ternloom.hw import program
-from ternloom.hw.wire import levels
-from ternloom.model.folding import LayerFolding
+from ternloom.hw import array
+from ternloom.mapping.folding import LayerFolding
+from ternloom.mapping.geometry import readout_geometry
+from ternloom.mapping.wire import levels
 from ternloom.model.format import Binary, Fixed, Ternary
-from ternloom.model.geometry import readout_geometry
 from ternloom.model.matrix import Matrix, Weight
 from ternloom.model.network import Readout, When
 
@@ -190,7 +190,7 @@ def make_element(weight, activation):
                     np.ones((1, 1), dtype=np.int32))
     readout = Readout(_ACTIVATIONS[activation], matrix, np.zeros(1, dtype=np.int32), 0,
                       Fixed(8, 0), When.EVERY)
-    return program.make_element(readout_geometry(readout, LayerFolding(1, LANES), 1))
+    return array.make_element(readout_geometry(readout, LayerFolding(1, LANES), 1))
 
 
 def _row(weight, activation, family):

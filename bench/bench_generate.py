@@ -15,8 +15,8 @@ _SECONDS, _MEMORY = 20.0, 4.0
 #: Runs by itself, so that its memory is its own.
 _CHILD = """\
 import json, resource, time
-from ternloom.hw.emit import generate
-from ternloom.model.folding import Folding
+from ternloom.hw.verilog import generate
+from ternloom.mapping.folding import Folding
 from ternloom.model.format import Ternary
 from ternloom.model.matrix import Weight
 from ternloom.model.network import Cell

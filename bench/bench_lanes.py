@@ -7,11 +7,11 @@ import tempfile
 from bench_elements import Harness, clock, netlist, tables
 
 from ternloom.hw.cell import make_lane
+from ternloom.mapping.geometry import Source
+from ternloom.mapping.schedule import lane_latency
 from ternloom.model.format import Fixed, Ternary
-from ternloom.model.geometry import Source
 from ternloom.model.network import Cell, Precision
 from ternloom.model.random import random_network
-from ternloom.model.schedule import lane_latency
 
 
 __all__ = ["TITLE", "rows"]

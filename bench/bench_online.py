@@ -6,17 +6,18 @@ import tempfile
 
 from bench_elements import Harness, clock, netlist, tables
 
+from ternloom.hw.array import raw_shape
 from ternloom.hw.combiner import Combiner
 from ternloom.hw.online import OnlineQuantizer
-from ternloom.hw.program import layer_program
-from ternloom.model.folding import Folding, LayerFolding
+from ternloom.mapping.folding import Folding, LayerFolding
+from ternloom.mapping.geometry import network_geometry
+from ternloom.mapping.image import layer_image
+from ternloom.mapping.microcode import microcode
+from ternloom.mapping.timing import predict
 from ternloom.model.format import Fixed, Online, Planes
-from ternloom.model.geometry import network_geometry
 from ternloom.model.matrix import Weight
-from ternloom.model.microcode import microcode
 from ternloom.model.network import Cell, When
 from ternloom.model.random import random_network
-from ternloom.model.timing import predict
 
 
 __all__ = ["NOTE", "TITLE", "rows"]
@@ -63,9 +64,9 @@ def _row(name, family):
         row |= _cost(quantizer, [quantizer.i_valid, quantizer.i_data],
                      [quantizer.o_valid, quantizer.o_data, quantizer.o_beta.as_value()], family,
                      "quantizer", timed=True)
-    program = layer_program(network.layers[0], geometry)
-    combiner = Combiner(program, 0, form=network.layers[0].precision.preact,
-                        raw=program.raw_shape)
+    image = layer_image(network.layers[0], geometry)
+    combiner = Combiner(image, 0, form=network.layers[0].precision.preact,
+                        raw=raw_shape(image))
     inputs = [combiner.i_raw.as_value(), combiner.i_place.as_value()]
     if isinstance(form, Online):
         inputs.append(combiner.i_mix.as_value())

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from ternloom.model import weights
+from ternloom.quantize import weights
 
 
 __all__ = ["NOTE", "TITLE", "rows"]

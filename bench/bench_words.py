@@ -15,12 +15,12 @@ import numpy as np
 
 from ternloom.boards.flow import build
 from ternloom.cli import source
-from ternloom.hw.emit import generate
-from ternloom.model import text
-from ternloom.model.file import load
-from ternloom.model.folding import Folding, LayerFolding
-from ternloom.model.geometry import network_geometry
-from ternloom.model.timing import predict
+from ternloom.files import text
+from ternloom.files.network import load
+from ternloom.hw.verilog import generate
+from ternloom.mapping.folding import Folding, LayerFolding
+from ternloom.mapping.geometry import network_geometry
+from ternloom.mapping.timing import predict
 from ternloom.sim.run import simulate
 
 

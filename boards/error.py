@@ -1,10 +1,13 @@
 """What can go wrong between a core and its bitstream; each message is one line for a user."""
 
+from ternloom.model.mistake import Mistake
+
+
 __all__ = ["BoardError", "NetlistBroken", "TooLarge", "TooSlow", "ToolFailed", "ToolMissing",
            "UnknownBoard"]
 
 
-class BoardError(Exception):
+class BoardError(Mistake):
     """A bitstream that cannot be made."""
 
 

@@ -3,9 +3,10 @@
 import dataclasses
 import math
 
-from ternloom.hw.program import network_programs
+from ternloom.hw.array import raw_shape
 from ternloom.hw.report import describe
-from ternloom.model.geometry import Element
+from ternloom.mapping.geometry import Element
+from ternloom.mapping.image import network_images
 from ternloom.model.matrix import Weight
 
 
@@ -72,13 +73,13 @@ def lane_tables(element, weight, weight_bits, activation_bits):
             return 1.9 * weight_bits + 0.4 + 1.5 * activation_bits
 
 
-def beside(programs):
+def beside(images):
     """What the other tables of a core grow with, as counts.
 
     Parameters
     ----------
-    programs : sequence of Program
-        See ``ternloom.hw.program.network_programs``.
+    images : sequence of Image
+        See ``ternloom.mapping.image.network_images``.
 
     Returns
     -------
@@ -87,13 +88,13 @@ def beside(programs):
         ``accumulator bit`` of elements.
     """
     counts = {"core": 1, "chain": 0, "word bit": 0, "accumulator bit": 0}
-    for program in programs:
-        made = program.geometry
+    for image in images:
+        made = image.geometry
         # A readout has one block, and no lane of cells.
         counts["chain"] += made.chains * (len(made.blocks) > 1)
         counts["word bit"] += made.simd * made.activation_bits * made.planes_at_once
         counts["accumulator bit"] += (made.chains * made.elements * made.activation_planes
-                                      * program.raw_shape.width)
+                                      * raw_shape(image).width)
     return counts
 
 
@@ -114,11 +115,11 @@ def estimate(network, folding):
         shipped ones, from 8 % below to 2 % above.
     """
     folding.check(network)
-    programs = network_programs(network, folding)
-    report = describe(network, programs)
-    luts = sum(_BESIDE[name] * count for name, count in beside(programs).items())
-    for program in programs:
-        made = program.geometry
+    images = network_images(network, folding)
+    report = describe(network, images)
+    luts = sum(_BESIDE[name] * count for name, count in beside(images).items())
+    for image in images:
+        made = image.geometry
         lanes = made.chains * made.elements * made.simd * made.planes_at_once
         luts += lanes * lane_tables(made.element, made.weight, made.weight_bits,
                                     made.activation_bits)

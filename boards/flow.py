@@ -17,7 +17,7 @@ from ternloom.boards.registry import find
 from ternloom.boards.shape import CoreShape
 from ternloom.boards.tool import YOSYS
 from ternloom.boards.top import Harness, UartTop
-from ternloom.model import durable
+from ternloom.files import durable
 
 
 __all__ = ["Plan", "Result", "build", "plan"]

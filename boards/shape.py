@@ -6,7 +6,7 @@ import re
 from amaranth import Instance
 
 from ternloom.boards.error import BoardError
-from ternloom.model.stream import output_stream
+from ternloom.mapping.stream import output_stream
 
 
 __all__ = ["CoreShape"]

@@ -6,7 +6,7 @@ from ternloom.boards import report
 from ternloom.boards.error import BoardError, NetlistBroken
 from ternloom.boards.family import FAMILIES
 from ternloom.boards.tool import YOSYS
-from ternloom.model.durable import scratch
+from ternloom.files.durable import scratch
 
 
 __all__ = ["ADDERS", "files", "synthesize", "verify"]

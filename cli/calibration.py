@@ -1,33 +1,28 @@
 """Data that calibrate a conversion, and the accuracy on those that don't."""
 
 import dataclasses
-import math
-
-import numpy as np
 
 from ternloom.cli import source
-from ternloom.cli.accuracy import measure
 from ternloom.cli.error import UserError
-from ternloom.model import forward, text
-from ternloom.model.dataset import PARTS, Dataset
-from ternloom.model.dataset import load as load_dataset
-from ternloom.model.fidelity import measure as measure_fidelity
+from ternloom.evaluate import floats
+from ternloom.evaluate.accuracy import measure
+from ternloom.evaluate.fidelity import measure as measure_fidelity
+from ternloom.files import text
+from ternloom.files.dataset import PARTS, Dataset
+from ternloom.files.dataset import load as load_dataset
 from ternloom.model.format import Format
 from ternloom.model.frozen import Frozen
-from ternloom.model.language import surprise
-from ternloom.model.lower import calibrate, lower
-from ternloom.model.weights import OttExponential, bounding_cost
+from ternloom.quantize.calibration import calibrate
+from ternloom.quantize.lowering import lower
+from ternloom.quantize.weights import OttExponential, bounding_cost
 
 
-__all__ = ["Calibrating", "accuracy", "convert", "fidelity", "float_perplexity", "float_share",
-           "load", "unbounded", "whole"]
+__all__ = ["Calibrating", "accuracy", "convert", "fidelity", "load", "unbounded", "whole"]
 
 #: Words of a text that calibrate.
 _WORDS = 5000
 #: Steps of each sequence, or words of a text, on which both networks are compared.
 _COMPARED = 1000
-#: Words whose logits are held at a time.
-_PIECE = 512
 
 
 class Calibrating(Frozen):
@@ -82,20 +77,14 @@ def load(reference, chosen):
     part = source.data(chosen.calibration, chosen.part)
     taken = part.sequences[:chosen.clips]
     return Calibrating(f"{len(taken)} sequences of {dataset.name}, part {chosen.part}",
-                       _real(taken, dataset.format), tuple(taken), dataset.format, dataset,
-                       chosen.part)
+                       [dataset.format.real(each) for each in taken], tuple(taken),
+                       dataset.format, dataset, chosen.part)
 
 
 def whole(dataset):
     """All sequences of a data set, as a conversion's data are given."""
-    return Calibrating(dataset.name, _real(dataset.sequences, dataset.format),
+    return Calibrating(dataset.name, [dataset.format.real(each) for each in dataset.sequences],
                        tuple(dataset.sequences), dataset.format, dataset)
-
-
-def _real(sequences, form):
-    """Values of codes."""
-    return [form.value(sequence.astype(np.float32)) * np.float32(2.0**-form.frac)
-            for sequence in sequences]
 
 
 def _load_text(reference, chosen):
@@ -157,23 +146,6 @@ def unbounded(reference, spec):
             if isinstance(methods[name][0], OttExponential) and len(set(methods[name])) == 1}
 
 
-def float_share(reference, dataset):
-    """Share of a data set's sequences that a float network gives their true class."""
-    outputs = forward.run(reference, _real(dataset.sequences, dataset.format))[-1].outputs
-    winners = [forward.logits(reference, each[-1]).argmax() for each in outputs]
-    return float(np.mean(np.asarray(winners) == dataset.labels))
-
-
-def float_perplexity(reference, tokens):
-    """Perplexity per word of a float language network on a text, each word but the first."""
-    outputs = forward.run(reference, [reference.embedding[tokens[:-1]]])[-1].outputs[0]
-    nats = 0.0
-    for start in range(0, len(outputs), _PIECE):
-        logits = forward.logits(reference, outputs[start:start + _PIECE]).astype(np.float64)
-        nats += surprise(logits, 1.0, tokens[1 + start:][:len(logits)])
-    return math.exp(nats / len(outputs))
-
-
 def accuracy(reference, network, data, report):
     """Shares of right answers on the parts that did not calibrate.
 
@@ -198,6 +170,6 @@ def accuracy(reference, network, data, report):
         if name == data.part or data.part == "all" or not part.sequences:
             continue
         report(text=f"part {name}")
-        shares[name] = {"float": float_share(reference, part),
+        shares[name] = {"float": floats.share(reference, part),
                         "integer": measure(network, part, report).fraction}
     return shares

@@ -85,9 +85,9 @@ def _measure(chosen, labels, report):
 def _task(chosen, network):
     """What a network is measured by, and on: a data set or words."""
     if chosen.text:
-        from ternloom.model import language
+        from ternloom.evaluate import perplexity
 
-        language.check(network)
+        perplexity.check(network)
         return "perplexity", read_text(chosen, network)
     if chosen.data and network.readout is None:
         raise UserError(f"Network {network.name} must have a readout to be measured on labelled "
@@ -97,10 +97,10 @@ def _task(chosen, network):
 
 def _reference(reference, kind, data):
     """Size and accuracy of the float network."""
-    from ternloom.cli.calibration import float_perplexity, float_share
-    from ternloom.model.measure import float_bits
+    from ternloom.evaluate import floats
+    from ternloom.evaluate.size import float_bits
 
-    measured = {"accuracy": float_share, "perplexity": float_perplexity}[kind]
+    measured = {"accuracy": floats.share, "perplexity": floats.perplexity}[kind]
     return {"name": reference.name, "bytes": float_bits(reference) // 8,
             kind: None if data is None else measured(reference, data)}
 
@@ -124,14 +124,14 @@ def _fidelity(network, reference, kind, data):
 
 def _score(network, kind, data, report):
     """Accuracy or perplexity on the golden model, None without data."""
-    from ternloom.cli.accuracy import measure
-    from ternloom.model import language
+    from ternloom.evaluate import perplexity
+    from ternloom.evaluate.accuracy import measure
 
     if data is None:
         return {kind: None}
     if kind == "accuracy":
         return {kind: measure(network, data, report).fraction}
-    return {kind: language.predict(network, data, report).perplexity}
+    return {kind: perplexity.predict(network, data, report).perplexity}
 
 
 def _write(place, result):

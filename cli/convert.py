@@ -109,7 +109,7 @@ def run(chosen, console):
             raise UserError(f"{name} must be given; see ternloom convert --help")
     from ternloom.cli import calibration
     from ternloom.cli.cost import matrix_rows, size_data
-    from ternloom.model import file
+    from ternloom.files import network as file
 
     spec = _spec(chosen)
     reference = source.float_network(chosen.source)
@@ -138,7 +138,8 @@ def run(chosen, console):
 
 def _forward(chosen, reference):
     """How sure it is what the network does with its tensors, as JSON values."""
-    from ternloom.model import check, floats
+    from ternloom.evaluate import check
+    from ternloom.files import floats
 
     if chosen.check is None:
         assumed = floats.is_state_dict(source.float_path(chosen.source))
@@ -152,7 +153,7 @@ def _forward(chosen, reference):
 
 def _converted(path, name):
     """Whether a file has a network that was converted from the float network of that name."""
-    from ternloom.model.store import origin
+    from ternloom.files.container import origin
 
     kind, _, notes = origin(path)
     return kind == "network" and notes.get("converted from") == name
@@ -160,7 +161,7 @@ def _converted(path, name):
 
 def _spec(chosen):
     from ternloom.model.network import When
-    from ternloom.model.spec import Spec
+    from ternloom.quantize.spec import Spec
 
     weights = {}
     for text in chosen.weights or ["alternating:2"]:
@@ -217,7 +218,7 @@ def _fidelity_rows(fidelity):
 
 def _list():
     """Names of all methods and where they are from."""
-    from ternloom.model import activations, weights
+    from ternloom.quantize import activations, weights
 
     kinds = {"weights": weights.listing(), "activations": activations.listing()}
     return Outcome({kind: [{"method": usage, "source": line} for usage, line in listed]

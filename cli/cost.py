@@ -1,14 +1,11 @@
 """What a network is made of and what it costs, as JSON values."""
 
 from ternloom.cli.describe import describe
-from ternloom.model.measure import (float_bits, matrix_size, network_size,
+from ternloom.evaluate.size import (float_bits, matrix_size, network_size,
                                     relative_errors)
 
 
-__all__ = ["hardware", "matrix_rows", "methods", "pace", "size_data"]
-
-#: Steps over which the settled pace of a step is measured.
-_STEPS = 64
+__all__ = ["hardware", "matrix_rows", "methods", "size_data"]
 
 
 def methods(network):
@@ -24,19 +21,11 @@ def methods(network):
 def hardware(network, spread):
     """Estimated tables and multipliers, and cycles a step, of a folding."""
     from ternloom.boards.estimate import estimate
+    from ternloom.mapping.timing import pace
 
     found = estimate(network, spread)
     return {"luts": found.luts, "multipliers": found.multipliers,
             "cycles_per_step": pace(network, spread)}
-
-
-def pace(network, spread):
-    """Cycles between steps once a long sequence is under way."""
-    from ternloom.model.timing import predict
-
-    long, short = (int(predict(network, spread, [steps]).outputs[-1])
-                   for steps in (2 * _STEPS, _STEPS))
-    return (long - short) / _STEPS
 
 
 def matrix_rows(network, reference=None):

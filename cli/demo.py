@@ -87,9 +87,9 @@ def _synth(chosen, place):
 
 def _foreground(console, network, spread, clips, place):
     """What runs while the bitstream is made."""
-    from ternloom.cli import exchange
-    from ternloom.cli.accuracy import measure
+    from ternloom.boards import exchange
     from ternloom.cli.picture import draw
+    from ternloom.evaluate.accuracy import measure
 
     test = source.data(DATA, "test", network)
     with console.progress("Golden model, recordings") as report:

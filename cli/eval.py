@@ -46,13 +46,13 @@ def run(chosen, console):
 
 def _predict(chosen, console, network):
     """Perplexity on a text."""
-    from ternloom.model import language
+    from ternloom.evaluate import perplexity
 
-    language.check(network)
+    perplexity.check(network)
     tokens = read_text(chosen, network)
     start = time.perf_counter()
     with console.progress("Golden model, words") as report:
-        found = language.predict(network, tokens, report)
+        found = perplexity.predict(network, tokens, report)
     seconds = time.perf_counter() - start
     data = {"network": network.name, "text": chosen.text, "words": found.words,
             "vocabulary": len(network.embedding), "perplexity": found.perplexity,
@@ -68,7 +68,7 @@ def _predict(chosen, console, network):
 
 def _classify(chosen, console, network):
     """Accuracy on labelled data."""
-    from ternloom.cli.accuracy import measure
+    from ternloom.evaluate.accuracy import measure
 
     if network.readout is None:
         raise UserError(f"Network {network.name} must have a readout to be measured on labelled "

@@ -11,7 +11,7 @@ from ternloom.cli import output
 from ternloom.cli.console import Command, Outcome, facts, table
 from ternloom.cli.option import add_core, add_network, core_network, folding, module
 from ternloom.cli.stimulus import add_stimulus, stimulus
-from ternloom.model.file import digest
+from ternloom.files.network import digest
 
 
 __all__ = ["EXAMPLE", "arguments", "produce", "run"]
@@ -58,8 +58,8 @@ def produce(place, network, spread, name, sequences):
     Design and dict
         The design, and the report that was written.
     """
-    from ternloom.cli import vectors
-    from ternloom.hw.emit import generate
+    from ternloom.hw.verilog import generate
+    from ternloom.sim import vectors
 
     design = generate(network, spread, name=name)
     (place / f"{name}.v").write_text(design.verilog)

@@ -7,10 +7,11 @@ generated: cycles are those of the timing model, which the hardware matches exac
 
 from ternloom.cli import source
 from ternloom.cli.console import Outcome, facts, table
-from ternloom.cli.cost import matrix_rows, pace
+from ternloom.cli.cost import matrix_rows
 from ternloom.cli.describe import describe, note
 from ternloom.cli.option import add_core, add_network, core_network, folding
-from ternloom.model.file import digest
+from ternloom.files.network import digest
+from ternloom.mapping.timing import pace
 
 
 __all__ = ["EXAMPLE", "arguments", "run"]
@@ -113,7 +114,7 @@ def _readout(network):
 
 
 def _arrays(network, spread):
-    from ternloom.model.geometry import network_geometry
+    from ternloom.mapping.geometry import network_geometry
 
     spread.check(network)
     names = [f"layer{index}" for index in range(len(network.layers))]
@@ -129,7 +130,7 @@ def _arrays(network, spread):
 
 def _streams(network, spread):
     """What a core takes and gives."""
-    from ternloom.model.stream import input_stream, output_stream
+    from ternloom.mapping.stream import input_stream, output_stream
 
     parts = {"input": input_stream(network, spread), "output": output_stream(network, spread)}
     return {name: {"format": describe(part.form), "lanes": part.lanes, "beats": part.beats}

@@ -15,7 +15,7 @@ import warnings
 
 from ternloom.cli.error import INTERRUPTED, MISTAKEN, UserError, message
 from ternloom.cli.plain import plain
-from ternloom.model.durable import scratch
+from ternloom.files.durable import scratch
 
 
 __all__ = ["VERBS", "main", "parser"]

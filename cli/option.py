@@ -128,7 +128,7 @@ def folding(arguments, network):
     -------
     Folding
     """
-    from ternloom.model.folding import Folding, LayerFolding
+    from ternloom.mapping.folding import Folding, LayerFolding
 
     depth = len(network.layers)
     sizes = []

@@ -5,8 +5,8 @@ import json
 import pathlib
 
 from ternloom.cli.error import UserError
-from ternloom.model import durable
-from ternloom.model.durable import scratch, undisturbed
+from ternloom.files import durable
+from ternloom.files.durable import scratch, undisturbed
 
 
 __all__ = ["MARKER", "add_folder_force", "add_force", "check", "check_file", "default", "file",

@@ -122,7 +122,7 @@ def _simulators(chosen):
 
 def _design(chosen, console, network, spread):
     """What to simulate: the generated core, or what synthesis makes of it."""
-    from ternloom.hw.emit import generate
+    from ternloom.hw.verilog import generate
 
     with console.progress("Generating"):
         design = generate(network, spread)

@@ -42,7 +42,7 @@ _LISTED = 3
 @functools.cache
 def _examples():
     """Path of each shipped file, and its kind."""
-    from ternloom.model.shipped import folder
+    from ternloom.files.shipped import folder
 
     return {path: _kind(path) for path in sorted(folder().glob("*.safetensors"))}
 
@@ -69,7 +69,7 @@ def _kind(path):
 
 def shipped(kind):
     """Paths of the shipped files of a kind by name: ``"network"``, ``"data"`` or ``"recipe"``."""
-    from ternloom.model.shipped import folder
+    from ternloom.files.shipped import folder
 
     if kind == "recipe":
         return {path.stem: path for path in sorted(folder().glob("*.toml"))}
@@ -113,7 +113,7 @@ def _line(path):
 
 def _meant(kind, path, known):
     """The end of a message on a name that nothing has: the nearest that something has."""
-    from ternloom.model.decode import nearest
+    from ternloom.files.decode import nearest
 
     suffix = ".toml" if kind == "recipe" else ".safetensors"
     beside = [str(each) for each in sorted(path.parent.glob(f"*{suffix}"))
@@ -147,14 +147,14 @@ def recipe_path(name):
 
 def network(name):
     """Load a network by path or shipped name."""
-    from ternloom.model.file import load
+    from ternloom.files.network import load
 
     return load(network_path(name))
 
 
 def float_network(name):
     """Load a float network by path or shipped name."""
-    from ternloom.model.floats import load
+    from ternloom.files.floats import load
 
     return load(float_path(name))
 
@@ -174,7 +174,7 @@ def data(name, part, network=None):
     -------
     Dataset
     """
-    from ternloom.model.dataset import load
+    from ternloom.files.dataset import load
 
     dataset = load(data_path(name))
     if network is not None:

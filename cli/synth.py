@@ -10,10 +10,9 @@ import shutil
 
 from ternloom.cli import output
 from ternloom.cli.console import Command, Outcome, facts, table
-from ternloom.cli.cost import pace
 from ternloom.cli.error import UserError
-from ternloom.cli.option import (add_core, add_network, core_network, count, folding,
-                                 frequency)
+from ternloom.cli.option import add_core, add_network, core_network, count, folding, frequency
+from ternloom.mapping.timing import pace
 
 
 __all__ = ["EXAMPLE", "arguments", "clock", "run", "sentence", "speed", "speed_lines"]
@@ -63,7 +62,7 @@ def build_into(folder, console, network, spread, board, chosen):
     """Build into an empty folder, and return the result as JSON values."""
     from ternloom.boards.flow import build
     from ternloom.boards.shape import CoreShape
-    from ternloom.hw.emit import generate
+    from ternloom.hw.verilog import generate
 
     with console.progress(f"Building for {board.title}") as report:
         report(text="generate")

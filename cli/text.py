@@ -30,7 +30,7 @@ def read_text(chosen, network):
     -------
     int64 array (tokens,)
     """
-    from ternloom.model import text
+    from ternloom.files import text
 
     if network.embedding is None:
         raise UserError(f"--text must go with a network that has an embedding; {network.name} has "

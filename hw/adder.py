@@ -10,8 +10,8 @@ from amaranth import *
 
 from ternloom.hw.compressor import Netlist
 from ternloom.hw.element import WordElement
-from ternloom.hw.wire import lacks, levels
-from ternloom.model.geometry import Element
+from ternloom.mapping.geometry import Element
+from ternloom.mapping.wire import lacks, levels
 from ternloom.model.matrix import Weight
 
 
@@ -74,12 +74,12 @@ class ShiftAdd(_AddingElement):
         Of a lane: 2 to 5 for exponential and 2 to 8 for integer weights; the others know theirs.
     stages : int or None
         Register stages, by default ``ceil(levels / 2)`` with the levels of
-        :func:`ternloom.model.schedule.element_levels`.
+        :func:`ternloom.mapping.schedule.element_levels`.
 
     Members
     -------
     weights : In(simd * weight_bits)
-        See :mod:`ternloom.hw.wire`.
+        See :mod:`ternloom.mapping.wire`.
     activations : In(simd * activation_width)
     o : Out(range(low, high + 1))
         ``stages`` cycles later.
@@ -164,7 +164,7 @@ class ShiftAdd(_AddingElement):
 
     @staticmethod
     def _digits(netlist, weight, value):
-        """A value times each digit of an integer, see :func:`ternloom.hw.wire.digits`."""
+        """A value times each digit of an integer, see :func:`ternloom.mapping.wire.digits`."""
         terms, carry = [], C(0, 1)
         for first in range(0, len(weight) - 2, 2):
             low, high = weight[first], weight[first + 1]
@@ -219,7 +219,7 @@ class SelectAdd(_AddingElement):
     Members
     -------
     weights : In(simd * weight_bits)
-        See :mod:`ternloom.hw.wire`.
+        See :mod:`ternloom.mapping.wire`.
     activations : In(simd * activation_bits)
         As in ``GatedPopcount``.
     o : Out(range(low, high + 1))

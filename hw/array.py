@@ -5,10 +5,38 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ternloom.hw.program import make_element
+from ternloom.hw.adder import SelectAdd, ShiftAdd
+from ternloom.hw.element import GatedPopcount, QuaternaryPopcount, XnorPopcount
+from ternloom.hw.fixed import range_shape
+from ternloom.mapping.geometry import Element
 
 
-__all__ = ["Chain", "Control", "ProcessingElement", "drain_layout"]
+__all__ = ["Chain", "Control", "ProcessingElement", "drain_layout", "make_element", "raw_shape"]
+
+
+def make_element(geometry):
+    """A fresh element of the kind, width and lanes that the geometry asks for."""
+    simd, weight, bits = geometry.simd, geometry.weight, geometry.weight_bits
+    match geometry.element:
+        case Element.XNOR_POPCOUNT:
+            return XnorPopcount(simd)
+        case Element.GATED_POPCOUNT:
+            return GatedPopcount(simd, weight_bits=bits, activation_bits=geometry.activation_bits)
+        case Element.QUATERNARY_POPCOUNT:
+            return QuaternaryPopcount(simd)
+        case Element.SHIFT_ADD:
+            return ShiftAdd(simd, weight=weight, weight_bits=bits,
+                            activation_width=geometry.activation_bits)
+        case Element.SELECT_ADD:
+            return SelectAdd(simd, weight=weight, weight_bits=bits,
+                             activation_bits=geometry.activation_bits)
+
+
+def raw_shape(image):
+    """Shape of an element's accumulator."""
+    low = min(part.raw_low for part in image.blocks)
+    shape = range_shape(low, max(part.raw_high for part in image.blocks))
+    return shape if low < 0 else unsigned(max(shape.width - 1, 1))
 
 
 class Control(data.Struct):

@@ -2,9 +2,9 @@
 
 from amaranth import *
 
-from ternloom.hw.arith import delayed, quantized, rounded, rounded_sum, saturated, watch
 from ternloom.hw.comparator import (GruAfterComparatorLane, GruBeforeComparatorLane,
                                     LstmComparatorLane)
+from ternloom.hw.fixed import delayed, quantized, rounded, rounded_sum, saturated, watch
 from ternloom.hw.lane import Lane
 from ternloom.hw.table import Function, Table
 from ternloom.model.network import Cell

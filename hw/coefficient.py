@@ -6,7 +6,7 @@ import numpy as np
 from amaranth import *
 from amaranth.lib.memory import Memory
 
-from ternloom.hw.arith import range_shape
+from ternloom.hw.fixed import range_shape
 
 
 __all__ = ["Scaling", "scaled", "scaling", "times"]
@@ -23,15 +23,15 @@ class Scaling(enum.Enum):
     PRODUCT  = "multiplier"
 
 
-def _all(program):
-    return np.concatenate([part.coefficients.ravel() for part in program.blocks])
+def _all(image):
+    return np.concatenate([part.coefficients.ravel() for part in image.blocks])
 
 
-def scaling(program):
-    """What the program's coefficients take, in all chains alike."""
-    if all(_uniform(part) is not None for part in program.blocks):
+def scaling(image):
+    """What the image's coefficients take, in all chains alike."""
+    if all(_uniform(part) is not None for part in image.blocks):
         return Scaling.CONSTANT
-    sizes = np.abs(_all(program))
+    sizes = np.abs(_all(image))
     return Scaling.PRODUCT if np.any(sizes & (sizes - 1)) else Scaling.SHIFT
 
 
@@ -42,33 +42,33 @@ def times(value, factor):
     return value << (factor.bit_length() - 1)
 
 
-def scaled(m, program, chain, places, value):
+def scaled(m, image, chain, places, value):
     """``value`` at ``places[2]`` times the coefficient of its dot, a cycle later.
 
     Parameters
     ----------
     m : Module
-    program : Program
+    image : Image
     chain : int
     places : sequence of Place
         The same place after no, one and two cycles.
     value : Signal
     """
-    product = Signal(range_shape(min(int(part.product_low.min()) for part in program.blocks),
-                                 max(int(part.product_high.max()) for part in program.blocks)))
-    kind = scaling(program)
+    product = Signal(range_shape(min(int(part.product_low.min()) for part in image.blocks),
+                                 max(int(part.product_high.max()) for part in image.blocks)))
+    kind = scaling(image)
     if kind is Scaling.CONSTANT:
         with m.Switch(places[2].block):
-            for index, part in enumerate(program.blocks):
+            for index, part in enumerate(image.blocks):
                 with m.Case(index):
                     m.d.sync += product.eq(value << _uniform(part))
         return product
-    coefficients = np.concatenate([part.coefficients[chain] for part in program.blocks])
+    coefficients = np.concatenate([part.coefficients[chain] for part in image.blocks])
     if kind is Scaling.SHIFT:
-        m.d.sync += product.eq(_shifted(m, coefficients, _all(program), places, value))
+        m.d.sync += product.eq(_shifted(m, coefficients, _all(image), places, value))
     else:
         coefficient = _read(m, places, coefficients.tolist(),
-                            range_shape(int(_all(program).min()), int(_all(program).max())))
+                            range_shape(int(_all(image).min()), int(_all(image).max())))
         m.d.sync += product.eq(value * coefficient)
     return product
 

@@ -5,14 +5,14 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ternloom.hw.arith import range_shape, rounded, saturated
-from ternloom.model.format import Online
 from ternloom.hw.coefficient import scaled, times
-from ternloom.model.geometry import Source
-from ternloom.model.schedule import MIX, combiner_latency
+from ternloom.hw.fixed import range_shape, rounded, saturated
+from ternloom.mapping.geometry import Source
+from ternloom.mapping.schedule import MIX, combiner_latency
+from ternloom.model.format import Online
 
 
-__all__ = ["Combiner", "Place", "RowCounter", "mix_bits"]
+__all__ = ["Combiner", "Place", "RowCounter", "mix_bits", "row_shape"]
 
 
 class Place(data.StructLayout):
@@ -36,10 +36,10 @@ class Place(data.StructLayout):
         Whether the step is an odd one.
     """
 
-    def __init__(self, program):
-        geometry = program.geometry
+    def __init__(self, image):
+        geometry = image.geometry
         blocks = geometry.blocks
-        depth = program.addends.shape[1]
+        depth = image.addends.shape[1]
         super().__init__({
             "valid": 1, "first": 1, "last": 1, "store": 1, "held": 1, "split": 1, "phase": 1,
             "dot": range(max(sum(block.dots for block in blocks), 2)),
@@ -56,7 +56,7 @@ class RowCounter(wiring.Component):
 
     Parameters
     ----------
-    program : Program
+    image : Image
 
     Members
     -------
@@ -67,13 +67,13 @@ class RowCounter(wiring.Component):
         a block's last group.
     """
 
-    def __init__(self, program):
-        self._program = program
-        super().__init__({"i_valid": In(1), "o": Out(Place(program))})
+    def __init__(self, image):
+        self._image = image
+        super().__init__({"i_valid": In(1), "o": Out(Place(image))})
 
     def elaborate(self, platform):
         m = Module()
-        place, geometry = self.o, self._program.geometry
+        place, geometry = self.o, self._image.geometry
 
         surplus = Signal(range(max(geometry.elements, 2)))
         gate = Signal(range(4))
@@ -107,7 +107,7 @@ class RowCounter(wiring.Component):
 
     def _block(self, m, index, block, base, gate, plane, last_gate, block_ends, surplus):
         """What holds while the dots of one block leave."""
-        place, geometry = self.o, self._program.geometry
+        place, geometry = self.o, self._image.geometry
         is_input = block.source is Source.INPUT
         final = index == len(geometry.blocks) - 1
         m.d.comb += [
@@ -117,7 +117,7 @@ class RowCounter(wiring.Component):
             place.store.eq(is_input & (len(geometry.blocks) > 1)),
             place.held.eq(not is_input),
         ]
-        if self._program.split and not is_input:
+        if self._image.split and not is_input:
             with m.If(last_gate):
                 m.d.comb += [
                     place.split.eq(1),
@@ -135,11 +135,16 @@ class RowCounter(wiring.Component):
                 m.d.sync += [place.dot.eq(0), place.phase.eq(~place.phase)]
 
 
-def mix_bits(program):
+def row_shape(image):
+    """Shape of a row's sum."""
+    return range_shape(image.row_low, image.row_high)
+
+
+def mix_bits(image):
     """Bits of a coefficient of an activation plane, zero where all are constants."""
-    formats = [form for form in program.formats if isinstance(form, Online)]
-    blocks = program.geometry.blocks
-    if not program.geometry.mixes_at_run_time:
+    formats = [form for form in image.formats if isinstance(form, Online)]
+    blocks = image.geometry.blocks
+    if not image.geometry.mixes_at_run_time:
         return 0
     constants = [max(block.mix).bit_length() for block in blocks if block.mix is not None]
     return max([form.coefficient_bits for form in formats] + constants)
@@ -150,7 +155,7 @@ class Combiner(wiring.Component):
 
     Parameters
     ----------
-    program : Program
+    image : Image
     chain : int
     form : Fixed
         Of the result.
@@ -173,40 +178,40 @@ class Combiner(wiring.Component):
     a power of two.
     """
 
-    def __init__(self, program, chain, *, form, raw):
-        self._program = program
+    def __init__(self, image, chain, *, form, raw):
+        self._image = image
         self._chain   = chain
         self._form    = form
-        self._place   = Place(program)
-        self.latency  = combiner_latency(program.geometry)
-        bits = mix_bits(program)
-        super().__init__(({"i_mix": In(data.ArrayLayout(bits, program.geometry.activation_planes))}
+        self._place   = Place(image)
+        self.latency  = combiner_latency(image.geometry)
+        bits = mix_bits(image)
+        super().__init__(({"i_mix": In(data.ArrayLayout(bits, image.geometry.activation_planes))}
                           if bits else {}) | {
-            "i_raw":   In(data.ArrayLayout(raw, program.geometry.activation_planes)),
+            "i_raw":   In(data.ArrayLayout(raw, image.geometry.activation_planes)),
             "i_place": In(self._place),
             "o_valid": Out(1),
             "o_value": Out(signed(form.width)),
             "o_aside": Out(signed(form.width)),
             "o_gate":  Out(range(4)),
-            "o_unit":  Out(range(max(program.geometry.units, 2))),
+            "o_unit":  Out(range(max(image.geometry.units, 2))),
         })
 
     def elaborate(self, platform):
         m = Module()
-        program = self._program
+        image = self._image
 
         places = [self.i_place]
         for stage in range(self.latency):
             place = Signal(self._place, name=f"place{stage + 1}")
             m.d.sync += place.eq(places[-1])
             places.append(place)
-        if program.geometry.mixes_at_run_time:
+        if image.geometry.mixes_at_run_time:
             dot, places = self._run_time_mix(m, places), places[MIX:]
         else:
             dot = self._mix(m)
 
         product = self._multiply(m, places, dot)
-        row = Signal(program.row_shape)
+        row = Signal(row_shape(image))
         addend, waiting = self._start(m, places, row)
 
         total = Signal.like(row)
@@ -214,14 +219,14 @@ class Combiner(wiring.Component):
         with m.If(places[3].valid):
             m.d.sync += row.eq(total)
 
-        result = saturated(m, rounded(m, row, program.shift, self._form.rounding), self._form)
+        result = saturated(m, rounded(m, row, image.shift, self._form.rounding), self._form)
         m.d.sync += self.o_value.eq(result)
-        if program.split:
+        if image.split:
             aside = Signal.like(row)
             with m.If(places[3].first):
                 m.d.sync += aside.eq(waiting)
             m.d.sync += self.o_aside.eq(
-                saturated(m, rounded(m, aside, program.shift, self._form.rounding), self._form))
+                saturated(m, rounded(m, aside, image.shift, self._form.rounding), self._form))
         m.d.comb += [
             self.o_valid.eq(places[5].valid & places[5].last & ~places[5].store),
             self.o_gate.eq(places[5].gate),
@@ -232,13 +237,13 @@ class Combiner(wiring.Component):
 
     def _dot(self):
         """Signal for a dot's mix."""
-        parts = self._program.blocks
+        parts = self._image.blocks
         return Signal(range_shape(min(int(part.mixed_low.min()) for part in parts),
                                   max(int(part.mixed_high.max()) for part in parts)), name="dot")
 
     def _mix(self, m):
         """Sum over the activation planes with constant coefficients, a cycle after the raw sums."""
-        dot, blocks = self._dot(), self._program.geometry.blocks
+        dot, blocks = self._dot(), self._image.geometry.blocks
         # The coefficient of a single plane is part of the row's.
         mixes = [block.mix if len(block.mix) > 1 else (1,) for block in blocks]
         sums = [sum(times(raw, factor) for raw, factor in zip(self.i_raw, mix)) for mix in mixes]
@@ -255,7 +260,7 @@ class Combiner(wiring.Component):
         """The same where coefficients come with vectors, four cycles after the raw sums: signed
         sums, products, their sum.
         """
-        parts = self._program.blocks
+        parts = self._image.blocks
         lack = self._lack(m, places[1])
         doubles = Signal()
         with m.Switch(places[1].block):
@@ -283,7 +288,7 @@ class Combiner(wiring.Component):
 
     def _lack(self, m, place):
         """What ``gain`` times a raw sum lacks to the signed sum, with the place a cycle later."""
-        lacks = [part.lacks[self._chain] for part in self._program.blocks]
+        lacks = [part.lacks[self._chain] for part in self._image.blocks]
         values = [int(value) for part in lacks for value in part]
         shape = range_shape(min(0, *values), max(0, *values))
         if all((part == part[0]).all() for part in lacks):
@@ -302,21 +307,21 @@ class Combiner(wiring.Component):
         """Coefficient times dot, two cycles after the dot, three after the first place."""
         held = Signal.like(dot)
         m.d.sync += held.eq(dot)
-        return scaled(m, self._program, self._chain, places, held)
+        return scaled(m, self._image, self._chain, places, held)
 
     def _start(self, m, places, row):
         """What a row starts from, and what waits for it, three cycles after its first dot's raw
         sum.
         """
-        program = self._program
-        addends = [int(value) for value in program.addends[self._chain]]
+        image = self._image
+        addends = [int(value) for value in image.addends[self._chain]]
         m.submodules.addends = rom = Memory(shape=row.shape(), depth=max(len(addends), 2),
                                             init=addends)
         port = rom.read_port()
         fixed = Signal.like(row)
         m.d.comb += port.addr.eq(places[1].addend)
         m.d.sync += fixed.eq(port.data)
-        if len(program.blocks) == 1:
+        if len(image.blocks) == 1:
             return fixed, None
 
         m.submodules.waiting = memory = Memory(shape=row.shape(), depth=max(len(addends), 2),

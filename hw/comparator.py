@@ -9,7 +9,7 @@ import bisect
 
 from amaranth import *
 
-from ternloom.hw.arith import delayed, quantized, saturated, watch
+from ternloom.hw.fixed import delayed, quantized, saturated, watch
 from ternloom.hw.lane import Lane
 from ternloom.hw.table import Function, compared
 from ternloom.model.table import tanh

@@ -6,9 +6,9 @@ from amaranth.lib.wiring import In, Out
 
 from ternloom.hw.layer import RecurrentLayer
 from ternloom.hw.output import CodeOutput
-from ternloom.hw.program import network_programs
 from ternloom.hw.readout import DenseReadout
-from ternloom.model.stream import input_stream, output_stream
+from ternloom.mapping.image import network_images
+from ternloom.mapping.stream import input_stream, output_stream
 
 
 __all__ = ["Core"]
@@ -44,7 +44,7 @@ class Core(wiring.Component):
     def __init__(self, network, folding):
         folding.check(network)
         self._network  = network
-        self._programs = network_programs(network, folding)
+        self._images = network_images(network, folding)
         taken, given = input_stream(network, folding), output_stream(network, folding)
         super().__init__({
             "s_axis_tdata":  In(taken.data_width),
@@ -64,23 +64,23 @@ class Core(wiring.Component):
         return self._network
 
     @property
-    def programs(self):
+    def images(self):
         """One a layer, then the readout's if there is one."""
-        return self._programs
+        return self._images
 
     def elaborate(self, platform):
         m = Module()
 
         stages = []
         for index, layer in enumerate(self._network.layers):
-            stage = RecurrentLayer(layer, self._programs[index], fills=index == 0)
+            stage = RecurrentLayer(layer, self._images[index], fills=index == 0)
             m.submodules[f"layer{index}"] = stage
             stages.append(stage)
         if self._network.readout is not None:
-            final = DenseReadout(self._network.readout, self._programs[-1])
+            final = DenseReadout(self._network.readout, self._images[-1])
             m.submodules.readout = final
         else:
-            final = CodeOutput(self._network.layers[-1], self._programs[-1].geometry)
+            final = CodeOutput(self._network.layers[-1], self._images[-1].geometry)
             m.submodules.output = final
         stages.append(final)
 

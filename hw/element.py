@@ -7,7 +7,7 @@ Every element has one interface. ``weights`` and ``activations`` hold lane i at 
 
 Weights are known when a core is generated, so an offset that depends on them costs nothing.
 
-**Latency** is ``stages``, by default :func:`ternloom.model.schedule.element_stages`: one for each
+**Latency** is ``stages``, by default :func:`ternloom.mapping.schedule.element_stages`: one for each
 three levels of a tree that counts, and for two of one that adds, whose adders are wider.
 
 The elements here count; those that add are in :mod:`ternloom.hw.adder`.
@@ -21,10 +21,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ternloom.hw.compressor import Netlist, plan
-from ternloom.hw.wire import encode, gain, lacks
-from ternloom.model.geometry import Element
+from ternloom.mapping.geometry import Element
+from ternloom.mapping.schedule import element_levels, element_stages
+from ternloom.mapping.wire import encode, gain, lacks
 from ternloom.model.matrix import Weight
-from ternloom.model.schedule import element_levels, element_stages
 
 
 __all__ = ["GatedPopcount", "QuaternaryPopcount", "WordElement", "XnorPopcount"]
@@ -332,7 +332,7 @@ class QuaternaryPopcount(_Popcount):
     Members
     -------
     weights : In(2 * simd)
-        Two bits a lane, see :mod:`ternloom.hw.wire`.
+        Two bits a lane, see :mod:`ternloom.mapping.wire`.
     activations : In(simd)
         One bit a lane, 1 is +1 and 0 is -1.
     o : Out(range(4 * simd + 1))

@@ -5,8 +5,8 @@ from amaranth import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from ternloom.mapping.geometry import Element
 from ternloom.model.format import Binary, Fixed, Online, Planes, value_width
-from ternloom.model.geometry import Element
 
 
 __all__ = ["Feed"]

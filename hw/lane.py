@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ternloom.hw.arith import delayed
+from ternloom.hw.fixed import delayed
 from ternloom.model.format import Binary, Online, Planes
 from ternloom.model.network import Cell
 

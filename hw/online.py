@@ -9,10 +9,10 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ternloom.hw.arith import delayed, watch
+from ternloom.hw.fixed import delayed, watch
 from ternloom.hw.samples import SampleStore, cut_count, cut_shape, sum_bits
+from ternloom.mapping.microcode import Operation, microcode
 from ternloom.model.format import Online
-from ternloom.model.microcode import Operation, microcode
 
 
 __all__ = ["OnlineQuantizer", "QuantizerUnit", "beta_bits"]

@@ -4,9 +4,9 @@ from amaranth import *
 from amaranth.lib import data, fifo, wiring
 from amaranth.lib.wiring import In, Out
 
-from ternloom.hw.arith import delayed
+from ternloom.hw.fixed import delayed
 from ternloom.hw.online import beta_bits
-from ternloom.model.stream import Stream
+from ternloom.mapping.stream import Stream
 
 
 __all__ = ["CodeOutput", "OutputQueue", "beat_layout", "output_members"]

@@ -3,13 +3,13 @@
 from amaranth import *
 from amaranth.lib import wiring
 
-from ternloom.hw.arith import delayed
 from ternloom.hw.buffer import InputBuffer
-from ternloom.hw.layer import Array
+from ternloom.hw.fixed import delayed
+from ternloom.hw.matvec import MatrixVector
 from ternloom.hw.online import beta_bits
 from ternloom.hw.output import OutputQueue, beat_layout, output_members
+from ternloom.mapping.schedule import combiner_latency, exit_latency
 from ternloom.model.network import When
-from ternloom.model.schedule import combiner_latency, exit_latency
 
 
 __all__ = ["DenseReadout"]
@@ -21,7 +21,7 @@ class DenseReadout(wiring.Component):
     Parameters
     ----------
     readout : Readout
-    program : Program
+    image : Image
 
     Members
     -------
@@ -33,10 +33,10 @@ class DenseReadout(wiring.Component):
     A readout that speaks at the last step drops the other vectors, one a cycle.
     """
 
-    def __init__(self, readout, program):
+    def __init__(self, readout, image):
         self._readout  = readout
-        self._program  = program
-        self._geometry = geometry = program.geometry
+        self._image  = image
+        self._geometry = geometry = image.geometry
         self._layout   = beat_layout(signed(readout.logits.width), range(max(readout.classes, 2)))
         self._beta_bits = beta_bits(readout.input_format)
         super().__init__(output_members(readout.input_format, geometry.beat_lanes, self._layout))
@@ -47,7 +47,7 @@ class DenseReadout(wiring.Component):
 
         m.submodules.buffer = buffer = InputBuffer(geometry, readout.input_format.width,
                                                     self._beta_bits)
-        m.submodules.array = array = Array(self._program, form=readout.logits, waits=(0,))
+        m.submodules.array = array = MatrixVector(self._image, form=readout.logits, waits=(0,))
         m.submodules.queue = queue = OutputQueue(
             self._layout, readout.classes, vectors=2 if readout.when is When.EVERY else 1)
         reading, dropped = Signal(), Signal()

@@ -6,15 +6,16 @@ import json
 
 import msgspec
 
+from ternloom.files.network import digest
+from ternloom.hw.array import raw_shape
 from ternloom.hw.cell import lane_class
 from ternloom.hw.coefficient import Scaling, scaling
-from ternloom.hw.combiner import mix_bits
+from ternloom.hw.combiner import mix_bits, row_shape
 from ternloom.hw.lane import lane_probes
-from ternloom.model import file
+from ternloom.mapping.geometry import Source
+from ternloom.mapping.microcode import microcode
+from ternloom.mapping.stream import input_stream, output_stream
 from ternloom.model.format import Online
-from ternloom.model.geometry import Source
-from ternloom.model.microcode import microcode
-from ternloom.model.stream import input_stream, output_stream
 
 
 __all__ = ["Probe", "describe", "header", "probes", "streams"]
@@ -44,11 +45,11 @@ class Probe:
     names: tuple[tuple[str, int], ...]
 
 
-def probes(network, programs):
+def probes(network, images):
     """Probes of all lanes of all layers, in the order of the data flow."""
     found = []
-    for index, (layer, program) in enumerate(zip(network.layers, programs, strict=False)):
-        geometry = program.geometry
+    for index, (layer, image) in enumerate(zip(network.layers, images, strict=False)):
+        geometry = image.geometry
         for kind in lane_probes(layer):
             for chain in range(geometry.chains):
                 path = f"layer{index}.lane{chain}.{kind.name}"
@@ -77,7 +78,7 @@ def _units(geometry, chain):
     return [unit if unit < geometry.total else -1 for unit in units]
 
 
-def describe(network, programs):
+def describe(network, images):
     """Report of a core.
 
     Returns
@@ -97,8 +98,8 @@ def describe(network, programs):
              for index, layer in enumerate(network.layers)]
     if network.readout is not None:
         parts.append(("readout", {"weights": network.readout.weights}))
-    for (name, held), program in zip(parts, programs, strict=True):
-        geometry = program.geometry
+    for (name, held), image in zip(parts, images, strict=True):
+        geometry = image.geometry
         depth = sum(block.groups * block.words for block in geometry.blocks)
         width = geometry.simd * geometry.weight_bits
         for kind, matrix in held.items():
@@ -108,29 +109,29 @@ def describe(network, programs):
                 "bits": matrix.codes.size * matrix.code_bits,
                 "roms": geometry.chains * geometry.elements, "rom_width": width,
                 "rom_depth": depth})
-        kind = scaling(program)
+        kind = scaling(image)
         arrays.append({
             "name": name, "element": geometry.element.value, "chains": geometry.chains,
             "elements": geometry.elements, "simd": geometry.simd,
             "lanes": geometry.chains * geometry.elements * geometry.simd,
             "weight_bits": geometry.weight_bits, "activation_bits": geometry.activation_bits,
             "activation_planes": geometry.activation_planes, "in_turn": geometry.in_turn,
-            "accumulator_bits": program.raw_shape.width, "row_bits": program.row_shape.width,
+            "accumulator_bits": raw_shape(image).width, "row_bits": row_shape(image).width,
             "serial_planes": max(block.serial for block in geometry.blocks
                                  if block.source is Source.INPUT),
             "coefficients": kind.value,
             "multipliers": geometry.chains * (
                 (kind is Scaling.PRODUCT)
-                + (geometry.activation_planes if mix_bits(program) else 0)),
+                + (geometry.activation_planes if mix_bits(image) else 0)),
             "busy_cycles": geometry.busy_cycles, "ideal_cycles": geometry.ideal_cycles})
-    return {"matrices": matrices, "arrays": arrays, "elementwise": _elementwise(network, programs),
-            "quantizers": _quantizers(network, programs)}
+    return {"matrices": matrices, "arrays": arrays, "elementwise": _elementwise(network, images),
+            "quantizers": _quantizers(network, images)}
 
 
-def _quantizers(network, programs):
+def _quantizers(network, images):
     lines = []
-    for index, (layer, program) in enumerate(zip(network.layers, programs, strict=False)):
-        form, geometry = layer.state_format, program.geometry
+    for index, (layer, image) in enumerate(zip(network.layers, images, strict=False)):
+        form, geometry = layer.state_format, image.geometry
         if isinstance(form, Online):
             cycles = microcode(form, geometry.units, geometry.chains).cycles
             lines.append({"name": f"layer{index}", "planes": form.planes, "rounds": form.rounds,
@@ -138,10 +139,10 @@ def _quantizers(network, programs):
     return lines
 
 
-def _elementwise(network, programs):
+def _elementwise(network, images):
     lines = []
-    for index, (layer, program) in enumerate(zip(network.layers, programs, strict=False)):
-        chains, lane = program.geometry.chains, lane_class(layer)
+    for index, (layer, image) in enumerate(zip(network.layers, images, strict=False)):
+        chains, lane = image.geometry.chains, lane_class(layer)
         lines.append({"name": f"layer{index}", "gates": "comparators" if layer.precision.comparators
                       else "tables", "lanes": chains, "multipliers": chains * lane.multipliers,
                       "tables": chains * lane.tables})
@@ -183,7 +184,7 @@ def header(name, network, folding):
              ("error", "out", 1, "a vector ended early; high until reset")]
     # No character of a name may end the comment.
     lines = [f"{name}: network {json.dumps(network.name)}, by Ternloom {version}",
-             f"SHA-256 of the network: {file.digest(network)}",
+             f"SHA-256 of the network: {digest(network)}",
              *(f"{direction}: {part['codes']} {kind} a vector, {part['lanes']} a beat; "
                f"{json.dumps(part['format'])}"
                for direction, kind, part in (("in", "codes", taken), ("out", what, given))),

@@ -5,8 +5,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ternloom.hw.arith import delayed
-from ternloom.model.microcode import tree_stages
+from ternloom.hw.fixed import delayed
+from ternloom.mapping.microcode import tree_stages
 
 
 __all__ = ["SampleStore", "cut_count", "cut_shape", "sum_bits"]

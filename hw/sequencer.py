@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ternloom.hw.array import Control
-from ternloom.model.geometry import Source
+from ternloom.mapping.geometry import Source
 
 
 __all__ = ["Sequencer"]

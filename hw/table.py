@@ -8,7 +8,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ternloom.hw.arith import delayed
+from ternloom.hw.fixed import delayed
 from ternloom.model import table
 
 

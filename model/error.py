@@ -5,12 +5,13 @@ import contextlib
 import numpy as np
 
 from ternloom.model.format import Format
+from ternloom.model.mistake import Mistake
 
 
 __all__ = ["NetworkError", "check_integers", "check_kinds", "located"]
 
 
-class NetworkError(ValueError):
+class NetworkError(Mistake, ValueError):
     """A network or its file that cannot be what it claims to be."""
 
 

@@ -83,6 +83,10 @@ class Fixed(msgspec.Struct, frozen=True, tag="fixed", forbid_unknown_fields=True
         """Integer that a dot product sees, in units of the format's own scale."""
         return code
 
+    def real(self, code):
+        """Number that each code stands for; float32."""
+        return np.asarray(code).astype(np.float32) * np.float32(2.0**-self.frac)
+
     def bits(self, code):
         """Unsigned wire form of each code, ``width`` bits."""
         return code & ((1 << self.width) - 1)

@@ -10,14 +10,13 @@ import collections.abc
 import numpy as np
 
 from ternloom.model import online
+from ternloom.model.batch import Packing
 from ternloom.model.bounds import bounds, working_range
-from ternloom.model.cell import (gru_after_cell, gru_before_cell, gru_reset, initial_code,
-                                 lstm_cell)
+from ternloom.model.cell import gru_after_cell, gru_before_cell, gru_reset, initial_code, lstm_cell
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Online
 from ternloom.model.frozen import Frozen
 from ternloom.model.network import Cell, When
-from ternloom.model.packing import Packing
 from ternloom.model.product import Product
 
 

@@ -91,7 +91,7 @@ class Packed:
     Parameters
     ----------
     matrix : Matrix
-        Of the alphabet ``PLANES`` or ``BINARY``; see :func:`ternloom.model.codes.as_planes` for
+        Of the alphabet ``PLANES`` or ``BINARY``; see :func:`ternloom.quantize.codes.as_planes` for
         others.
     compiled : bool
         Use machine code; the default says whether there is any.

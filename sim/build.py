@@ -9,7 +9,7 @@ import sys
 import cocotb_tools.config
 import find_libpython
 
-from ternloom.model.durable import replacing
+from ternloom.files.durable import replacing
 from ternloom.sim import tools
 from ternloom.sim.tools import SimulationError, find, verilator_root, version
 from ternloom.sim.wrapper import TOP

@@ -6,11 +6,12 @@ import functools
 
 import numpy as np
 
-from ternloom.model import golden, timing
-from ternloom.model.folding import Folding
+from ternloom.mapping import timing
+from ternloom.mapping.folding import Folding
+from ternloom.mapping.stream import decode, input_stream, output_stream
+from ternloom.model import golden
 from ternloom.model.frozen import Frozen
 from ternloom.model.network import Network, When
-from ternloom.model.stream import decode, input_stream, output_stream
 
 
 __all__ = ["Case", "Transfer", "beat_width"]
@@ -56,7 +57,7 @@ class Case(Frozen):
     sequences : tuple of integer array (steps, inputs)
     design : object, optional
         What to simulate: has ``name``, ``verilog`` and may have ``probes`` and ``sources``. By
-        default what ``ternloom.hw.emit`` generates.
+        default what ``ternloom.hw.verilog`` generates.
     offers : sequence of int, optional
         First cycle at which the source offers each input beat, counted from the release of the
         first reset; by default as soon as it can.

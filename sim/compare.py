@@ -4,7 +4,7 @@ import bisect
 import dataclasses
 import itertools
 
-from ternloom.model.stream import decode
+from ternloom.mapping.stream import decode
 
 
 __all__ = ["Mismatch", "checked", "first_mismatch", "first_probe_mismatch"]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ternloom.hw import emit
+from ternloom.hw import verilog
 from ternloom.model import golden
 
 
@@ -48,7 +48,7 @@ def plant(fault, case):
     ----------
     fault : Fault
     case : Case
-        With a design as ``ternloom.hw.emit`` generates it.
+        With a design as ``ternloom.hw.verilog`` generates it.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def _regenerated(change):
         for network in change(case.network):
             spoiled = _outputs(network, case.sequences)
             if any(np.any(one != other) for one, other in zip(sound, spoiled, strict=True)):
-                return emit.generate(network, case.folding, name=case.design.name)
+                return verilog.generate(network, case.folding, name=case.design.name)
         raise FaultError(f"faults of {change.__name__.strip('_')} must show in the output of "
                          f"{case.network.name}")
     return spoil

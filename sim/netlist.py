@@ -6,7 +6,7 @@ import importlib.util
 import pathlib
 import re
 
-from ternloom.model.durable import scratch
+from ternloom.files.durable import scratch
 from ternloom.sim import tools
 from ternloom.sim.tools import SimulationError, ToolNotFound, find
 

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 
-from ternloom.model.durable import ending, undisturbed
+from ternloom.files.durable import ending, undisturbed
 
 
 __all__ = ["started"]

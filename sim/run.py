@@ -8,8 +8,8 @@ import pathlib
 import shutil
 import time
 
-from ternloom.hw import emit
-from ternloom.model.durable import scratch
+from ternloom.files.durable import scratch
+from ternloom.hw import verilog
 from ternloom.sim import build
 from ternloom.sim.case import Case
 from ternloom.sim.compare import Mismatch, checked, first_mismatch, first_probe_mismatch
@@ -151,7 +151,7 @@ class _Setup:
         self._simulator = simulator
         self._folder = folder
         self._designs = [case.design if case.design is not None
-                         else emit.generate(case.network, case.folding) for case in cases]
+                         else verilog.generate(case.network, case.folding) for case in cases]
 
     def explain(self, index):
         """Run a failing case again with probes; the first wrong intermediate, or None."""

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+from ternloom.model.mistake import Mistake
 from ternloom.sim.process import started
 
 
@@ -29,11 +30,11 @@ _INSTALL = {
 }
 
 
-class ToolNotFound(RuntimeError):
+class ToolNotFound(Mistake, RuntimeError):
     """A program that this machine lacks; the message says where it was looked for."""
 
 
-class SimulationError(RuntimeError):
+class SimulationError(Mistake, RuntimeError):
     """A build or a run of a simulator that came to no result."""
 
 

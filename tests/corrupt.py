@@ -1,7 +1,7 @@
 """Damaged files: bytes, headers and descriptions changed at random, the last with a right digest.
 
 A file in safetensors is eight bytes of length, a JSON header, and the tensors; ours has a
-description in the header that ends in a SHA-256 digest, see ``ternloom.model.store``.
+description in the header that ends in a SHA-256 digest, see ``ternloom.files.container``.
 """
 
 import copy
@@ -127,7 +127,7 @@ def edit(rng, document):
 
 
 def sign(document, header, body):
-    """The digest that a description must have, as ``ternloom.model.store`` defines it."""
+    """The digest that a description must have, as ``ternloom.files.container`` defines it."""
     digest = hashlib.sha256(msgspec.json.encode(document | {"digest": ""}))
     kinds = {"U8": np.uint8, "I8": np.int8, "I16": np.int16, "I32": np.int32, "F32": np.float32}
     for name in sorted(set(header) - {"__metadata__"}):

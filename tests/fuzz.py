@@ -18,7 +18,8 @@ import numpy as np
 import safetensors.numpy
 
 from corrupt import corrupt_bytes, corrupt_safetensors, corrupt_toml
-from ternloom.model import dataset, file, floats, text
+from ternloom.files import dataset, network as file, text
+from ternloom.files import floats
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Fixed, Ternary
 from ternloom.model.golden import run

@@ -3,13 +3,13 @@
 import numpy as np
 from hwsim import pack, unpack
 
-from ternloom.hw.program import layer_program, readout_program
-from ternloom.hw.wire import gain, lacks
+from ternloom.mapping.folding import LayerFolding
+from ternloom.mapping.geometry import Source, layer_geometry, readout_geometry
+from ternloom.mapping.image import layer_image, readout_image
+from ternloom.mapping.wire import gain, lacks
 from ternloom.model import online
 from ternloom.model.bounds import worst_inputs
-from ternloom.model.folding import LayerFolding
 from ternloom.model.format import Binary, Fixed, Online, Planes
-from ternloom.model.geometry import Source, layer_geometry, readout_geometry
 from ternloom.model.matrix import Weight
 from ternloom.model.network import Cell
 from ternloom.model.product import Product
@@ -20,15 +20,15 @@ __all__ = ["Rows", "activation_words", "by_unit", "codes_of", "drawn", "exact_ro
 
 
 def folded(layer, pe, simd, beat_lanes=1, in_turn=False):
-    """Program of a layer; its geometry is an attribute."""
+    """Image of a layer; its geometry is an attribute."""
     folding = LayerFolding(pe, simd, in_turn)
-    return layer_program(layer, layer_geometry(layer, folding, beat_lanes))
+    return layer_image(layer, layer_geometry(layer, folding, beat_lanes))
 
 
 def folded_readout(readout, pe, simd, beat_lanes=1, in_turn=False):
-    """Program of a readout."""
+    """Image of a readout."""
     folding = LayerFolding(pe, simd, in_turn)
-    return readout_program(readout, readout_geometry(readout, folding, beat_lanes))
+    return readout_image(readout, readout_geometry(readout, folding, beat_lanes))
 
 
 def codes_of(form, rng, shape):
@@ -52,27 +52,27 @@ def source_form(layer, block):
     return layer.input_format if block.source is Source.INPUT else layer.state_format
 
 
-#: What the ROMs of the program that was asked for last hold, by block.
-_decoded = {"program": None}
+#: What the ROMs of the image that was asked for last hold, by block.
+_decoded = {"image": None}
 
 
-def rom_codes(program, index):
+def rom_codes(image, index):
     """Weight values of a block as its ROMs hold them: (chains, dots, words, simd)."""
-    if _decoded["program"] is not program:
+    if _decoded["image"] is not image:
         _decoded.clear()
-        _decoded["program"] = program
+        _decoded["image"] = image
     if index not in _decoded:
-        _decoded[index] = _decode(program, index)
+        _decoded[index] = _decode(image, index)
     return _decoded[index]
 
 
-def _decode(program, index):
-    geometry, block = program.geometry, program.geometry.blocks[index]
+def _decode(image, index):
+    geometry, block = image.geometry, image.geometry.blocks[index]
     first = sum(before.groups * before.words for before in geometry.blocks[:index])
     bits = geometry.weight_bits
     codes = np.zeros((geometry.chains, block.dots, block.words, geometry.simd), dtype=np.int64)
     for chain in range(geometry.chains):
-        roms = [program.rom(chain, element) for element in range(geometry.elements)]
+        roms = [image.rom(chain, element) for element in range(geometry.elements)]
         for dot in range(block.dots):
             group, place = divmod(dot, block.elements)
             rom = roms[block.elements - 1 - place]
@@ -131,9 +131,9 @@ def _lanes(geometry, block, form, codes, beta=None):
     return value[None, None]
 
 
-def activation_words(program, index, form, codes):
+def activation_words(image, index, form, codes):
     """Words that the elements take, in the order of their issue: list (bit planes * words)."""
-    geometry, bits = program.geometry, program.geometry.activation_bits
+    geometry, bits = image.geometry, image.geometry.activation_bits
     lanes = _lanes(geometry, geometry.blocks[index], form, codes)
     wire = (lanes + 1) >> 1 if bits == 1 else lanes & ((1 << bits) - 1)
     if geometry.blocks[index].turns > 1:
@@ -141,7 +141,7 @@ def activation_words(program, index, form, codes):
     return [pack(word.ravel(), bits) for plane in wire for word in plane.swapaxes(0, 1)]
 
 
-def raw_sums(program, index, form, codes, beta=None):
+def raw_sums(image, index, form, codes, beta=None):
     """What the accumulators of a block end with.
 
     Returns
@@ -149,8 +149,8 @@ def raw_sums(program, index, form, codes, beta=None):
     int64 array (chains, dots, activation planes)
         One activation plane in a block that is fed serially, in which the others mean nothing.
     """
-    geometry, block = program.geometry, program.geometry.blocks[index]
-    lanes, weights = _lanes(geometry, block, form, codes, beta), rom_codes(program, index)
+    geometry, block = image.geometry, image.geometry.blocks[index]
+    lanes, weights = _lanes(geometry, block, form, codes, beta), rom_codes(image, index)
     offset = lacks(geometry.element, geometry.weight, geometry.weight_bits, weights)
     offset = offset.sum(axis=(-1, -2))[..., None]
     element_gain = gain(geometry.element, geometry.activation_bits)
@@ -161,12 +161,12 @@ def raw_sums(program, index, form, codes, beta=None):
     return total
 
 
-def worst_codes(program, index, form, chain, dot):
+def worst_codes(image, index, form, chain, dot):
     """Codes that make the accumulator of a dot smallest and largest: two int arrays (columns)."""
-    geometry, block = program.geometry, program.geometry.blocks[index]
+    geometry, block = image.geometry, image.geometry.blocks[index]
     columns = geometry.columns(block)
     row = np.zeros(geometry.inputs if block.source is Source.INPUT else geometry.total, np.int64)
-    row[columns[columns >= 0]] = rom_codes(program, index)[chain, dot][columns >= 0]
+    row[columns[columns >= 0]] = rom_codes(image, index)[chain, dot][columns >= 0]
     return worst_inputs(row, form)
 
 
@@ -175,7 +175,7 @@ class Rows:
 
     Parameters
     ----------
-    program : Program
+    image : Image
     raws : list of int array (chains, dots, activation planes)
         Of each block.
     betas : list of int array (activation planes) or None
@@ -188,12 +188,12 @@ class Rows:
     starts, partial : list of int64 array (chains, rows), (chains, rows, weight planes)
     """
 
-    def __init__(self, program, raws, betas=None):
-        geometry = program.geometry
+    def __init__(self, image, raws, betas=None):
+        geometry = image.geometry
         betas = betas or [None] * len(raws)
         self.sums, self.starts, self.partial = [], [], []
         used = 0
-        for block, part, raw, beta in zip(geometry.blocks, program.blocks, raws, betas,
+        for block, part, raw, beta in zip(geometry.blocks, image.blocks, raws, betas,
                                           strict=True):
             if block.mix is None:
                 mixed = (part.gain * raw + part.lacks[..., None]) @ beta
@@ -203,13 +203,13 @@ class Rows:
             assert (part.mixed_low <= mixed).all() and (mixed <= part.mixed_high).all()
             products = (part.coefficients * mixed).reshape(geometry.chains, block.rows, -1)
             if block.source is Source.INPUT:
-                start = program.addends[:, used:used + block.rows]
+                start = image.addends[:, used:used + block.rows]
                 used += block.rows
             else:
                 start = self.partial[-1][..., -1].copy()
-                if program.split:
+                if image.split:
                     last = len(block.gates)
-                    start[:, last - 1::last] = program.addends[:, block.rows:]
+                    start[:, last - 1::last] = image.addends[:, block.rows:]
             self.starts.append(start)
             self.partial.append(start[..., None] + np.cumsum(products, axis=-1))
             self.sums.append(self.partial[-1][..., -1].reshape(geometry.chains, geometry.units, -1))

@@ -1,11 +1,13 @@
 """Components in Amaranth's simulator, as functions from stimulus to response."""
 
+import itertools
+
 import numpy as np
 from amaranth import *
 from amaranth.sim import Simulator
 
 
-__all__ = ["Bare", "converse", "events", "pack", "play", "unpack"]
+__all__ = ["Bare", "converse", "drive", "events", "pack", "play", "unpack"]
 
 
 class Bare(Elaboratable):
@@ -105,3 +107,33 @@ def unpack(word, width, lanes, *, signed=False):
     if signed:
         values = [value - ((value >> (width - 1)) << width) for value in values]
     return values
+
+
+def drive(component, payloads, count, patience):
+    """Pass payloads through until ``count`` came out, with ``patience`` cycles between them."""
+    taken = []
+    simulator = Simulator(component)
+    simulator.add_clock(1e-6)
+
+    async def source(ctx):
+        for payload, wait in zip(payloads, itertools.cycle(patience)):
+            if wait:
+                await ctx.tick().repeat(wait)
+            ctx.set(component.i.payload, payload)
+            ctx.set(component.i.valid, 1)
+            await ctx.tick().until(component.i.ready)
+            ctx.set(component.i.valid, 0)
+
+    async def sink(ctx):
+        for wait in itertools.islice(itertools.cycle(patience[::-1]), count):
+            if wait:
+                await ctx.tick().repeat(wait)
+            ctx.set(component.o.ready, 1)
+            payload, = await ctx.tick().sample(component.o.payload).until(component.o.valid)
+            taken.append(payload)
+            ctx.set(component.o.ready, 0)
+
+    simulator.add_testbench(source)
+    simulator.add_testbench(sink)
+    simulator.run()
+    return taken

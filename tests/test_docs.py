@@ -11,20 +11,20 @@ import types
 import msgspec
 import numpy as np
 import pytest
+from hwsim import drive
 
+from ternloom.boards import exchange
 from ternloom.boards.link import BytesToVectors, VectorsToBytes, unpack_vector
 from ternloom.boards.registry import BOARDS
-from ternloom.cli import exchange
 from ternloom.cli.main import main
+from ternloom.files.dataset import load as load_data
+from ternloom.files.network import load as load_network
+from ternloom.files.shipped import folder
+from ternloom.mapping.folding import Folding
+from ternloom.mapping.stream import input_stream
 from ternloom.model import golden
-from ternloom.model.dataset import load as load_data
-from ternloom.model.file import load as load_network
-from ternloom.model.folding import Folding
-from ternloom.model.shipped import folder
-from ternloom.model.spec import Spec
-from ternloom.model.stream import input_stream
+from ternloom.quantize.spec import Spec
 from ternloom.train.recipe import Augment, LanguageRecipe, SequenceRecipe
-from test_boards_link import drive
 
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent

@@ -7,11 +7,12 @@ import itertools
 import numpy as np
 import pytest
 
-from ternloom.hw import emit
-from ternloom.model import dataset, file
-from ternloom.model.folding import Folding, LayerFolding
+from ternloom.files import dataset
+from ternloom.files import network as file
+from ternloom.hw import verilog
+from ternloom.mapping.folding import Folding, LayerFolding
+from ternloom.mapping.geometry import Element, network_geometry
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
-from ternloom.model.geometry import Element, network_geometry
 from ternloom.model.limits import COEFFICIENT_BITS
 from ternloom.model.matrix import Weight
 from ternloom.model.network import Cell, Network, Precision, When
@@ -114,7 +115,7 @@ def draw_small(weight, kind, number):
 
 
 def _check(cases):
-    cases = [dataclasses.replace(case, design=emit.generate(case.network, case.folding))
+    cases = [dataclasses.replace(case, design=verilog.generate(case.network, case.folding))
              for case in cases]
     for simulator in SIMULATORS:
         reports = simulate_many(cases, simulator=simulator)
@@ -258,7 +259,7 @@ def _check_shipped(name, folding, clips, simulators=tuple(SIMULATORS)):
     part = data.part("test").sequences
     chosen = [part[place * len(part) // clips] for place in range(clips)]
     folding = Folding.uniform(network, **folding)
-    design = emit.generate(network, folding)
+    design = verilog.generate(network, folding)
     for simulator in simulators:
         report = simulate(network, folding, chosen, simulator=simulator, design=design)
         assert report.mismatch is None, f"{report.simulator}: {report.mismatch}"

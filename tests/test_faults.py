@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from ternloom.hw import emit
-from ternloom.model.folding import Folding, LayerFolding
+from ternloom.hw import verilog
+from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.model.format import Fixed, Online
 from ternloom.model.matrix import Weight
 from ternloom.model.network import Cell, Precision, When
@@ -51,7 +51,7 @@ def sound():
     network = _network()
     folding = Folding((LayerFolding(4, 4),), LayerFolding(1, 4), 2)
     sequences = tuple(random_sequences(12, network, 6, (4, 9)))
-    return Case(network, folding, sequences, emit.generate(network, folding))
+    return Case(network, folding, sequences, verilog.generate(network, folding))
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def online():
                              precision=Precision(Fixed(7, 4), 6, Fixed(8, 7)))
     folding = Folding((LayerFolding(8, 4),), LayerFolding(1, 4), 2)
     sequences = tuple(random_sequences(12, network, 6, (4, 9)))
-    return Case(network, folding, sequences, emit.generate(network, folding))
+    return Case(network, folding, sequences, verilog.generate(network, folding))
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def bare(online):
     """The same without a readout."""
     network = dataclasses.replace(online.network, readout=None)
     folding = dataclasses.replace(online.folding, readout=None)
-    return Case(network, folding, online.sequences, emit.generate(network, folding))
+    return Case(network, folding, online.sequences, verilog.generate(network, folding))
 
 
 def test_number():
@@ -128,7 +128,7 @@ def _wide(weight, planted):
                              when=When.EVERY, precision=Precision(Fixed(6, 4), 5, Fixed(8, 6)))
     folding = Folding((LayerFolding(2, 2),), LayerFolding(1, 2), 1)
     case = Case(network, folding, tuple(random_sequences(3, network, 2, (3, 4))),
-                emit.generate(network, folding))
+                verilog.generate(network, folding))
     return plant(next(fault for fault in FAULTS if fault.name == planted), case)
 
 

@@ -105,7 +105,7 @@ class RecurrentLayer(nn.Module):
         self.recurrent_bias = None
         if cell is Cell.GRU_RESET_AFTER:
             self.recurrent_bias = nn.Parameter(torch.zeros(units))
-        #: A ``ternloom.model.lower.LayerCalibration``, or None in floating point.
+        #: A ``ternloom.quantize.calibration.LayerCalibration``, or None in floating point.
         self.quantization = None
         #: Whether training draws weights, and ternary activations, at random where it can.
         self.draw_weights = self.draw_activations = False

@@ -12,7 +12,7 @@ import safetensors
 import safetensors.torch
 import torch
 
-from ternloom.model import durable, store
+from ternloom.files import durable, container
 from ternloom.train.recipe import RecipeError
 
 
@@ -71,7 +71,7 @@ def save(path, tensors, facts):
 
 
 def _digest(facts, tensors):
-    return store.digest(facts, {name: tensor.numpy() for name, tensor in tensors.items()})
+    return container.digest(facts, {name: tensor.numpy() for name, tensor in tensors.items()})
 
 
 def load(path):

@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from ternloom.model import text
+from ternloom.files import text
 from ternloom.model.frozen import Frozen
 from ternloom.train.recipe import RecipeError
 

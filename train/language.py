@@ -6,15 +6,14 @@ import math
 import numpy as np
 import torch
 
-from ternloom.model import activations
+from ternloom.files.floats import load
 from ternloom.model.error import NetworkError
-from ternloom.model.floats import load
 from ternloom.model.format import Binary, Ternary
-from ternloom.model.forward import run
-from ternloom.train.calibrate import calibrate
+from ternloom.quantize import activations
+from ternloom.quantize.forward import run
 from ternloom.train.cell import Carry
 from ternloom.train.loop import Loop, Task
-from ternloom.train.lower import floats
+from ternloom.train.lower import calibrate, floats
 from ternloom.train.recipe import RecipeError
 from ternloom.train.word import (EmbeddingQuantization, LanguageNetwork, perplexity,
                                  softmax_answers, softmax_loss)

@@ -1,13 +1,14 @@
-"""Lowering: what training moved, frozen into networks of ``ternloom.model``."""
+"""Calibration and lowering of networks in training, by ``ternloom.quantize``."""
 
 import dataclasses
 
-from ternloom.model import lower as integers
-from ternloom.model.floats import FloatLayer, FloatNetwork
-from ternloom.model.lower import Calibration
+from ternloom.quantize import calibration
+from ternloom.quantize import lowering
+from ternloom.quantize.calibration import Calibration
+from ternloom.quantize.floats import FloatLayer, FloatNetwork
 
 
-__all__ = ["floats", "lower"]
+__all__ = ["attach", "calibrate", "floats", "lower"]
 
 
 def _numpy(tensor):
@@ -43,7 +44,7 @@ def lower(network, name, labels=(), notes=None):
     Parameters
     ----------
     network : RecurrentNetwork
-        After ``ternloom.train.calibrate.calibrate``.
+        After ``calibrate``.
     name : str
     labels : sequence of str
     notes : dict of str to str or None
@@ -58,6 +59,34 @@ def lower(network, name, labels=(), notes=None):
     latent = floats(network, name, labels, notes)
     if latent.embedding is not None:
         latent = dataclasses.replace(latent, embedding=_numpy(network.word_vectors()))
-    calibration = Calibration(tuple(layer.quantization for layer in network.layers),
-                              network.readout_quantization)
-    return integers.lower(latent, calibration)
+    fixed = Calibration(tuple(layer.quantization for layer in network.layers),
+                        network.readout_quantization)
+    return lowering.lower(latent, fixed)
+
+
+def calibrate(network, spec, sequences, input_format=None):
+    """Attach a quantization to a float network, in place.
+
+    Parameters
+    ----------
+    network : RecurrentNetwork
+    spec : Spec
+    sequences : list of float array (steps, inputs)
+        Of the training part: what the layers put out and carry on them sets the formats.
+    input_format : Format or None
+        None takes it from the network's embedding.
+
+    Raises
+    ------
+    ValueError
+        In one line, for methods that cannot be.
+    """
+    attach(network, calibration.calibrate(floats(network, "calibrated"), sequences, spec,
+                                          input_format))
+
+
+def attach(network, calibration):
+    """Attach a ``Calibration`` to the network that it was made for."""
+    for layer, quantization in zip(network.layers, calibration.layers, strict=True):
+        layer.quantization = quantization
+    network.readout_quantization = calibration.readout

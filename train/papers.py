@@ -9,7 +9,7 @@ import math
 import pathlib
 import statistics
 
-from ternloom.model.dataset import load as load_dataset
+from ternloom.files.dataset import load as load_dataset
 from ternloom.train.recipe import LanguageRecipe, load_recipe
 from ternloom.train.report import methods, with_table
 

@@ -16,10 +16,10 @@ import pathlib
 import numpy as np
 import torch
 
-from ternloom.model import durable, floats
-from ternloom.model.codes import relative_error
+from ternloom.files import durable, floats
 from ternloom.model.error import NetworkError
-from ternloom.model.weights import parse
+from ternloom.quantize.codes import relative_error
+from ternloom.quantize.weights import parse
 from ternloom.train.corpus import Corpus
 from ternloom.train.language import load_floats
 from ternloom.train.recipe import RecipeError

@@ -11,7 +11,7 @@ import wave
 
 import numpy as np
 
-from ternloom.model.dataset import Dataset, save
+from ternloom.files.dataset import Dataset, save
 from ternloom.model.format import Fixed
 
 

@@ -7,11 +7,13 @@ import tomllib
 
 import msgspec
 
-from ternloom.model import shipped, weights
-from ternloom.model.decode import convert, said
+from ternloom.files import shipped
+from ternloom.files.decode import convert, said
+from ternloom.model.mistake import Mistake
 from ternloom.model.names import check_names
 from ternloom.model.network import Cell
-from ternloom.model.spec import Spec
+from ternloom.quantize import weights
+from ternloom.quantize.spec import Spec
 from ternloom.train import schedule
 
 
@@ -19,7 +21,7 @@ __all__ = ["Augment", "LanguageRecipe", "LoadedRecipe", "Optimizer", "Recipe", "
            "SequenceRecipe", "load_recipe"]
 
 
-class RecipeError(ValueError):
+class RecipeError(Mistake, ValueError):
     """A recipe that cannot be what it claims to be."""
 
 

@@ -6,7 +6,7 @@ import platform
 
 import torch
 
-from ternloom.model.durable import digest
+from ternloom.files.durable import digest
 from ternloom.train.corpus import texts
 
 

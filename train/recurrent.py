@@ -31,7 +31,7 @@ class RecurrentNetwork(nn.Module):
         self.readout_weight = nn.Parameter(torch.empty(classes, units))
         self.readout_bias = nn.Parameter(torch.zeros(classes))
         nn.init.xavier_uniform_(self.readout_weight)
-        #: A ``ternloom.model.lower.ReadoutCalibration``, or None in floating point.
+        #: A ``ternloom.quantize.calibration.ReadoutCalibration``, or None in floating point.
         self.readout_quantization = None
         self._draw_weights = False
         self.dropout = dropout

@@ -7,10 +7,10 @@ import argparse
 import json
 import pathlib
 
-from ternloom.model.dataset import load as load_dataset
-from ternloom.model.file import load as load_network
-from ternloom.model.measure import network_size
-from ternloom.train.accuracy import Accuracy, integer_accuracy
+from ternloom.evaluate.score import Accuracy, integer_accuracy
+from ternloom.evaluate.size import network_size
+from ternloom.files.dataset import load as load_dataset
+from ternloom.files.network import load as load_network
 from ternloom.train.recipe import load_recipe
 
 

@@ -7,16 +7,16 @@ import pathlib
 import msgspec
 import torch
 
-from ternloom.model import shipped
-from ternloom.model.dataset import load as load_dataset
-from ternloom.model.file import save as save_network
-from ternloom.model.floats import FloatNetwork
-from ternloom.model.floats import save as save_floats
-from ternloom.model.language import predict
+from ternloom.evaluate.perplexity import predict
+from ternloom.evaluate.score import Accuracy, Perplexity, integer_accuracy
+from ternloom.files import shipped
+from ternloom.files.container import origin
+from ternloom.files.dataset import load as load_dataset
+from ternloom.files.floats import save as save_floats
+from ternloom.files.network import save as save_network
 from ternloom.model.network import Network
-from ternloom.model.store import origin
+from ternloom.quantize.floats import FloatNetwork
 from ternloom.train import language, record, sequence
-from ternloom.train.accuracy import Accuracy, Perplexity, integer_accuracy
 from ternloom.train.checkpoint import INTERVAL, Checkpoints
 from ternloom.train.corpus import Corpus
 from ternloom.train.loop import Epoch

@@ -2,7 +2,7 @@
 
 import math
 
-from ternloom.model import method
+from ternloom.quantize import method
 
 
 __all__ = ["Cosine", "Decay", "Divide", "listing", "parse"]
@@ -65,6 +65,6 @@ def parse(text):
     Raises
     ------
     ValueError
-        One line, as ``ternloom.model.method.parse``.
+        One line, as ``ternloom.quantize.method.parse``.
     """
     return method.parse(text, _RULES, "decay")

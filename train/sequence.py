@@ -7,8 +7,8 @@ import torch
 from torch.nn import functional
 
 from ternloom.train.batches import SequenceSet, augmented
-from ternloom.train.calibrate import calibrate
 from ternloom.train.loop import Loop, Task
+from ternloom.train.lower import calibrate
 from ternloom.train.recurrent import RecurrentNetwork
 
 

@@ -1,4 +1,4 @@
-"""Weight quantizers in training: the integers of ``ternloom.model.quantizer``, and a gradient."""
+"""Weight quantizers in training: the integers of ``ternloom.quantize``, and a gradient."""
 
 import numpy as np
 import torch

@@ -7,8 +7,8 @@ from torch import nn
 from torch.nn import functional
 
 from ternloom.model.format import Format
-from ternloom.model.quantizer import MatrixQuantizer
-from ternloom.model.weights import parse
+from ternloom.quantize.quantizer import MatrixQuantizer
+from ternloom.quantize.weights import parse
 from ternloom.train.cell import Carry
 from ternloom.train.quantize import to_code
 from ternloom.train.recurrent import RecurrentNetwork

@@ -1,0 +1,53 @@
+"""Bytes between a host and a board: what to send for a sequence, and the answer to expect."""
+
+from ternloom.boards.link import pack_vector
+from ternloom.mapping.stream import input_stream, output_stream
+from ternloom.model import golden
+
+
+__all__ = ["answer", "question"]
+
+
+def question(network, folding, sequence):
+    """Bytes that carry a sequence to the board (see ``ternloom.boards.link``).
+
+    Parameters
+    ----------
+    network : Network
+        Whose input has no coefficients of its own.
+    folding : Folding
+    sequence : int array (steps, inputs)
+
+    Returns
+    -------
+    bytes
+    """
+    stream = input_stream(network, folding)
+    words = stream.pack(sequence)
+    starts = range(0, len(words), stream.beats)
+    return b"".join(pack_vector(words[start:start + stream.beats], stream.data_width // 8,
+                                last=start == starts[-1]) for start in starts)
+
+
+def answer(network, folding, sequence):
+    """Bytes that the board answers to a sequence, by the golden model.
+
+    Parameters
+    ----------
+    network : Network
+        With a readout.
+    folding : Folding
+    sequence : int array (steps, inputs)
+
+    Returns
+    -------
+    bytes
+        Of each output vector the logits and the winner.
+    """
+    stream = output_stream(network, folding)
+    result = golden.run(network, [sequence])
+    size, winner_size = stream.data_width // 8, -(-stream.user_width // 8)
+    return b"".join(
+        b"".join(logit.to_bytes(size, "little", signed=True) for logit in logits.tolist())
+        + int(winner).to_bytes(winner_size, "little")
+        for logits, winner in zip(result.logits[0], result.winners[0], strict=True))

@@ -1,0 +1,84 @@
+"""How often a network is right, on the golden model."""
+
+import time
+
+import numpy as np
+
+from ternloom.model import golden
+from ternloom.model.frozen import Frozen
+
+
+__all__ = ["Decisions", "measure"]
+
+#: Sequences between two words of progress.
+_BATCH = 200
+
+
+class Decisions(Frozen):
+    """Decisions of a network on labelled sequences.
+
+    Parameters
+    ----------
+    confusion : int array (classes, classes)
+        Sequences of each true class (row) that were given each class (column).
+    steps : int
+        Time steps of all sequences.
+    seconds : float
+        Time that the golden model took.
+    winners : int array (sequences,)
+        Class of each sequence, of its last step.
+    """
+
+    confusion: np.ndarray
+    steps: int
+    seconds: float
+    winners: np.ndarray
+
+    @property
+    def clips(self):
+        """Sequences."""
+        return int(self.confusion.sum())
+
+    @property
+    def correct(self):
+        """Sequences given their true class."""
+        return int(np.trace(self.confusion))
+
+    @property
+    def fraction(self):
+        """Share of the sequences given their true class."""
+        return self.correct / self.clips
+
+    def data(self):
+        """The measurement as JSON values."""
+        return {"clips": self.clips, "correct": self.correct, "accuracy": self.fraction,
+                "steps": self.steps, "seconds": self.seconds,
+                "confusion": self.confusion.tolist()}
+
+
+def measure(network, dataset, report=None):
+    """Run a network over a data set.
+
+    Parameters
+    ----------
+    network : Network
+    dataset : Dataset
+    report : callable, optional
+        Progress, ``report(done, total)`` in sequences.
+
+    Returns
+    -------
+    Decisions
+    """
+    start = time.perf_counter()
+    winners, total = [], len(dataset.sequences)
+    for first in range(0, total, _BATCH):
+        batch = golden.run(network, dataset.sequences[first:first + _BATCH])
+        winners += [int(each[-1]) for each in batch.winners]
+        if report is not None:
+            report(len(winners), total)
+    seconds = time.perf_counter() - start
+    confusion = np.zeros((network.readout.classes,) * 2, dtype=np.int64)
+    np.add.at(confusion, (np.asarray(dataset.labels), np.asarray(winners)), 1)
+    steps = sum(len(sequence) for sequence in dataset.sequences)
+    return Decisions(confusion, steps, seconds, np.asarray(winners))

@@ -1,0 +1,84 @@
+"""Shares of right answers and perplexities, and how a network file's notes keep them."""
+
+import dataclasses
+import re
+
+from ternloom.evaluate.accuracy import measure
+
+
+__all__ = ["Accuracy", "Perplexity", "integer_accuracy"]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Score:
+    """A number each for the validation and the test part."""
+
+    valid: float
+    test: float
+
+    @property
+    def kind(self):
+        """What notes call it."""
+        return type(self).__name__.lower()
+
+    def note(self):
+        """As a network file's notes keep it."""
+        return f"valid {self.valid:.{self._digits}f}, test {self.test:.{self._digits}f}"
+
+    @classmethod
+    def from_note(cls, note):
+        """Read back what ``note`` wrote; a ``ValueError`` if that isn't it."""
+        number = rf"(\d+\.\d{{{cls._digits}}})"
+        match = re.fullmatch(f"valid {number}, test {number}", note)
+        if match is None:
+            example = cls(cls._example, cls._example).note()
+            raise ValueError(f"{cls.__name__} must be noted as {example!r}, not {note!r}")
+        return cls(*(float(value) for value in match.groups()))
+
+
+@dataclasses.dataclass(frozen=True)
+class Accuracy(_Score):
+    """Shares of right answers, from 0 to 1, on the validation and the test part."""
+
+    _digits, _example = 4, 0.99
+
+    @property
+    def rank(self):
+        """Larger on a better validation part."""
+        return self.valid
+
+    def text(self, part):
+        """One of the numbers as people read it."""
+        return f"{100 * getattr(self, part):.2f} %"
+
+
+@dataclasses.dataclass(frozen=True)
+class Perplexity(_Score):
+    """Perplexities per word of the validation and the test text."""
+
+    _digits, _example = 2, 100.0
+
+    @property
+    def rank(self):
+        """Larger on a better validation part."""
+        return -self.valid
+
+    def text(self, part):
+        """One of the numbers as people read it."""
+        return f"{getattr(self, part):.2f}"
+
+
+def integer_accuracy(network, dataset):
+    """Of the golden model on both parts, at each sequence's last step.
+
+    Parameters
+    ----------
+    network : Network
+    dataset : Dataset
+
+    Returns
+    -------
+    Accuracy
+    """
+    return Accuracy(*(measure(network, dataset.part(name)).fraction
+                      for name in ("valid", "test")))

@@ -1,0 +1,159 @@
+"""Files of float networks.
+
+A file is safetensors with the tensors ``layer0.input_weight`` (rows, inputs),
+``layer0.recurrent_weight`` (rows, units), ``layer0.bias`` (rows), ``layer0.recurrent_bias``
+(units) in a reset-after GRU, ``readout.weight`` (classes, units), ``readout.bias`` (classes) and
+``embedding`` (words, inputs), all float32, and a description, see
+:mod:`ternloom.files.container`. A file without a description is taken as a PyTorch
+``state_dict``, see :mod:`ternloom.files.pytorch`.
+"""
+
+import pathlib
+import typing
+
+import msgspec
+import numpy as np
+
+from ternloom.files import container
+from ternloom.files.pytorch import collect
+from ternloom.model.error import NetworkError, located
+from ternloom.model.network import Cell
+from ternloom.quantize.floats import FloatLayer, FloatNetwork
+
+
+__all__ = ["VERSION", "is_state_dict", "load", "save"]
+
+
+#: The version of the description that is written, and the newest one that is read.
+VERSION = 1
+
+_KIND = "float network"
+_WEIGHTS_LIMIT = 1 << 28
+
+_Size = typing.Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
+
+
+class _LayerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    cell: Cell
+    inputs: _Size
+    units: _Size
+
+
+class _FloatSpec(container.Description, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    name: str
+    layers: typing.Annotated[tuple[_LayerSpec, ...], msgspec.Meta(min_length=1, max_length=64)]
+    classes: _Size | None
+    words: _Size | None
+    labels: tuple[str, ...]
+    notes: dict[str, str]
+
+
+def _layout(spec):
+    """Types and shapes of the tensors that a description calls for."""
+    shapes = {}
+    for index, layer in enumerate(spec.layers):
+        rows, name = len(layer.cell.gates) * layer.units, f"layer{index}"
+        shapes |= {f"{name}.input_weight": (rows, layer.inputs),
+                   f"{name}.recurrent_weight": (rows, layer.units), f"{name}.bias": (rows,)}
+        if layer.cell is Cell.GRU_RESET_AFTER:
+            shapes[f"{name}.recurrent_bias"] = (layer.units,)
+    if spec.classes is not None:
+        shapes |= {"readout.weight": (spec.classes, spec.layers[-1].units),
+                   "readout.bias": (spec.classes,)}
+    if spec.words is not None:
+        shapes["embedding"] = (spec.words, spec.layers[0].inputs)
+    total = sum(int(np.prod(shape, dtype=object)) for shape in shapes.values())
+    if total > _WEIGHTS_LIMIT:
+        raise ValueError(f"must have at most {_WEIGHTS_LIMIT} weights, not {total}")
+    return {name: ("float32", shape) for name, shape in shapes.items()}
+
+
+def _tensors(network):
+    """All tensors of a float network, by name."""
+    tensors = {"readout.weight": network.readout_weight, "readout.bias": network.readout_bias,
+               "embedding": network.embedding}
+    for index, layer in enumerate(network.layers):
+        tensors |= {f"layer{index}.{name}": getattr(layer, name) for name in
+                    ("input_weight", "recurrent_weight", "bias", "recurrent_bias")}
+    return {name: np.ascontiguousarray(tensor, dtype=np.float32)
+            for name, tensor in tensors.items() if tensor is not None}
+
+
+def save(network, path):
+    """Write a float network's file, whole or not at all; float64 is rounded to float32.
+
+    Parameters
+    ----------
+    network : FloatNetwork
+    path : str or Path
+        Replaced if it exists.
+
+    Raises
+    ------
+    NetworkError
+        A place that cannot be written.
+    """
+    spec = _FloatSpec(
+        kind=_KIND, version=VERSION, name=network.name,
+        layers=tuple(_LayerSpec(layer.cell, layer.inputs, layer.units) for layer in network.layers),
+        classes=network.classes or None,
+        words=None if network.embedding is None else len(network.embedding),
+        labels=tuple(network.labels), notes=dict(network.notes))
+    container.write(path, spec, _tensors(network), NetworkError)
+
+
+def is_state_dict(path):
+    """Whether a file is a PyTorch ``state_dict``, whose forward is not known.
+
+    Raises
+    ------
+    NetworkError
+        For a file that cannot be read.
+    """
+    return not container.described(path, _KIND, NetworkError)
+
+
+def load(path):
+    """Read a float network: Ternloom's own file, or a PyTorch ``state_dict`` in safetensors.
+
+    Parameters
+    ----------
+    path : str or Path
+        Without a description of ours the file's name is the network's.
+
+    Returns
+    -------
+    FloatNetwork
+
+    Raises
+    ------
+    NetworkError
+        One line that says what is wrong with the file.
+    """
+    foreign = container.foreign(path, _KIND, NetworkError)
+    try:
+        if foreign is not None:
+            found = collect(foreign)
+            layers = []
+            for index, parts in enumerate(found.pop("layers")):
+                with located(f"layer{index}"):
+                    layers.append(FloatLayer(*parts))
+            return FloatNetwork(pathlib.Path(path).stem, layers, **found)
+        spec, tensors = container.read(path, _FloatSpec, _KIND, VERSION, _layout, NetworkError)
+        network = FloatNetwork(
+            spec.name, tuple(_layer(f"layer{index}", layer, tensors)
+                             for index, layer in enumerate(spec.layers)),
+            tensors.get("readout.weight"), tensors.get("readout.bias"), tensors.get("embedding"),
+            spec.labels, spec.notes)
+    except NetworkError as failure:
+        title = f"{_KIND} file {path}"
+        raise (failure if str(failure).startswith(title) else
+               NetworkError(f"{title} is not sound: {failure}")) from None
+    return network
+
+
+def _layer(name, spec, tensors):
+    with located(name):
+        return FloatLayer(spec.cell, tensors[f"{name}.input_weight"],
+                          tensors[f"{name}.recurrent_weight"], tensors[f"{name}.bias"],
+                          tensors.get(f"{name}.recurrent_bias"))

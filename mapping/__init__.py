@@ -1,0 +1,14 @@
+"""Where every weight lies and when every word moves: folding, schedule, ROM images, timing."""
+
+import lazy_loader
+
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "folding": ["Folding", "FoldingError", "LayerFolding"],
+        "geometry": ["Geometry", "network_geometry"],
+        "image": ["Image", "network_images"],
+        "stream": ["Stream", "input_stream", "output_stream"],
+        "timing": ["Timing", "pace", "predict"],
+    })

@@ -1,0 +1,382 @@
+"""Geometry: the chains, words and blocks that follow from a layer and its folding.
+
+This is arithmetic on sizes only. The hardware is built from it and the timing model counts with it.
+"""
+
+import dataclasses
+import enum
+import functools
+import math
+
+import numpy as np
+
+from ternloom.model.error import NetworkError
+from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary, value_width
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell
+from ternloom.model.rounding import signed_width
+
+
+__all__ = ["Block", "Element", "Geometry", "Source", "layer_geometry", "network_geometry",
+           "readout_geometry"]
+
+
+class Element(enum.Enum):
+    """Lane arithmetic of an array, chosen by the formats of weights and state."""
+
+    #: Binary weights, lanes of one bit.
+    XNOR_POPCOUNT       = "xnor-popcount"
+    #: Binary or ternary weights, lanes of one or two bits, not both binary.
+    GATED_POPCOUNT      = "gated-popcount"
+    #: Quaternary weights, lanes of one bit.
+    QUATERNARY_POPCOUNT = "quaternary-popcount"
+    #: Weights of any alphabet, lanes of fixed point.
+    SHIFT_ADD           = "shift-add"
+    #: Weights of several bits, lanes of one or two bits.
+    SELECT_ADD          = "select-add"
+
+
+class Source(enum.Enum):
+    """What a block multiplies."""
+
+    #: The input vector x(t).
+    INPUT = "input"
+    #: The state codes h(t-1).
+    STATE = "state"
+    #: The codes of r*h, in a GRU that resets before the product.
+    RESET = "reset"
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """A run of the array over some gates of all units, with one source.
+
+    Parameters
+    ----------
+    source : Source
+    gates : tuple of int
+        Gate indices of the rows, in the order in which they leave.
+    planes : int
+        Weight planes, so dots a row.
+    words : int
+        Activation words a dot.
+    serial : int
+        Bit planes in which a word is fed, most significant first; 1 if fed whole.
+    turns : int
+        Activation planes that are fed one after another; 1 if they are fed at once.
+    mix : tuple of int, or None
+        Coefficients of the activation planes, (1,) where a dot has one sum; None if they come with
+        each vector.
+    units : int
+        Units of a chain.
+    elements : int
+        Processing elements of a chain.
+    """
+
+    source: Source
+    gates: tuple[int, ...]
+    planes: int
+    words: int
+    serial: int
+    units: int
+    elements: int
+    turns: int = 1
+    mix: tuple[int, ...] | None = (1,)
+
+    @property
+    def rows(self):
+        """Rows of a chain."""
+        return self.units * len(self.gates)
+
+    @property
+    def dots(self):
+        """Dot products of a chain."""
+        return self.rows * self.planes
+
+    @property
+    def groups(self):
+        """Groups of dots that the elements of a chain work on together."""
+        return -(-self.dots // self.elements)
+
+    @property
+    def passes(self):
+        """Times that the words of a dot are gone through."""
+        return self.serial * self.turns
+
+    @property
+    def period(self):
+        """Cycles a group: its words, or the elements of a chain where those are more."""
+        return max(self.words * self.passes, self.elements)
+
+    @property
+    def cycles(self):
+        """Cycles in which the block occupies the array."""
+        return self.groups * self.period
+
+    def exits(self):
+        """Cycle after the block's first at which each dot's group ends, plus its place in it."""
+        dot = np.arange(self.dots)
+        return (dot // self.elements + 1) * self.period - 1 + dot % self.elements
+
+
+@dataclasses.dataclass(frozen=True)
+class Geometry:
+    """An array and the blocks that make a step.
+
+    Parameters
+    ----------
+    element : Element
+    weight : Weight
+        Alphabet that holds all weights of the array; binary for planes.
+    weight_bits : int
+        Bits of a weight in the ROM.
+    activation_bits : int
+        Bits of a lane: 1, 2, or the width of the widest value for ``SHIFT_ADD``.
+    activation_planes : int
+        Activation planes, of which each dot has a sum.
+    in_turn : bool
+        The planes meet a weight word one after another, not at once.
+    chains, elements : int
+        Systolic chains, and processing elements of each.
+    simd : int
+    units : int
+        Units (or classes) of a chain.
+    total : int
+        Units of the layer.
+    inputs : int
+    beat_lanes : int
+        Codes that arrive together in the input buffer.
+    blocks : tuple of Block
+    """
+
+    element: Element
+    weight: Weight
+    weight_bits: int
+    activation_bits: int
+    activation_planes: int
+    in_turn: bool
+    chains: int
+    elements: int
+    simd: int
+    units: int
+    total: int
+    inputs: int
+    beat_lanes: int
+    blocks: tuple[Block, ...]
+
+    @property
+    def planes_at_once(self):
+        """Activation planes that meet a weight word at once."""
+        return 1 if self.in_turn else self.activation_planes
+
+    @property
+    def slice(self):
+        """Lanes of a state word that belong to one chain."""
+        return self.simd // self.chains
+
+    @property
+    def state_words(self):
+        """Words of the state memory."""
+        return -(-self.units // self.slice)
+
+    @property
+    def beats(self):
+        """Beats of an input vector."""
+        return -(-self.inputs // self.beat_lanes)
+
+    @property
+    def beats_per_row(self):
+        """Beats that share a row of the input buffer."""
+        return max(1, self.simd // self.beat_lanes)
+
+    @property
+    def words_per_row(self):
+        """Words in a row of the input buffer, a power of two."""
+        return 1 << (-(-self.beat_lanes // self.simd) - 1).bit_length()
+
+    @property
+    def input_rows(self):
+        """Rows of one bank of the input buffer."""
+        return -(-self.beats // self.beats_per_row)
+
+    @property
+    def input_words(self):
+        """Words of an input vector."""
+        return self.input_rows * self.words_per_row
+
+    @functools.cached_property
+    def input_columns(self):
+        """Input element of each word and lane, -1 where there is none; (words, simd)."""
+        columns = np.full((self.input_words, self.simd), -1)
+        for word, lane in np.ndindex(columns.shape):
+            if self.words_per_row > 1 or self.beat_lanes > self.simd:
+                beat, sub = divmod(word, self.words_per_row)
+                place = sub * self.simd + lane
+            else:
+                beat, place = divmod(lane, self.beat_lanes)
+                if beat >= self.beats_per_row:
+                    continue
+                beat += word * self.beats_per_row
+            if place < self.beat_lanes and beat * self.beat_lanes + place < self.inputs:
+                columns[word, lane] = beat * self.beat_lanes + place
+        return columns
+
+    @functools.cached_property
+    def state_columns(self):
+        """Unit of each word and lane of the state memory, -1 where there is none."""
+        columns = np.full((self.state_words, self.simd), -1)
+        for word, lane in np.ndindex(columns.shape):
+            chain, place = divmod(lane, self.slice)
+            local = word * self.slice + place
+            if local < self.units and local * self.chains + chain < self.total:
+                columns[word, lane] = local * self.chains + chain
+        return columns
+
+    def columns(self, block):
+        """Column of the block's matrix at each word and lane, -1 where there is none."""
+        return self.input_columns if block.source is Source.INPUT else self.state_columns
+
+    @property
+    def mixes_at_run_time(self):
+        """Whether coefficients of activation planes come with some vectors."""
+        return any(block.mix is None for block in self.blocks)
+
+    @property
+    def ideal_cycles(self):
+        """Cycles of a step if every lane did a product of the matrices every cycle."""
+        products = sum(b.planes * len(b.gates) * self.total * b.passes
+                       * (self.inputs if b.source is Source.INPUT else self.total)
+                       for b in self.blocks)
+        return products / (self.chains * self.elements * self.simd)
+
+    @property
+    def busy_cycles(self):
+        """Cycles of a step in which the array takes words."""
+        return sum(block.groups * block.words * block.passes for block in self.blocks)
+
+
+def _split(folding, words):
+    """Chains: the fewest that let a chain's results leave while the next group is read."""
+    divisors = [d for d in range(1, math.gcd(folding.pe, folding.simd) + 1)
+                if folding.pe % d == 0 and folding.simd % d == 0]
+    for chains in divisors:
+        if folding.pe // chains <= words:
+            return chains
+    return divisors[-1]
+
+
+def _alphabet(matrix):
+    """Smallest alphabet that has the codes in use: binary for planes."""
+    if matrix.weight is Weight.PLANES:
+        return Weight.BINARY
+    if matrix.weight is Weight.EXPONENTIAL and matrix.code_bits <= 2:
+        return Weight.BINARY if matrix.code_bits == 1 else Weight.QUATERNARY
+    if matrix.weight is Weight.INTEGER and np.abs(matrix.codes).max() <= 1:
+        return Weight.TERNARY
+    return matrix.weight
+
+
+def _wire(matrices, name):
+    """Alphabet and bits of a lane that hold the weights of all matrices of an array."""
+    kinds = {_alphabet(matrix) for matrix in matrices}
+    for weight, bits in ((Weight.BINARY, 1), (Weight.TERNARY, 2), (Weight.QUATERNARY, 2)):
+        if kinds <= {Weight.BINARY, weight}:
+            return weight, bits
+    if kinds <= {Weight.BINARY, Weight.QUATERNARY, Weight.EXPONENTIAL}:
+        return Weight.EXPONENTIAL, max(matrix.code_bits for matrix in matrices
+                                       if matrix.weight is Weight.EXPONENTIAL)
+    low = min(int(matrix.values.min()) for matrix in matrices)
+    high = max(int(matrix.values.max()) for matrix in matrices)
+    if not -128 <= low <= high <= 127:
+        raise NetworkError(f"{name} must have weights from -128 to 127 where an exponential and "
+                           f"another alphabet meet, not from {low} to {high}")
+    return Weight.INTEGER, max(2, signed_width(low, high))
+
+
+def _element(weight, form):
+    """Element, lane bits and lane planes for a multiplied format."""
+    if isinstance(form, Fixed):
+        return Element.SHIFT_ADD, value_width(form), 1
+    few = weight in (Weight.BINARY, Weight.TERNARY)
+    if isinstance(form, Ternary):
+        return Element.GATED_POPCOUNT if few else Element.SELECT_ADD, 2, 1
+    kind = {Weight.BINARY: Element.XNOR_POPCOUNT, Weight.TERNARY: Element.GATED_POPCOUNT,
+            Weight.QUATERNARY: Element.QUATERNARY_POPCOUNT}.get(weight, Element.SELECT_ADD)
+    return kind, 1, form.width
+
+
+def _same_planes(first, second):
+    """Whether two formats of few levels feed lanes of one width in the same number of planes."""
+    if isinstance(first, Ternary) or isinstance(second, Ternary):
+        return type(first) is type(second)
+    few = (Binary, Online, Planes)
+    return isinstance(first, few) and isinstance(second, few) and first.width == second.width
+
+
+def _mix(element, form, serial):
+    """Coefficients of the activation planes of a block."""
+    if element is Element.SHIFT_ADD or serial > 1:
+        return (1,)
+    return None if isinstance(form, Online) else form.coefficients
+
+
+def layer_geometry(layer, folding, beat_lanes):
+    """Geometry of a recurrent layer.
+
+    Parameters
+    ----------
+    layer : Layer
+    folding : LayerFolding
+    beat_lanes : int
+        Codes that arrive together: the input stream's, or the chains of the layer before.
+    """
+    weight, weight_bits = _wire((layer.input, layer.recurrent), "a layer's matrices")
+    element, lane_bits, lane_planes = _element(weight, layer.state_format)
+    in_turn = folding.in_turn and lane_planes > 1
+    serial, turns = 1, lane_planes if in_turn else 1
+    if element is Element.SHIFT_ADD:
+        lane_bits = max(lane_bits, value_width(layer.input_format))
+    elif not _same_planes(layer.input_format, layer.state_format):
+        serial = value_width(layer.input_format)
+    chains = _split(folding, -(-layer.units // folding.simd))
+    frame = Geometry(element, weight, weight_bits, lane_bits, lane_planes, in_turn, chains,
+                     folding.pe // chains, folding.simd, -(-layer.units // chains), layer.units,
+                     layer.inputs, beat_lanes, ())
+    block = functools.partial(Block, units=frame.units, elements=frame.elements)
+
+    def halves(gates, source):
+        return (block(Source.INPUT, gates, layer.input.planes, frame.input_words, serial,
+                      turns=turns if serial == 1 else 1,
+                      mix=_mix(element, layer.input_format, serial)),
+                block(source, gates, layer.recurrent.planes, frame.state_words, 1, turns=turns,
+                      mix=_mix(element, layer.state_format, 1)))
+
+    if layer.cell is Cell.GRU_RESET_BEFORE:
+        blocks = halves((0, 1), Source.STATE) + halves((2,), Source.RESET)
+    else:
+        blocks = halves(tuple(range(len(layer.cell.gates))), Source.STATE)
+    return dataclasses.replace(frame, blocks=blocks)
+
+
+def readout_geometry(readout, folding, beat_lanes):
+    """Geometry of a readout: one chain, one block."""
+    weight, weight_bits = _wire((readout.weights,), "the readout's matrix")
+    element, lane_bits, lane_planes = _element(weight, readout.input_format)
+    in_turn = folding.in_turn and lane_planes > 1
+    frame = Geometry(element, weight, weight_bits, lane_bits, lane_planes, in_turn, 1, folding.pe,
+                     folding.simd, readout.classes, readout.classes, readout.inputs, beat_lanes, ())
+    block = Block(Source.INPUT, (0,), readout.weights.planes, frame.input_words, 1,
+                  readout.classes, folding.pe, lane_planes if in_turn else 1,
+                  _mix(element, readout.input_format, 1))
+    return dataclasses.replace(frame, blocks=(block,))
+
+
+def network_geometry(network, folding):
+    """Geometries of a network's layers in order, then of its readout if it has one."""
+    geometries, beat_lanes = [], folding.input_lanes
+    for layer, part in zip(network.layers, folding.layers, strict=True):
+        geometries.append(layer_geometry(layer, part, beat_lanes))
+        beat_lanes = geometries[-1].chains
+    if network.readout is not None:
+        geometries.append(readout_geometry(network.readout, folding.readout, beat_lanes))
+    return tuple(geometries)

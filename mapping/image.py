@@ -1,0 +1,350 @@
+"""The image of an array: what its ROMs hold, and the constants that follow from the codes.
+
+An element counts what is cheapest to count (equal bits, products plus one), an input that is fed
+bit by bit is read as offset binary, and lanes without a column hold known codes. What these choices
+add to a dot product is a constant of its row, so it goes into the row's addend here and costs
+nothing in the hardware.
+"""
+
+import numpy as np
+
+from ternloom.mapping.geometry import Element, Source, network_geometry
+from ternloom.mapping.wire import encode, gain, lacks
+from ternloom.model.format import Binary, Fixed, Online
+from ternloom.model.frozen import Frozen
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell
+
+
+__all__ = ["BlockImage", "Image", "layer_image", "network_images", "readout_image"]
+
+
+def _zero_bits_value(form):
+    """Value of the code whose wire form is all zeros, which lanes without a column hold."""
+    if isinstance(form, Binary):
+        return -1
+    if isinstance(form, Online):
+        # No code of its own: the feed clears these lanes.
+        return 0
+    return int(form.value(np.int64(0)))
+
+
+def _value_range(form):
+    if isinstance(form, Fixed):
+        return form.low, form.high
+    return -form.magnitude, form.magnitude
+
+
+class BlockImage(Frozen):
+    """What one block of a chain needs.
+
+    Parameters
+    ----------
+    words : int array (chains, dots, words, simd)
+        Weight values, with the known ones of lanes without a column.
+    gain : int
+    lacks : int array (chains, dots)
+        Where coefficients of activation planes come with the vector, the signed sum of a plane is
+        ``gain * raw + lacks``; elsewhere 1 and 0, both being part of what follows.
+    coefficients : int array (chains, dots)
+        Of the mix of each dot's sums.
+    constants : int array (chains, rows)
+        What the raw sums lack.
+    raw_low, raw_high : int
+        Range of an element's accumulator.
+    mixed_low, mixed_high : int array (chains, dots)
+        Range of each dot's sums, mixed.
+    """
+
+    words: np.ndarray
+    gain: int
+    lacks: np.ndarray
+    coefficients: np.ndarray
+    constants: np.ndarray
+    raw_low: int
+    raw_high: int
+    mixed_low: np.ndarray
+    mixed_high: np.ndarray
+
+    @property
+    def product_low(self):
+        """Smallest product of a coefficient and a mix, (chains, dots)."""
+        return np.minimum(self.coefficients * self.mixed_low, self.coefficients * self.mixed_high)
+
+    @property
+    def product_high(self):
+        """Largest product of a coefficient and a mix, (chains, dots)."""
+        return np.maximum(self.coefficients * self.mixed_low, self.coefficients * self.mixed_high)
+
+
+class Image(Frozen):
+    """Everything that a layer's or readout's array holds.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    formats : tuple of Format
+        Of the codes of each block's source.
+    blocks : tuple of BlockImage
+        One for each block of the geometry.
+    addends : int array (chains, depth)
+        What a row starts from: the rows of all input blocks, then the recurrent rows that stay
+        apart.
+    shift : int
+        Bits that a row's sum drops.
+    split : bool
+        Whether the last gate's recurrent row stays apart from its input row.
+    row_low, row_high : int
+        Range of every partial sum of a row.
+    """
+
+    geometry: object
+    formats: tuple
+    blocks: tuple[BlockImage, ...]
+    addends: np.ndarray
+    shift: int
+    split: bool
+    row_low: int
+    row_high: int
+
+    def rom(self, chain, element):
+        """Weight words of one element, in the order in which a step reads them."""
+        geometry, words = self.geometry, []
+        for block, part in zip(geometry.blocks, self.blocks, strict=True):
+            for group in range(block.groups):
+                dot = group * block.elements + block.elements - 1 - element
+                if dot < block.dots:
+                    words.extend(_pack(geometry, part.words[chain, dot]))
+                else:
+                    words.extend([0] * block.words)
+        return words
+
+
+def _pack(geometry, values):
+    """Words of lane-major weight values as Python integers."""
+    bits = geometry.weight_bits
+    wire = encode(geometry.weight, bits, values)
+    expanded = ((wire[..., None] >> np.arange(bits)) & 1).astype(np.uint8)
+    packed = np.packbits(expanded.reshape(len(values), -1), axis=1, bitorder="little")
+    return [int.from_bytes(row.tobytes(), "little") for row in packed]
+
+
+def _arrange(geometry, block, values, pad):
+    """Values (planes, gates, total, columns) as (chains, dots, words, simd), padded."""
+    columns = geometry.columns(block)
+    spare = np.full(values.shape[:-1] + (1,), pad, values.dtype)
+    words = np.concatenate([values, spare], axis=-1)[..., columns]
+    shape = (values.shape[0], len(block.gates), geometry.units * geometry.chains) + columns.shape
+    full = np.full(shape, pad, dtype=values.dtype)
+    full[:, :, :geometry.total] = words
+    full = full.reshape(shape[:2] + (geometry.units, geometry.chains) + columns.shape)
+    ordered = full.transpose(3, 2, 1, 0, 4, 5)
+    return ordered.reshape((geometry.chains, block.dots) + columns.shape)
+
+
+def _spread(geometry, values):
+    """Values (planes, gates, total) as (chains, units, gates, planes).
+
+    Units that a chain has and the layer has not repeat the last, so that a coefficient that is the
+    same everywhere stays so.
+    """
+    absent = geometry.units * geometry.chains - geometry.total
+    full = np.pad(values, ((0, 0), (0, 0), (0, absent)), mode="edge")
+    full = full.reshape(values.shape[:2] + (geometry.units, geometry.chains))
+    return full.transpose(3, 2, 1, 0)
+
+
+class _Feed:
+    """How a block's activations reach its elements, and what that adds to a dot."""
+
+    def __init__(self, geometry, block, form):
+        self.serial = block.serial > 1
+        self.geometry = geometry
+        one_bit = geometry.activation_bits == 1
+        self.gain = self.element_gain = gain(geometry.element, geometry.activation_bits)
+        self.pad = _zero_bits_value(form)
+        self.lane_low, self.lane_high = _value_range(form)
+        if self.serial:
+            self.width = block.serial
+            self.gain = self.element_gain / 2 if one_bit else self.element_gain
+        elif geometry.element is not Element.SHIFT_ADD:
+            self.lane_low, self.lane_high = -1, 1
+            self.pad = -1 if one_bit else 0
+        self.one_bit = one_bit
+
+    def constants(self, values, absent):
+        """What ``gain * raw`` lacks to the dot product, per activation plane.
+
+        values (..., words, simd) include lanes without a column, marked by ``absent``.
+        """
+        lanes = values.astype(np.int64)
+        total = lanes.sum(axis=(-1, -2))
+        padding = (lanes * absent).sum(axis=(-1, -2)) * self.pad
+        offset = self._offset(lanes)
+        if not self.serial:
+            return offset - padding
+        ones = (1 << self.width) - 1
+        counted = (offset + total) / 2 if self.one_bit else offset
+        return counted * ones - (total << (self.width - 1)) - padding
+
+    def raw_range(self, values, absent):
+        """Lowest and highest accumulator of each dot; (...,) each."""
+        lanes = values.astype(np.int64)
+        present = lanes * ~absent
+        positive = np.maximum(present, 0).sum(axis=(-1, -2))
+        negative = np.minimum(present, 0).sum(axis=(-1, -2))
+        low, high, pad = (self._accumulated(value)
+                          for value in (self.lane_low, self.lane_high, self.pad))
+        ones = (1 << self.width) - 1 if self.serial else 1
+        fixed = (lanes * absent).sum(axis=(-1, -2)) * pad
+        fixed -= self._offset(lanes) * ones
+        lowest = positive * low + negative * high + fixed
+        highest = positive * high + negative * low + fixed
+        return lowest // self.element_gain, highest // self.element_gain
+
+    def _offset(self, lanes):
+        """What the elements lack over all words of a dot, fed once."""
+        geometry = self.geometry
+        return lacks(geometry.element, geometry.weight, geometry.weight_bits,
+                     lanes).sum(axis=(-1, -2))
+
+    def _accumulated(self, value):
+        """What a lane of this value and of weight one adds, over all bit planes."""
+        if not self.serial:
+            return value
+        bits = value + (1 << (self.width - 1))
+        return 2 * bits - ((1 << self.width) - 1) if self.one_bit else bits
+
+
+class _Part(Frozen):
+    """A block before everything is scaled to integers.
+
+    ``factor`` times a coefficient, and ``rows``, may be halves; the other fields are those of
+    ``BlockImage``.
+    """
+
+    words: np.ndarray
+    factor: float
+    coefficients: np.ndarray
+    rows: np.ndarray
+    gain: int
+    lacks: np.ndarray
+    raw: tuple[np.ndarray, np.ndarray]
+    mixed: tuple[np.ndarray, np.ndarray]
+
+    def scaled(self, scale):
+        """The image of the block, every product times ``scale``."""
+        coefficients = (self.coefficients * self.factor * scale).astype(np.int64)
+        return BlockImage(self.words, self.gain, self.lacks, coefficients,
+                            (self.rows * scale).astype(np.int64), int(self.raw[0].min(initial=0)),
+                            int(self.raw[1].max(initial=0)), *self.mixed)
+
+
+def _part(geometry, block, matrix, form):
+    gates = len(matrix.coefficients[0]) // geometry.total
+    shape = (matrix.planes, gates, geometry.total)
+    values = matrix.values.reshape(shape + (-1,))[:, list(block.gates)]
+    coefficients = matrix.coefficients.astype(np.int64).reshape(shape)[:, list(block.gates)]
+    pad = 0 if geometry.weight in (Weight.TERNARY, Weight.INTEGER) else 1
+    words = _arrange(geometry, block, values, pad)
+    absent = geometry.columns(block) < 0
+    feed = _Feed(geometry, block, form)
+    flat = _spread(geometry, coefficients).reshape(geometry.chains, block.dots)
+    raw, lacks = feed.raw_range(words, absent), feed.constants(words, absent)
+    if block.mix is None:
+        sums = np.maximum(-(raw[0] * feed.gain + lacks), raw[1] * feed.gain + lacks)
+        mixed = -sums * form.magnitude, sums * form.magnitude
+        rows = np.zeros((geometry.chains, block.rows), dtype=np.int64)
+        return _Part(words, 1, flat, rows, feed.gain, lacks, raw, mixed)
+    constants = (lacks * sum(block.mix) * flat).reshape(geometry.chains, block.rows, -1)
+    if len(block.mix) == 1:
+        # The coefficients of a single plane are one with those of the rows.
+        flat, mixed = flat * block.mix[0], raw
+    else:
+        mixed = raw[0] * sum(block.mix), raw[1] * sum(block.mix)
+    return _Part(words, feed.gain, flat, constants.sum(axis=-1), 1, np.zeros_like(flat), raw, mixed)
+
+
+def _assemble(geometry, formats, parts, biases, shift, split):
+    """Scale everything to integers and gather the constants of each row in its addend.
+
+    ``biases`` are (chains, rows) of the input blocks and, with ``split``, of the separate rows.
+    """
+    scale = 2 if any(float(part.factor) != int(part.factor) for part in parts) else 1
+    blocks, addends = [part.scaled(scale) for part in parts], []
+    for block, part in zip(geometry.blocks, blocks, strict=True):
+        if block.source is Source.INPUT:
+            addends.append(biases[len(addends)] * scale + part.constants)
+        else:
+            constants = part.constants.reshape(geometry.chains, geometry.units, -1)
+            merged = addends[-1].reshape(geometry.chains, geometry.units, -1)
+            if split:
+                merged[:, :, :-1] += constants[:, :, :-1]
+                tail = biases[-1] * scale + constants[:, :, -1]
+            else:
+                merged += constants
+    if split:
+        addends.append(tail)
+    low, high = _row_range(geometry, blocks, addends, split)
+    return Image(geometry, formats, tuple(blocks), np.concatenate(addends, axis=1),
+                   shift + scale - 1, split, low, high)
+
+
+def _row_range(geometry, blocks, addends, split):
+    """Range over every prefix of every row's sum, worst case of the actual codes."""
+    low = high = 0
+    held_low = held_high = None
+    pair = 0
+    for block, part in zip(geometry.blocks, blocks, strict=True):
+        shape = (geometry.chains, block.rows, block.planes)
+        lows = np.cumsum(part.product_low.reshape(shape), axis=-1)
+        highs = np.cumsum(part.product_high.reshape(shape), axis=-1)
+        if block.source is Source.INPUT:
+            start_low = start_high = addends[pair]
+            pair += 1
+        else:
+            start_low, start_high = held_low.copy(), held_high.copy()
+            if split:
+                gate = len(block.gates) - 1
+                start_low[:, gate::gate + 1] = start_high[:, gate::gate + 1] = addends[-1]
+        low = min(low, int(np.min(start_low)), int((start_low[..., None] + lows).min()))
+        high = max(high, int(np.max(start_high)), int((start_high[..., None] + highs).max()))
+        held_low, held_high = start_low + lows[..., -1], start_high + highs[..., -1]
+    return low, high
+
+
+def layer_image(layer, geometry):
+    """Image of a recurrent layer."""
+    formats, parts, biases = [], [], []
+    bias = layer.bias.astype(np.int64).reshape(len(layer.cell.gates), layer.units)
+    for block in geometry.blocks:
+        is_input = block.source is Source.INPUT
+        matrix = layer.input if is_input else layer.recurrent
+        formats.append(layer.input_format if is_input else layer.state_format)
+        parts.append(_part(geometry, block, matrix, formats[-1]))
+        if is_input:
+            biases.append(_spread(geometry, bias[None, list(block.gates)])
+                          .reshape(geometry.chains, block.rows))
+    split = layer.cell is Cell.GRU_RESET_AFTER
+    if split:
+        recurrent = layer.recurrent_bias.astype(np.int64)[None, None]
+        biases.append(_spread(geometry, recurrent)
+                      .reshape(geometry.chains, geometry.units))
+    return _assemble(geometry, tuple(formats), parts, biases, layer.shift, split)
+
+
+def readout_image(readout, geometry):
+    """Image of a readout."""
+    part = _part(geometry, geometry.blocks[0], readout.weights, readout.input_format)
+    bias = readout.bias.astype(np.int64).reshape(1, -1)
+    return _assemble(geometry, (readout.input_format,), [part], [bias], readout.shift, False)
+
+
+def network_images(network, folding):
+    """Programs of a network's layers in order, then of its readout if there is one."""
+    geometries = network_geometry(network, folding)
+    images = [layer_image(layer, geometry)
+                for layer, geometry in zip(network.layers, geometries, strict=False)]
+    if network.readout is not None:
+        images.append(readout_image(network.readout, geometries[-1]))
+    return tuple(images)

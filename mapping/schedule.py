@@ -1,0 +1,140 @@
+"""The schedule: pipeline depths of the hardware as a contract, and the waits that follow.
+
+The hardware is built to these figures and the timing model counts with them. A figure that is wrong
+shows in simulation as a wrong cycle, or as a wrong bit where a memory is read too early.
+"""
+
+import numpy as np
+
+from ternloom.mapping.geometry import Element, Source
+from ternloom.mapping.microcode import microcode
+from ternloom.model.format import Online
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell
+
+
+__all__ = ["MIX", "code_leads", "combiner_latency", "element_latency", "element_levels",
+           "element_stages", "exit_latency", "lane_latency", "result_latency", "waits"]
+
+
+#: Cycles of a combiner, and those that it takes more to mix planes with coefficients that come with
+#: the vectors.
+_COMBINER, MIX = 5, 3
+
+#: Cycles from a row's sum at the combiner until the other half's read of it finds it in memory.
+_HELD = 4
+
+
+def element_levels(element, weight, weight_bits, simd):
+    """Levels of an element's tree: those that halve the lanes, and what it has beside them.
+
+    Parameters
+    ----------
+    element : Element
+    weight : Weight
+    weight_bits : int
+        Of a lane.
+    simd : int
+    """
+    lanes = (simd - 1).bit_length()
+    match element, weight:
+        case Element.QUATERNARY_POPCOUNT, _:
+            return lanes + 2
+        case Element.SHIFT_ADD, Weight.EXPONENTIAL:
+            return lanes + (weight_bits - 1) // 2
+        case Element.SHIFT_ADD, Weight.INTEGER:
+            return lanes + ((weight_bits + 1) // 2 - 1).bit_length()
+        case _:
+            return lanes
+
+
+def element_stages(element, weight, weight_bits, simd):
+    """Register stages of an element: one for three levels that count, for two that add."""
+    depth = 2 if element in (Element.SHIFT_ADD, Element.SELECT_ADD) else 3
+    return -(-element_levels(element, weight, weight_bits, simd) // depth)
+
+
+def element_latency(geometry):
+    """Register stages inside an element of an array."""
+    return element_stages(geometry.element, geometry.weight, geometry.weight_bits, geometry.simd)
+
+
+def exit_latency(geometry):
+    """Cycles from the issue of a group's last word to its first dot at the end of the chain.
+
+    Two for the memory, one an element, and the element's own.
+    """
+    return 4 + geometry.elements + element_latency(geometry)
+
+
+def combiner_latency(geometry):
+    """Cycles from a dot at the end of its chain to its row's pre-activation: five, or eight where
+    coefficients of activation planes come with the vectors.
+    """
+    return _COMBINER + (MIX if geometry.mixes_at_run_time else 0)
+
+
+def lane_latency(layer, source):
+    """Cycles from the last pre-activation of a unit to its code.
+
+    Parameters
+    ----------
+    layer : Layer
+        Comparators for gates take fewer than tables and multipliers.
+    source : Source
+        Of the block: that of r and z makes the codes of r*h in a ``GRU_RESET_BEFORE``.
+    """
+    comparators = layer.precision.comparators
+    match layer.cell:
+        case Cell.LSTM:
+            return 2 if comparators else 13
+        case Cell.GRU_RESET_AFTER:
+            return 4 if comparators else 14
+        case Cell.GRU_RESET_BEFORE if source is Source.STATE:
+            return 3 if comparators else 6
+        case Cell.GRU_RESET_BEFORE:
+            return 4 if comparators else 8
+
+
+def result_latency(layer, geometry, block):
+    """Cycles from the issue of a block's last word to the last code that it makes."""
+    last = (block.dots - 1) % block.elements
+    latency = exit_latency(geometry) + last + combiner_latency(geometry)
+    latency += lane_latency(layer, block.source)
+    if isinstance(layer.state_format, Online):
+        latency += microcode(layer.state_format, geometry.units, geometry.chains).cycles
+    return latency
+
+
+def code_leads(layer, geometry):
+    """Cycles by which the code of each of a chain's units comes before that of the last.
+
+    Returns
+    -------
+    int64 array (units)
+        Falling, the last one 0.
+    """
+    if isinstance(layer.state_format, Online):
+        return np.arange(geometry.units)[::-1]
+    block = geometry.blocks[-1]
+    complete = block.exits()[block.dots // block.units - 1::block.dots // block.units]
+    return complete[-1] - complete
+
+
+def waits(layer, geometry):
+    """For each block, the least cycles from its last word until a recurrent block is let in.
+
+    After a recurrent block its codes must be complete. After an input block its first rows must
+    be in memory before they are read: zero but for the smallest layers.
+    """
+    result = []
+    blocks = geometry.blocks
+    for block, following in zip(blocks, blocks[1:] + blocks[:1], strict=True):
+        if block.source is not Source.INPUT:
+            result.append(result_latency(layer, geometry, block))
+            continue
+        complete = block.exits()[block.planes - 1::block.planes]
+        wanted = following.exits()[::following.planes]
+        gap = int(np.max(complete - wanted)) + _HELD - block.cycles
+        result.append(max(0, gap))
+    return tuple(result)

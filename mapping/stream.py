@@ -1,0 +1,153 @@
+"""The streams of a core: how codes and logits lie in their beats."""
+
+import dataclasses
+
+import numpy as np
+
+from ternloom.mapping.geometry import network_geometry
+from ternloom.model.format import Binary, Fixed, Online, Ternary
+
+
+__all__ = ["Stream", "decode", "input_stream", "output_stream", "whole_bytes"]
+
+
+def whole_bytes(bits):
+    """Bits of as many whole bytes."""
+    return -(-bits // 8) * 8
+
+
+def decode(form, bits):
+    """Codes of wire forms: the inverse of ``form.bits``.
+
+    Parameters
+    ----------
+    form : Format
+    bits : int array
+        Unsigned, of ``form.width`` bits.
+
+    Returns
+    -------
+    int64 array
+    """
+    bits = np.asarray(bits, dtype=np.int64)
+    if isinstance(form, Binary):
+        return 2 * bits - 1
+    if isinstance(form, Ternary) or isinstance(form, Fixed) and form.signed:
+        sign = 1 << (form.width - 1)
+        return (bits ^ sign) - sign
+    return bits
+
+
+@dataclasses.dataclass(frozen=True)
+class Stream:
+    """Vectors of codes as beats of a few lanes.
+
+    Codes whose coefficients come with the vector follow them: a beat for each plane's, unsigned.
+
+    Parameters
+    ----------
+    form : Format
+        Of a code; a logit's for the stream of a readout.
+    elements : int
+        Codes of a vector.
+    lanes : int
+        Codes of a beat, lane 0 in the low bits.
+    user_width : int
+        Bits of ``tuser``.
+    """
+
+    form: object
+    elements: int
+    lanes: int
+    user_width: int = 0
+
+    @property
+    def header(self):
+        """Beats of coefficients before a vector's codes."""
+        return self.form.planes if isinstance(self.form, Online) else 0
+
+    @property
+    def beats(self):
+        """Beats of a vector."""
+        return self.header + -(-self.elements // self.lanes)
+
+    @property
+    def data_width(self):
+        """Bits of ``tdata``."""
+        widest = self.lanes * self.form.width
+        return whole_bytes(max(widest, self.form.coefficient_bits) if self.header else widest)
+
+    def pack(self, vectors, filling=0, coefficients=None):
+        """Words of ``tdata`` that carry vectors.
+
+        Parameters
+        ----------
+        vectors : int array (vectors, elements)
+            Codes.
+        filling : int
+            0 or 1: every bit of the lanes beyond the vector.
+        coefficients : int array (vectors, header), optional
+            Where the codes need them.
+
+        Returns
+        -------
+        list of int
+            ``vectors * beats`` words, without the sign extension of a logit.
+        """
+        width = self.form.width
+        bits = np.asarray(self.form.bits(np.asarray(vectors, dtype=np.int64)))
+        spare = [filling * ((1 << width) - 1)] * (-self.elements % self.lanes)
+        words = []
+        heads = [[]] * len(bits) if coefficients is None else np.asarray(coefficients).tolist()
+        for head, row in zip(heads, bits.tolist(), strict=True):
+            words += head
+            row += spare
+            for first in range(0, len(row), self.lanes):
+                words.append(sum(bit << (lane * width)
+                                 for lane, bit in enumerate(row[first:first + self.lanes])))
+        return words
+
+    def unpack(self, words):
+        """Codes of the vectors that words of ``tdata`` carry.
+
+        Parameters
+        ----------
+        words : sequence of int
+            Of whole vectors.
+
+        Returns
+        -------
+        int64 array (vectors, elements)
+        """
+        width, mask = self.form.width, (1 << self.form.width) - 1
+        bits = [[word >> (lane * width) & mask for lane in range(self.lanes)]
+                for beat, word in enumerate(words) if beat % self.beats >= self.header]
+        codes = decode(self.form, np.array(bits, dtype=np.int64).reshape(-1, self.lanes))
+        return codes.reshape(-1, (self.beats - self.header) * self.lanes)[:, :self.elements]
+
+    def coefficients(self, words):
+        """Coefficients of the vectors that words of ``tdata`` carry, int64 array (vectors, header).
+        """
+        found = np.array([word for beat, word in enumerate(words)
+                          if beat % self.beats < self.header], dtype=np.int64)
+        return found.reshape(-1, self.header)
+
+
+def input_stream(network, folding):
+    """Stream that a network's core takes: ``input_lanes`` codes of the input a beat."""
+    return Stream(network.input_format, network.inputs, folding.input_lanes)
+
+
+def output_stream(network, folding):
+    """Stream that a network's core gives.
+
+    With a readout one logit a beat, and in ``tuser`` the index of the largest so far. Without one
+    the codes of the last layer, as many a beat as its array has chains; ``tuser`` is 1 with a
+    coefficient and 0 with codes.
+    """
+    readout = network.readout
+    if readout is not None:
+        return Stream(readout.logits, readout.classes, 1,
+                      max(1, (readout.classes - 1).bit_length()))
+    layer, geometry = network.layers[-1], network_geometry(network, folding)[-1]
+    return Stream(layer.state_format, layer.units, geometry.chains, 1)

@@ -1,0 +1,270 @@
+"""Calibration: every format of a network-to-be, and the scale of every row and coefficient.
+
+The float network is run on data. Training goes on from a calibration with other weights; conversion
+lowers the weights as they are.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from ternloom.model.format import Fixed, Format, value_frac
+from ternloom.model.frozen import Frozen
+from ternloom.model.limits import BIAS_BITS, LARGEST_SHIFT
+from ternloom.model.network import Cell, Precision, When
+from ternloom.quantize import activations
+from ternloom.quantize.codes import relative_error
+from ternloom.quantize.forward import run
+from ternloom.quantize.quantizer import MatrixQuantizer
+
+
+__all__ = ["Calibration", "LayerCalibration", "ReadoutCalibration", "calibrate"]
+
+
+#: As many fraction bits of a logit as a row's sum has, from so many on.
+_LEAST_LOGIT_FRAC = 4
+#: Cells saturate at 16: a larger one stays saturated in the tables, whose argument ends at 8.
+_MOST_STATE_BITS = 5
+#: Smallest range of a state: below it gates of a few bits have nothing left to tell.
+_LEAST_RANGE = 2.0**-8
+#: Errors of rounding a matrix' scales to coefficients, relative to the square of its weights: from
+#: the first on coefficients get more bits than one multiplier takes, and where that is not enough
+#: codes are fitted to the rounded scales; what then still is beyond the second is refused.
+_FELT, _RUINOUS = 1e-4, 1e-2
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerCalibration:
+    """Everything of a ``Layer`` that doesn't follow from its float weights.
+
+    Parameters
+    ----------
+    input_format, state_format : Format
+    precision : Precision
+    shift : int
+    input, recurrent : MatrixQuantizer
+    bias_as_weight : bool
+        Biases are quantized as weights before they are rounded to the sum's fraction bits.
+    """
+
+    input_format: Format
+    state_format: Format
+    precision: Precision
+    shift: int
+    input: MatrixQuantizer
+    recurrent: MatrixQuantizer
+    bias_as_weight: bool = False
+
+    @property
+    def sum_frac(self):
+        """Fraction bits of a row's sum, and of the biases."""
+        return self.precision.preact.frac + self.shift
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadoutCalibration:
+    """Everything of a ``Readout`` that doesn't follow from its float weights.
+
+    Parameters
+    ----------
+    input_format : Format
+    weights : MatrixQuantizer
+    shift : int
+    logits : Fixed
+    when : When
+    """
+
+    input_format: Format
+    weights: MatrixQuantizer
+    shift: int
+    logits: Fixed
+    when: When
+
+    @property
+    def sum_frac(self):
+        """Fraction bits of a row's sum, and of the biases."""
+        return self.logits.frac + self.shift
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """What calibration chose.
+
+    Parameters
+    ----------
+    layers : tuple of LayerCalibration
+    readout : ReadoutCalibration or None
+    """
+
+    layers: tuple[LayerCalibration, ...]
+    readout: ReadoutCalibration | None
+
+
+def calibrate(network, sequences, spec, input_format=None):
+    """Choose formats, shifts and scales for a float network.
+
+    Parameters
+    ----------
+    network : FloatNetwork
+    sequences : list of float array (steps, inputs)
+        Real input values, of the training data; what the layers put out and carry on them sets the
+        formats.
+    spec : Spec
+    input_format : Format or None
+        Of the network's input; None takes it from the embedding.
+
+    Returns
+    -------
+    Calibration
+
+    Raises
+    ------
+    ValueError
+        In one line: for data that are empty or not finite, and for methods that cannot be.
+    """
+    _check_sequences(sequences, network.inputs)
+    methods = spec.methods([layer.cell for layer in network.layers], network.classes > 0)
+    plans = {name: _plan(name, methods[name], latent, spec)
+             for name, latent in network.matrices.items()}
+    before = input_format or _embedding_format(network, spec)
+    activation, layers = activations.parse(spec.activations), []
+    forwards = run(network, sequences)
+    for index, (layer, forward) in enumerate(zip(network.layers, forwards, strict=True)):
+        outputs = np.concatenate(forward.outputs)
+        # What comparators put out is -1, 0 or 1, wherever the float network stays.
+        calibrated = spec.calibrated_range and spec.gate_frac
+        largest = max(float(np.abs(outputs).max()), _LEAST_RANGE) if calibrated else 1.0
+        after = activation.form(outputs, largest)
+        pair = [plans[f"layer{index}.{part}"] for part in ("input", "recurrent")]
+        layers.append(_calibrate_layer(spec, layer, pair, (before, after), forward.states))
+        before = after
+    readout = None
+    if network.classes:
+        readout = _calibrate_readout(spec, network, plans["readout"], before)
+    return Calibration(tuple(layers), readout)
+
+
+def _check_sequences(sequences, inputs):
+    if not sequences:
+        raise ValueError("Calibration data must have at least one sequence, not none")
+    for index, sequence in enumerate(sequences):
+        if sequence.ndim != 2 or not len(sequence) or sequence.shape[1] != inputs:
+            raise ValueError(f"Calibration sequence {index} must have the shape (steps, {inputs}), "
+                             f"not {sequence.shape}")
+        if not np.isfinite(sequence).all():
+            raise ValueError(f"Calibration sequence {index} must hold finite numbers, "
+                             f"not {sequence[~np.isfinite(sequence)][0]}")
+
+
+class _Plan(Frozen):
+    """A matrix on its way: float weights, quantizer, and the exponents that suit it."""
+
+    name: str
+    latent: np.ndarray
+    quantizer: MatrixQuantizer
+    exponents: tuple[int, int, int] | None
+
+    def scaled(self, sum_frac, form):
+        """The quantizer for a sum of so many fraction bits and codes of this format."""
+        quantizer = self.quantizer.with_exponent(sum_frac - value_frac(form))
+        if self.loss(sum_frac, form) <= _FELT:
+            return quantizer
+        return quantizer.coarsened(self.latent)
+
+    def loss(self, sum_frac, form):
+        """What rounding scales to coefficients loses beyond what was asked for."""
+        quantizer = self.quantizer.with_exponent(sum_frac - value_frac(form))
+        if self.exponents is None or quantizer.exponent >= self.exponents[0]:
+            return 0.0
+        return quantizer.loss(self.latent)
+
+    def remainder(self, sum_frac, form):
+        """What is lost where the codes make up for it."""
+        if self.loss(sum_frac, form) <= _FELT:
+            return 0.0
+        return relative_error(self.quantizer.fit(self.latent).reconstruct(),
+                              self.scaled(sum_frac, form).values(self.latent))
+
+
+def _plan(name, methods, latent, spec):
+    quantizer = MatrixQuantizer(methods)
+    try:
+        if spec.power_of_two or all(method.steady for method in methods):
+            quantizer = quantizer.freeze(latent)
+        return _Plan(name, latent, quantizer, quantizer.exponents(latent, spec.coefficient_bits))
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def _embedding_format(network, spec):
+    if network.embedding is None:
+        raise ValueError("Calibration must be told the input's format where there is no embedding")
+    return activations.parse(spec.embedding).form(network.embedding,
+                                                  float(np.abs(network.embedding).max()))
+
+
+def _state_bits(cell, states):
+    """Bits above the fraction, sign included, of what a layer carries over time."""
+    if cell is not Cell.LSTM:
+        # A convex combination of values below one stays there.
+        return 1
+    largest = max(float(np.abs(state).max()) for state in states)
+    return min(_MOST_STATE_BITS, 1 + max(1, math.ceil(math.log2(max(1.0, largest)))))
+
+
+def _sum_frac(plans, forms, biases, least):
+    """Fraction bits of a row's sum at which all coefficients have their bits, if all fit.
+
+    At most what leaves coefficients and biases in range, and at least ``least``. Matrices whose
+    scales differ much need coefficients of many bits: the smaller ones keep theirs only if the
+    larger ones get more.
+    """
+    useful = [(plan.exponents, value_frac(form)) for plan, form in zip(plans, forms, strict=True)
+              if plan.exponents is not None]
+    wanted = max([least, *(exponents[0] + frac for exponents, frac in useful)])
+    largest = max(float(np.abs(bias).max(initial=0)) for bias in biases)
+    most = min(least + LARGEST_SHIFT, BIAS_BITS - 1 - math.frexp(largest)[1])
+    for place in (1, 2):
+        bound = min([most, *(exponents[place] + frac for exponents, frac in useful)])
+        chosen = max(least, min(wanted, bound))
+        losses = [plan.loss(chosen, form) for plan, form in zip(plans, forms, strict=True)]
+        if max(losses) <= _FELT:
+            return chosen
+    losses = [plan.remainder(chosen, form) for plan, form in zip(plans, forms, strict=True)]
+    if max(losses) > _RUINOUS:
+        raise ValueError(_ruin(plans, forms, losses, largest if bound == most else None))
+    return chosen
+
+
+def _ruin(plans, forms, losses, bias):
+    """Why the coefficients of a matrix cannot be; ``bias`` is the one that leaves no room."""
+    worst = int(np.argmax(losses))
+    name, frac = plans[worst].name, value_frac(forms[worst])
+    line = (f"{name}: coefficients must stand for the scales of its weights within "
+            f"{100 * math.sqrt(_RUINOUS):.0f} %, not {100 * math.sqrt(losses[worst]):.0f} %: ")
+    if bias is not None:
+        return line + (f"biases up to {bias:.4g} leave no room for them in a sum; choose "
+                       "activations of fewer bits, or scale the network's inputs")
+    other = 1 - worst
+    return line + (f"they share a sum with those of {plans[other].name}, whose codes have "
+                   f"{value_frac(forms[other])} fraction bits to its {frac}; choose activations of "
+                   "fewer bits, or an input format with more fraction bits")
+
+
+def _calibrate_layer(spec, layer, plans, forms, states):
+    precision = spec.precision(_state_bits(layer.cell, states))
+    biases = [bias for bias in (layer.bias, layer.recurrent_bias) if bias is not None]
+    sum_frac = _sum_frac(plans, forms, biases, precision.preact.frac)
+    quantizers = [plan.scaled(sum_frac, form)
+                  for plan, form in zip(plans, forms, strict=True)]
+    return LayerCalibration(*forms, precision, sum_frac - precision.preact.frac, *quantizers,
+                            spec.bias_as_weight)
+
+
+def _calibrate_readout(spec, network, plan, form):
+    sum_frac = _sum_frac([plan], [form], [network.readout_bias], _LEAST_LOGIT_FRAC)
+    logits = Fixed(spec.logits.width, min(spec.logits.frac, sum_frac))
+    when = spec.when or (When.LAST if network.embedding is None else When.EVERY)
+    return ReadoutCalibration(form, plan.scaled(sum_frac, form), sum_frac - logits.frac, logits,
+                              when)

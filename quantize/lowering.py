@@ -1,0 +1,71 @@
+"""Lowering: float weights, rounded to the integers that a calibration calls for."""
+
+import math
+
+import numpy as np
+
+from ternloom.model.network import Layer, Network, Readout
+
+
+__all__ = ["lower"]
+
+
+def _integers(values, frac):
+    return np.floor(values.astype(np.float64) * 2.0**frac + 0.5).astype(np.int32)
+
+
+def _lower_layer(layer, calibration):
+    biases = [(calibration.input, layer.input_weight, layer.bias),
+              (calibration.recurrent, layer.recurrent_weight, layer.recurrent_bias)]
+    bias, recurrent_bias = (
+        None if one is None else
+        _integers(quantizer.biases(latent, one) if calibration.bias_as_weight else one,
+                  calibration.sum_frac) for quantizer, latent, one in biases)
+    return Layer(
+        cell=layer.cell, units=layer.units, input_format=calibration.input_format,
+        state_format=calibration.state_format, precision=calibration.precision,
+        input=calibration.input.matrix(layer.input_weight),
+        recurrent=calibration.recurrent.matrix(layer.recurrent_weight),
+        bias=bias, recurrent_bias=recurrent_bias, shift=calibration.shift)
+
+
+def _lower_readout(network, calibration):
+    return Readout(input_format=calibration.input_format,
+                   weights=calibration.weights.matrix(network.readout_weight),
+                   bias=_integers(network.readout_bias, calibration.sum_frac),
+                   shift=calibration.shift, logits=calibration.logits, when=calibration.when)
+
+
+def lower(network, calibration):
+    """Round a float network to the integers that a calibration calls for.
+
+    Parameters
+    ----------
+    network : FloatNetwork
+        The one that was calibrated, or the same with weights that training moved.
+    calibration : Calibration
+
+    Returns
+    -------
+    Network
+        Of the same name, labels and notes.
+
+    Raises
+    ------
+    NetworkError
+        For weights that moved out of the ranges of a ``Network``.
+    """
+    layers = tuple(_lower_layer(layer, fixed)
+                   for layer, fixed in zip(network.layers, calibration.layers, strict=True))
+    readout = calibration.readout and _lower_readout(network, calibration.readout)
+    embedding = network.embedding
+    if embedding is not None:
+        embedding = _embedding_codes(embedding, calibration.layers[0].input_format)
+    return Network(network.name, layers, readout, network.labels, dict(network.notes), embedding)
+
+
+def _embedding_codes(embedding, form):
+    """Nearest codes of a table of floats."""
+    frac = 30 - math.frexp(float(np.abs(embedding).max()))[1]
+    codes = form.quantize(_integers(embedding, frac).astype(np.int64), frac)
+    return codes.astype(np.int8 if form.width <= 8 else np.int16)

@@ -1,0 +1,113 @@
+"""The estimate of tables and multipliers: what it grows with, and how far it was from synthesis."""
+
+import pytest
+
+from ternloom.boards.estimate import beside, estimate, lane_tables
+from ternloom.cli import source
+from ternloom.files.network import load
+from ternloom.hw.array import raw_shape
+from ternloom.hw.report import describe
+from ternloom.mapping.folding import Folding
+from ternloom.mapping.geometry import Element
+from ternloom.mapping.image import network_images
+from ternloom.model.format import Fixed, Online, Planes
+from ternloom.model.matrix import Weight
+from ternloom.model.network import Cell, Precision
+from ternloom.model.random import random_network
+
+
+#: Tables of elements of 8 lanes after synthesis for ECP5, a lane.
+MEASURED = {
+    (Element.XNOR_POPCOUNT, Weight.BINARY, 1, 1): 2.0,
+    (Element.GATED_POPCOUNT, Weight.TERNARY, 2, 2): 4.62,
+    (Element.GATED_POPCOUNT, Weight.TERNARY, 2, 1): 3.75,
+    (Element.GATED_POPCOUNT, Weight.BINARY, 1, 2): 3.75,
+    (Element.QUATERNARY_POPCOUNT, Weight.QUATERNARY, 2, 1): 5.5,
+    (Element.SHIFT_ADD, Weight.BINARY, 1, 8): 17.0,
+    (Element.SHIFT_ADD, Weight.TERNARY, 2, 4): 9.5,
+    (Element.SHIFT_ADD, Weight.TERNARY, 2, 8): 17.0,
+    (Element.SHIFT_ADD, Weight.QUATERNARY, 2, 8): 18.5,
+    (Element.SHIFT_ADD, Weight.EXPONENTIAL, 3, 8): 32.25,
+    (Element.SHIFT_ADD, Weight.EXPONENTIAL, 4, 8): 49.75,
+    (Element.SHIFT_ADD, Weight.INTEGER, 2, 8): 18.5,
+    (Element.SHIFT_ADD, Weight.INTEGER, 4, 4): 29.0,
+    (Element.SHIFT_ADD, Weight.INTEGER, 4, 8): 48.5,
+    (Element.SHIFT_ADD, Weight.INTEGER, 8, 8): 112.1,
+    (Element.SELECT_ADD, Weight.INTEGER, 4, 1): 9.5,
+    (Element.SELECT_ADD, Weight.INTEGER, 4, 2): 11.0,
+    (Element.SELECT_ADD, Weight.INTEGER, 8, 1): 17.0,
+    (Element.SELECT_ADD, Weight.INTEGER, 8, 2): 18.5,
+    (Element.SELECT_ADD, Weight.EXPONENTIAL, 4, 1): 19.0,
+    (Element.SELECT_ADD, Weight.EXPONENTIAL, 4, 2): 31.5,
+    (Element.SELECT_ADD, Weight.QUATERNARY, 2, 2): 7.25,
+}
+
+
+def network(**settings):
+    return random_network(3, **{"layers": 1, "units": 12, "inputs": 6, "classes": 4,
+                                "cell": Cell.LSTM, "weight": Weight.TERNARY,
+                                "input_format": "fixed", "state_format": "ternary",
+                                "precision": Precision()} | settings)
+
+
+@pytest.mark.parametrize("kind", MEASURED, ids=lambda kind: "-".join(map(str, kind[1:])))
+def test_lanes(kind):
+    assert lane_tables(*kind) == pytest.approx(MEASURED[kind], rel=0.1)
+
+
+def test_growth():
+    """More lanes take more tables; more chains more multipliers."""
+    made = network()
+    sizes = [estimate(made, Folding.uniform(made, pe, simd)) for pe, simd in ((2, 4), (4, 8),
+                                                                            (8, 16))]
+    assert sizes[0].luts < sizes[1].luts < sizes[2].luts
+    assert sizes[0].multipliers <= sizes[2].multipliers
+
+
+def test_weights():
+    """What a lane adds is seen in the whole."""
+    fixed, ternary = (estimate(made, Folding.uniform(made, 4, 8)) for made in (
+        network(state_format="fixed"), network()))
+    assert fixed.luts > ternary.luts
+
+
+def test_counts():
+    made = network()
+    images = network_images(made, Folding.uniform(made, 2, 8))
+    layer, readout = images
+    assert beside(images) == {
+        "core": 1, "chain": 1, "word bit": 8 * 2 + 8 * 2,
+        "accumulator bit": 2 * raw_shape(layer).width + raw_shape(readout).width}
+
+
+#: Networks, elements and lanes, and the tables of their cores after synthesis for ECP5.
+SYNTHESIZED = {
+    ("digits-gru-ternary-ternary", 4, 8): 1626, ("digits-gru-ternary-ternary", 8, 16): 3197,
+    ("digits-lstm-planes2-planes2", 4, 8): 1935, ("digits-gru-ternary-fixed8", 4, 8): 2656,
+    ("digits-lstm-binary-ternary", 4, 8): 1612, ("digits-lstm-planes2-planes2", 8, 32): 6424,
+}
+
+
+@pytest.mark.parametrize("name, pe, simd", SYNTHESIZED)
+def test_synthesized(name, pe, simd):
+    made = load(source.network_path(name))
+    found = estimate(made, Folding.uniform(made, pe, simd))
+    assert found.luts == pytest.approx(SYNTHESIZED[name, pe, simd], rel=0.1)
+
+
+@pytest.mark.parametrize("planes", [2, 3])
+def test_online(planes):
+    """Fitting activations at every step takes tables and multipliers beside frozen planes."""
+    frozen, online = (estimate(made, Folding.uniform(made, 2, 8)) for made in (
+        network(weight=Weight.PLANES, state_format=form) for form in (
+            Planes((2,) * planes, 1), Online(Fixed(8, 7), planes))))
+    assert 500 < online.luts - frozen.luts < 1700
+    assert online.multipliers >= frozen.multipliers + planes - 1
+
+
+def test_multipliers():
+    """Two in the cell, one a matrix whose coefficients are no powers of two."""
+    made = network()
+    report = describe(made, network_images(made, Folding.uniform(made, 2, 8)))
+    expected = sum(part["multipliers"] for part in report["arrays"]) + 2
+    assert estimate(made, Folding.uniform(made, 2, 8)).multipliers == expected

@@ -1,0 +1,509 @@
+"""The network file: round trips, and a clear line for each thing that can be wrong with one."""
+
+import dataclasses
+import importlib.resources
+import json
+import os
+import subprocess
+import sys
+
+import msgspec
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from storing import forge, parts
+from ternloom.files import dataset
+from ternloom.files.network import load, save
+from ternloom.model.error import NetworkError
+from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.network import Cell, Network, embedding_type
+from ternloom.model.random import random_network
+
+
+def arrays(network):
+    """Every array of a network."""
+    found = []
+    for layer in network.layers:
+        found += [layer.input.codes, layer.input.coefficients, layer.recurrent.codes,
+                  layer.recurrent.coefficients, layer.bias]
+        found += [] if layer.recurrent_bias is None else [layer.recurrent_bias]
+    found += [] if network.embedding is None else [network.embedding]
+    readout = network.readout
+    if readout is None:
+        return found
+    return [*found, readout.weights.codes, readout.weights.coefficients, readout.bias]
+
+
+def values(network):
+    """Everything of a network that isn't an array."""
+    layers = [(layer.cell, layer.units, layer.input_format, layer.state_format, layer.precision,
+               layer.input.weight, layer.recurrent.weight, layer.shift) for layer in network.layers]
+    readout = network.readout
+    spoken = None if readout is None else (readout.input_format, readout.weights.weight,
+                                           readout.shift, readout.logits, readout.when)
+    return network.name, layers, spoken, network.labels, network.notes
+
+
+def same(one, other):
+    if values(one) != values(other) or len(arrays(one)) != len(arrays(other)):
+        return False
+    return all(a.dtype == b.dtype and np.array_equal(a, b)
+               for a, b in zip(arrays(one), arrays(other), strict=True))
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "net.safetensors"
+
+
+@pytest.fixture
+def small(path):
+    """A ternary network, saved."""
+    network = random_network(3, cell=Cell.GRU_RESET_AFTER, layers=1, units=4, inputs=3, classes=2,
+                             input_format=Fixed(8, 5), state_format=Ternary(),
+                             weight=Weight.TERNARY)
+    save(network, path)
+    return network
+
+
+def refusal(path):
+    """What the file is refused with, less its path: one line."""
+    with pytest.raises(NetworkError) as caught:
+        load(path)
+    message = str(caught.value)
+    assert message.startswith(f"network file {path} ") and "\n" not in message
+    return message.removeprefix(f"network file {path} ")
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_round_trip(seed, path):
+    drawn = random_network(seed)
+    labels = tuple(f"class {index}" for index in range(drawn.readout.classes))
+    network = Network("name", drawn.layers, drawn.readout, labels, {"recipe": "none", "ü": "\n"})
+    save(network, path)
+    assert same(load(path), network)
+    first = path.read_bytes()
+    save(load(path), path)
+    assert path.read_bytes() == first
+
+
+@pytest.mark.parametrize("weight", Weight)
+def test_packing(weight, path):
+    """Numbers of codes that do and don't fill their last byte."""
+    for inputs in range(1, 11):
+        network = random_network(inputs, layers=1, units=3, inputs=inputs, weight=weight)
+        save(network, path)
+        assert same(load(path), network)
+
+
+def with_codes(weight, codes):
+    """A network whose input codes are given, one row of a gate."""
+    network = random_network(1, layers=1, units=1, inputs=len(codes), cell=Cell.GRU_RESET_BEFORE)
+    matrix = Matrix(weight, np.array([[codes] * 3], dtype=np.int8), np.ones((1, 3), np.int32))
+    layer = dataclasses.replace(network.layers[0], input=matrix)
+    return dataclasses.replace(network, layers=(layer,))
+
+
+@pytest.mark.parametrize("weight, codes, bits", [
+    (Weight.QUATERNARY, (-2, -1, 1, 2, 1), 2), (Weight.QUATERNARY, (-1, 1), 2),
+    (Weight.EXPONENTIAL, (1, -1), 1), (Weight.EXPONENTIAL, (2, -1, 1), 2),
+    (Weight.EXPONENTIAL, (-16, 16, 5, -1, 9), 5), (Weight.EXPONENTIAL, (-8, 7), 4),
+    (Weight.INTEGER, (0, 1, -2), 2), (Weight.INTEGER, (-128, 127, 0, -1, 64), 8),
+    (Weight.INTEGER, (3, -4, 2), 3), (Weight.INTEGER, (0, 0), 2),
+])
+def test_codes_of_several_bits(weight, codes, bits, path):
+    """Every code comes back, from as many bits as those in use take."""
+    network = with_codes(weight, codes)
+    save(network, path)
+    assert same(load(path), network)
+    document, tensors = parts(path)
+    assert tensors["layer0.input.codes"].nbytes == -(-3 * len(codes) * bits // 8)
+    assert document["layers"][0]["input"]["bits"] == (None if weight is Weight.QUATERNARY else bits)
+
+
+@pytest.mark.parametrize("weight, bits", [("ternary", 2), ("integer", None), ("binary", 1)])
+def test_bits_of_alphabet(weight, bits, path, small):
+    document, tensors = parts(path)
+    document = changed(document, "layers.0.input.weight", weight)
+    forge(path, changed(document, "layers.0.input.bits", bits), tensors)
+    assert refusal(path) == (f"must have bits for exponential and integer codes alone, not {bits} "
+                             f"for {weight} ones")
+
+
+def test_size(path):
+    """Ternary codes take 1.6 bits, others one a plane."""
+    for weight, bits in ((Weight.TERNARY, 1.6), (Weight.BINARY, 1)):
+        save(random_network(1, cell=Cell.LSTM, layers=1, units=50, inputs=50, weight=weight), path)
+        _, tensors = parts(path)
+        assert tensors["layer0.input.codes"].nbytes == 4 * 50 * 50 * bits / 8
+
+
+@pytest.mark.parametrize("kind", [
+    Binary(), Ternary(), Planes((5, 2), 3), Planes((4, 2, 1), 3), Fixed(8, 5), Fixed(5, 2),
+    Fixed(16, 9), Fixed(8, 0, signed=False)])
+def test_embedding(kind, path):
+    """Every code of a format, in numbers that do and don't fill the last byte."""
+    codes = (np.arange(kind.low, kind.high + 1) if isinstance(kind, Fixed)
+             else np.array(kind.levels))
+    for inputs in (1, 3, 8):
+        drawn = random_network(inputs, layers=1, units=3, inputs=inputs, input_format=kind,
+                               readout=False)
+        embedding = np.resize(codes, (max(5, -(-len(codes) // inputs)), inputs))
+        network = dataclasses.replace(drawn, embedding=embedding.astype(embedding_type(kind)))
+        save(network, path)
+        assert same(load(path), network)
+        assert parts(path)[1]["embedding"].nbytes == -(-embedding.size * kind.width // 8)
+
+
+def test_unsound_embedding(path):
+    drawn = random_network(1, layers=1, units=3, inputs=3, input_format=Ternary(), readout=False)
+    save(dataclasses.replace(drawn, embedding=np.ones((5, 3), dtype=np.int8)), path)
+    document, tensors = parts(path)
+    for place, flipped, message in (
+            (0, 0b11, "is not sound: embedding must hold codes of Ternary(threshold=1, "
+                      "threshold_frac=1), not what word 0 has"),
+            (3, 0x40, "is not sound: embedding must end in zero bits after its 30")):
+        packed = tensors["embedding"].copy()
+        packed[place] ^= flipped
+        forge(path, document, tensors | {"embedding": packed})
+        assert refusal(path) == message
+
+
+def test_no_readout(path):
+    drawn = random_network(1, layers=2, readout=False)
+    save(drawn, path)
+    assert same(load(path), drawn)
+    assert load(path).readout is None
+    assert "readout.bias" not in parts(path)[1]
+
+
+def test_overwriting(path, small):
+    other = random_network(4)
+    save(other, path)
+    assert same(load(path), other)
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_failed_writing(tmp_path, small):
+    with pytest.raises(NetworkError, match=r"^network file .*/none/net cannot be written: No such "
+                                           "file or directory$"):
+        save(small, tmp_path / "none" / "net")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(NetworkError, match="^network file .*/folder cannot be written: Is a "
+                                           "directory$"):
+        save(small, tmp_path / "folder")
+    assert sorted(os.listdir(tmp_path)) == ["folder", "net.safetensors"]
+
+
+def test_missing_file(path):
+    assert refusal(path) == "cannot be read: No such file or directory"
+
+
+def test_folder(tmp_path):
+    assert refusal(tmp_path) == "cannot be read: Is a directory"
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x04\x95", b"PK\x03\x04" + bytes(100), b"x" * 500])
+def test_no_safetensors(path, content):
+    path.write_bytes(content)
+    assert refusal(path) == "is not a safetensors file"
+
+
+def test_every_truncation(path, small):
+    data = path.read_bytes()
+    for length in range(9, len(data)):
+        path.write_bytes(data[:length])
+        assert refusal(path).startswith("is truncated")
+
+
+def test_long_header(path):
+    path.write_bytes(((1 << 24) + 1).to_bytes(8, "little") + b"{}")
+    assert refusal(path) == "must have a header of at most 16777216 bytes, not 16777217"
+
+
+@pytest.mark.parametrize("metadata", [None, {"format": "pt"}])
+def test_other_tool(path, metadata):
+    path.write_bytes(safetensors.numpy.save({"weight": np.zeros(3)}, metadata=metadata))
+    assert refusal(path) == "was not written by Ternloom: it has no metadata 'ternloom'"
+
+
+def test_data_file(path):
+    data = dataset.Dataset("d", [np.zeros((1, 1), dtype=np.int16)], np.array([0]),
+                           np.array(["test"]), ("a",), Ternary())
+    dataset.save(data, path)
+    assert refusal(path) == "must hold a network, not a data set"
+
+
+@pytest.mark.parametrize("version, message", [
+    (3, "was written by a newer Ternloom: version 3, this one reads 2"),
+    (0, "must have a version from 1, not 0"),
+])
+def test_version(path, small, version, message):
+    document, tensors = parts(path)
+    forge(path, document | {"version": version, "unheard": 1}, tensors)
+    assert refusal(path) == message
+
+
+NOT_SOUND = "has a description that is not sound: "
+
+
+@pytest.mark.parametrize("text, message", [
+    ("{", "Input data was truncated"),
+    ("[" * 100000, "maximum recursion depth exceeded while deserializing an object"),
+    ("[]", "it must be a table, not an empty array"),
+    ('{"kind": "network"}', "version must be given: a whole number"),
+])
+def test_no_description(path, small, text, message):
+    forge(path, text, parts(path)[1])
+    assert refusal(path) == NOT_SOUND + message
+
+
+def changed(document, place, value):
+    """A description with the value at a dotted place replaced, or removed if it is ``...``."""
+    *outer, last = [int(key) if key.isdigit() else key for key in place.split(".")]
+    inner = document
+    for key in outer:
+        inner = inner[key]
+    if value is ...:
+        del inner[last]
+    else:
+        inner[last] = value
+    return document
+
+
+@pytest.mark.parametrize("place, value, message", [
+    ("colour", 1, "unknown key 'colour', the known ones are kind, version, digest, name, layers, "
+                  "readout, words, labels, notes"),
+    ("layers.0.input.stride", 1, "unknown key 'stride' of layers[0].input, the known ones are "
+                                 "weight, planes, rows, columns, bits"),
+    ("layers.0.state_format.width", 2, "unknown key 'width' of layers[0].state_format, the known "
+                                       "ones are threshold, threshold_frac, type"),
+    ("readout.logits.overflow", "wrap",
+     "readout.logits.overflow must be one of saturate, not 'wrap'"),
+    ("layers.0.cell", "elman", "layers[0].cell must be one of lstm, gru-reset-after, "
+                              "gru-reset-before, not 'elman'"),
+    ("layers.0.units", ..., "layers[0].units must be given: a whole number from 1 to 1048576"),
+    ("layers.0.units", 0, "layers[0].units must be a whole number from 1 to 1048576, not 0"),
+    ("layers.0.units", "4", "layers[0].units must be a whole number from 1 to 1048576, not "
+                            "the text '4'"),
+    ("layers.0.shift", 41, "layers[0].shift must be a whole number from 0 to 40, not 41"),
+    ("layers.0.input.planes", 5, "layers[0].input.planes must be a whole number from 1 to 4, "
+                                 "not 5"),
+    ("layers", [], "layers must be an array of 1 to 64 entries, not an empty array"),
+    ("layers.0.state_format.type", "posit",
+     "layers[0].state_format.type must be one of fixed, binary, ternary, planes, online, not "
+     "'posit'"),
+    ("layers.0.precision.gate_frac", 1,
+     "layers[0].precision: Gate fraction bits must be 0 (comparators) or from 2 to 15, not 1"),
+    ("notes.age", 3, "notes.age must be a text, not 3"),
+])
+def test_bad_description(path, small, place, value, message):
+    document, tensors = parts(path)
+    forge(path, changed(document, place, value), tensors)
+    assert refusal(path) == NOT_SOUND + message
+
+
+@pytest.mark.parametrize("place, value, message", [
+    ("layers.0.input.columns", 1 << 20,
+     "must have layer0.input.codes as U8 of shape (2516583,), not U8 of shape (8,)"),
+    ("layers.0.units", 5, "must have layer0.bias as I32 of shape (15,), not I32 of shape (12,)"),
+    ("layers.0.cell", "lstm",
+     "has a tensor that its description does not have: 'layer0.recurrent_bias'"),
+    ("layers.0.input.weight", "binary",
+     "must have layer0.input.codes as U8 of shape (5,), not U8 of shape (8,)"),
+])
+def test_description_of_other_tensors(path, small, place, value, message):
+    document, tensors = parts(path)
+    forge(path, changed(document, place, value), tensors)
+    assert refusal(path) == message
+
+
+def test_too_many_codes(path, small):
+    document, tensors = parts(path)
+    changed(document, "layers.0.input.rows", 1 << 20)
+    forge(path, changed(document, "layers.0.input.columns", 1 << 20), tensors)
+    assert refusal(path) == "must have at most 268435456 codes, not 1099511627832"
+
+
+@pytest.mark.parametrize("name, change, message", [
+    ("layer0.bias", None, "lacks the tensor layer0.bias"),
+    ("extra", lambda _: np.zeros(1, dtype=np.int32),
+     "has a tensor that its description does not have: 'extra'"),
+    ("layer0.bias", lambda bias: bias.astype(np.float32),
+     "must have layer0.bias as I32 of shape (12,), not F32 of shape (12,)"),
+    ("readout.bias", lambda bias: bias[:1],
+     "must have readout.bias as I32 of shape (2,), not I32 of shape (1,)"),
+    ("layer0.input.codes", lambda codes: codes | 0xf3,
+     "is not sound: layer0.input.codes must hold bytes below 243, five ternary codes each, "
+     "not {most}"),
+    ("layer0.input.codes", lambda codes: codes * 0 + 242,
+     "is not sound: layer0.input.codes must end in zero bits after its 36 codes"),
+    ("layer0.recurrent.coefficients", lambda coefficients: coefficients | 1 << 25,
+     "is not sound: layer0.recurrent.coefficients must be from -16777215 to 16777215"),
+    ("layer0.bias", lambda bias: bias | 1 << 30,
+     "is not sound: layer0.bias must be less than 2**30 in magnitude"),
+    ("layer0.bias", lambda bias: bias ^ 1,
+     "is damaged or was edited: its digest does not match its content"),
+])
+def test_bad_tensor(path, small, name, change, message):
+    document, tensors = parts(path)
+    if change is None:
+        del tensors[name]
+    else:
+        tensors[name] = change(tensors.get(name))
+    forge(path, document, tensors, signed=not message.startswith("is damaged"))
+    assert refusal(path) == message.format(most=tensors[name].max() if change else None)
+
+
+@pytest.mark.parametrize("place, value, message", [
+    ("labels", ["one"], "is not sound: labels must be 2, one a class, not 1"),
+    ("readout.input_format.threshold", 3,
+     "is not sound: readout.input_format must be the state format before it, "
+     "Ternary(threshold=1, threshold_frac=1), not Ternary(threshold=3, threshold_frac=1)"),
+    ("name", "other", "is damaged or was edited: its digest does not match its content"),
+    ("digest", ..., "is damaged or was edited: its digest does not match its content"),
+])
+def test_inconsistent_description(path, small, place, value, message):
+    document, tensors = parts(path)
+    forge(path, changed(document, place, value), tensors, not message.startswith("is damaged"))
+    assert refusal(path) == message
+
+
+def test_plane_weights_of_one_alphabet(path):
+    """A file may not mix a weight's name and the number of its planes."""
+    network = random_network(5, layers=1, weight=Weight.PLANES, state_format=Planes((2, 1), 1))
+    planes = 4
+    while network.layers[0].input.planes != planes:
+        network = random_network(network.layers[0].units + planes, layers=1, weight=Weight.PLANES)
+        planes -= 1
+    save(network, path)
+    document, tensors = parts(path)
+    forge(path, changed(document, "layers.0.input.weight", "binary"), tensors)
+    rows, columns = network.layers[0].rows, network.inputs
+    assert refusal(path) == ("is not sound: layer0.input.codes must have the shape (planes, "
+                             "rows, columns) with 1 to 1 planes, not "
+                             f"({network.layers[0].input.planes}, {rows}, {columns})")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_damage(path, small, seed):
+    """Flipped bits, overwritten and missing bytes: the same network or a refusal."""
+    rng = np.random.default_rng(seed)
+    data = path.read_bytes()
+    refused = 0
+    for _ in range(400):
+        damaged = bytearray(data)
+        for _ in range(int(rng.integers(1, 4))):
+            place = int(rng.integers(len(damaged)))
+            kind = rng.integers(4)
+            if kind == 0:
+                damaged[place] = int(rng.integers(256))
+            elif kind == 1:
+                del damaged[place:place + int(rng.integers(1, 9))]
+            else:
+                damaged[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        try:
+            assert same(load(path), small)
+        except NetworkError as failure:
+            assert "\n" not in str(failure)
+            refused += 1
+    assert refused > 380
+
+
+def test_older_description(path, small):
+    """A file of version 1, from before embeddings and the sloping factor: its digest is that of
+    what it says.
+    """
+    document, tensors = parts(path)
+    del document["words"]
+    document["version"] = 1
+    for name in ("slope", "slope_frac"):
+        del document["layers"][0]["precision"][name]
+    forge(path, document, tensors)
+    assert same(load(path), small)
+
+
+def test_description_spacing(path, small):
+    """White space in the JSON is no damage."""
+    document, tensors = parts(path)
+    forge(path, msgspec.json.format(json.dumps(document), indent=2), tensors)
+    assert same(load(path), small)
+
+
+#: Digests of shipped networks, by version.
+SHIPPED = {
+    1: {"digits-gru-ternary-fixed8": "4d39d5b04ac1abf7",
+        "digits-gru-ternary-ternary": "dea8dc1b7a1dbecf",
+        "digits-lstm-binary-ternary": "1babc54db98bf666",
+        "digits-lstm-planes2-planes2": "76d4d6ca1abe857c",
+        "digits-lstm-ternary-ternary": "0d267efd9d2caac2",
+        "japanese-vowels-gru-ternary-ternary": "9ff70e70f7a676a4"},
+    2: {"digits-gru-online3": "567536eb6b1bcafd"},
+}
+
+
+@pytest.mark.parametrize("version, name", [(version, name) for version, names in SHIPPED.items()
+                                           for name in names])
+def test_shipped(version, name, path):
+    """Files of either version stay readable as they are, and what they hold can be written."""
+    shipped = importlib.resources.files("ternloom.examples") / f"{name}.safetensors"
+    document, _ = parts(shipped)
+    assert (document["version"], document["digest"][:16]) == (version, SHIPPED[version][name])
+    assert document["readout"]["logits"]["overflow"] == "saturate"
+    network = load(shipped)
+    save(network, path)
+    assert load(path) == network and parts(path)[0]["version"] == 2
+
+
+def limited(path, memory):
+    """Load a file in a process that may take so many bytes more than it has after the imports."""
+    program = (
+        "import resource, sys\n"
+        "import ternloom.files.network as file\n"
+        "pages = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        f"resource.setrlimit(resource.RLIMIT_AS, (pages + {memory},) * 2)\n"
+        "try:\n"
+        "    network = file.load(sys.argv[1])\n"
+        "    print(network.layers[0].input.codes.shape)\n"
+        "except file.NetworkError as error:\n"
+        "    print(error)\n")
+    return subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True,
+                          check=True).stdout.strip()
+
+
+@pytest.mark.parametrize("weight, bits, per_byte", [
+    (Weight.BINARY, None, 8), (Weight.TERNARY, None, 5), (Weight.EXPONENTIAL, 5, 1.6)])
+def test_memory(weight, bits, per_byte, path, small):
+    """Loading takes a byte a code, besides the packed ones."""
+    rows, columns = 12, 1 << 20
+    count = rows * columns
+    packed = np.zeros(-(-count // per_byte) if weight is Weight.TERNARY
+                      else -(-count * (bits or 1) // 8), dtype=np.uint8)
+    document, tensors = parts(path)
+    document["layers"][0]["input"] |= {"weight": weight.value, "bits": bits, "columns": columns}
+    forge(path, document, tensors | {"layer0.input.codes": packed})
+    assert limited(path, count + 2 * packed.nbytes + (24 << 20)) == f"(1, {rows}, {columns})"
+
+
+def test_memory_of_damaged_file(path, small):
+    """The digest comes before anything is unpacked."""
+    document, tensors = parts(path)
+    columns = 1 << 20
+    document["layers"][0]["input"] |= {"weight": "binary", "columns": columns}
+    packed = np.zeros(12 * columns // 8, dtype=np.uint8)
+    forge(path, document, tensors | {"layer0.input.codes": packed}, signed=False)
+    assert limited(path, 12 * columns // 2) == (
+        f"network file {path} is damaged or was edited: its digest does not match its content")
+
+
+def test_codes_of_all_matrices(path, small):
+    """The limit is one of all matrices together."""
+    document, tensors = parts(path)
+    half = 1 << 27
+    for name in ("input", "recurrent"):
+        document["layers"][0][name] |= {"rows": 1 << 10, "columns": half >> 10}
+    forge(path, document, tensors)
+    assert refusal(path) == f"must have at most {2 * half} codes, not {2 * half + 8}"

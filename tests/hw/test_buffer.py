@@ -1,0 +1,267 @@
+"""Buffers: where every code is read again, and the account of full and free banks."""
+
+import numpy as np
+import pytest
+from hwsim import events, pack, play
+
+from ternloom.hw.buffer import InputBuffer, StateBuffer
+from ternloom.mapping.geometry import Element, Geometry
+from ternloom.model.matrix import Weight
+
+
+WIDTH = 5
+
+
+def make_geometry(*, simd=4, chains=1, total=4, inputs=6, beat_lanes=1):
+    return Geometry(Element.SHIFT_ADD, Weight.BINARY, 1, WIDTH, 1, False, chains, 1, simd,
+                    -(-total // chains), total, inputs, beat_lanes, ())
+
+
+def word(columns, codes):
+    """Word of the codes in these columns, zero where there is none."""
+    return pack([codes[column] if column >= 0 else 0 for column in columns], WIDTH)
+
+
+class Account:
+    """What the input buffer must say about its banks, restated with a queue."""
+
+    def __init__(self):
+        self.vectors, self.reserved = [], 0
+
+    def outputs(self):
+        """Flags of a cycle; those that mean nothing are None."""
+        first, following = (self.vectors + [None, None])[:2]
+        return {"o_ready": len(self.vectors) < 2, "o_space": self.reserved < 2,
+                "o_full": bool(self.vectors), "o_last": first,
+                "o_next": len(self.vectors) > 1, "o_next_last": following}
+
+    def tick(self, release, reserve, completed):
+        if release:
+            self.vectors.pop(0)
+        if completed is not None:
+            self.vectors.append(completed)
+        self.reserved += reserve - release
+
+
+class Scenario:
+    """A writer and a reader of vectors, cycle by cycle, at random speeds.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    vectors : int array (vectors, inputs)
+        Codes.
+    reserving : bool
+        Whether the writer takes its bank ahead, as a layer does, or waits for each beat.
+    write_rate, read_rate : float
+        Probability of a beat, of a read.
+    """
+
+    def __init__(self, rng, geometry, vectors, *, reserving, write_rate, read_rate):
+        self._rng, self._geometry, self._vectors = rng, geometry, vectors
+        self._reserving = reserving
+        self._rates = write_rate, read_rate
+        self._account = Account()
+        self._last = rng.integers(0, 2, len(vectors)).tolist()
+        self._written = self._beat = self._read = self._word = self._granted = 0
+        self.drive = {name: [] for name in ("i_valid", "i_data", "i_last", "i_reserve",
+                                            "i_release", "i_word")}
+        self.flags, self.words = [], {}
+
+    def run(self):
+        while self._read < len(self._vectors):
+            self._cycle()
+        for _ in range(3):
+            for values in self.drive.values():
+                values.append(0)
+            self.flags.append(self._account.outputs())
+        return self
+
+    def _cycle(self):
+        rng, geometry, cycle = self._rng, self._geometry, len(self.flags)
+        reserve, completed = 0, None
+        more = self._written < len(self._vectors)
+        if self._reserving:
+            reserve = int(self._granted < len(self._vectors) and self._account.reserved < 2
+                          and rng.random() < 0.5)
+            may_write = more and self._granted > self._written
+        else:
+            may_write = more and len(self._account.vectors) < 2
+        valid = int(may_write and rng.random() < self._rates[0])
+        data, last = self._next_beat() if valid else (self._rubbish(), int(rng.integers(2)))
+        if valid and self._beat == geometry.beats:
+            completed, self._beat = last, 0
+            self._written += 1
+        release, read = 0, int(rng.integers(geometry.input_words))
+        if self._account.vectors and rng.random() < self._rates[1]:
+            read = self._word
+            self.words[cycle] = word(geometry.input_columns[read], self._vectors[self._read])
+            self._word += 1
+            if self._word == geometry.input_words:
+                self._word, release = 0, 1
+                self._read += 1
+        for name, value in zip(self.drive, (valid, data, last, reserve, release, read),
+                               strict=True):
+            self.drive[name].append(value)
+        self.flags.append(self._account.outputs())
+        self._account.tick(release, reserve, completed)
+        self._granted += reserve
+
+    def _rubbish(self):
+        return int(self._rng.integers(1 << 30)) & ((1 << (self._geometry.beat_lanes * WIDTH)) - 1)
+
+    def _next_beat(self):
+        """A beat; lanes beyond the vector hold rubbish, and so does ``last`` but at its end."""
+        lanes, beat = self._geometry.beat_lanes, self._beat
+        codes = self._vectors[self._written][beat * lanes:(beat + 1) * lanes].tolist()
+        codes += self._rng.integers(1 << WIDTH, size=lanes - len(codes)).tolist()
+        self._beat += 1
+        ends = self._beat == self._geometry.beats
+        return pack(codes, WIDTH), self._last[self._written] if ends else int(self._rng.integers(2))
+
+
+def check_input(rng, geometry, *, count=6, **options):
+    vectors = rng.integers(0, 1 << WIDTH, (count, geometry.inputs))
+    scenario = Scenario(rng, geometry, vectors, **options).run()
+    names = ["o_ready", "o_space", "o_full", "o_last", "o_next", "o_next_last", "o_word"]
+    found = play(InputBuffer(geometry, WIDTH), scenario.drive, names)
+    # A writer that waits for each beat reserves nothing, so that the space is not counted.
+    names = names[:-1] if options["reserving"] else [name for name in names[:-1]
+                                                     if name != "o_space"]
+    for cycle, flags in enumerate(scenario.flags):
+        for name in names:
+            if flags[name] is not None:
+                assert found[name][cycle] == flags[name], f"{name} in cycle {cycle}"
+    assert len(scenario.words) == count * geometry.input_words
+    for cycle, expected in scenario.words.items():
+        assert found["o_word"][cycle + 2] == expected
+
+
+@pytest.mark.parametrize("inputs", (1, 4, 11, 16))
+@pytest.mark.parametrize("simd, beat_lanes", [(1, 1), (4, 1), (4, 2), (4, 3), (4, 4), (5, 2),
+                                              (2, 3), (4, 8), (3, 7), (1, 5), (8, 16)])
+def test_words(simd, beat_lanes, inputs):
+    """Beats narrower than a word, as wide, and wider, that divide it or do not."""
+    geometry = make_geometry(simd=simd, beat_lanes=beat_lanes, inputs=inputs)
+    rng = np.random.default_rng(inputs)
+    check_input(rng, geometry, reserving=False, write_rate=1, read_rate=1)
+
+
+@pytest.mark.parametrize("reserving", (False, True))
+@pytest.mark.parametrize("write_rate, read_rate", [(1, 1), (1, 0.3), (0.3, 1), (0.6, 0.6)])
+def test_account(reserving, write_rate, read_rate):
+    """A fast or slow writer before a slow or fast reader, both kinds of writers."""
+    rng = np.random.default_rng(4)
+    for geometry in (make_geometry(inputs=5, beat_lanes=2), make_geometry(inputs=1)):
+        check_input(rng, geometry, count=30, reserving=reserving, write_rate=write_rate,
+                    read_rate=read_rate)
+
+
+@pytest.mark.parametrize("simd, beat_lanes", [(1, 1), (4, 1), (4, 2), (3, 7), (5, 2)])
+def test_short(simd, beat_lanes):
+    """A vector that ends early is filled up, a beat a cycle, whatever lay there before."""
+    geometry = make_geometry(simd=simd, beat_lanes=beat_lanes, inputs=11)
+    beats, rng = geometry.beats, np.random.default_rng(simd)
+    drive = {name: [] for name in ("i_valid", "i_data", "i_last", "i_release", "i_word")}
+
+    def cycle(**values):
+        for name, column in drive.items():
+            column.append(values.get(name, int(rng.integers(1 << 5)) if name == "i_data" else 0))
+        return len(drive["i_valid"]) - 1
+
+    due, shorts, busy, ends = {}, [], [], []
+    for sent in (*range(1, beats + 1), 1, 1, beats):
+        codes = rng.integers(1, 1 << WIDTH, beats * beat_lanes)
+        for beat in range(sent):
+            word_in = pack(codes[beat * beat_lanes:(beat + 1) * beat_lanes].tolist(), WIDTH)
+            ends.append(cycle(i_valid=1, i_data=word_in, i_last=int(beat == sent - 1)))
+        if sent < beats:
+            shorts.append(ends[-1])
+        # It takes valid as it comes, so the writer must look at ready.
+        busy += [cycle(i_last=int(rng.integers(2))) for _ in range(beats - sent)]
+        codes[sent * beat_lanes:] = 0
+        for index, columns in enumerate(geometry.input_columns):
+            due[cycle(i_word=index)] = word(columns, codes)
+        cycle(i_release=1)
+    cycle()
+    cycle()
+    found = play(InputBuffer(geometry, WIDTH, fills=True), drive,
+                 ["o_word", "o_short", "o_ready", "o_full", "o_last"])
+    for when, expected in due.items():
+        assert found["o_word"][when + 2] == expected
+        assert found["o_full"][when] == found["o_last"][when] == 1
+    assert np.flatnonzero(found["o_short"]).tolist() == shorts
+    assert np.flatnonzero(found["o_ready"] == 0).tolist() == busy
+
+
+def test_release_with_completion():
+    """A vector completes in the cycle in which the one before is released: the bank changes."""
+    geometry = make_geometry(inputs=1)
+    found = play(InputBuffer(geometry, WIDTH),
+                 {"i_valid": [1, 1, 0, 0, 0, 0], "i_data": [3, 9, 0, 0, 0, 0],
+                  "i_last": [0, 1, 0, 0, 0, 0], "i_release": [0, 1, 0, 1, 0, 0],
+                  "i_word": [0] * 6}, ["o_full", "o_last", "o_next", "o_word", "o_ready"])
+    assert found["o_full"].tolist() == [0, 1, 1, 1, 0, 0]
+    assert found["o_next"].tolist() == [0] * 6
+    assert found["o_last"][1:4].tolist() == [0, 1, 1]
+    assert found["o_ready"].tolist() == [1] * 6
+    assert found["o_word"][3:5].tolist() == [3, 9]
+
+
+def state_case(rng, geometry, chain, banks, steps, gap):
+    """Stimulus of one chain's slice, and the words that must be read: dict of cycle to word."""
+    units, total, chains = geometry.units, geometry.total, geometry.chains
+    mine = slice(chain * geometry.slice, (chain + 1) * geometry.slice)
+    drive, due = {"i_valid": [], "i_code": [], "i_word": []}, {}
+    complete = None
+
+    def cycle(valid, code):
+        read = int(rng.integers(geometry.state_words))
+        if complete is not None:
+            due[len(drive["i_valid"])] = word(geometry.state_columns[read, mine], complete)
+        for name, value in zip(drive, (valid, code, read), strict=True):
+            drive[name].append(int(value))
+
+    for _ in range(steps):
+        codes = rng.integers(0, 1 << WIDTH, units * chains)
+        for unit in range(units):
+            for _ in range(gap()):
+                cycle(0, rng.integers(1 << WIDTH))
+            if banks == 1 and unit == 0:
+                complete = None
+            cycle(1, codes[unit * chains + chain])
+        complete = np.where(np.arange(len(codes)) < total, codes, 0)
+        for _ in range(2 * geometry.state_words):
+            cycle(0, rng.integers(1 << WIDTH))
+    complete = None
+    cycle(0, 0)
+    cycle(0, 0)
+    return drive, due
+
+
+@pytest.mark.parametrize("banks", (1, 2))
+@pytest.mark.parametrize("simd, chains, total", [
+    (4, 1, 1), (4, 1, 4), (4, 1, 9), (1, 1, 3), (4, 2, 9), (4, 4, 9), (6, 3, 10), (6, 2, 1),
+    (6, 3, 24),
+])
+def test_state(simd, chains, total, banks):
+    """Slices of all chains, also with a unit that the layer lacks; old words while new are written.
+    """
+    geometry = make_geometry(simd=simd, chains=chains, total=total)
+    rng = np.random.default_rng(total)
+    for chain in range(chains):
+        present = len(range(chain, total, chains))
+        for gap in (lambda: 0, lambda: rng.integers(3)):
+            drive, due = state_case(rng, geometry, chain, banks, 4, gap)
+            found = play(StateBuffer(geometry, WIDTH, present=present, banks=banks), drive,
+                         ["o_word"])["o_word"]
+            assert {cycle: int(found[cycle + 2]) for cycle in due} == due
+
+
+def test_single_write():
+    """A word is written once it is whole: a memory of one bank shows no part of it before."""
+    geometry = make_geometry(simd=4, total=4)
+    found = play(StateBuffer(geometry, WIDTH, present=4, banks=1),
+                 {"i_valid": [1, 1, 1, 1, 0, 0, 0], "i_code": [1, 2, 3, 4, 0, 0, 0],
+                  "i_word": [0] * 7}, ["o_word"])["o_word"]
+    assert events(found, found) == [(6, pack([1, 2, 3, 4], WIDTH))]

@@ -1,0 +1,79 @@
+"""Comparators against the tables that they replace, on their whole domain, and in networks."""
+
+import dataclasses
+import functools
+
+import numpy as np
+import pytest
+from hwsim import Bare, play
+from amaranth import *
+
+from ternloom.hw.comparator import tanh_cuts
+from ternloom.hw.fixed import delayed
+from ternloom.hw.table import Function, compared
+from ternloom.hw.verilog import generate
+from ternloom.mapping.folding import Folding, LayerFolding
+from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.model.network import Cell, Precision, When
+from ternloom.model.random import random_network, random_sequences
+from ternloom.model.table import sigmoid, tanh
+from ternloom.sim.build import SIMULATORS
+from ternloom.sim.case import Case
+from ternloom.sim.run import simulate_many
+
+
+#: Counters and finer states, with dead zones from none to all of the argument.
+PRECISIONS = [
+    Precision(Fixed(10, 6), 0, Fixed(4, 0)), Precision(Fixed(12, 11), 0, Fixed(2, 0)),
+    Precision(Fixed(8, 5), 0, Fixed(6, 2), slope=3, slope_frac=4),
+    Precision(Fixed(6, 1), 0, Fixed(10, 9), slope=5),
+    Precision(Fixed(4, 0), 0, Fixed(12, 5), slope=7),
+    Precision(Fixed(4, 2), 0, Fixed(3, 0), slope=9),
+]
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("function, entries", [(Function.SIGMOID, sigmoid), (Function.TANH, tanh)])
+def test_every_entry(precision, function, entries):
+    """All codes of the argument."""
+    codes = np.arange(precision.preact.low, precision.preact.high + 1)
+    value = Signal(signed(precision.preact.width))
+    dut = Bare(lambda m: {"i": value, "o": delayed(m, compared(m, value, function, precision), 1)})
+    found = play(dut, {"i": np.append(codes, 0)}, ["o"])["o"]
+    np.testing.assert_array_equal(found[1:], entries(precision)[codes])
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("form", [Fixed(6, 3), Binary(), Ternary(3, 2), Planes((3, 1), 1)])
+def test_output(precision, form):
+    """Cuts of c are rounding, table and quantizer in one, for all codes of the state."""
+    state = np.arange(precision.state.low, precision.state.high + 1)
+    arguments = precision.preact.quantize(state, precision.state.frac)
+    upper, lower = tanh_cuts(precision)
+    for output in (0, 1):
+        expected = form.quantize(output * tanh(precision)[arguments], 0)
+        sign = np.where(state >= upper, 1, np.where(state <= lower, -1, 0))
+        np.testing.assert_array_equal(form.quantize(output * sign, 0), expected)
+
+
+@functools.cache
+def draw(seed):
+    """A case of comparator gates, the same for the same seed."""
+    rng = np.random.default_rng(seed)
+    network = random_network(rng, cell=list(Cell)[seed % 3], layers=1, classes=2, when=When.EVERY,
+                             units=int(rng.integers(1, 20)), inputs=int(rng.integers(1, 9)),
+                             precision=PRECISIONS[seed % len(PRECISIONS)],
+                             state_format=("ternary", "binary", "fixed", "planes")[seed % 4])
+    layer = LayerFolding(int(rng.integers(1, 9)), int(rng.integers(1, 13)))
+    folding = Folding((layer,), LayerFolding(2, 3), 1)
+    case = Case(network, folding, tuple(random_sequences(rng, network, 3, (1, 5))))
+    return dataclasses.replace(case, design=generate(network, folding))
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_networks(simulator):
+    """Two of every cell, bit and cycle exact."""
+    cases = [draw(seed) for seed in range(6)]
+    for case, report in zip(cases, simulate_many(cases, simulator=simulator), strict=True):
+        assert report.mismatch is None, f"{case.network.layers[0].cell}: {report.mismatch}"
+        assert report.transfers > 0

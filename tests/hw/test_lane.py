@@ -1,0 +1,210 @@
+"""Elementwise lanes against the cells of the model, in value and in cycle."""
+
+import msgspec
+import numpy as np
+import pytest
+from hwsim import events, play
+
+from ternloom.hw.cell import make_lane
+from ternloom.mapping.geometry import Source
+from ternloom.mapping.schedule import lane_latency
+from ternloom.model.cell import gru_after_cell, gru_before_cell, gru_reset, lstm_cell
+from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.model.network import Cell, Precision
+from ternloom.model.random import random_network
+from ternloom.model.rounding import Rounding
+
+
+FORMATS = [Fixed(8, 6), Fixed(4, 3, rounding=Rounding.HALF_EVEN), Fixed(16, 15),
+           Fixed(5, 4, signed=False), Binary(), Ternary(3, 3), Planes((5, 2), 3)]
+
+
+def precision(preact, gate_frac, state, rounding=Rounding.HALF_UP):
+    """Precision of (width, frac) pairs."""
+    kinds = [Fixed(*pair, rounding=rounding) for pair in (preact, state)]
+    return Precision(kinds[0], gate_frac, kinds[1], rounding)
+
+
+#: The default, then limits of each width and fraction.
+PRECISIONS = [Precision(), precision((4, 0), 2, (2, 2)), precision((4, 3), 2, (24, 3)),
+              precision((12, 11), 15, (24, 23), Rounding.HALF_AWAY),
+              precision((12, 2), 15, (2, 15), Rounding.HALF_EVEN), precision((5, 2), 6, (9, 6)),
+              msgspec.structs.replace(Precision(), slope=3, slope_frac=3)]
+#: Comparators: a counter, the narrowest one, finer states, and tanh of nothing but zero.
+COMPARATORS = [precision((10, 6), 0, (4, 0)), precision((12, 11), 0, (2, 0)),
+               precision((7, 2), 0, (8, 3), Rounding.HALF_EVEN),
+               msgspec.structs.replace(precision((6, 4), 0, (5, 1)), slope=5, slope_frac=2),
+               msgspec.structs.replace(precision((4, 2), 0, (24, 4)), slope=9)]
+PRECISIONS += COMPARATORS
+
+
+def make_layer(cell, kind, units, widths=PRECISIONS[0]):
+    return random_network(1, cell=cell, layers=1, units=units, inputs=1, state_format=kind,
+                          precision=widths).layers[0]
+
+
+def expected_codes(layer, rows, asides, first):
+    """Codes of h, and of r*h where there are any: (steps, units) each.
+
+    ``rows`` are (steps, gates, units), ``asides`` (steps, units), ``first`` (steps,).
+    """
+    formats = layer.precision, layer.state_format
+    state, codes, resets = np.zeros(layer.units, dtype=np.int64), [], []
+    for row, aside, is_first in zip(rows, asides, first, strict=True):
+        state = np.zeros_like(state) if is_first else state
+        if layer.cell is Cell.LSTM:
+            named = lstm_cell(*formats, row, state)
+        elif layer.cell is Cell.GRU_RESET_AFTER:
+            named = gru_after_cell(*formats, row[:2], aside, row[2], state)
+        else:
+            resets.append(gru_reset(*formats, row[0], state)["reset"])
+            named = gru_before_cell(*formats, row[1], row[2], state)
+        state = named["cell" if layer.cell is Cell.LSTM else "state"]
+        codes.append(named["h"])
+    return np.array(codes), np.array(resets)
+
+
+def passes(cell):
+    """Gates in the order of the blocks of a step."""
+    return ((0, 1), (2,)) if cell is Cell.GRU_RESET_BEFORE else (tuple(range(len(cell.gates))),)
+
+
+class Stimulus:
+    """Rows as the combiner gives them, with rubbish wherever nothing is valid."""
+
+    def __init__(self, layer, rng):
+        self._layer, self._rng = layer, rng
+        self.drive = {name: [] for name in ("i_valid", "i_gate", "i_unit", "i_value", "i_aside",
+                                            "i_first")}
+
+    def __len__(self):
+        return len(self.drive["i_valid"])
+
+    def cycle(self, first, *, valid=0, gate=None, unit=None, value=None, aside=None):
+        rng, preact = self._rng, self._layer.precision.preact
+        drawn = (valid, rng.integers(4), rng.integers(self._layer.units),
+                 *rng.integers(preact.low, preact.high + 1, 2), first)
+        given = (valid, gate, unit, value, aside, first)
+        for name, one, other in zip(self.drive, given, drawn, strict=True):
+            self.drive[name].append(int(other if one is None else one))
+
+    def idle(self, first, cycles):
+        for _ in range(cycles):
+            self.cycle(first)
+
+
+def run_lane(layer, rows, asides, first, gap, rng):
+    """Events of codes, of codes of r*h, and the cycles in which both must come.
+
+    ``gap()`` gives the idle cycles before each row.
+    """
+    stimulus, due, reset_due = Stimulus(layer, rng), [], []
+    before = layer.cell is Cell.GRU_RESET_BEFORE
+    for step, is_first in enumerate(first):
+        for number, gates in enumerate(passes(layer.cell)):
+            for unit in range(layer.units):
+                for gate in gates:
+                    stimulus.idle(is_first, gap())
+                    cycle = len(stimulus)
+                    if gate == 0 and before:
+                        reset_due.append(cycle + lane_latency(layer, Source.STATE))
+                    stimulus.cycle(is_first, valid=1, gate=gate, unit=unit,
+                                   value=rows[step, gate, unit],
+                                   aside=asides[step, unit] if gate == 2 else None)
+                source = Source.RESET if before else Source.STATE
+                if number == len(passes(layer.cell)) - 1:
+                    due.append(cycle + lane_latency(layer, source))
+            # The codes are there before the rows that they make can be.
+            stimulus.idle(is_first, lane_latency(layer, Source.STATE if before and not number
+                                                 else source) + 2)
+    seen = play(make_lane(layer, layer.units), stimulus.drive,
+                ["o_valid", "o_code", "o_reset_valid", "o_reset_code"])
+    return (events(seen["o_valid"], seen["o_code"]), due,
+            events(seen["o_reset_valid"], seen["o_reset_code"]), reset_due)
+
+
+def check(layer, rows, first, gap, rng):
+    preact = layer.precision.preact
+    asides = rng.integers(preact.low, preact.high + 1, (len(rows), layer.units))
+    codes, resets = expected_codes(layer, rows, asides, first)
+    found, due, found_resets, reset_due = run_lane(layer, rows, asides, first, gap, rng)
+    bits = layer.state_format.bits
+    mask = (1 << layer.state_format.width) - 1
+    assert found == list(zip(due, (bits(codes) & mask).ravel().tolist(), strict=True))
+    wanted = (bits(resets) & mask).ravel().tolist() if reset_due else []
+    assert found_resets == list(zip(reset_due, wanted, strict=True))
+
+
+def random_rows(rng, layer, steps):
+    """Pre-activations, one in four an extreme."""
+    preact, shape = layer.precision.preact, (steps, len(layer.cell.gates), layer.units)
+    even = rng.integers(preact.low, preact.high + 1, shape)
+    extreme = rng.choice([preact.low, preact.high], shape)
+    return np.where(rng.random(shape) < 0.25, extreme, even)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("cell", Cell)
+def test_formats(cell, kind):
+    """Three sequences of several units, one row a cycle."""
+    layer, rng = make_layer(cell, kind, 5), np.random.default_rng(3)
+    check(layer, random_rows(rng, layer, 9), [1, 0, 0, 0, 1, 0, 0, 0, 1], lambda: 0, rng)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("widths", COMPARATORS)
+@pytest.mark.parametrize("cell", Cell)
+def test_comparator_formats(cell, widths, kind):
+    """Three sequences of several units, one row a cycle."""
+    layer, rng = make_layer(cell, kind, 3, widths), np.random.default_rng(4)
+    check(layer, random_rows(rng, layer, 12), ([1] + [0] * 5) * 2, lambda: 0, rng)
+
+
+@pytest.mark.parametrize("widths", (PRECISIONS[0], COMPARATORS[0]))
+@pytest.mark.parametrize("units", (1, 2, 7))
+@pytest.mark.parametrize("cell", Cell)
+def test_gaps(cell, units, widths):
+    """Rows with random idle cycles in between, as weight planes and waits make them."""
+    layer, rng = make_layer(cell, Fixed(6, 5), units, widths), np.random.default_rng(units)
+    check(layer, random_rows(rng, layer, 6), [1, 0, 0, 1, 1, 0], lambda: rng.integers(0, 5), rng)
+
+
+@pytest.mark.parametrize("widths", PRECISIONS)
+@pytest.mark.parametrize("cell", Cell)
+def test_precisions(cell, widths):
+    layer, rng = make_layer(cell, Fixed(12, 10), 3, widths), np.random.default_rng(5)
+    check(layer, random_rows(rng, layer, 8), [1, 0, 0, 0, 0, 1, 0, 0], lambda: 0, rng)
+
+
+@pytest.mark.parametrize("widths", PRECISIONS)
+@pytest.mark.parametrize("cell", Cell)
+def test_worst_case(cell, widths):
+    """The state is driven to a limit of its format or of its equation, then meets all extremes.
+
+    Each unit has another combination of extreme gates; the last step of a sequence has them
+    inverted, so that sums meet the limits of the state with either sign.
+    """
+    gates, preact = len(cell.gates), widths.preact
+    units = 1 << gates
+    layer, rng = make_layer(cell, Fixed(16, 14), units, widths), np.random.default_rng(7)
+    corner = np.array([[unit >> gate & 1 for unit in range(units)] for gate in range(gates)])
+    hold = np.ones((gates, units), dtype=np.int64)
+    if cell is Cell.LSTM:
+        hold[2] = np.arange(units) % 2
+    else:
+        hold[1], hold[2] = 0, np.arange(units) % 2
+    steps = np.array([hold] * 5 + [corner, 1 - corner])
+    rows = np.where(steps, preact.high, preact.low)
+    check(layer, rows, [1] + [0] * 6, lambda: 0, rng)
+
+
+def test_saturated_state():
+    """The case above reaches both limits of a narrow state."""
+    widths = PRECISIONS[1]
+    layer = make_layer(Cell.LSTM, Fixed(16, 14), 2, widths)
+    preact, state = widths.preact, np.zeros(2, dtype=np.int64)
+    row = np.full((4, 2), preact.high)
+    row[2] = preact.low, preact.high
+    for _ in range(5):
+        state = lstm_cell(widths, layer.state_format, row, state)["cell"]
+    assert state.tolist() == [widths.state.low, widths.state.high]

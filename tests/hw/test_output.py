@@ -1,0 +1,123 @@
+"""The output queue against a count of what is in it, and codes on their way out."""
+
+import numpy as np
+import pytest
+from hwsim import converse, events, pack, play
+
+from ternloom.hw.output import CodeOutput, OutputQueue, beat_layout
+from ternloom.mapping.folding import Folding, LayerFolding
+from ternloom.mapping.geometry import network_geometry
+from ternloom.model.format import Fixed, Online, Planes
+from ternloom.model.random import random_network
+
+
+OUTPUT = ("data", "user", "last")
+
+
+@pytest.mark.parametrize("vectors", (1, 2))
+@pytest.mark.parametrize("beats", (1, 2, 5))
+def test_queue(beats, vectors):
+    """Room is counted from the reservation of a vector until its beats are taken."""
+    rng, capacity = np.random.default_rng(47), beats * vectors
+    held, coming, put, rooms = 0, 0, [], []
+
+    def act(cycle, get):
+        nonlocal held, coming
+        rooms.append((get("o_space"), int(held <= capacity - beats)))
+        reserve = int(get("o_space") and rng.random() < 0.5)
+        ready, valid = int(rng.random() < 0.4), int(coming and rng.random() < 0.7)
+        beat = {"data": int(rng.integers(-8, 8)), "user": int(rng.integers(beats)),
+                "last": int(rng.integers(2))}
+        if valid:
+            put.append(tuple(beat.values()))
+        held += beats * reserve - int(ready and get("o_valid"))
+        coming += beats * reserve - valid
+        return {"i_reserve": reserve, "i_valid": valid, "i_ready": ready, "i_data": beat}
+
+    dut = OutputQueue(beat_layout(range(-8, 8), 3), beats, vectors=vectors)
+    watched = {"valid": dut.o_valid, "ready": dut.i_ready}
+    watched |= {name: getattr(dut.o_data, name) for name in OUTPUT}
+    found = converse(dut, act, watched, 300)
+    took = events(found["valid"] & found["ready"], *(found[name] for name in OUTPUT))
+    assert all(got == want for got, want in rooms)
+    assert {want for _, want in rooms} == {0, 1}
+    assert len(took) > 20
+    assert [tuple(beat) for _, *beat in took] == put[:len(took)]
+
+
+def test_queue_latency():
+    """A beat is there two cycles after it went in, also where a vector has one."""
+    dut = OutputQueue(beat_layout(range(-8, 8), 1), 1, vectors=1)
+    beat = {"data": 3, "user": 0, "last": 1}
+    rest = {"data": 0, "user": 0, "last": 0}
+    found = play(dut, {"i_valid": [0, 1, 0, 0, 0, 0], "i_data": [rest, beat] + [rest] * 4,
+                       "i_ready": [1] * 6, "i_reserve": [1] + [0] * 5},
+                 {"valid": dut.o_valid, "data": dut.o_data.data, "last": dut.o_data.last})
+    assert events(found["valid"], found["data"], found["last"]) == [(3, 3, 1)]
+
+
+@pytest.mark.parametrize("units, chains", [(7, 2), (8, 4), (5, 1), (1, 1), (9, 4)])
+def test_codes(units, chains):
+    """Codes leave in the order of the units, with zero lanes behind the last and tlast on it."""
+    form = Planes((3, 1), 1)
+    network = random_network(1, layers=1, units=units, inputs=3, state_format=form, readout=False)
+    folding = Folding((LayerFolding(4 * chains, chains),), None)
+    geometry = network_geometry(network, folding)[0]
+    rng, lanes = np.random.default_rng(units), geometry.chains
+    codes = rng.integers(0, 4, (3, geometry.units * lanes))
+    last = [0, 1, 1]
+    words = [pack(codes[vector, first:first + lanes], 2)
+             for vector in range(3) for first in range(0, codes.shape[1], lanes)]
+    drive = {"i_reserve": [], "i_valid": [], "i_data": [], "i_last": [], "i_ready": []}
+    for place, word in enumerate(words):
+        vector = place // geometry.units
+        for cycle in range(3):
+            drive["i_reserve"].append(int(cycle == 0 and place % geometry.units == 0))
+            drive["i_valid"].append(int(cycle == 1))
+            drive["i_data"].append(word if cycle == 1 else 0)
+            # The flag means something with a vector's last beat only.
+            ends = cycle == 1 and place % geometry.units == geometry.units - 1
+            drive["i_last"].append(last[vector] if ends else int(rng.integers(2)))
+            drive["i_ready"].append(1)
+    for values in drive.values():
+        values += [values[-1] if values is drive["i_ready"] else 0] * 4
+    dut = CodeOutput(network.layers[0], geometry)
+    found = play(dut, drive, {"valid": dut.o_valid} | {name: getattr(dut.o_data, name)
+                                                       for name in OUTPUT})
+    codes[:, units:] = 0
+    expected = [(3 * place + 3,
+                 pack(codes.reshape(-1, lanes)[place], 2), 0,
+                 int(last[place // geometry.units] and (place + 1) % geometry.units == 0))
+                for place in range(len(words))]
+    assert events(found["valid"], *(found[name] for name in OUTPUT)) == expected
+
+
+@pytest.mark.parametrize("units", (1, 2, 5))
+def test_coefficients(units):
+    """Coefficients leave first, in the cycles of the codes, which follow them without a gap."""
+    form = Online(Fixed(6, 5), planes=3)
+    network = random_network(1, layers=1, units=units, inputs=3, state_format=form, readout=False)
+    geometry = network_geometry(network, Folding((LayerFolding(1, 1),), None))[0]
+    rng, bits = np.random.default_rng(units), form.coefficient_bits
+    codes = rng.integers(0, 8, (3, units)).tolist()
+    betas = rng.integers(0, 1 << bits, (3, 3)).tolist()
+    pause = 6
+    drive = {"i_valid": [], "i_data": [], "i_last": [], "i_beta": [], "i_reserve": [],
+             "i_ready": []}
+    for row, beta in zip(codes, betas, strict=True):
+        drive["i_valid"] += [0] + [1] * units + [0] * pause
+        drive["i_data"] += [0, *row] + [0] * pause
+        drive["i_last"] += [1] * (units + 1) + [0] * pause
+        drive["i_beta"] += [0] + [pack(beta, bits)] * (units + pause)
+        drive["i_reserve"] += [1] + [0] * (units + pause)
+        drive["i_ready"] += [1] * (1 + units + pause)
+    dut = CodeOutput(network.layers[0], geometry)
+    found = play(dut, drive, {"valid": dut.o_valid} | {name: getattr(dut.o_data, name)
+                                                       for name in OUTPUT})
+    expected = []
+    for vector, (row, beta) in enumerate(zip(codes, betas, strict=True)):
+        first = vector * (1 + units + pause) + 3
+        words = [(word, 1) for word in beta] + [(word, 0) for word in row]
+        expected += [(first + place, word, user, int(place == units + 2))
+                     for place, (word, user) in enumerate(words)]
+    assert events(found["valid"], *(found[name] for name in OUTPUT)) == expected

@@ -1,0 +1,86 @@
+"""Foldings: limits with whole messages, and the uniform one."""
+
+import re
+
+import numpy as np
+import pytest
+
+from ternloom.mapping.folding import Folding, FoldingError, LayerFolding
+from ternloom.mapping.geometry import network_geometry
+from ternloom.model.network import Cell, When
+from ternloom.model.random import random_network
+
+
+def refused(message):
+    return pytest.raises(FoldingError, match=f"^{re.escape(message)}$")
+
+
+@pytest.mark.parametrize("pe, simd", [(1, 1), (4096, 256), (7, 13), (np.int64(4), np.int64(8))])
+def test_layer(pe, simd):
+    folding = LayerFolding(pe, simd)
+    assert (folding.pe, folding.simd, folding.lanes) == (pe, simd, pe * simd)
+
+
+@pytest.mark.parametrize("pe, simd, message", [
+    (0, 1, "pe must be from 1 to 4096, not 0"),
+    (-3, 1, "pe must be from 1 to 4096, not -3"),
+    (4097, 1, "pe must be from 1 to 4096, not 4097"),
+    (1, 0, "simd must be from 1 to 256, not 0"),
+    (1, 257, "simd must be from 1 to 256, not 257"),
+    (2.0, 1, "pe must be an integer, not 2.0"),
+    (1, "8", "simd must be an integer, not '8'"),
+    (None, 1, "pe must be an integer, not None"),
+])
+def test_wrong_layer(pe, simd, message):
+    with refused(message):
+        LayerFolding(pe, simd)
+
+
+@pytest.mark.parametrize("lanes, message", [
+    (0, "input_lanes must be from 1 to 256, not 0"),
+    (257, "input_lanes must be from 1 to 256, not 257"),
+    (5, "input_lanes must be at most the first layer's simd of 4, not 5"),
+    (1.5, "input_lanes must be an integer, not 1.5"),
+])
+def test_wrong_lanes(lanes, message):
+    with refused(message):
+        Folding((LayerFolding(2, 4), LayerFolding(2, 8)), LayerFolding(1, 1), lanes)
+
+
+@pytest.mark.parametrize("given", (1, 3))
+def test_check(given):
+    network = random_network(1, layers=2)
+    Folding((LayerFolding(1, 1),) * 2, LayerFolding(1, 1)).check(network)
+    with refused(f"folding must have 2 layers, one for each of the network's, not {given}"):
+        Folding((LayerFolding(1, 1),) * given, LayerFolding(1, 1)).check(network)
+
+
+@pytest.mark.parametrize("when", When)
+@pytest.mark.parametrize("seed", range(10))
+def test_uniform(seed, when):
+    """Belongs to its network, and what it chooses keeps up with the slowest layer."""
+    network = random_network(seed, when=when)
+    folding = Folding.uniform(network, pe=3, simd=8)
+    folding.check(network)
+    assert folding.layers == (LayerFolding(3, 8),) * len(network.layers)
+    assert folding.readout.simd == 8
+    cycles = min(layer.rows * (layer.inputs + layer.units) // 24 for layer in network.layers)
+    readout, lanes = network.readout, folding.input_lanes
+    assert lanes == 8 or lanes * max(cycles, 1) >= network.inputs
+    assert lanes == 1 or lanes // 2 * max(cycles, 1) < network.inputs
+    assert lanes & (lanes - 1) == 0
+    if when is When.LAST:
+        assert folding.readout.pe == 1
+    else:
+        products = readout.classes * readout.inputs
+        assert (folding.readout.pe >= readout.classes
+                or products <= folding.readout.lanes * max(cycles, 1))
+
+
+def test_uniform_given():
+    network = random_network(2, cell=Cell.LSTM, layers=1, units=8, inputs=20)
+    assert Folding.uniform(network).layers == (LayerFolding(4, 8),)
+    assert Folding.uniform(network, pe=2, simd=6, input_lanes=5).input_lanes == 5
+    with refused("simd must be from 1 to 256, not 0"):
+        Folding.uniform(network, simd=0)
+    assert len(network_geometry(network, Folding.uniform(network))) == 2

@@ -1,0 +1,284 @@
+"""Geometry: sizes against their definitions, counted or enumerated."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+
+from ternloom.mapping.folding import Folding, LayerFolding
+from ternloom.mapping.geometry import (Block, Element, Geometry, Source, layer_geometry,
+                                       network_geometry, readout_geometry)
+from ternloom.model.error import NetworkError
+from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
+from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.network import Cell
+from ternloom.model.random import random_network
+
+
+SIZES = (1, 2, 3, 5, 8, 13)
+
+
+def make_layer(cell=Cell.LSTM, units=5, inputs=4, input_format=Ternary(), **options):
+    """A layer, also one with an input that only another layer can give."""
+    layer = random_network(1, cell=cell, layers=1, units=units, inputs=inputs, **options).layers[0]
+    return dataclasses.replace(layer, input_format=input_format)
+
+
+@pytest.mark.parametrize("pe, simd, units, chains", [
+    (4, 8, 64, 1),     # 8 words cover 4 elements
+    (16, 8, 64, 2),    # 8 words, so chains of 8
+    (16, 8, 32, 4),    # 4 words
+    (16, 8, 8, 8),     # one word: as many chains as there are common divisors
+    (7, 8, 64, 1),     # 7 elements are fewer than 8 words
+    (9, 8, 64, 1),     # no common divisor: collisions are avoided by a longer period
+    (12, 9, 9, 3),     # the largest common divisor, still 4 elements for one word
+    (1, 1, 1, 1), (6, 6, 6, 6), (4096, 256, 1024, 256),
+])
+def test_chains(pe, simd, units, chains):
+    assert layer_geometry(make_layer(units=units), LayerFolding(pe, simd), 1).chains == chains
+
+
+def test_chains_rule():
+    """The smallest common divisor that gives chains no longer than the state's words."""
+    layers = {units: make_layer(units=units) for units in SIZES}
+    for pe, simd, (units, layer) in itertools.product(range(1, 13), range(1, 10), layers.items()):
+        geometry = layer_geometry(layer, LayerFolding(pe, simd), 1)
+        words = -(-units // simd)
+        divisors = [d for d in range(1, 13) if pe % d == 0 and simd % d == 0]
+        short = [d for d in divisors if pe / d <= words]
+        assert geometry.chains == (min(short) if short else max(divisors))
+        assert geometry.chains * geometry.elements == pe
+        assert geometry.slice * geometry.chains == simd
+
+
+@pytest.mark.parametrize("simd, beat_lanes, inputs", [
+    (simd, lanes, inputs) for simd in SIZES for lanes in (*SIZES, 16, 40) for inputs in (*SIZES, 40)
+])
+def test_input_columns(simd, beat_lanes, inputs):
+    """Every element of the input is at one place, and beats fill words from the low lanes on."""
+    geometry = Geometry(Element.SHIFT_ADD, Weight.BINARY, 1, 4, 1, False, 1, 1, simd, 1, 1, inputs,
+                        beat_lanes, ())
+    columns = geometry.input_columns
+    assert columns.shape == (geometry.input_words, simd)
+    assert sorted(columns[columns >= 0]) == list(range(inputs))
+    assert (np.diff(columns[columns >= 0]) == 1).all()
+    assert geometry.beats == -(-inputs // beat_lanes)
+    assert geometry.words_per_row & (geometry.words_per_row - 1) == 0
+    assert geometry.words_per_row * simd >= beat_lanes
+    beats = [set(columns.reshape(geometry.input_rows, -1)[row] // beat_lanes) - {-1}
+             for row in range(geometry.input_rows)]
+    assert all(len(each) <= geometry.beats_per_row for each in beats)
+    assert sum(map(len, beats)) == geometry.beats
+
+
+@pytest.mark.parametrize("pe, simd", [(1, 1), (4, 4), (8, 4), (6, 9), (12, 8), (3, 5)])
+@pytest.mark.parametrize("units", (1, 2, 7, 16, 33))
+def test_state_columns(units, pe, simd):
+    """Unit u is local unit u // chains of chain u % chains; a chain owns a slice of each word."""
+    geometry = layer_geometry(make_layer(units=units), LayerFolding(pe, simd), 1)
+    columns, lanes = geometry.state_columns, geometry.slice
+    assert columns.shape == (geometry.state_words, simd)
+    assert sorted(columns[columns >= 0]) == list(range(units))
+    for unit in range(units):
+        local, chain = divmod(unit, geometry.chains)
+        assert columns[local // lanes, chain * lanes + local % lanes] == unit
+    assert geometry.units == -(-units // geometry.chains)
+
+
+def test_columns():
+    geometry = layer_geometry(make_layer(Cell.GRU_RESET_BEFORE), LayerFolding(2, 3), 2)
+    for block in geometry.blocks:
+        expected = (geometry.input_columns if block.source is Source.INPUT
+                    else geometry.state_columns)
+        np.testing.assert_array_equal(geometry.columns(block), expected)
+
+
+@pytest.mark.parametrize("cell, expected", [
+    (Cell.LSTM, [(Source.INPUT, (0, 1, 2, 3)), (Source.STATE, (0, 1, 2, 3))]),
+    (Cell.GRU_RESET_AFTER, [(Source.INPUT, (0, 1, 2)), (Source.STATE, (0, 1, 2))]),
+    (Cell.GRU_RESET_BEFORE, [(Source.INPUT, (0, 1)), (Source.STATE, (0, 1)), (Source.INPUT, (2,)),
+                             (Source.RESET, (2,))]),
+])
+def test_blocks(cell, expected):
+    geometry = layer_geometry(make_layer(cell, weight=Weight.PLANES), LayerFolding(2, 3), 2)
+    layer = make_layer(cell, weight=Weight.PLANES)
+    assert [(block.source, block.gates) for block in geometry.blocks] == expected
+    for block in geometry.blocks:
+        is_input = block.source is Source.INPUT
+        assert block.planes == (layer.input if is_input else layer.recurrent).planes
+        assert block.words == (geometry.input_words if is_input else geometry.state_words)
+        assert block.rows == geometry.units * len(block.gates)
+        assert block.dots == block.rows * block.planes
+
+
+def test_block_sizes():
+    block = Block(Source.STATE, (0, 1, 2), planes=2, words=3, serial=1, units=5, elements=4)
+    assert (block.rows, block.dots, block.groups) == (15, 30, 8)
+    assert (block.period, block.cycles) == (4, 32)
+    block = Block(Source.INPUT, (0, 1, 2, 3), planes=1, words=3, serial=8, units=5, elements=4)
+    assert (block.rows, block.dots, block.groups) == (20, 20, 5)
+    assert (block.period, block.cycles) == (24, 120)
+
+
+def test_exits():
+    """Results leave in the order of the dots, one a cycle at most, from the end of their group."""
+    block = Block(Source.INPUT, (0,), planes=1, words=2, serial=1, units=7, elements=3)
+    assert block.exits().tolist() == [2, 3, 4, 5, 6, 7, 8]
+    block = Block(Source.INPUT, (0,), planes=1, words=5, serial=1, units=4, elements=3)
+    assert block.exits().tolist() == [4, 5, 6, 9]
+    for words, elements, units in itertools.product(range(1, 7), range(1, 7), range(1, 20)):
+        exits = Block(Source.INPUT, (0,), 1, words, 1, units, elements).exits()
+        assert len(exits) == units and (np.diff(exits) >= 1).all()
+
+
+FORMATS = {"fixed": Fixed(6, 4), "unsigned": Fixed(6, 4, signed=False), "binary": Binary(),
+           "ternary": Ternary(3, 2), "planes": Planes((5, 2), 3), "other": Planes((4, 2), 3),
+           "three": Planes((4, 2, 1), 3), "online": Online(Fixed(5, 4), 2)}
+#: Planes of the formats that feed lanes of one bit.
+PLANES = {"binary": 1, "planes": 2, "other": 2, "three": 3, "online": 2}
+
+
+def together(source, state):
+    """Whether codes of both formats are fed as planes of the same number."""
+    return source == state or (state in PLANES and PLANES.get(source) == PLANES[state])
+
+
+@pytest.mark.parametrize("weight", Weight)
+@pytest.mark.parametrize("source", FORMATS)
+@pytest.mark.parametrize("state", FORMATS)
+def test_element(state, source, weight):
+    """The state's format and the weights decide; the input's decides whether it is fed serially."""
+    layer = make_layer(input_format=FORMATS[source], state_format=FORMATS[state], weight=weight)
+    geometry = layer_geometry(layer, LayerFolding(2, 3), 1)
+    binary = weight in (Weight.BINARY, Weight.PLANES)
+    if state in ("fixed", "unsigned"):
+        expected = Element.SHIFT_ADD
+    elif weight in (Weight.EXPONENTIAL, Weight.INTEGER) or \
+            (weight is Weight.QUATERNARY and state == "ternary"):
+        expected = Element.SELECT_ADD
+    elif weight is Weight.QUATERNARY:
+        expected = Element.QUATERNARY_POPCOUNT
+    elif binary and state != "ternary":
+        expected = Element.XNOR_POPCOUNT
+    else:
+        expected = Element.GATED_POPCOUNT
+    assert geometry.element is expected
+    assert geometry.weight is (Weight.BINARY if binary else weight)
+    assert geometry.weight_bits == max(matrix.code_bits for matrix in (layer.input,
+                                                                       layer.recurrent))
+    widths = {"fixed": 6, "unsigned": 7, "binary": 2, "ternary": 2, "planes": 4, "other": 4,
+              "three": 4, "online": 7}
+    if expected is Element.SHIFT_ADD:
+        assert geometry.activation_bits == max(widths[state], widths[source])
+    else:
+        assert geometry.activation_bits == (2 if state == "ternary" else 1)
+    assert geometry.activation_planes == PLANES.get(state, 1)
+    whole = expected is Element.SHIFT_ADD or together(source, state)
+    assert [block.serial for block in geometry.blocks] == [1 if whole else widths[source], 1]
+    for block, form, at_once in zip(geometry.blocks, (source, state), (whole, True), strict=True):
+        if expected is Element.SHIFT_ADD or not at_once or form not in PLANES:
+            assert block.mix == (1,)
+        else:
+            assert block.mix == (None if form == "online" else FORMATS[form].coefficients)
+
+
+def make_matrix(weight, codes):
+    """Of an LSTM of two units."""
+    codes = np.tile(np.array(codes, dtype=np.int8), (1, 8, 1))
+    return Matrix(weight, codes, np.ones((1, 8), dtype=np.int32))
+
+
+MATRICES = {
+    "binary": make_matrix(Weight.BINARY, [1, -1]), "planes": make_matrix(Weight.PLANES, [1, -1]),
+    "ternary": make_matrix(Weight.TERNARY, [1, 0]),
+    "quaternary": make_matrix(Weight.QUATERNARY, [2, -1]),
+    "one": make_matrix(Weight.EXPONENTIAL, [1, -1]), "two": make_matrix(Weight.EXPONENTIAL, [2, 1]),
+    "power": make_matrix(Weight.EXPONENTIAL, [-7, 3]),
+    "huge": make_matrix(Weight.EXPONENTIAL, [16, -1]),
+    "trits": make_matrix(Weight.INTEGER, [1, -1]), "int2": make_matrix(Weight.INTEGER, [-2, 1]),
+    "int8": make_matrix(Weight.INTEGER, [100, -3]),
+}
+
+
+@pytest.mark.parametrize("first, second, weight, bits", [
+    ("binary", "planes", Weight.BINARY, 1), ("binary", "one", Weight.BINARY, 1),
+    ("binary", "ternary", Weight.TERNARY, 2), ("planes", "trits", Weight.TERNARY, 2),
+    ("binary", "quaternary", Weight.QUATERNARY, 2), ("two", "one", Weight.QUATERNARY, 2),
+    ("quaternary", "power", Weight.EXPONENTIAL, 4), ("huge", "binary", Weight.EXPONENTIAL, 5),
+    ("ternary", "quaternary", Weight.INTEGER, 3), ("ternary", "power", Weight.INTEGER, 7),
+    ("int2", "int2", Weight.INTEGER, 2), ("int2", "int8", Weight.INTEGER, 8),
+    ("trits", "quaternary", Weight.INTEGER, 3),
+])
+def test_mixed_weights(first, second, weight, bits):
+    """The smallest form that holds the weights of both matrices of a layer."""
+    layer = dataclasses.replace(make_layer(units=2, state_format=FORMATS["ternary"]),
+                                input=MATRICES[first], recurrent=MATRICES[second])
+    geometry = layer_geometry(layer, LayerFolding(1, 2), 1)
+    assert (geometry.weight, geometry.weight_bits) == (weight, bits)
+    swapped = dataclasses.replace(layer, input=layer.recurrent, recurrent=layer.input)
+    assert layer_geometry(swapped, LayerFolding(1, 2), 1).weight is weight
+
+
+def test_mixed_weights_too_wide():
+    layer = dataclasses.replace(make_layer(units=2), input=MATRICES["huge"],
+                                recurrent=MATRICES["ternary"])
+    message = ("a layer's matrices must have weights from -128 to 127 where an exponential and "
+               "another alphabet meet, not from -1 to 32768")
+    with pytest.raises(NetworkError, match=f"^{message}$"):
+        layer_geometry(layer, LayerFolding(1, 2), 1)
+
+
+@pytest.mark.parametrize("source", FORMATS)
+@pytest.mark.parametrize("state", FORMATS)
+def test_in_turn(state, source):
+    """Only several activation planes are fed in turn; then a pass over the words each."""
+    layer = make_layer(input_format=FORMATS[source], state_format=FORMATS[state],
+                       weight=Weight.BINARY)
+    at_once = layer_geometry(layer, LayerFolding(2, 3), 1)
+    geometry = layer_geometry(layer, LayerFolding(2, 3, True), 1)
+    planes = PLANES.get(state, 1)
+    assert geometry.in_turn is (planes > 1)
+    assert geometry.planes_at_once == 1 and at_once.planes_at_once == planes
+    assert [block.turns for block in geometry.blocks] == [
+        planes if together(source, state) else 1, planes]
+    for block, other in zip(geometry.blocks, at_once.blocks, strict=True):
+        assert block.passes == block.serial * block.turns == other.serial * block.turns
+        assert block.period == max(block.words * block.passes, block.elements)
+
+
+def test_cycles():
+    """Busy and ideal cycles of a step, counted by hand: 4 * 6 rows, 4 inputs, 6 units, 2 by 2."""
+    layer = make_layer(units=6, inputs=4, input_format=Ternary(), state_format=Ternary(),
+                       weight=Weight.TERNARY)
+    geometry = layer_geometry(layer, LayerFolding(2, 2), 2)
+    assert (geometry.chains, geometry.elements) == (1, 2)
+    assert [(block.groups, block.words) for block in geometry.blocks] == [(12, 2), (12, 3)]
+    assert geometry.busy_cycles == 12 * 2 + 12 * 3
+    assert geometry.ideal_cycles == (24 * 4 + 24 * 6) / 4 == geometry.busy_cycles
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_ideal_cycles(seed):
+    """No array beats the ideal."""
+    rng = np.random.default_rng(seed)
+    network = random_network(rng, layers=1)
+    folding = Folding.uniform(network, *rng.integers(1, 9, 2).tolist())
+    for geometry in network_geometry(network, folding):
+        cycles = sum(block.cycles for block in geometry.blocks)
+        assert geometry.ideal_cycles <= geometry.busy_cycles <= cycles
+
+
+def test_network():
+    """Layers feed one another as many codes at once as they have chains; the readout has one."""
+    network = random_network(3, layers=3, units=9, inputs=5)
+    folding = Folding((LayerFolding(6, 4), LayerFolding(9, 3), LayerFolding(2, 5)),
+                      LayerFolding(3, 2), 2)
+    geometries = network_geometry(network, folding)
+    assert [each.beat_lanes for each in geometries] == [2] + [each.chains for each in
+                                                              geometries[:-1]]
+    assert [each.chains for each in geometries] == [2, 3, 1, 1]
+    last = geometries[-1]
+    assert last == readout_geometry(network.readout, folding.readout, geometries[-2].chains)
+    assert (last.units, last.total, len(last.blocks)) == (network.readout.classes,) * 2 + (1,)
+    assert last.blocks[0].source is Source.INPUT and last.inputs == 9
