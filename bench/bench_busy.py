@@ -13,8 +13,9 @@ from ternloom.hw.verilog import generate
 from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.geometry import network_geometry
 from ternloom.mapping.timing import predict
+from ternloom.model.cell import LSTM
 from ternloom.model.matrix import Weight
-from ternloom.model.network import Cell, When
+from ternloom.model.network import When
 from ternloom.model.random import random_network, random_sequences
 from ternloom.sim import vectors
 from ternloom.sim.tools import find
@@ -47,7 +48,7 @@ endmodule
 
 def rows():
     """One row a folding, as dicts."""
-    network = random_network(1, layers=1, cell=Cell.LSTM, units=300, inputs=300, classes=4,
+    network = random_network(1, layers=1, cell=LSTM, units=300, inputs=300, classes=4,
                              weight=Weight.TERNARY, input_format="ternary",
                              state_format="ternary", when=When.LAST)
     sequences = random_sequences(1, network, 1, (_STEPS, _STEPS))

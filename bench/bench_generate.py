@@ -19,10 +19,10 @@ from ternloom.hw.verilog import generate
 from ternloom.mapping.folding import Folding
 from ternloom.model.format import Ternary
 from ternloom.model.matrix import Weight
-from ternloom.model.network import Cell
+from ternloom.model.cell import LSTM
 from ternloom.model.random import random_network
 
-network = random_network(1, cell=Cell.LSTM, layers=1, units=1024, inputs=1024, classes=10,
+network = random_network(1, cell=LSTM, layers=1, units=1024, inputs=1024, classes=10,
                          input_format=Ternary(), state_format=Ternary(), weight=Weight.TERNARY)
 folding = Folding.uniform(network, pe=64, simd=32)
 before = time.process_time(), time.perf_counter()

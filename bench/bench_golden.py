@@ -5,7 +5,7 @@ import time
 
 from ternloom.cli import source
 from ternloom.model import golden
-from ternloom.model.network import Cell
+from ternloom.model.cell import LSTM
 
 
 __all__ = ["TITLE", "rows"]
@@ -50,7 +50,7 @@ def _float_run(network, sequences):
     import torch
 
     torch.set_num_threads(1)
-    kind = torch.nn.LSTM if network.layers[0].cell is Cell.LSTM else torch.nn.GRU
+    kind = torch.nn.LSTM if network.layers[0].cell is LSTM else torch.nn.GRU
     units = network.layers[0].units
     layer = kind(network.inputs, units, num_layers=len(network.layers), batch_first=True)
     readout = torch.nn.Linear(units, network.readout.classes)

@@ -9,8 +9,9 @@ from bench_elements import Harness, clock, netlist, tables
 from ternloom.hw.cell import make_lane
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.schedule import lane_latency
+from ternloom.model.cell import CELLS, GRU_RESET_BEFORE
 from ternloom.model.format import Fixed, Ternary
-from ternloom.model.network import Cell, Precision
+from ternloom.model.precision import Precision
 from ternloom.model.random import random_network
 
 
@@ -34,13 +35,14 @@ _RAM = {"ice40": ("SB_RAM40_4K",), "ecp5": ("DP16KD", "PDPW16KD")}
 
 def rows():
     """One row a cell, kind of gates and family, as dicts."""
-    return [_row(cell, gates, family) for cell in Cell for family in _DSP for gates in _PRECISIONS]
+    return [_row(cell, gates, family) for cell in CELLS.values() for family in _DSP
+            for gates in _PRECISIONS]
 
 
 def _row(cell, gates, family):
     layer = random_network(1, cell=cell, layers=1, units=_UNITS, inputs=1, state_format=Ternary(),
                            precision=_PRECISIONS[gates]).layers[0]
-    source = Source.RESET if cell is Cell.GRU_RESET_BEFORE else Source.STATE
+    source = Source.RESET if cell is GRU_RESET_BEFORE else Source.STATE
     with tempfile.TemporaryDirectory(prefix="ternloom-") as folder:
         folder = pathlib.Path(folder)
         lane = make_lane(layer, _UNITS)
@@ -52,7 +54,7 @@ def _row(cell, gates, family):
         registers = sum(count for kind, count in kinds.items()
                         if kind.startswith("SB_DFF") or kind == "TRELLIS_FF")
         return {
-            "cell": cell.value, "gates": gates, "family": family,
+            "cell": cell.name, "gates": gates, "family": family,
             "LUT4": tables(cells, family)[0], "registers": registers - harness.registers,
             "multipliers": sum(kinds[kind] for kind in _DSP[family]),
             "block RAMs": sum(kinds[kind] for kind in _RAM[family]),

@@ -62,16 +62,16 @@ def _list():
          "recipes": list(source.shipped("recipe"))},
         (table("Networks, and their accuracy or perplexity on the test part",
                ("name", "layers", ">result"),
-               [(each.name, ", ".join(f"{layer.cell.value} {layer.units}" for layer in each.layers),
+               [(each.name, ", ".join(f"{layer.cell.name} {layer.units}" for layer in each.layers),
                  _result(each.notes)) for each in networks]),
          table("Float networks, for ternloom convert", ("name", "layers"),
-               [(each.name, ", ".join(f"{layer.cell.value} {layer.units}" for layer in each.layers))
+               [(each.name, ", ".join(f"{layer.cell.name} {layer.units}" for layer in each.layers))
                 for each in floats]),
          table("Data", ("name", ">sequences", ">inputs", ">classes"),
                [(name, len(each.labels), each.sequences[0].shape[1], len(each.classes))
                 for name, each in zip(source.shipped("data"), data, strict=True)]),
          table("Recipes, for ternloom train", ("name", "cell", ">units"),
-               [(name, each.cell.value, each.units) for name, each in _recipes()])))
+               [(name, each.cell.name, each.units) for name, each in _recipes()])))
 
 
 def _result(notes):
@@ -91,7 +91,7 @@ def _recipes():
 
 def _layers(network):
     for index, layer in enumerate(network.layers):
-        yield {"name": f"layer{index}", "cell": layer.cell.value, "units": layer.units,
+        yield {"name": f"layer{index}", "cell": layer.cell.name, "units": layer.units,
                "inputs": layer.inputs, "input_format": describe(layer.input_format),
                "state_format": describe(layer.state_format),
                "precision": {"preact": describe(layer.precision.preact),

@@ -17,7 +17,6 @@ import numpy as np
 
 from ternloom.files import container
 from ternloom.model.error import NetworkError
-from ternloom.model.network import Cell
 from ternloom.quantize import forward
 
 
@@ -258,7 +257,7 @@ def _others(reference):
     yield "a softmax after the readout", after(lambda logits: np.exp(_log_softmax(logits)))
     yield "a log-softmax after the readout", after(_log_softmax)
     yield "a sigmoid after the readout", after(lambda logits: 0.5 + 0.5 * np.tanh(0.5 * logits))
-    if reference.layers[-1].cell is Cell.LSTM:
+    if "cell" in reference.layers[-1].cell.carried:
         yield "c in place of h", lambda h, c, full: _said(reference, c if full else c[-1:])
     yield "the mean of h over time", pooled(np.mean)
     yield "the largest h over time", pooled(np.max)

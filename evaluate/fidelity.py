@@ -12,7 +12,7 @@ import numpy as np
 from ternloom.model import golden, online
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Fixed, Online, value_frac
-from ternloom.model.network import Cell, When
+from ternloom.model.network import When
 from ternloom.quantize import forward
 
 
@@ -134,7 +134,7 @@ def measure(network, reference, codes, values, most=None):
 
 
 def _check(network, reference):
-    found, wanted = ([(layer.cell.value, layer.inputs, layer.units) for layer in each.layers]
+    found, wanted = ([(layer.cell.name, layer.inputs, layer.units) for layer in each.layers]
                      + [("readout", classes)]
                      for each, classes in (
                          (reference, reference.classes),
@@ -158,7 +158,7 @@ def _batches(lengths):
 
 def _add_layer(total, layer, prefix, trace, expected):
     """Count the steps of some sequences in."""
-    kind, carried = layer.state_format, "cell" if layer.cell is Cell.LSTM else "state"
+    kind = layer.state_format
     codes = np.concatenate(trace[f"{prefix}h"])
     if isinstance(kind, Online):
         meant = online.values(kind, codes, np.concatenate(trace[f"{prefix}beta"]))
@@ -168,7 +168,8 @@ def _add_layer(total, layer, prefix, trace, expected):
     total.count += codes.size
     if isinstance(kind, Fixed):
         total.ends += _at_ends(codes, kind)
-    total.carried += _at_ends(np.concatenate(trace[prefix + carried]), layer.precision.state)
+    for name in layer.cell.carried:
+        total.carried += _at_ends(np.concatenate(trace[prefix + name]), layer.precision.state)
 
 
 def _at_ends(codes, form):

@@ -16,8 +16,8 @@ import numpy as np
 
 from ternloom.files import container
 from ternloom.files.pytorch import collect
+from ternloom.model.cell import CELLS, CellName
 from ternloom.model.error import NetworkError, located
-from ternloom.model.network import Cell
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
 
 
@@ -34,7 +34,7 @@ _Size = typing.Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
 
 
 class _LayerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    cell: Cell
+    cell: CellName
     inputs: _Size
     units: _Size
 
@@ -52,10 +52,11 @@ def _layout(spec):
     """Types and shapes of the tensors that a description calls for."""
     shapes = {}
     for index, layer in enumerate(spec.layers):
-        rows, name = len(layer.cell.gates) * layer.units, f"layer{index}"
+        cell, name = CELLS[layer.cell.name], f"layer{index}"
+        rows = len(cell.gates) * layer.units
         shapes |= {f"{name}.input_weight": (rows, layer.inputs),
                    f"{name}.recurrent_weight": (rows, layer.units), f"{name}.bias": (rows,)}
-        if layer.cell is Cell.GRU_RESET_AFTER:
+        if cell.apart:
             shapes[f"{name}.recurrent_bias"] = (layer.units,)
     if spec.classes is not None:
         shapes |= {"readout.weight": (spec.classes, spec.layers[-1].units),
@@ -95,7 +96,8 @@ def save(network, path):
     """
     spec = _FloatSpec(
         kind=_KIND, version=VERSION, name=network.name,
-        layers=tuple(_LayerSpec(layer.cell, layer.inputs, layer.units) for layer in network.layers),
+        layers=tuple(_LayerSpec(CellName[layer.cell.name], layer.inputs, layer.units)
+                     for layer in network.layers),
         classes=network.classes or None,
         words=None if network.embedding is None else len(network.embedding),
         labels=tuple(network.labels), notes=dict(network.notes))
@@ -154,6 +156,6 @@ def load(path):
 
 def _layer(name, spec, tensors):
     with located(name):
-        return FloatLayer(spec.cell, tensors[f"{name}.input_weight"],
+        return FloatLayer(CELLS[spec.cell.name], tensors[f"{name}.input_weight"],
                           tensors[f"{name}.recurrent_weight"], tensors[f"{name}.bias"],
                           tensors.get(f"{name}.recurrent_bias"))

@@ -27,11 +27,13 @@ import numpy as np
 from ternloom.files.container import Description, content_digest, read, write
 from ternloom.files.decode import convert
 from ternloom.mapping.stream import decode
+from ternloom.model.cell import CELLS, CellName
 from ternloom.model.error import NetworkError, located
 from ternloom.model.format import Fixed, Format
 from ternloom.model.limits import LARGEST_SHIFT
 from ternloom.model.matrix import Matrix, Weight
-from ternloom.model.network import Cell, Layer, Network, Precision, Readout, When, embedding_type
+from ternloom.model.network import Layer, Network, Readout, When, embedding_type
+from ternloom.model.precision import Precision
 
 
 __all__ = ["VERSION", "digest", "load", "save"]
@@ -64,7 +66,7 @@ class _MatrixSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _LayerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    cell: Cell
+    cell: CellName
     units: _Size
     input_format: Format
     state_format: Format
@@ -118,10 +120,18 @@ def digest(network):
     return content_digest(_spec(network), _tensors(network))
 
 
+def _name(cell):
+    """A cell as a description has it; ``NetworkError`` for one that files don't know."""
+    if CELLS.get(cell.name) != cell:
+        raise NetworkError(f"cell must be one of {', '.join(CELLS)} to be written to a file, "
+                           f"not {cell.name}")
+    return CellName[cell.name]
+
+
 def _spec(network):
     """Description of a network, without a digest."""
-    layers = tuple(_LayerSpec(layer.cell, layer.units, layer.input_format, layer.state_format,
-                              layer.precision, _matrix_spec(layer.input),
+    layers = tuple(_LayerSpec(_name(layer.cell), layer.units, layer.input_format,
+                              layer.state_format, layer.precision, _matrix_spec(layer.input),
                               _matrix_spec(layer.recurrent), layer.shift)
                    for layer in network.layers)
     readout = network.readout
@@ -205,8 +215,9 @@ def _layout(spec):
     for index, layer in enumerate(spec.layers):
         matrices[f"layer{index}.input"] = layer.input
         matrices[f"layer{index}.recurrent"] = layer.recurrent
-        shapes[f"layer{index}.bias"] = "int32", (len(layer.cell.gates) * layer.units,)
-        if layer.cell is Cell.GRU_RESET_AFTER:
+        cell = CELLS[layer.cell.name]
+        shapes[f"layer{index}.bias"] = "int32", (len(cell.gates) * layer.units,)
+        if cell.apart:
             shapes[f"layer{index}.recurrent_bias"] = "int32", (layer.units,)
     if spec.readout is not None:
         matrices["readout.weights"] = spec.readout.weights
@@ -229,9 +240,9 @@ def _layer(name, spec, tensors):
     matrices = (_matrix(f"{name}.input", spec.input, tensors),
                 _matrix(f"{name}.recurrent", spec.recurrent, tensors))
     with located(name):
-        return Layer(spec.cell, spec.units, spec.input_format, spec.state_format, spec.precision,
-                     *matrices, tensors[f"{name}.bias"], tensors.get(f"{name}.recurrent_bias"),
-                     spec.shift)
+        return Layer(CELLS[spec.cell.name], spec.units, spec.input_format, spec.state_format,
+                     spec.precision, *matrices, tensors[f"{name}.bias"],
+                     tensors.get(f"{name}.recurrent_bias"), spec.shift)
 
 
 def _readout(spec, tensors):

@@ -9,8 +9,8 @@ import re
 
 import numpy as np
 
+from ternloom.model.cell import GRU_RESET_AFTER, LSTM
 from ternloom.model.error import NetworkError
-from ternloom.model.network import Cell
 
 
 __all__ = ["collect"]
@@ -18,7 +18,7 @@ __all__ = ["collect"]
 
 _RECURRENT = re.compile(r"(?P<prefix>.*?)(?P<part>weight_ih|weight_hh|bias_ih|bias_hh)"
                         r"_l(?P<layer>\d+)")
-_CELLS = {3: Cell.GRU_RESET_AFTER, 4: Cell.LSTM}
+_CELLS = {3: GRU_RESET_AFTER, 4: LSTM}
 #: Names that tell a network of another kind, and what PyTorch calls it.
 _OTHERS = (
     (re.compile(r".*(weight|bias)_(ih|hh)_l\d+_reverse"),
@@ -118,7 +118,7 @@ def _layer(index, parts):
         if bias.shape != (rows,):
             raise NetworkError(f"{name}_l{index} must have the shape ({rows},), not {bias.shape}")
     cell = _CELLS[rows // units]
-    if cell is Cell.LSTM:
+    if cell is LSTM:
         return cell, parts["weight_ih"], recurrent, first + second, None
     merged = first + second
     merged[2 * units:] = first[2 * units:]

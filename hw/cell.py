@@ -7,7 +7,7 @@ from ternloom.hw.comparator import (GruAfterComparatorLane, GruBeforeComparatorL
 from ternloom.hw.fixed import delayed, quantized, rounded, rounded_sum, saturated, watch
 from ternloom.hw.lane import Lane
 from ternloom.hw.table import Function, Table
-from ternloom.model.network import Cell
+from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 
 
 __all__ = ["GruAfterLane", "GruBeforeLane", "LstmLane", "lane_class", "make_lane"]
@@ -215,9 +215,9 @@ class GruBeforeLane(_GruLane):
 def lane_class(layer):
     """The kind of lane that the layer's cell and gates need."""
     tables, comparators = {
-        Cell.LSTM:             (LstmLane, LstmComparatorLane),
-        Cell.GRU_RESET_AFTER:  (GruAfterLane, GruAfterComparatorLane),
-        Cell.GRU_RESET_BEFORE: (GruBeforeLane, GruBeforeComparatorLane),
+        LSTM:             (LstmLane, LstmComparatorLane),
+        GRU_RESET_AFTER:  (GruAfterLane, GruAfterComparatorLane),
+        GRU_RESET_BEFORE: (GruBeforeLane, GruBeforeComparatorLane),
     }[layer.cell]
     return comparators if layer.precision.comparators else tables
 

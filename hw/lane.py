@@ -8,8 +8,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ternloom.hw.fixed import delayed
+from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Binary, Online, Planes
-from ternloom.model.network import Cell
 
 
 __all__ = ["Lane", "LaneProbe", "lane_probes"]
@@ -36,12 +36,12 @@ class LaneProbe:
 def lane_probes(layer):
     """What can be watched in a lane of the layer, in the order of the data flow."""
     gates, form = layer.cell.gates, layer.state_format
-    before = layer.cell is Cell.GRU_RESET_BEFORE
+    before = layer.cell is GRU_RESET_BEFORE
     passes = (gates[:2], gates[2:]) if before else (gates,)
     rows = tuple(tuple(f"gate.{gate}.preact" for gate in part) for part in passes)
     values = tuple(tuple(f"gate.{gate}" for gate in part) for part in passes)
     found = [LaneProbe("row", True, rows), LaneProbe("gate_value", True, values)]
-    if layer.cell is Cell.GRU_RESET_AFTER:
+    if layer.cell is GRU_RESET_AFTER:
         found = [
             LaneProbe("row", True, ((*rows[0][:2], "gate.n.recurrent"),)),
             LaneProbe("aside", True, (("gate.n.input",),)),
@@ -50,7 +50,7 @@ def lane_probes(layer):
             LaneProbe("candidate_value", True, (("gate.n",),)),
         ]
     found.append(LaneProbe("state_value", True,
-                           (("cell" if layer.cell is Cell.LSTM else "state",),)))
+                           (("cell" if layer.cell is LSTM else "state",),)))
     # The wire form of a binary code is not the code, so it cannot be compared as it is.
     if not isinstance(form, Binary):
         is_signed = not isinstance(form, Planes) and getattr(form, "signed", True)

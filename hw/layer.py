@@ -11,8 +11,8 @@ from ternloom.hw.matvec import MatrixVector
 from ternloom.hw.online import OnlineQuantizer, beta_bits
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.schedule import waits
+from ternloom.model.cell import GRU_RESET_BEFORE
 from ternloom.model.format import Online
-from ternloom.model.network import Cell
 
 
 __all__ = ["RecurrentLayer"]
@@ -103,7 +103,7 @@ class RecurrentLayer(wiring.Component):
                 self.o_data.eq(Cat(lane.o_code for lane in lanes)),
             ]
         words = {Source.INPUT: buffer.o_word, Source.STATE: self._states(m, array)}
-        if layer.cell is Cell.GRU_RESET_BEFORE:
+        if layer.cell.feedback:
             words[Source.RESET] = self._resets(m, array, lanes)
         for index, block in enumerate(geometry.blocks):
             m.d.comb += getattr(array, f"i_word{index}").eq(words[block.source])

@@ -13,7 +13,6 @@ import numpy as np
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary, value_width
 from ternloom.model.matrix import Weight
-from ternloom.model.network import Cell
 from ternloom.model.rounding import signed_width
 
 
@@ -351,10 +350,10 @@ def layer_geometry(layer, folding, beat_lanes):
                 block(source, gates, layer.recurrent.planes, frame.state_words, 1, turns=turns,
                       mix=_mix(element, layer.state_format, 1)))
 
-    if layer.cell is Cell.GRU_RESET_BEFORE:
-        blocks = halves((0, 1), Source.STATE) + halves((2,), Source.RESET)
-    else:
-        blocks = halves(tuple(range(len(layer.cell.gates))), Source.STATE)
+    blocks, first = (), 0
+    for gates, source in zip(layer.cell.passes, (Source.STATE, Source.RESET)):
+        blocks += halves(tuple(range(first, first + len(gates))), source)
+        first += len(gates)
     return dataclasses.replace(frame, blocks=blocks)
 
 

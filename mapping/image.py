@@ -13,7 +13,6 @@ from ternloom.mapping.wire import encode, gain, lacks
 from ternloom.model.format import Binary, Fixed, Online
 from ternloom.model.frozen import Frozen
 from ternloom.model.matrix import Weight
-from ternloom.model.network import Cell
 
 
 __all__ = ["BlockImage", "Image", "layer_image", "network_images", "readout_image"]
@@ -325,7 +324,7 @@ def layer_image(layer, geometry):
         if is_input:
             biases.append(_spread(geometry, bias[None, list(block.gates)])
                           .reshape(geometry.chains, block.rows))
-    split = layer.cell is Cell.GRU_RESET_AFTER
+    split = bool(layer.cell.apart)
     if split:
         recurrent = layer.recurrent_bias.astype(np.int64)[None, None]
         biases.append(_spread(geometry, recurrent)

@@ -8,9 +8,9 @@ import numpy as np
 
 from ternloom.mapping.geometry import Element, Source
 from ternloom.mapping.microcode import microcode
+from ternloom.model.cell import GRU_RESET_AFTER, LSTM
 from ternloom.model.format import Online
 from ternloom.model.matrix import Weight
-from ternloom.model.network import Cell
 
 
 __all__ = ["MIX", "code_leads", "combiner_latency", "element_latency", "element_levels",
@@ -85,15 +85,13 @@ def lane_latency(layer, source):
         Of the block: that of r and z makes the codes of r*h in a ``GRU_RESET_BEFORE``.
     """
     comparators = layer.precision.comparators
-    match layer.cell:
-        case Cell.LSTM:
-            return 2 if comparators else 13
-        case Cell.GRU_RESET_AFTER:
-            return 4 if comparators else 14
-        case Cell.GRU_RESET_BEFORE if source is Source.STATE:
-            return 3 if comparators else 6
-        case Cell.GRU_RESET_BEFORE:
-            return 4 if comparators else 8
+    if layer.cell is LSTM:
+        return 2 if comparators else 13
+    if layer.cell is GRU_RESET_AFTER:
+        return 4 if comparators else 14
+    if source is Source.STATE:
+        return 3 if comparators else 6
+    return 4 if comparators else 8
 
 
 def result_latency(layer, geometry, block):

@@ -7,12 +7,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["bounds", "golden"],
     submod_attrs={
+        "cell": ["CELLS", "Cell"],
         "error": ["NetworkError"],
         "format": ["Binary", "Fixed", "Format", "Online", "Planes", "Ternary"],
         "golden": ["Session"],
         "matrix": ["Matrix", "Weight"],
         "mistake": ["Mistake"],
-        "network": ["Cell", "Layer", "Network", "Precision", "Readout", "When"],
+        "network": ["Layer", "Network", "Readout", "When"],
+        "precision": ["Precision"],
         "random": ["random_network", "random_sequences"],
         "rounding": ["Overflow", "Rounding"],
     })

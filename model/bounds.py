@@ -6,61 +6,15 @@ state's format. Dot products assume that any code of a format
 can occur, and the elementwise sums that any code of the state can.
 """
 
-import dataclasses
-
 import numpy as np
 
+from ternloom.model.cell.ranges import Ranges, rounding_range
 from ternloom.model.format import Fixed, Online
-from ternloom.model.network import Cell
-from ternloom.model.rounding import signed_width
-from ternloom.model.table import sigmoid, tanh
+from ternloom.model.range import Range
 
 
-__all__ = ["Range", "bounds", "dot_range", "effective", "row_range", "working_range",
+__all__ = ["bounds", "dot_range", "effective", "row_range", "working_range",
            "worst_inputs"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Range:
-    """Integers from ``low`` to ``high``, both included.
-
-    Parameters
-    ----------
-    low, high : int
-    """
-
-    low: int
-    high: int
-
-    def __post_init__(self):
-        if self.low > self.high:
-            raise ValueError(f"Range must not end below its start, not {self!r}")
-
-    @property
-    def width(self):
-        """Bits of a two's complement number that holds the range."""
-        return signed_width(self.low, self.high)
-
-    @property
-    def magnitude(self):
-        """Largest absolute value."""
-        return max(-self.low, self.high)
-
-    def __add__(self, other):
-        """Range of the sum of two independent numbers."""
-        return Range(self.low + other.low, self.high + other.high)
-
-    def __or__(self, other):
-        """Smallest range that holds both."""
-        return Range(min(self.low, other.low), max(self.high, other.high))
-
-    def __lshift__(self, shift):
-        return Range(self.low << shift, self.high << shift)
-
-    def __mul__(self, other):
-        """Range of the product of two independent numbers."""
-        products = [a * b for a in (self.low, self.high) for b in (other.low, other.high)]
-        return Range(min(products), max(products))
 
 
 def _extreme_codes(kind):
@@ -148,59 +102,16 @@ def _layer_rows(layer):
     """Ranges of the dots, the two halves of a row, and what is shifted into a pre-activation."""
     recurrent_bias = np.zeros(layer.rows, dtype=np.int64)
     if layer.recurrent_bias is not None:
-        recurrent_bias[2 * layer.units:] = layer.recurrent_bias
+        recurrent_bias[layer.apart] = layer.recurrent_bias
     halves = [_rows(layer.input, layer.input_format, layer.bias),
               _rows(layer.recurrent, layer.state_format, recurrent_bias)]
     ranges = [Range(int(lows.min()), int(highs.max())) for lows, highs in halves]
-    merged = layer.rows if layer.recurrent_bias is None else 2 * layer.units
-    total = Range(int((halves[0][0] + halves[1][0])[:merged].min()),
-                  int((halves[0][1] + halves[1][1])[:merged].max()))
-    for lows, highs in halves:
-        if merged < layer.rows:
-            total |= Range(int(lows[merged:].min()), int(highs[merged:].max()))
+    lows, highs = (np.concatenate([np.delete(halves[0][end] + halves[1][end], layer.apart),
+                                   *(half[end][layer.apart] for half in halves)]) for end in (0, 1))
+    total = Range(int(lows.min()), int(highs.max()))
     return {"input.dot": dot_range(layer.input, layer.input_format),
             "recurrent.dot": dot_range(layer.recurrent, layer.state_format),
             "input.row": ranges[0], "recurrent.row": ranges[1], "sum": total}
-
-
-def _table_range(table):
-    return Range(int(table.min()), int(table.max()))
-
-
-def _format_range(kind):
-    return Range(kind.low, kind.high)
-
-
-def _lstm(layer):
-    precision = layer.precision
-    preact, gate_frac, state = precision.preact, precision.gate_frac, precision.state
-    sigmoids = _table_range(sigmoid(precision))
-    tanhs = _table_range(tanh(precision))
-    lift = state.frac - gate_frac
-    argument = [int(preact.quantize(code, state.frac)) for code in (state.low, state.high)]
-    outputs = Range(*(int(tanh(precision)[code]) for code in argument))
-    return {"cell.sum": sigmoids * _format_range(state) + ((sigmoids * tanhs) << lift),
-            "h.product": sigmoids * outputs}
-
-
-def _gru(layer):
-    precision = layer.precision
-    preact, gate_frac, state = precision.preact, precision.gate_frac, precision.state
-    sigmoids = _table_range(sigmoid(precision))
-    candidate = _table_range(tanh(precision)) << (state.frac - gate_frac)
-    held = _format_range(state)
-    # z*h + (2**G - z)*n grows with h and with n, and is linear in z: its extremes are corners.
-    corners = [(z * h + ((1 << gate_frac) - z) * n)
-               for z in (sigmoids.low, sigmoids.high)
-               for h, n in ((held.low, candidate.low), (held.high, candidate.high))]
-    ranges = {"state.difference": Range(held.low - candidate.high, held.high - candidate.low),
-              "state.sum": Range(min(corners), max(corners))}
-    if layer.cell is Cell.GRU_RESET_AFTER:
-        argument = _format_range(preact)
-        ranges["gate.n.sum"] = (argument << gate_frac) + sigmoids * argument
-    else:
-        ranges["reset.product"] = sigmoids * held
-    return ranges
 
 
 def bounds(network):
@@ -222,20 +133,17 @@ def bounds(network):
         ``sum``
             what is shifted into a pre-activation: both rows, or each alone in the n rows of a
             reset-after GRU;
-        ``cell.sum``, ``h.product``
-            LSTM: ``f*c + ((i*g) << (sf-G))`` and ``o*T[k]``;
-        ``gate.n.sum``
-            reset-after GRU: ``(ax << G) + r*ah``;
-        ``reset.product``
-            reset-before GRU: ``r*h``;
-        ``state.difference``, ``state.sum``
-            GRU: ``h - n`` and ``(n << G) + z*(h - n)``.
+        ``cell.sum``, ``h.product``, ``gate.n.sum``, ``state.difference``, ...
+            every sum or product of the cell's equations that is rounded, by the name of what it is
+            rounded to.
 
         For a readout: ``readout.dot``, ``readout.row`` without and ``readout.sum`` with the bias.
     """
     ranges = {}
     for index, layer in enumerate(network.layers):
-        elementwise = _lstm(layer) if layer.cell is Cell.LSTM else _gru(layer)
+        reached = layer.graph.walk(Ranges(layer.precision))
+        elementwise = {node.name: value for node, value in reached.items()
+                       if node.exact and node.name}
         for name, value in (_layer_rows(layer) | elementwise).items():
             ranges[f"layer{index}.{name}"] = value
     readout = network.readout
@@ -245,19 +153,6 @@ def bounds(network):
     ranges["readout.row"] = row_range(readout.weights, readout.input_format)
     ranges["readout.sum"] = row_range(readout.weights, readout.input_format, readout.bias)
     return ranges
-
-
-def _quantizing(value, frac, kind):
-    """What a format's ``quantize`` computes on its way from a range of ``frac`` fraction bits."""
-    if isinstance(kind, Online):
-        kind = kind.sample
-    if not isinstance(kind, Fixed):
-        return value
-    shift = frac - kind.frac
-    if shift <= 0:
-        return value << -shift | _format_range(kind)
-    half = Range(0, 1 << (shift - 1))
-    return value | value + half | half | _format_range(kind)
 
 
 def working_range(layer, ranges):
@@ -276,27 +171,19 @@ def working_range(layer, ranges):
     -------
     Range
     """
-    precision, kind = layer.precision, layer.state_format
-    preact, gate_frac, state = precision.preact, precision.gate_frac, precision.state
-    held, argument = _format_range(state), _format_range(preact)
-    sigmoids, tanhs = (_table_range(table(precision)) for table in (sigmoid, tanh))
-    candidate = tanhs << (state.frac - gate_frac)
-    wide = state.frac + gate_frac
-    total = held | sigmoids | candidate | _quantizing(ranges["sum"], preact.frac + layer.shift,
-                                                      preact)
+    preact = layer.precision.preact
+    total = rounding_range(ranges["sum"], preact.frac + layer.shift, preact)
     for name, bias in (("input.row", layer.bias), ("recurrent.row", layer.recurrent_bias)):
         ends = Range(0, 0) if bias is None else Range(int(bias.min()), int(bias.max()))
         # A row is also met before its bias is added.
-        total |= ranges[name] | ends | ranges[name] + Range(-ends.high, -ends.low)
-    if layer.cell is Cell.LSTM:
-        total |= sigmoids * held | sigmoids * candidate
-        total |= _quantizing(ranges["cell.sum"], wide, state)
-        total |= _quantizing(held, state.frac, preact)
-        return total | _quantizing(ranges["h.product"], 2 * gate_frac, kind)
-    total |= candidate << gate_frac | sigmoids * ranges["state.difference"]
-    total |= ranges["state.difference"] | _quantizing(ranges["state.sum"], wide, state)
-    total |= _quantizing(held, state.frac, kind)
-    if layer.cell is Cell.GRU_RESET_BEFORE:
-        return total | _quantizing(ranges["reset.product"], wide, kind)
-    total |= argument << gate_frac | sigmoids * argument
-    return total | _quantizing(ranges["gate.n.sum"], preact.frac + gate_frac, preact)
+        total |= ranges[name] | ends | ranges[name] - ends
+    values = layer.graph.walk(Ranges(layer.precision))
+    for node, value in values.items():
+        total |= value
+        operands = [values[arg] for arg in node.args]
+        if node.kind in ("add", "sub"):
+            for operand, shift in zip(operands, node.parameter, strict=True):
+                total |= operand << shift
+        if node.kind == "round":
+            total |= rounding_range(*operands, node.args[0].frac, node.parameter)
+    return total

@@ -12,11 +12,11 @@ import numpy as np
 from ternloom.model import online
 from ternloom.model.batch import Packing
 from ternloom.model.bounds import bounds, working_range
-from ternloom.model.cell import gru_after_cell, gru_before_cell, gru_reset, initial_code, lstm_cell
+from ternloom.model.cell.integers import Integers, initial_code
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Online
 from ternloom.model.frozen import Frozen
-from ternloom.model.network import Cell, When
+from ternloom.model.network import When
 from ternloom.model.product import Product
 
 
@@ -194,17 +194,18 @@ class _Layer:
     """
 
     def __init__(self, layer, dtype):
-        self._layer, self._dtype = layer, dtype
+        self._layer, self._dtype, self._graph = layer, dtype, layer.graph
         self._input = Product(layer.input, layer.input_format, dtype)
         self._bias = layer.bias.astype(dtype)
-        # The reset before the product makes the n rows wait for codes that the r rows decide.
-        before = layer.cell is Cell.GRU_RESET_BEFORE
-        self._split = 2 * layer.units if before else layer.rows
-        parts = [slice(0, self._split), slice(self._split, layer.rows)]
-        self._recurrent = [Product(layer.recurrent, layer.state_format, dtype, part)
-                           for part in parts if part.start < part.stop]
         self._recurrent_bias = (None if layer.recurrent_bias is None
                                 else layer.recurrent_bias.astype(dtype))
+        #: Rows of each pass, and their product with what they multiply.
+        self._passes, start = [], 0
+        for gates in layer.cell.passes:
+            rows = slice(start, start + len(gates) * layer.units)
+            self._passes.append((gates, rows, Product(layer.recurrent, layer.state_format, dtype,
+                                                      rows)))
+            start = rows.stop
 
     def start(self, count):
         """State of sequences that have not begun: arrays (count, units) by name."""
@@ -212,8 +213,9 @@ class _Layer:
         # The code of zero need not have the value zero, but online its coefficients are.
         kind = layer.state_format
         h = 0 if isinstance(kind, Online) else kind.value(initial_code(kind))
-        return {"held": np.zeros((count, layer.units), dtype=self._dtype),
-                "h": np.full((count, layer.units), h)}
+        held = {name: np.zeros((count, layer.units), dtype=self._dtype)
+                for name in layer.cell.carried}
+        return held | {"h": np.full((count, layer.units), h)}
 
     def run(self, values, sizes, state, trace):
         """Codes of all steps, packed, their values, and what a trace holds of each step.
@@ -233,15 +235,17 @@ class _Layer:
         -------
         (int array (all steps, units), int array, dict of str to list of int array)
         """
-        carried = "cell" if self._layer.cell is Cell.LSTM else "state"
         rows = self._input.rows(values) + self._bias
         codes, outputs, kept, start = [], [], {}, 0
         for size in sizes:
-            named = self._step(rows[start:start + size], state["h"][:size], state["held"][:size])
-            meant = self._quantized(named)
-            state["held"][:size], state["h"][:size] = named[carried], meant
+            named = self._step(rows[start:start + size],
+                               {name: held[:size] for name, held in state.items()})
+            named["value"] = self._quantized(named)
+            for name in self._layer.cell.carried:
+                state[name][:size] = named[name]
+            state["h"][:size] = named["value"]
             codes.append(named["h"])
-            outputs.append(meant)
+            outputs.append(named.pop("value"))
             for name, value in named.items():
                 if trace or name == "beta":
                     kept.setdefault(name, []).append(value)
@@ -257,34 +261,39 @@ class _Layer:
         named["h"], named["beta"] = online.quantize(kind, named["sample"])
         return online.values(kind, named["h"], named["beta"])
 
+    def _step(self, rows, state):
+        """One step: everything named, from input rows and what the step before left."""
+        known = {}
+
+        def row(what, *codes):
+            if (what.gate, what.part) not in known:
+                number = next(number for number, (gates, *_) in enumerate(self._passes)
+                              if what.gate in gates)
+                known.update(self._pass(number, rows, state["h"], *codes))
+            return known[what.gate, what.part]
+
+        values = self._graph.walk(Integers(self._layer.precision, self._dtype, row, state))
+        return {node.name: values[node] for node in self._graph.traced}
+
+    def _pass(self, number, rows, h, *codes):
+        """Pre-activations of a pass by gate and part."""
+        gates, part, product = self._passes[number]
+        layer, units = self._layer, self._layer.units
+        inputs, recurrent = rows[:, part], product(*codes) if codes else product.rows(h)
+        merged = [gate for gate in gates if gate not in layer.cell.apart]
+        stop = len(merged) * units
+        sums = self._preact(inputs[:, :stop] + recurrent[:, :stop])
+        found = {(gate, "both"): sums[:, place * units:(place + 1) * units]
+                 for place, gate in enumerate(merged)}
+        for gate in gates[len(merged):]:
+            found[gate, "input"] = self._preact(inputs[:, stop:])
+            found[gate, "recurrent"] = self._preact(recurrent[:, stop:] + self._recurrent_bias)
+        return found
+
     def _preact(self, rows):
         """Pre-activations of sums."""
         layer = self._layer
         return layer.precision.preact.quantize(rows, layer.precision.preact.frac + layer.shift)
-
-    def _step(self, rows, h, held):
-        """One step of any cell: everything named, from input rows, codes and state."""
-        layer = self._layer
-        formats = layer.precision, layer.state_format
-        shape = (len(rows), -1, layer.units)
-        if layer.cell is Cell.LSTM:
-            preact = self._preact(rows + self._recurrent[0].rows(h))
-            return lstm_cell(*formats, preact.reshape(shape), held)
-        if layer.cell is Cell.GRU_RESET_AFTER:
-            return self._step_after(rows, h, held)
-        gates = self._preact(rows[:, :self._split] + self._recurrent[0].rows(h)).reshape(shape)
-        named = gru_reset(*formats, gates[:, 0], held)
-        candidate = self._preact(rows[:, self._split:] + self._recurrent[1](named["reset"]))
-        return named | gru_before_cell(*formats, gates[:, 1], candidate, held)
-
-    def _step_after(self, rows, h, held):
-        layer = self._layer
-        recurrent, gates = self._recurrent[0].rows(h), 2 * layer.units
-        preact = self._preact(rows[:, :gates] + recurrent[:, :gates])
-        return gru_after_cell(layer.precision, layer.state_format,
-                              preact.reshape(len(rows), 2, layer.units),
-                              self._preact(rows[:, gates:]),
-                              self._preact(recurrent[:, gates:] + self._recurrent_bias), held)
 
 
 class _Readout:

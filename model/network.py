@@ -4,40 +4,23 @@ import collections.abc
 import dataclasses
 import enum
 
-import msgspec
 import numpy as np
 
+from ternloom.model.cell import Cell
 from ternloom.model.error import NetworkError, check_integers, check_kinds
 from ternloom.model.format import Fixed, Format, Online
 from ternloom.model.frozen import Frozen
 from ternloom.model.limits import BIAS_BITS, LARGEST_SHIFT
 from ternloom.model.matrix import Matrix, magnitude
 from ternloom.model.names import check_notes
-from ternloom.model.rounding import Rounding
+from ternloom.model.precision import Precision
 
 
-__all__ = ["Cell", "Layer", "Network", "Precision", "Readout", "When", "embedding_type"]
+__all__ = ["Layer", "Network", "Readout", "When", "check_apart", "embedding_type"]
 
 
 #: Codes of an embedding that are looked at together.
 _PIECE = 1 << 20
-
-
-class Cell(enum.Enum):
-    """Recurrent cells, with the equations of PyTorch's documentation."""
-
-    #: c = f*c + i*g, h = o*tanh(c); gates i, f, g, o.
-    LSTM = "lstm"
-    #: n = tanh(Wx + b + r*(Uh + b')), h = n + z*(h - n); gates r, z, n (PyTorch's GRU).
-    GRU_RESET_AFTER = "gru-reset-after"
-    #: n = tanh(Wx + U(r*h) + b), h = n + z*(h - n); gates r, z, n (Cho et al. 2014, and ONNX's
-    #: default).
-    GRU_RESET_BEFORE = "gru-reset-before"
-
-    @property
-    def gates(self):
-        """Gate names in the order of the tensors and of the rows of a unit."""
-        return ("i", "f", "g", "o") if self is Cell.LSTM else ("r", "z", "n")
 
 
 class When(enum.Enum):
@@ -45,71 +28,6 @@ class When(enum.Enum):
 
     LAST  = "last"
     EVERY = "every"
-
-
-class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Widths of everything between the dot products and the next state's code.
-
-    Parameters
-    ----------
-    preact : Fixed
-        Gate pre-activations, and the argument of every table: at most 12 bits.
-    gate_frac : int
-        Fraction bits of gate values; a gate is a signed number of ``gate_width`` bits. With none,
-        gates are comparators: sigmoid is 0 or 1, tanh -1, 0 or +1 (see
-        :mod:`ternloom.model.table`).
-    state : Fixed
-        What is carried over time: c of an LSTM, h of a GRU. With comparators, c counts units of
-        one: ``Fixed(width, 0)`` is a saturating counter.
-    rounding : Rounding
-        Of every shift between these formats.
-    slope, slope_frac : int
-        Sloping factor ``l = slope * 2**-slope_frac`` of the gates and of tanh(c): sigmoid(a / l)
-        and tanh(a / l) (after HitNet, Wang et al. 2018; where l stands is Ternloom's choice).
-    """
-
-    preact: Fixed = Fixed(10, 6)
-    gate_frac: int = 8
-    state: Fixed = Fixed(16, 11)
-    rounding: Rounding = Rounding.HALF_UP
-    slope: int = 1
-    slope_frac: int = 0
-
-    def __post_init__(self):
-        if not self.preact.signed or not 4 <= self.preact.width <= 12:
-            raise ValueError(f"Pre-activations must be signed and of 4 to 12 bits, "
-                             f"not {self.preact!r}")
-        if self.gate_frac != 0 and not 2 <= self.gate_frac <= 15:
-            raise ValueError("Gate fraction bits must be 0 (comparators) or from 2 to 15, "
-                             f"not {self.gate_frac!r}")
-        most = 32 if self.comparators else self.state.frac
-        if not 0 <= self.preact.frac <= most:
-            whose = "" if self.comparators else " (the state's)"
-            raise ValueError(f"Pre-activations must have from 0 to {most} fraction bits{whose}, "
-                             f"not {self.preact.frac!r}")
-        if not self.state.signed or not 2 <= self.state.width <= 24:
-            raise ValueError(f"The state must be signed and of 2 to 24 bits, not {self.state!r}")
-        if self.state.frac < self.gate_frac:
-            raise ValueError(f"The state must have at least the gates' {self.gate_frac} fraction "
-                             f"bits, not {self.state.frac!r}")
-        for part in (self.preact, self.state):
-            if part.rounding is not self.rounding:
-                raise ValueError(f"Rounding must be {self.rounding.value} as the precision says, "
-                                 f"not {part.rounding.value}")
-        if not 1 <= self.slope < 1 << 16:
-            raise ValueError(f"Slope must be from 1 to 65535, not {self.slope!r}")
-        if not 0 <= self.slope_frac <= 16:
-            raise ValueError(f"Slope fraction bits must be from 0 to 16, not {self.slope_frac!r}")
-
-    @property
-    def comparators(self):
-        """Whether gates are comparators: there are neither tables nor products."""
-        return self.gate_frac == 0
-
-    @property
-    def gate_width(self):
-        """Bits of a gate value, two's complement."""
-        return max(self.gate_frac + 1, 2)
 
 
 def _check_bias(name, bias, shape):
@@ -125,12 +43,20 @@ def _check_shift(shift):
         raise NetworkError(f"shift must be from 0 to {LARGEST_SHIFT}, not {shift!r}")
 
 
+def check_apart(cell, recurrent_bias):
+    """Raise ``NetworkError`` unless a recurrent bias is there exactly if the cell needs one."""
+    if (recurrent_bias is not None) != bool(cell.apart):
+        raise NetworkError(f"recurrent_bias must {'be there' if cell.apart else 'be None'} in a "
+                           f"{cell.name}, which keeps {'the' if cell.apart else 'no'} halves of "
+                           f"{'gate ' + cell.apart[0] if cell.apart else 'a gate'} apart")
+
+
 class Layer(Frozen):
     """One recurrent layer.
 
     Rows are gate by gate, unit by unit within a gate: row ``g * units + u``. A pre-activation is
-    ``(input row + recurrent row + bias) >> shift`` with a named rounding, saturated; in a
-    ``GRU_RESET_AFTER`` the n row stays apart: ``(input row + bias) >> shift`` and
+    ``(input row + recurrent row + bias) >> shift`` with a named rounding, saturated; rows
+    whose halves the cell keeps apart are ``(input row + bias) >> shift`` and
     ``(recurrent row + recurrent_bias) >> shift``.
 
     Parameters
@@ -139,14 +65,14 @@ class Layer(Frozen):
     units : int
     input_format, state_format : Format
         Of the codes that the input and the recurrent matrix multiply. The latter is also what the
-        layer puts out; in a ``GRU_RESET_BEFORE`` r*h has it too.
+        layer puts out, and what a cell feeds back within a step.
     precision : Precision
     input, recurrent : Matrix
         (planes, gates * units, inputs) and (planes, gates * units, units).
     bias : int32 array (gates * units)
         Less than 2**30 in magnitude, as is the other one; other integers are held as int32.
     recurrent_bias : int32 array (units) or None
-        Only in a ``GRU_RESET_AFTER``.
+        Of the rows whose halves the cell keeps apart, where there are such.
     shift : int
         Fraction bits of a row's sum beyond those of the pre-activation, 0 to 40.
 
@@ -178,16 +104,14 @@ class Layer(Frozen):
                 raise NetworkError(f"{name}.codes must have the shape (planes, {self.rows}, "
                                    f"{columns}), not {shape}")
         _check_bias("bias", self.bias, (self.rows,))
-        if (self.recurrent_bias is not None) != (self.cell is Cell.GRU_RESET_AFTER):
-            raise NetworkError("recurrent_bias belongs to gru-reset-after and to no other cell, "
-                               f"this one is {self.cell.value}")
+        check_apart(self.cell, self.recurrent_bias)
         if self.recurrent_bias is not None:
             _check_bias("recurrent_bias", self.recurrent_bias, (self.units,))
             self._hold(recurrent_bias=self.recurrent_bias.astype(np.int32, copy=False))
         _check_shift(self.shift)
-        if isinstance(self.state_format, Online) and self.cell is Cell.GRU_RESET_BEFORE:
-            raise NetworkError("state_format must not be online in a gru-reset-before, "
-                               "whose r*h is quantized before the step is complete")
+        if isinstance(self.state_format, Online) and self.cell.feedback:
+            raise NetworkError(f"state_format must not be online in a {self.cell.name}, whose "
+                               f"{self.cell.feedback} is quantized before the step is complete")
         self._hold(bias=self.bias.astype(np.int32, copy=False))
 
     @property
@@ -197,6 +121,17 @@ class Layer(Frozen):
     @property
     def rows(self):
         return len(self.cell.gates) * self.units
+
+    @property
+    def apart(self):
+        """Slice of the rows whose halves stay apart, of none in most cells."""
+        start = sum(gate not in self.cell.apart for gate in self.cell.gates[:-1])
+        return slice(start * self.units, (start + len(self.cell.apart)) * self.units)
+
+    @property
+    def graph(self):
+        """The cell's equations in the layer's formats."""
+        return self.cell.graph(self.precision, self.state_format)
 
 
 class Readout(Frozen):
@@ -349,7 +284,7 @@ class Network(Frozen):
                                f"{input_format!r}, not {layer.input_format!r}")
 
     def __repr__(self):
-        cells = "+".join(dict.fromkeys(layer.cell.value for layer in self.layers))
+        cells = "+".join(dict.fromkeys(layer.cell.name for layer in self.layers))
         sizes = [self.inputs, *(layer.units for layer in self.layers)]
         sizes += [] if self.readout is None else [self.readout.classes]
         words = "" if self.embedding is None else f", {len(self.embedding)} words"

@@ -10,10 +10,12 @@ import math
 
 import numpy as np
 
+from ternloom.model.cell import CELLS
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.limits import LARGEST_BIAS, LARGEST_COEFFICIENT, LARGEST_SHIFT
 from ternloom.model.matrix import Matrix, Weight
-from ternloom.model.network import Cell, Layer, Network, Precision, Readout, When
+from ternloom.model.network import Layer, Network, Readout, When
+from ternloom.model.precision import Precision
 from ternloom.model.rounding import Rounding
 
 
@@ -145,7 +147,7 @@ def _size(rng, largest):
 def _cells(state_format):
     """Cells that may have a state format."""
     online = state_format == "online" or isinstance(state_format, Online)
-    return [cell for cell in Cell if not online or cell is not Cell.GRU_RESET_BEFORE]
+    return [cell for cell in CELLS.values() if not online or not cell.feedback]
 
 
 def _codes(rng, kind, shape):
@@ -288,7 +290,7 @@ def _layer(rng, cell, units, inputs, input_format, state_format, weight, precisi
                 for (kind, codes, _), size in zip(halves, typical, strict=True)]
     limit = min(1 << 29, precision.preact.high << shift) // 2
     bias = _bias(rng, limit, rows)
-    recurrent_bias = _bias(rng, limit, units) if cell is Cell.GRU_RESET_AFTER else None
+    recurrent_bias = _bias(rng, limit, units) if cell.apart else None
     return Layer(cell, units, input_format, state_format, precision, *matrices, bias,
                  recurrent_bias, shift)
 

@@ -17,7 +17,7 @@ import functools
 import numpy as np
 
 
-__all__ = ["sigmoid", "sigmoid_half", "tanh", "tanh_half"]
+__all__ = ["FUNCTIONS", "HALVES", "sigmoid", "sigmoid_half", "tanh", "tanh_half"]
 
 
 _CONTEXT = decimal.Context(prec=40, rounding=decimal.ROUND_HALF_EVEN)
@@ -108,3 +108,8 @@ def sigmoid(precision):
 def tanh(precision):
     """Tanh of every code: as :func:`sigmoid`, with ``-T[-a]`` below zero."""
     return _mirror(tanh_half(precision), 0)
+
+
+#: Functions of a pre-activation by name: over every code, and over the codes from zero up.
+FUNCTIONS = {"sigmoid": sigmoid, "tanh": tanh}
+HALVES    = {"sigmoid": sigmoid_half, "tanh": tanh_half}

@@ -12,7 +12,8 @@ import numpy as np
 from ternloom.model.format import Fixed, Format, value_frac
 from ternloom.model.frozen import Frozen
 from ternloom.model.limits import BIAS_BITS, LARGEST_SHIFT
-from ternloom.model.network import Cell, Precision, When
+from ternloom.model.network import When
+from ternloom.model.precision import Precision
 from ternloom.quantize import activations
 from ternloom.quantize.codes import relative_error
 from ternloom.quantize.forward import run
@@ -206,8 +207,7 @@ def _embedding_format(network, spec):
 
 def _state_bits(cell, states):
     """Bits above the fraction, sign included, of what a layer carries over time."""
-    if cell is not Cell.LSTM:
-        # A convex combination of values below one stays there.
+    if cell.bounded:
         return 1
     largest = max(float(np.abs(state).max()) for state in states)
     return min(_MOST_STATE_BITS, 1 + max(1, math.ceil(math.log2(max(1.0, largest)))))

@@ -5,10 +5,11 @@ import dataclasses
 
 import numpy as np
 
+from ternloom.model.cell import Cell
 from ternloom.model.error import NetworkError
 from ternloom.model.frozen import Frozen
 from ternloom.model.names import check_notes
-from ternloom.model.network import Cell
+from ternloom.model.network import check_apart
 
 
 __all__ = ["FloatLayer", "FloatNetwork"]
@@ -37,8 +38,7 @@ class FloatLayer(Frozen):
     recurrent_weight : float array (gates * units, units)
     bias : float array (gates * units)
     recurrent_bias : float array (units) or None
-        Of the n rows of a ``GRU_RESET_AFTER``, inside the reset gate's product; no other cell has
-        it.
+        Of the rows whose halves the cell keeps apart, where there are such: n of a reset-after GRU.
 
     Raises
     ------
@@ -61,9 +61,7 @@ class FloatLayer(Frozen):
         _check("input_weight", self.input_weight, (rows, inputs))
         _check("recurrent_weight", self.recurrent_weight, (rows, units))
         _check("bias", self.bias, (rows,))
-        if (self.recurrent_bias is not None) != (self.cell is Cell.GRU_RESET_AFTER):
-            raise NetworkError("recurrent_bias belongs to gru-reset-after and to no other cell, "
-                               f"this one is {self.cell.value}")
+        check_apart(self.cell, self.recurrent_bias)
         if self.recurrent_bias is not None:
             _check("recurrent_bias", self.recurrent_bias, (units,))
         super().__post_init__()
@@ -139,7 +137,7 @@ class FloatNetwork(Frozen):
         super().__post_init__()
 
     def __repr__(self):
-        cells = "+".join(dict.fromkeys(layer.cell.value for layer in self.layers))
+        cells = "+".join(dict.fromkeys(layer.cell.name for layer in self.layers))
         sizes = [self.inputs, *(layer.units for layer in self.layers)]
         sizes += [self.classes] if self.classes else []
         words = "" if self.embedding is None else f", {len(self.embedding)} words"

@@ -7,8 +7,9 @@ documentation.
 import numpy as np
 
 from ternloom.model.batch import Packing
+from ternloom.model.format import Fixed
 from ternloom.model.frozen import Frozen
-from ternloom.model.network import Cell
+from ternloom.model.precision import Precision
 
 
 __all__ = ["Forward", "logits", "run"]
@@ -72,42 +73,86 @@ def _sigmoid(value):
     return 0.5 + 0.5 * np.tanh(0.5 * value)
 
 
+class _Reals:
+    """Reading of a cell's graph on real numbers: nothing is rounded.
+
+    Parameters
+    ----------
+    row : callable
+        Sums of a ``Row``; gets what its recurrent half multiplies where this step has made it.
+    old : mapping of str to float array
+        What the step before carried.
+    """
+
+    _FUNCTIONS = {"sigmoid": _sigmoid, "tanh": np.tanh}
+
+    def __init__(self, row, old):
+        self._row, self._old = row, old
+
+    def row(self, node, *outputs):
+        return self._row(node.parameter, *outputs)
+
+    def old(self, node):
+        return self._old[node.parameter]
+
+    def constant(self, node):
+        return node.parameter
+
+    def add(self, node, one, other):
+        return one + other
+
+    def sub(self, node, one, other):
+        return one - other
+
+    def mul(self, node, one, other):
+        return one * other
+
+    def table(self, node, argument):
+        return self._FUNCTIONS[node.parameter](argument)
+
+    def relu(self, node, value):
+        return np.maximum(value, 0)
+
+    def round(self, node, value):
+        return value
+
+
 def _run_layer(layer, values, sizes):
-    """Outputs and states of all steps, packed."""
-    step = {Cell.LSTM: _lstm, Cell.GRU_RESET_AFTER: _gru_after,
-            Cell.GRU_RESET_BEFORE: _gru_before}[layer.cell]
-    rows = values @ layer.input_weight.T + layer.bias
-    hidden = state = np.zeros((sizes[0], layer.units), dtype=rows.dtype)
-    outputs, states, start = [], [], 0
+    """Outputs and states of all steps, packed; the state of a cell that carries none is h."""
+    inputs = values @ layer.input_weight.T + layer.bias
+    names = ("h", *layer.cell.carried)
+    held = {name: np.zeros((sizes[0], layer.units), dtype=inputs.dtype) for name in names}
+    kept, start = {name: [] for name in names}, 0
     for size in sizes:
-        hidden, state = step(layer, rows[start:start + size], hidden[:size], state[:size])
-        outputs.append(hidden)
-        states.append(state)
+        held = {name: value[:size] for name, value in held.items()}
+        held = _step(layer, inputs[start:start + size], held)
+        for name, value in held.items():
+            kept[name].append(value)
         start += size
-    return np.concatenate(outputs), np.concatenate(states)
+    return np.concatenate(kept["h"]), np.concatenate(kept[names[-1]])
 
 
-def _lstm(layer, row, hidden, cell):
-    units = layer.units
-    sums = row + hidden @ layer.recurrent_weight.T
-    i, f, o = (_sigmoid(sums[:, gate * units:(gate + 1) * units]) for gate in (0, 1, 3))
-    cell = f * cell + i * np.tanh(sums[:, 2 * units:3 * units])
-    return o * np.tanh(cell), cell
+def _step(layer, inputs, held):
+    """h and what is carried, by name, after a step."""
+    cell, units, sums = layer.cell, layer.units, {}
+    graph = cell.graph(Precision(), Fixed(8, 7))
 
+    def product(gate, outputs):
+        """Sums of the gate's pass, all at once, and the place of the gate's among them."""
+        gates = next(gates for gates in cell.passes if gate in gates)
+        if gates not in sums:
+            start = cell.gates.index(gates[0]) * units
+            sums[gates] = outputs @ layer.recurrent_weight[start:start + len(gates) * units].T
+        start = gates.index(gate) * units
+        return sums[gates][:, start:start + units]
 
-def _gru_after(layer, row, hidden, _):
-    units = layer.units
-    sums = hidden @ layer.recurrent_weight.T
-    r, z = (_sigmoid((row + sums)[:, gate * units:(gate + 1) * units]) for gate in (0, 1))
-    n = np.tanh(row[:, 2 * units:] + r * (sums[:, 2 * units:] + layer.recurrent_bias))
-    hidden = n + z * (hidden - n)
-    return hidden, hidden
+    def row(what, outputs=None):
+        place = cell.gates.index(what.gate) * units
+        given = inputs[:, place:place + units]
+        if what.part == "input":
+            return given
+        found = product(what.gate, held["h"] if outputs is None else outputs)
+        return given + found if what.part == "both" else found + layer.recurrent_bias
 
-
-def _gru_before(layer, row, hidden, _):
-    units = layer.units
-    gates = row[:, :2 * units] + hidden @ layer.recurrent_weight[:2 * units].T
-    r, z = _sigmoid(gates[:, :units]), _sigmoid(gates[:, units:])
-    n = np.tanh(row[:, 2 * units:] + (r * hidden) @ layer.recurrent_weight[2 * units:].T)
-    hidden = n + z * (hidden - n)
-    return hidden, hidden
+    made = graph.walk(_Reals(row, held))
+    return {name: made[node] for name, node in (("h", graph.codes["h"]), *graph.carried.items())}

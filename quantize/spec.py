@@ -5,7 +5,8 @@ import re
 import msgspec
 
 from ternloom.model.format import Fixed
-from ternloom.model.network import Precision, When
+from ternloom.model.network import When
+from ternloom.model.precision import Precision
 from ternloom.quantize import activations, weights
 
 
@@ -136,7 +137,7 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         for key in self.weights:
             if key not in used:
                 raise ValueError(f"Weights for {key!r} must fit a matrix of the network, whose "
-                                 f"layers are {', '.join(cell.value for cell in cells)}")
+                                 f"layers are {', '.join(cell.name for cell in cells)}")
         return chosen
 
     def _method(self, layer, part, gate, used):

@@ -18,13 +18,14 @@ import numpy as np
 import safetensors.numpy
 
 from corrupt import corrupt_bytes, corrupt_safetensors, corrupt_toml
-from ternloom.files import dataset, network as file, text
-from ternloom.files import floats
+from ternloom.files import dataset, floats, text
+from ternloom.files import network as file
+from ternloom.model.cell import GRU_RESET_AFTER, LSTM
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Fixed, Ternary
 from ternloom.model.golden import run
 from ternloom.model.matrix import Weight
-from ternloom.model.network import Cell, Network
+from ternloom.model.network import Network
 from ternloom.model.random import random_network, random_sequences
 
 
@@ -88,7 +89,7 @@ def use_network(network):
 def networks(folder):
     drawn = [random_network(1, layers=2, units=3, inputs=4), random_network(2, readout=False),
              random_network(3, layers=1, units=2, inputs=2, weight=Weight.INTEGER),
-             random_network(4, cell=Cell.LSTM, layers=1, state_format="online", units=5)]
+             random_network(4, cell=LSTM, layers=1, state_format="online", units=5)]
     base = random_network(5, layers=1, units=4, inputs=3, classes=6, input_format=Ternary(),
                           weight=Weight.TERNARY)
     words = np.array([[-1, 0, 1]] * 6, dtype=np.int8)
@@ -113,10 +114,10 @@ def data(folder):
 
 def small_floats():
     rng = np.random.default_rng(2)
-    for cell, gates in ((Cell.LSTM, 4), (Cell.GRU_RESET_AFTER, 3)):
+    for cell, gates in ((LSTM, 4), (GRU_RESET_AFTER, 3)):
         def draw(*shape):
             return rng.normal(size=shape).astype(np.float32)
-        extra = draw(3) if cell is Cell.GRU_RESET_AFTER else None
+        extra = draw(3) if cell is GRU_RESET_AFTER else None
         layer = floats.FloatLayer(cell, draw(gates * 3, 3), draw(gates * 3, 3), draw(gates * 3),
                                   extra)
         yield floats.FloatNetwork("small", (layer,), draw(2, 3), draw(2), labels=("a", "b"))

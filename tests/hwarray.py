@@ -9,9 +9,9 @@ from ternloom.mapping.image import layer_image, readout_image
 from ternloom.mapping.wire import gain, lacks
 from ternloom.model import online
 from ternloom.model.bounds import worst_inputs
+from ternloom.model.cell import GRU_RESET_AFTER
 from ternloom.model.format import Binary, Fixed, Online, Planes
 from ternloom.model.matrix import Weight
-from ternloom.model.network import Cell
 from ternloom.model.product import Product
 
 
@@ -260,6 +260,6 @@ def exact_rows(layer, block, before, codes, betas=(None, None)):
     h = _rows(layer.recurrent, layer.state_format, codes, betas[1]).reshape(shape)
     gates, aside = list(block.gates), None
     total = x + h
-    if layer.cell is Cell.GRU_RESET_AFTER:
+    if layer.cell is GRU_RESET_AFTER:
         total[2], aside = h[2] + layer.recurrent_bias, x[2]
     return total[gates], aside

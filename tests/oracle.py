@@ -8,16 +8,17 @@ import decimal
 import operator
 from fractions import Fraction
 
+from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.matrix import Weight
-from ternloom.model.network import Cell, When
+from ternloom.model.network import When
 from ternloom.model.rounding import Rounding
 
 
 __all__ = ["Restatement", "restated"]
 
 
-_GATES = {Cell.LSTM: "ifgo", Cell.GRU_RESET_AFTER: "rzn", Cell.GRU_RESET_BEFORE: "rzn"}
+_GATES = {LSTM: "ifgo", GRU_RESET_AFTER: "rzn", GRU_RESET_BEFORE: "rzn"}
 _DIGITS = decimal.Context(prec=60)
 
 
@@ -235,8 +236,8 @@ class RestatedLayer:
 
     def step(self, x):
         """Everything named of one step, a list over units each, from the input's values."""
-        named = {Cell.LSTM: self.lstm, Cell.GRU_RESET_AFTER: self.gru_after,
-                 Cell.GRU_RESET_BEFORE: self.gru_before}[self.layer.cell](x, self.values())
+        named = {LSTM: self.lstm, GRU_RESET_AFTER: self.gru_after,
+                 GRU_RESET_BEFORE: self.gru_before}[self.layer.cell](x, self.values())
         form = self.layer.state_format
         if isinstance(form, Online):
             named["sample"] = named.pop("h")

@@ -12,10 +12,12 @@ from ternloom.files import network as file
 from ternloom.hw import verilog
 from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.geometry import Element, network_geometry
+from ternloom.model.cell import CELLS, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.limits import COEFFICIENT_BITS
 from ternloom.model.matrix import Weight
-from ternloom.model.network import Cell, Network, Precision, When
+from ternloom.model.network import Network, When
+from ternloom.model.precision import Precision
 from ternloom.model.random import random_network, random_sequences
 from ternloom.sim.build import SIMULATORS
 from ternloom.sim.case import Case
@@ -96,7 +98,7 @@ def draw_small(weight, kind, number):
     weights = weight if isinstance(weight, tuple) else (weight,)
     places = [list(Weight).index(each) for each in weights]
     rng = np.random.default_rng([number, KINDS.index(kind), *places])
-    cells = [cell for cell in Cell if kind != "online" or cell is not Cell.GRU_RESET_BEFORE]
+    cells = [cell for cell in CELLS.values() if kind != "online" or cell is not GRU_RESET_BEFORE]
     last = number % BATCH == BATCH - 1
     while True:
         network = random_network(
@@ -178,7 +180,7 @@ def draw_after_online(number):
     rng = np.random.default_rng([number, 3])
     units, form = int(rng.integers(2, 7)), Online(Fixed(5 + number, 3 + number), 2 + number % 2)
     state = Online(Fixed(6, 5), 3) if KINDS[number] == "online" else KINDS[number]
-    first, second = (random_network(rng, cell=Cell.LSTM, layers=1, units=units, inputs=inputs,
+    first, second = (random_network(rng, cell=LSTM, layers=1, units=units, inputs=inputs,
                                     classes=2, state_format=kind, precision=PRECISIONS[number % 3])
                      for inputs, kind in ((3, form), (units, state)))
     layer = dataclasses.replace(second.layers[0], input_format=form)
@@ -232,7 +234,7 @@ def test_breadth():
     cases = [draw_small(weight, kind, number)
              for weight in Weight for kind in KINDS for number in range(BATCH)]
     layers = [layer for case in cases for layer in case.network.layers]
-    assert {layer.cell for layer in layers} == set(Cell)
+    assert {layer.cell for layer in layers} == set(CELLS.values())
     assert {layer.precision for layer in layers} == set(PRECISIONS)
     assert {(type(layer.input_format), type(layer.state_format)) for layer in layers} >= \
         set(itertools.product((Fixed, Binary, Ternary, Planes), FORMATS))

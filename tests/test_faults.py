@@ -7,9 +7,11 @@ import pytest
 
 from ternloom.hw import verilog
 from ternloom.mapping.folding import Folding, LayerFolding
+from ternloom.model.cell import LSTM
 from ternloom.model.format import Fixed, Online
 from ternloom.model.matrix import Weight
-from ternloom.model.network import Cell, Precision, When
+from ternloom.model.network import When
+from ternloom.model.precision import Precision
 from ternloom.model.random import random_network, random_sequences
 from ternloom.sim.case import Case
 from ternloom.sim.faults import FAULTS, FaultError, plant
@@ -32,7 +34,7 @@ PLACES = {"gate-table": "layer0.gate.i[", "output-table": "layer0.h[", "saturati
 
 def _network():
     """An LSTM of which every part matters: it saturates, has ties, and beats with spare lanes."""
-    network = random_network(12, layers=1, cell=Cell.LSTM, units=6, inputs=5, classes=4,
+    network = random_network(12, layers=1, cell=LSTM, units=6, inputs=5, classes=4,
                              input_format=Fixed(6, 4), state_format=Fixed(6, 4),
                              weight=Weight.BINARY, when=When.EVERY,
                              precision=Precision(Fixed(7, 4), 6, Fixed(8, 7)))
@@ -57,7 +59,7 @@ def sound():
 @pytest.fixture(scope="module")
 def online():
     """A case with online planes and ties, in four chains; one of their eight units is absent."""
-    network = random_network(5, layers=1, cell=Cell.LSTM, units=7, inputs=5, classes=4,
+    network = random_network(5, layers=1, cell=LSTM, units=7, inputs=5, classes=4,
                              input_format=Fixed(6, 4), state_format=Online(Fixed(4, 3), 2),
                              weight=Weight.BINARY, when=When.EVERY,
                              precision=Precision(Fixed(7, 4), 6, Fixed(8, 7)))
@@ -123,7 +125,7 @@ def test_no_effect(sound):
 
 def _wide(weight, planted):
     """A case with weights of several bits, and a fault in it."""
-    network = random_network(3, layers=1, cell=Cell.LSTM, units=4, inputs=3, classes=2,
+    network = random_network(3, layers=1, cell=LSTM, units=4, inputs=3, classes=2,
                              input_format=Fixed(4, 2), state_format=Fixed(4, 3), weight=weight,
                              when=When.EVERY, precision=Precision(Fixed(6, 4), 5, Fixed(8, 6)))
     folding = Folding((LayerFolding(2, 2),), LayerFolding(1, 2), 1)

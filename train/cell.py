@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ternloom.model.format import Online
-from ternloom.model.network import Cell
+from ternloom.model.format import Fixed, Online
+from ternloom.model.precision import Precision
 from ternloom.train.quantize import grid, sigmoid_gate, straight_through, tanh_gate, to_code
 from ternloom.train.weights import effective, effective_bias
 
@@ -39,51 +39,87 @@ def quantize_bias(bias, frac):
     return straight_through(bias, rounded)
 
 
-class _FloatArithmetic:
-    """Real numbers throughout: the reference."""
+class _Floats:
+    """Reading of a cell's graph on tensors of real numbers: the reference.
 
-    gate_frac = state_frac = 0
-    sigmoid = staticmethod(torch.sigmoid)
-    tanh = staticmethod(torch.tanh)
+    Parameters
+    ----------
+    row : callable
+        Sums of a ``Row``; gets the codes that its recurrent half multiplies where this step has
+        made them.
+    old : mapping of str to tensor
+        What the step before carried.
+    """
 
-    @staticmethod
-    def preact(value):
+    _FUNCTIONS = {"sigmoid": torch.sigmoid, "tanh": torch.tanh}
+
+    def __init__(self, row, old):
+        self._row, self._old = row, old
+
+    def row(self, node, *codes):
+        return self._row(node.parameter, *codes)
+
+    def old(self, node):
+        return self._old[node.parameter]
+
+    def constant(self, node):
+        return node.parameter
+
+    def add(self, node, one, other):
+        return one + other
+
+    def sub(self, node, one, other):
+        return one - other
+
+    def mul(self, node, one, other):
+        return one * other
+
+    def table(self, node, argument):
+        return self._FUNCTIONS[node.parameter](argument)
+
+    def relu(self, node, value):
+        return functional.relu(value)
+
+    def round(self, node, value):
         return value
 
-    start = state = preact
 
-    @staticmethod
-    def code(value, frac):
-        return value
+class _Grids(_Floats):
+    """The same on the design's numbers: every result is rounded where the golden model rounds it.
 
+    Parameters
+    ----------
+    row, old
+        As in real numbers.
+    quantization : LayerCalibration
+    drawn : float or None
+        What the slope of gates is multiplied by, if they and ternary codes are drawn.
+    """
 
-class _GridArithmetic:
-    """The design's numbers: every result is rounded where the golden model rounds it."""
+    _GATES = {"sigmoid": sigmoid_gate, "tanh": tanh_gate}
 
-    def __init__(self, quantization, drawn):
-        self._precision, self._drawn = quantization.precision, drawn
-        self._state_format = quantization.state_format
-        self.gate_frac = self._precision.gate_frac
-        self.state_frac = self._precision.state.frac
+    def __init__(self, row, old, quantization, drawn):
+        super().__init__(row, old)
+        self._quantization, self._drawn = quantization, drawn
 
-    def preact(self, value):
-        return grid(value, self._precision.preact)
+    def row(self, node, *codes):
+        value = super().row(node, *codes)
+        # A table rounds its argument by itself.
+        return value if node.looked_up else grid(value, self._quantization.precision.preact)
 
-    def sigmoid(self, value):
-        return sigmoid_gate(value, self._precision, self._drawn)
+    def table(self, node, argument):
+        return self._GATES[node.parameter](argument, self._quantization.precision, self._drawn)
 
-    def tanh(self, value):
-        return tanh_gate(value, self._precision, self._drawn)
-
-    def state(self, value):
-        return grid(value, self._precision.state)
+    def round(self, node, value):
+        if node.looked_up and node.users:
+            return value
+        if isinstance(node.parameter, Fixed):
+            return grid(value, node.parameter)
+        return self.code(value, node.args[0].frac)
 
     def code(self, value, frac):
-        return to_code(value, self._state_format, frac, self._drawn is not None)
-
-    def start(self, state):
-        # No samples have made coefficients yet, so planes of either sign stand for nothing.
-        return state if isinstance(self._state_format, Online) else self.code(state, 0)
+        """Value of the codes of a number of so many fraction bits."""
+        return to_code(value, self._quantization.state_format, frac, self._drawn is not None)
 
 
 class RecurrentLayer(nn.Module):
@@ -103,7 +139,7 @@ class RecurrentLayer(nn.Module):
         self.recurrent_weight = nn.Parameter(torch.empty(rows, units))
         self.bias = nn.Parameter(torch.zeros(rows))
         self.recurrent_bias = None
-        if cell is Cell.GRU_RESET_AFTER:
+        if cell.apart:
             self.recurrent_bias = nn.Parameter(torch.zeros(units))
         #: A ``ternloom.quantize.calibration.LayerCalibration``, or None in floating point.
         self.quantization = None
@@ -157,63 +193,81 @@ class RecurrentLayer(nn.Module):
         tensor (steps, batch, units)
             The layer's output codes as real numbers.
         """
-        if self.quantization is None:
-            arithmetic = _FloatArithmetic()
-        else:
-            drawn = self.warmth if self.training and self.draw_activations else None
-            arithmetic = _GridArithmetic(self.quantization, drawn)
         input_weight, recurrent_weight, bias, recurrent_bias = self.effective()
         inputs = functional.linear(sequences, input_weight, bias)
-        run = {Cell.LSTM: self._lstm, Cell.GRU_RESET_AFTER: self._gru_after,
-               Cell.GRU_RESET_BEFORE: self._gru_before}[self.cell]
-        if carry is not None and carry.state is not None:
-            state, code = carry.state, carry.code
-        else:
-            state = sequences.new_zeros(sequences.shape[1], self.units)
-            code = arithmetic.start(state)
-        steps = run(arithmetic, inputs, recurrent_weight.t(), recurrent_bias, state, code)
+        held = self._held(sequences, carry)
+        passes = self._passes(recurrent_weight, recurrent_bias)
         outputs = []
-        for state, code in steps:
-            outputs.append(code)
+        for row in inputs.unbind():
+            held = self._step(row, held, passes)
+            outputs.append(held["h"])
             if states is not None:
-                states.append(state)
+                states.append(held[self._names[-1]])
         if carry is not None:
-            carry.state, carry.code = state.detach(), code.detach()
+            carry.state, carry.code = held[self._names[-1]].detach(), held["h"].detach()
         return torch.stack(outputs)
 
-    def _lstm(self, arithmetic, inputs, weight, _, cell, code):
-        units = self.units
-        for row in inputs.unbind():
-            sums = torch.addmm(row, code, weight)
-            i, f = arithmetic.sigmoid(sums[:, :2 * units]).chunk(2, 1)
-            g = arithmetic.tanh(sums[:, 2 * units:3 * units])
-            o = arithmetic.sigmoid(sums[:, 3 * units:])
-            cell = arithmetic.state(f * cell + i * g)
-            code = arithmetic.code(o * arithmetic.tanh(cell), 2 * arithmetic.gate_frac)
-            yield cell, code
+    @property
+    def _names(self):
+        """What a step hands to the next; the state of a cell that carries none is h."""
+        return "h", *self.cell.carried
 
-    def _gru_after(self, arithmetic, inputs, weight, recurrent_bias, hidden, code):
-        units = self.units
-        gates, candidates = inputs.split([2 * units, units], 2)
-        candidates = arithmetic.preact(candidates)
-        weight_gates, weight_candidate = weight[:, :2 * units], weight[:, 2 * units:]
-        for row, candidate in zip(gates.unbind(), candidates.unbind()):
-            r, z = arithmetic.sigmoid(torch.addmm(row, code, weight_gates)).chunk(2, 1)
-            recurrent = arithmetic.preact(torch.addmm(recurrent_bias, code, weight_candidate))
-            n = arithmetic.tanh(candidate + r * recurrent)
-            hidden = arithmetic.state(n + z * (hidden - n))
-            code = arithmetic.code(hidden, arithmetic.state_frac)
-            yield hidden, code
+    @property
+    def _graph(self):
+        if self.quantization is None:
+            return self.cell.graph(Precision(), Fixed(8, 7))
+        return self.cell.graph(self.quantization.precision, self.quantization.state_format)
 
-    def _gru_before(self, arithmetic, inputs, weight, _, hidden, code):
-        units = self.units
-        gates, candidates = inputs.split([2 * units, units], 2)
-        weight_gates, weight_candidate = weight[:, :2 * units], weight[:, 2 * units:]
-        reset_frac = arithmetic.state_frac + arithmetic.gate_frac
-        for row, candidate in zip(gates.unbind(), candidates.unbind()):
-            r, z = arithmetic.sigmoid(torch.addmm(row, code, weight_gates)).chunk(2, 1)
-            reset = arithmetic.code(r * hidden, reset_frac)
-            n = arithmetic.tanh(torch.addmm(candidate, reset, weight_candidate))
-            hidden = arithmetic.state(n + z * (hidden - n))
-            code = arithmetic.code(hidden, arithmetic.state_frac)
-            yield hidden, code
+    def _reading(self, row, old):
+        if self.quantization is None:
+            return _Floats(row, old)
+        drawn = self.warmth if self.training and self.draw_activations else None
+        return _Grids(row, old, self.quantization, drawn)
+
+    def _held(self, sequences, carry):
+        """What the first step finds."""
+        if carry is not None and carry.state is not None:
+            return {"h": carry.code} | dict.fromkeys(self.cell.carried, carry.state)
+        zeros = sequences.new_zeros(sequences.shape[1], self.units)
+        code = zeros
+        # No samples have made coefficients yet, so planes of either sign stand for nothing.
+        if self.quantization is not None \
+                and not isinstance(self.quantization.state_format, Online):
+            code = self._reading(None, None).code(zeros, 0)
+        return {"h": code} | dict.fromkeys(self.cell.carried, zeros)
+
+    def _passes(self, recurrent_weight, recurrent_bias):
+        """Of each pass the gates, their rows of the input, and pairs of weights and bias: of the
+        rows whose halves are added, and of those that stay apart.
+        """
+        weight, units, found, start = recurrent_weight.t(), self.units, [], 0
+        for gates in self.cell.passes:
+            apart = sum(gate in self.cell.apart for gate in gates)
+            stop = start + len(gates) * units
+            middle = stop - apart * units
+            found.append((gates, start, middle, stop, weight[:, start:middle],
+                          (recurrent_bias, weight[:, middle:stop]) if apart else None))
+            start = stop
+        return found
+
+    def _step(self, inputs, held, passes):
+        """One step: h and what is carried, by name."""
+        known, units = {}, self.units
+
+        def row(what, code=None):
+            if (what.gate, what.part) in known:
+                return known[what.gate, what.part]
+            gates, start, middle, stop, merged, apart = next(
+                each for each in passes if what.gate in each[0])
+            code = held["h"] if code is None else code
+            sums = torch.addmm(inputs[:, start:middle], code, merged)
+            known.update(zip(((gate, "both") for gate in gates), sums.split(units, 1)))
+            if apart is not None:
+                known[gates[-1], "input"] = inputs[:, middle:stop]
+                known[gates[-1], "recurrent"] = torch.addmm(apart[0], code, apart[1])
+            return known[what.gate, what.part]
+
+        graph = self._graph
+        values = graph.walk(self._reading(row, held))
+        return {name: values[node]
+                for name, node in (("h", graph.codes["h"]), *graph.carried.items())}

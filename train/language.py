@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from ternloom.files.floats import load
+from ternloom.model.cell import CELLS
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Binary, Ternary
 from ternloom.quantize import activations
@@ -196,8 +197,8 @@ def train(recipe, corpus, start=None, checkpoint=None, progress=None):
 
 
 def _network(recipe, corpus):
-    return LanguageNetwork(recipe.cell, corpus.words, recipe.inputs, recipe.units, recipe.layers,
-                           recipe.dropout)
+    return LanguageNetwork(CELLS[recipe.cell.name], corpus.words, recipe.inputs, recipe.units,
+                           recipe.layers, recipe.dropout)
 
 
 def perplexities(network, task):

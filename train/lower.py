@@ -2,8 +2,7 @@
 
 import dataclasses
 
-from ternloom.quantize import calibration
-from ternloom.quantize import lowering
+from ternloom.quantize import calibration, lowering
 from ternloom.quantize.calibration import Calibration
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
 

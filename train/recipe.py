@@ -9,9 +9,9 @@ import msgspec
 
 from ternloom.files import shipped
 from ternloom.files.decode import convert, said
+from ternloom.model.cell import CellName
 from ternloom.model.mistake import Mistake
 from ternloom.model.names import check_names
-from ternloom.model.network import Cell
 from ternloom.quantize import weights
 from ternloom.quantize.spec import Spec
 from ternloom.train import schedule
@@ -84,7 +84,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     name : str
     data : str
         Data file or folder, relative to the recipe.
-    cell : Cell
+    cell : CellName
     units, layers : int
     quantization : Spec or None
         Methods of weights and activations, and the widths between them.
@@ -132,7 +132,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     name: str
     data: str
-    cell: Cell
+    cell: CellName
     units: int
     layers: int = 1
     quantization: Spec | None = None

@@ -33,7 +33,7 @@ def _row(recipe, network, dataset):
     reference = Accuracy.from_note(network.notes["float accuracy"])
     integer = integer_accuracy(network, dataset)
     return {
-        "name": recipe.name, "data": network.notes["data"], "cell": recipe.cell.value,
+        "name": recipe.name, "data": network.notes["data"], "cell": recipe.cell.name,
         "layers": recipe.layers, "units": recipe.units,
         "weights": methods(recipe.quantization.weights),
         "activations": recipe.quantization.activations,

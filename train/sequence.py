@@ -6,6 +6,7 @@ import math
 import torch
 from torch.nn import functional
 
+from ternloom.model.cell import CELLS
 from ternloom.train.batches import SequenceSet, augmented
 from ternloom.train.loop import Loop, Task
 from ternloom.train.lower import calibrate
@@ -90,8 +91,8 @@ def train(recipe, dataset, checkpoint=None, progress=None):
     task = SequenceTask(recipe, dataset)
     loop = Loop(recipe, task, checkpoint, progress)
     inputs, classes = dataset.sequences[0].shape[1], len(dataset.classes)
-    reference = RecurrentNetwork(recipe.cell, inputs, recipe.units, recipe.layers, classes,
-                                 recipe.dropout)
+    reference = RecurrentNetwork(CELLS[recipe.cell.name], inputs, recipe.units, recipe.layers,
+                                 classes, recipe.dropout)
     loop.stage("float", reference, recipe.float_epochs, recipe.float_learning_rate)
     network = copy.deepcopy(reference)
     calibrate(network, recipe.quantization, task.calibration(), dataset.format)

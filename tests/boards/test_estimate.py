@@ -10,9 +10,10 @@ from ternloom.hw.report import describe
 from ternloom.mapping.folding import Folding
 from ternloom.mapping.geometry import Element
 from ternloom.mapping.image import network_images
+from ternloom.model.cell import LSTM
 from ternloom.model.format import Fixed, Online, Planes
 from ternloom.model.matrix import Weight
-from ternloom.model.network import Cell, Precision
+from ternloom.model.precision import Precision
 from ternloom.model.random import random_network
 
 
@@ -45,7 +46,7 @@ MEASURED = {
 
 def network(**settings):
     return random_network(3, **{"layers": 1, "units": 12, "inputs": 6, "classes": 4,
-                                "cell": Cell.LSTM, "weight": Weight.TERNARY,
+                                "cell": LSTM, "weight": Weight.TERNARY,
                                 "input_format": "fixed", "state_format": "ternary",
                                 "precision": Precision()} | settings)
 

@@ -9,9 +9,11 @@ from ternloom.hw import verilog
 from ternloom.hw.coefficient import Scaling, scaling
 from ternloom.mapping.folding import Folding
 from ternloom.mapping.image import network_images
+from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.matrix import Weight
-from ternloom.model.network import Cell, Precision, When
+from ternloom.model.network import When
+from ternloom.model.precision import Precision
 from ternloom.model.random import random_network, random_sequences
 from ternloom.sim.netlist import netlist, synthesize
 from ternloom.sim.run import simulate
@@ -29,7 +31,7 @@ def drawn(seed, cell, state, precision=TABLES):
                           precision=precision, when=When.EVERY)
 
 
-LSTM, AFTER, BEFORE = Cell.LSTM, Cell.GRU_RESET_AFTER, Cell.GRU_RESET_BEFORE
+LSTM, AFTER, BEFORE = LSTM, GRU_RESET_AFTER, GRU_RESET_BEFORE
 
 #: A network for each kind of lane and of combiner, and what multiplies its rows.
 KINDS = {

@@ -16,10 +16,11 @@ from ternloom.hw.core import Core
 from ternloom.hw.verilog import generate
 from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.stream import output_stream
+from ternloom.model.cell import GRU_RESET_AFTER, LSTM
 from ternloom.model.format import Fixed, Ternary
 from ternloom.model.golden import run
 from ternloom.model.matrix import Weight
-from ternloom.model.network import Cell, When
+from ternloom.model.network import When
 from ternloom.model.random import random_network, random_sequences
 
 
@@ -131,8 +132,8 @@ def real(network, folding):
     return core
 
 
-@pytest.mark.parametrize(("cell", "when"), [(Cell.GRU_RESET_AFTER, When.EVERY),
-                                            (Cell.LSTM, When.LAST)])
+@pytest.mark.parametrize(("cell", "when"), [(GRU_RESET_AFTER, When.EVERY),
+                                            (LSTM, When.LAST)])
 def test_network(cell, when):
     """A real core behind its UART gives the golden model's logits and winners."""
     network = random_network(3, cell=cell, when=when, layers=1, units=5, inputs=3, classes=4,

@@ -11,7 +11,7 @@ from ternloom.cli.main import main
 from ternloom.evaluate.size import network_size
 from ternloom.files.floats import save
 from ternloom.files.network import load
-from ternloom.model.network import Cell
+from ternloom.model.cell import LSTM
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
 from ternloom.quantize.forward import logits, run
 
@@ -106,7 +106,7 @@ def test_text(place, capsys):
     """Language networks are measured by their perplexity, the float one too."""
     rng = np.random.default_rng(2)
     (place / "text.txt").write_text("one two two three\nthree two one\n" * 20)
-    layer = FloatLayer(Cell.LSTM, *(rng.standard_normal(shape).astype(np.float32)
+    layer = FloatLayer(LSTM, *(rng.standard_normal(shape).astype(np.float32)
                                     for shape in ((16, 3), (16, 4), (16,))))
     reference = FloatNetwork("words", (layer,), rng.standard_normal((4, 4)).astype(np.float32),
                              np.zeros(4, np.float32),

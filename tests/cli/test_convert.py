@@ -17,9 +17,10 @@ from ternloom.files.dataset import save as save_dataset
 from ternloom.files.floats import save
 from ternloom.files.floats import load as load_floats
 from ternloom.files.network import load
+from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Fixed, Planes
 from ternloom.model.matrix import Weight
-from ternloom.model.network import Cell, When
+from ternloom.model.network import When
 from ternloom.quantize import activations, forward, weights
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
 
@@ -30,7 +31,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
     rng = np.random.default_rng(6)
-    layer = FloatLayer(Cell.LSTM, *(0.5 * rng.standard_normal(shape).astype(np.float32)
+    layer = FloatLayer(LSTM, *(0.5 * rng.standard_normal(shape).astype(np.float32)
                                     for shape in ((32, 3), (32, 8), (32,))))
     save(FloatNetwork("small", (layer,), rng.standard_normal((4, 8)).astype(np.float32),
                       np.zeros(4, np.float32), notes={"by": "hand"}), "float.safetensors")
@@ -133,7 +134,7 @@ def test_state_dict(place, capsys):
                                  for name, shape in shapes.items()}, "float.safetensors")
     assert answer(capsys)["float_network"] == "float"
     network = load("net.safetensors")
-    assert network.layers[0].cell is Cell.GRU_RESET_AFTER and network.readout.classes == 4
+    assert network.layers[0].cell is GRU_RESET_AFTER and network.readout.classes == 4
 
 
 def torch_like(place):
@@ -279,7 +280,7 @@ def test_text(place, capsys):
     """A network with an embedding is calibrated on a text, whose words it knows by frequency."""
     rng = np.random.default_rng(2)
     (place / "text.txt").write_text("one two two\nthree two one\n")
-    layer = FloatLayer(Cell.GRU_RESET_BEFORE, *(rng.standard_normal(shape).astype(np.float32)
+    layer = FloatLayer(GRU_RESET_BEFORE, *(rng.standard_normal(shape).astype(np.float32)
                                                 for shape in ((12, 3), (12, 4), (12,))))
     save(FloatNetwork("words", (layer,), rng.standard_normal((4, 4)).astype(np.float32),
                       np.zeros(4, np.float32), rng.standard_normal((4, 3)).astype(np.float32)),

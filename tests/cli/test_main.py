@@ -17,7 +17,9 @@ from ternloom.cli.error import UserError
 from ternloom.cli.main import VERBS, main
 from ternloom.files.network import save
 from ternloom.hw import verilog
-from ternloom.model.network import Cell, Precision, When
+from ternloom.model.cell import LSTM
+from ternloom.model.network import When
+from ternloom.model.precision import Precision
 from ternloom.model.random import random_network
 
 
@@ -38,7 +40,7 @@ def place(tmp_path, monkeypatch):
 @pytest.fixture
 def tiny(place):
     network = random_network(1, layers=1, units=6, inputs=3, classes=4, when=When.LAST,
-                             cell=Cell.LSTM, input_format="fixed", state_format="ternary",
+                             cell=LSTM, input_format="fixed", state_format="ternary",
                              precision=Precision())
     save(network, place / TINY)
 

@@ -17,9 +17,10 @@ from ternloom.cli.main import VERBS, main
 from ternloom.files.dataset import Dataset
 from ternloom.files.dataset import save as save_dataset
 from ternloom.files.network import VERSION, save
+from ternloom.model.cell import LSTM
 from ternloom.model.format import Fixed
 from ternloom.model.matrix import Weight
-from ternloom.model.network import Cell, Precision
+from ternloom.model.precision import Precision
 from ternloom.model.random import random_network
 
 
@@ -405,7 +406,7 @@ def test_missing_synthesis(place, capsys, monkeypatch):
 def test_small_board(place, capsys):
     """Four chains have more multipliers than the smallest board, and the line says so."""
     network = random_network(1, layers=1, units=4, inputs=2, classes=2, weight=Weight.TERNARY,
-                             cell=Cell.LSTM, state_format="ternary", input_format="ternary",
+                             cell=LSTM, state_format="ternary", input_format="ternary",
                              precision=Precision())
     save(network, "net.safetensors")
     line = mistake(capsys, "synth", "net.safetensors", "--board=icebreaker", "--pe=4", "--simd=4",

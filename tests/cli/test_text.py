@@ -10,8 +10,10 @@ from ternloom.cli.main import main
 from ternloom.evaluate import perplexity
 from ternloom.files import text
 from ternloom.files.network import save
+from ternloom.model.cell import LSTM
 from ternloom.model.format import Fixed, Planes
-from ternloom.model.network import Cell, Precision, When
+from ternloom.model.network import When
+from ternloom.model.precision import Precision
 from ternloom.model.random import random_network
 
 
@@ -29,7 +31,7 @@ def network(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
     form = Planes((3, 1), 2)
-    drawn = random_network(1, layers=1, cell=Cell.LSTM, units=6, inputs=4, classes=6,
+    drawn = random_network(1, layers=1, cell=LSTM, units=6, inputs=4, classes=6,
                            when=When.EVERY, input_format=form, state_format=form,
                            precision=Precision(), name="talker")
     readout = dataclasses.replace(drawn.readout, logits=Fixed(12, 6))

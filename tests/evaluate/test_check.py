@@ -6,13 +6,13 @@ import safetensors.numpy
 
 from ternloom.evaluate.check import compare, load
 from ternloom.files.floats import load as load_floats
+from ternloom.model.cell import CELLS, GRU_RESET_AFTER, LSTM
 from ternloom.model.error import NetworkError
-from ternloom.model.network import Cell
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
 from ternloom.quantize.forward import logits, run
 
 
-def make(cell=Cell.LSTM, classes=4, words=None):
+def make(cell=LSTM, classes=4, words=None):
     rng = np.random.default_rng(3)
 
     def normal(*shape):
@@ -20,7 +20,7 @@ def make(cell=Cell.LSTM, classes=4, words=None):
 
     rows, layers = 5 * len(cell.gates), []
     for columns in (3, 5):
-        split = normal(5) if cell is Cell.GRU_RESET_AFTER else None
+        split = normal(5) if cell is GRU_RESET_AFTER else None
         layers.append(FloatLayer(cell, normal(rows, columns), normal(rows, 5), normal(rows), split))
     readout = (normal(classes, 5), normal(classes)) if classes else (None, None)
     return FloatNetwork("made", tuple(layers), *readout, normal(words, 3) if words else None)
@@ -44,7 +44,7 @@ def softmax(values):
 
 
 @pytest.mark.parametrize("every", [False, True])
-@pytest.mark.parametrize("cell", list(Cell), ids=lambda cell: cell.value)
+@pytest.mark.parametrize("cell", list(CELLS.values()), ids=lambda cell: cell.name)
 def test_same_forward(cell, every):
     """Float32 outputs of the same forward pass, and outputs a hundred times farther do not."""
     network, inputs = make(cell), values()
@@ -114,7 +114,7 @@ def test_torch(tmp_path, kind, every):
 def test_chaos():
     """Where float32 itself goes astray nothing is concluded."""
     rng = np.random.default_rng(0)
-    layer = FloatLayer(Cell.GRU_RESET_AFTER, *(
+    layer = FloatLayer(GRU_RESET_AFTER, *(
         4 * rng.standard_normal(shape).astype(np.float32)
         for shape in ((192, 3), (192, 64), (192,), (64,))))
     readout = rng.standard_normal((4, 64)).astype(np.float32)

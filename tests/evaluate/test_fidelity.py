@@ -8,9 +8,10 @@ import pytest
 
 from ternloom.evaluate import fidelity
 from ternloom.model import golden
+from ternloom.model.cell import CELLS, GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Fixed
-from ternloom.model.network import Cell, When
+from ternloom.model.network import When
 from ternloom.quantize.calibration import calibrate
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
 from ternloom.quantize.forward import logits, run
@@ -23,11 +24,11 @@ FINE = {"activations": "fixed:16", "preact_width": 12, "preact_frac": 8, "gate_f
         "state_frac": 19, "coefficient_bits": 12, "logits": Fixed(24, 16)}
 
 
-def make(cell=Cell.LSTM, classes=3):
+def make(cell=LSTM, classes=3):
     rng = np.random.default_rng(4)
     rows, layers = 6 * len(cell.gates), []
     for columns in (3, 6):
-        split = rng.standard_normal(6) if cell is Cell.GRU_RESET_AFTER else None
+        split = rng.standard_normal(6) if cell is GRU_RESET_AFTER else None
         layers.append(FloatLayer(cell, *(0.5 * rng.standard_normal(shape) for shape in
                                          ((rows, columns), (rows, 6), (rows,))), split))
     readout = (rng.standard_normal((classes, 6)), np.zeros(classes)) if classes else (None, None)
@@ -51,7 +52,7 @@ def relative(found, expected):
 
 
 @pytest.mark.parametrize("when", list(When), ids=lambda when: when.value)
-@pytest.mark.parametrize("cell", list(Cell), ids=lambda cell: cell.value)
+@pytest.mark.parametrize("cell", list(CELLS.values()), ids=lambda cell: cell.name)
 def test_by_hand(monkeypatch, cell, when):
     """Everything that is told, from a trace and the float network's own outputs."""
     monkeypatch.setattr(fidelity, "_TRACED", 7)
@@ -75,7 +76,7 @@ def test_by_hand(monkeypatch, cell, when):
     assert found.agreement == np.concatenate(same).mean()
 
 
-@pytest.mark.parametrize("cell", list(Cell), ids=lambda cell: cell.value)
+@pytest.mark.parametrize("cell", list(CELLS.values()), ids=lambda cell: cell.name)
 def test_fine(cell):
     """Fine formats are near, coarse ones are not."""
     reference, (codes, values) = make(cell), data()
@@ -123,7 +124,7 @@ def test_without_readout():
 
 def test_other_network():
     with pytest.raises(NetworkError) as caught:
-        fidelity.measure(lowered(make()), make(Cell.GRU_RESET_BEFORE), *data())
+        fidelity.measure(lowered(make()), make(GRU_RESET_BEFORE), *data())
     assert str(caught.value) == (
         "float network made must have the layers of network made, [('lstm', 3, 6), ('lstm', 6, 6), "
         "('readout', 3)], not [('gru-reset-before', 3, 6), ('gru-reset-before', 6, 6), "

@@ -8,10 +8,10 @@ import pytest
 
 from ternloom.evaluate.size import (Size, float_bits, matrix_size, meant, network_size,
                                     relative_errors)
+from ternloom.model.cell import GRU_RESET_AFTER, LSTM
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Fixed
 from ternloom.model.matrix import Matrix, Weight
-from ternloom.model.network import Cell
 from ternloom.model.random import random_network
 from ternloom.quantize.calibration import calibrate
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
@@ -40,7 +40,7 @@ def test_matrix(made, size):
 
 def test_network():
     """Biases are counted, those of a GRU's n row too, and an embedding."""
-    network = random_network(3, layers=1, units=4, inputs=3, classes=2, cell=Cell.GRU_RESET_AFTER,
+    network = random_network(3, layers=1, units=4, inputs=3, classes=2, cell=GRU_RESET_AFTER,
                              weight=Weight.TERNARY, input_format=Fixed(8, 5),
                              state_format="ternary")
     layer = dataclasses.replace(network.layers[0], bias=np.full(12, -8, np.int32),
@@ -60,7 +60,7 @@ def test_network():
 
 def make(seed=0):
     rng = np.random.default_rng(seed)
-    layer = FloatLayer(Cell.LSTM, *(0.4 * rng.standard_normal(shape).astype(np.float32)
+    layer = FloatLayer(LSTM, *(0.4 * rng.standard_normal(shape).astype(np.float32)
                                     for shape in ((64, 20), (64, 16), (64,))))
     return FloatNetwork("made", (layer,), rng.standard_normal((4, 16)).astype(np.float32),
                         np.zeros(4, np.float32))

@@ -10,8 +10,8 @@ import safetensors.numpy
 from storing import forge, parts
 from ternloom.files import network as file
 from ternloom.files.floats import load, save
+from ternloom.model.cell import CELLS, GRU_RESET_AFTER, LSTM
 from ternloom.model.error import NetworkError
-from ternloom.model.network import Cell
 from ternloom.model.random import random_network
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
 
@@ -20,12 +20,12 @@ def normal(rng, *shape):
     return rng.standard_normal(shape).astype(np.float32)
 
 
-def make(cell=Cell.LSTM, layers=2, inputs=3, units=4, classes=5, words=None, seed=0):
+def make(cell=LSTM, layers=2, inputs=3, units=4, classes=5, words=None, seed=0):
     """A float network of random numbers."""
     rng = np.random.default_rng(seed)
     rows, made = len(cell.gates) * units, []
     for columns in [inputs] + [units] * (layers - 1):
-        bias = normal(rng, units) if cell is Cell.GRU_RESET_AFTER else None
+        bias = normal(rng, units) if cell is GRU_RESET_AFTER else None
         made.append(FloatLayer(cell, normal(rng, rows, columns), normal(rng, rows, units),
                                normal(rng, rows), bias))
     readout = (normal(rng, classes, units), normal(rng, classes)) if classes else (None, None)
@@ -66,7 +66,7 @@ def refusal(path):
     return message.removeprefix(f"float network file {path} ")
 
 
-@pytest.mark.parametrize("cell", list(Cell), ids=lambda cell: cell.value)
+@pytest.mark.parametrize("cell", list(CELLS.values()), ids=lambda cell: cell.name)
 @pytest.mark.parametrize("sizes", [{}, {"classes": 0}, {"words": 7, "layers": 1}], ids=str)
 def test_round_trip(path, cell, sizes):
     network = make(cell, **sizes)
@@ -128,8 +128,8 @@ def test_bad_layers():
     with pytest.raises(NetworkError, match="^layer1 must have 4 inputs, as many as the units "
                                            "before it, not 3$"):
         FloatNetwork("made", (first, first))
-    with pytest.raises(NetworkError, match="^recurrent_bias belongs to gru-reset-after and to no "
-                                           "other cell, this one is lstm$"):
+    with pytest.raises(NetworkError, match="^recurrent_bias must be None in a lstm, which keeps no "
+                                           "halves of a gate apart$"):
         dataclasses.replace(first, recurrent_bias=np.zeros(4, np.float32))
     with pytest.raises(NetworkError, match=r"^bias must have the shape \(16,\), not \(4,\)$"):
         dataclasses.replace(second, bias=np.zeros(4, np.float32))
@@ -152,7 +152,7 @@ def test_integer_network(path):
     assert refusal(path) == "must hold a float network, not a network"
 
 
-def state_dict(cell=Cell.GRU_RESET_AFTER, prefix="rnn.", layers=2, bias=True):
+def state_dict(cell=GRU_RESET_AFTER, prefix="rnn.", layers=2, bias=True):
     """Tensors by PyTorch's names."""
     rng, rows, tensors = np.random.default_rng(1), 4 * len(cell.gates), {}
     for index in range(layers):
@@ -177,7 +177,7 @@ def test_gru_state_dict(path, prefix):
     network = stored(path, tensors | head, {"format": "pt"})
     assert network.name == "net" and network.classes == 6 and network.embedding is None
     for index, layer in enumerate(network.layers):
-        assert layer.cell is Cell.GRU_RESET_AFTER
+        assert layer.cell is GRU_RESET_AFTER
         first, second = (tensors[f"{prefix}bias_{half}_l{index}"] for half in ("ih", "hh"))
         np.testing.assert_array_equal(layer.input_weight, tensors[f"{prefix}weight_ih_l{index}"])
         np.testing.assert_array_equal(layer.bias[:8], first[:8] + second[:8])
@@ -186,9 +186,9 @@ def test_gru_state_dict(path, prefix):
 
 
 def test_lstm_state_dict(path):
-    tensors = state_dict(Cell.LSTM, layers=1)
+    tensors = state_dict(LSTM, layers=1)
     network = stored(path, tensors)
-    assert network.layers[0].cell is Cell.LSTM and network.classes == 0
+    assert network.layers[0].cell is LSTM and network.classes == 0
     np.testing.assert_array_equal(network.layers[0].bias,
                                   tensors["rnn.bias_ih_l0"] + tensors["rnn.bias_hh_l0"])
 

@@ -15,10 +15,11 @@ import safetensors.numpy
 from storing import forge, parts
 from ternloom.files import dataset
 from ternloom.files.network import load, save
+from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.matrix import Matrix, Weight
-from ternloom.model.network import Cell, Network, embedding_type
+from ternloom.model.network import Network, embedding_type
 from ternloom.model.random import random_network
 
 
@@ -61,7 +62,7 @@ def path(tmp_path):
 @pytest.fixture
 def small(path):
     """A ternary network, saved."""
-    network = random_network(3, cell=Cell.GRU_RESET_AFTER, layers=1, units=4, inputs=3, classes=2,
+    network = random_network(3, cell=GRU_RESET_AFTER, layers=1, units=4, inputs=3, classes=2,
                              input_format=Fixed(8, 5), state_format=Ternary(),
                              weight=Weight.TERNARY)
     save(network, path)
@@ -100,7 +101,7 @@ def test_packing(weight, path):
 
 def with_codes(weight, codes):
     """A network whose input codes are given, one row of a gate."""
-    network = random_network(1, layers=1, units=1, inputs=len(codes), cell=Cell.GRU_RESET_BEFORE)
+    network = random_network(1, layers=1, units=1, inputs=len(codes), cell=GRU_RESET_BEFORE)
     matrix = Matrix(weight, np.array([[codes] * 3], dtype=np.int8), np.ones((1, 3), np.int32))
     layer = dataclasses.replace(network.layers[0], input=matrix)
     return dataclasses.replace(network, layers=(layer,))
@@ -135,7 +136,7 @@ def test_bits_of_alphabet(weight, bits, path, small):
 def test_size(path):
     """Ternary codes take 1.6 bits, others one a plane."""
     for weight, bits in ((Weight.TERNARY, 1.6), (Weight.BINARY, 1)):
-        save(random_network(1, cell=Cell.LSTM, layers=1, units=50, inputs=50, weight=weight), path)
+        save(random_network(1, cell=LSTM, layers=1, units=50, inputs=50, weight=weight), path)
         _, tensors = parts(path)
         assert tensors["layer0.input.codes"].nbytes == 4 * 50 * 50 * bits / 8
 

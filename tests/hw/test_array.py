@@ -9,9 +9,9 @@ from hwsim import events, pack, play, unpack
 from ternloom.hw.array import Chain, ProcessingElement, drain_layout, raw_shape
 from ternloom.mapping.geometry import Element, Source
 from ternloom.mapping.schedule import element_latency
+from ternloom.model.cell import GRU_RESET_AFTER, LSTM
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.matrix import Weight
-from ternloom.model.network import Cell
 from ternloom.model.random import random_network
 
 
@@ -108,7 +108,7 @@ def check(layer, image, rng, gap):
 @pytest.mark.parametrize("state, source", PAIRS)
 def test_chain(state, source, weight):
     """Every element, also fed bit by bit, in groups as close as they may be."""
-    layer = random_network(3, cell=Cell.LSTM, layers=1, units=5, inputs=6, weight=weight,
+    layer = random_network(3, cell=LSTM, layers=1, units=5, inputs=6, weight=weight,
                            input_format=FORMATS[source], state_format=FORMATS[state]).layers[0]
     check(layer, folded(layer, 3, 4, 2), np.random.default_rng(19), lambda: 0)
 
@@ -118,7 +118,7 @@ def test_chain(state, source, weight):
 @pytest.mark.parametrize("weight", Weight)
 def test_in_turn(weight, source, words):
     """Activation planes one after another, beside an input that is fed whole or bit by bit."""
-    layer = random_network(4, cell=Cell.LSTM, layers=1, units=words * 4, inputs=3, weight=weight,
+    layer = random_network(4, cell=LSTM, layers=1, units=words * 4, inputs=3, weight=weight,
                            input_format=FORMATS[source], state_format=FORMATS["planes"]).layers[0]
     image = folded(layer, 3, 4, 2, in_turn=True)
     assert [block.turns for block in image.geometry.blocks] == [1 if source == "ternary" else 3,
@@ -129,7 +129,7 @@ def test_in_turn(weight, source, words):
 @pytest.mark.parametrize("pe, simd", [(1, 1), (1, 9), (5, 2), (7, 1), (4, 4), (6, 9), (2, 70)])
 def test_foldings(pe, simd):
     """One element and one lane, several chains, elements deeper than a word is long; with gaps."""
-    layer = random_network(8, cell=Cell.GRU_RESET_AFTER, layers=1, units=7, inputs=5,
+    layer = random_network(8, cell=GRU_RESET_AFTER, layers=1, units=7, inputs=5,
                            input_format=Ternary(), state_format=Ternary()).layers[0]
     rng = np.random.default_rng(pe)
     check(layer, folded(layer, pe, simd), rng, lambda: rng.integers(0, 4))
@@ -152,7 +152,7 @@ def worst_blocks(layer, image):
 @pytest.mark.parametrize("state, source", PAIRS)
 def test_worst_case(state, source, weight):
     """The extremes of the accumulators are exact, and with one bit less they are not."""
-    layer = random_network(9, cell=Cell.LSTM, layers=1, units=5, inputs=6, weight=weight,
+    layer = random_network(9, cell=LSTM, layers=1, units=5, inputs=6, weight=weight,
                            input_format=FORMATS[source], state_format=FORMATS[state]).layers[0]
     image, rng = folded(layer, 4, 4, 3), np.random.default_rng(23)
     exact_shape, narrow = raw_shape(image), []
@@ -173,7 +173,7 @@ def test_elements():
     kinds = set()
     for state, source in PAIRS:
         for weight in Weight:
-            layer = random_network(9, cell=Cell.LSTM, layers=1, units=5, inputs=6, weight=weight,
+            layer = random_network(9, cell=LSTM, layers=1, units=5, inputs=6, weight=weight,
                                    input_format=FORMATS[source],
                                    state_format=FORMATS[state]).layers[0]
             geometry = folded(layer, 4, 4, 3).geometry
@@ -182,7 +182,7 @@ def test_elements():
 
 
 def make_pe(simd=5):
-    layer = random_network(8, cell=Cell.LSTM, layers=1, units=5, inputs=5, weight=Weight.TERNARY,
+    layer = random_network(8, cell=LSTM, layers=1, units=5, inputs=5, weight=Weight.TERNARY,
                            input_format=Ternary(), state_format=Ternary()).layers[0]
     image = folded(layer, 1, simd)
     return image, ProcessingElement(image.geometry, image.rom(0, 0), shape=raw_shape(image))

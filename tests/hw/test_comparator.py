@@ -14,7 +14,8 @@ from ternloom.hw.table import Function, compared
 from ternloom.hw.verilog import generate
 from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
-from ternloom.model.network import Cell, Precision, When
+from ternloom.model.network import When
+from ternloom.model.precision import Precision
 from ternloom.model.random import random_network, random_sequences
 from ternloom.model.table import sigmoid, tanh
 from ternloom.sim.build import SIMULATORS
@@ -60,7 +61,8 @@ def test_output(precision, form):
 def draw(seed):
     """A case of comparator gates, the same for the same seed."""
     rng = np.random.default_rng(seed)
-    network = random_network(rng, cell=list(Cell)[seed % 3], layers=1, classes=2, when=When.EVERY,
+    cells = LSTM, GRU_RESET_AFTER, GRU_RESET_BEFORE
+    network = random_network(rng, cell=cells[seed % 3], layers=1, classes=2, when=When.EVERY,
                              units=int(rng.integers(1, 20)), inputs=int(rng.integers(1, 9)),
                              precision=PRECISIONS[seed % len(PRECISIONS)],
                              state_format=("ternary", "binary", "fixed", "planes")[seed % 4])

@@ -13,9 +13,10 @@ from ternloom.hw.core import Core
 from ternloom.mapping.folding import Folding, FoldingError, LayerFolding
 from ternloom.mapping.stream import output_stream
 from ternloom.mapping.timing import predict
+from ternloom.model.cell import LSTM
 from ternloom.model.format import Binary, Fixed, Planes
 from ternloom.model.golden import run
-from ternloom.model.network import Cell, When
+from ternloom.model.network import When
 from ternloom.model.random import random_network, random_sequences
 
 
@@ -201,7 +202,7 @@ def test_reset():
 
 
 def test_wrong_folding():
-    network = random_network(1, layers=2, cell=Cell.LSTM, when=When.LAST)
+    network = random_network(1, layers=2, cell=LSTM, when=When.LAST)
     folding = Folding((LayerFolding(2, 2),), LayerFolding(1, 1))
     with pytest.raises(FoldingError, match="^" + re.escape(
             "folding must have 2 layers, one for each of the network's, not 1") + "$"):

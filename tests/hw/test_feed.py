@@ -9,9 +9,9 @@ from hwsim import pack, play, unpack
 from ternloom.hw.feed import Feed
 from ternloom.mapping.folding import LayerFolding
 from ternloom.mapping.geometry import Element, layer_geometry
+from ternloom.model.cell import LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary, value_width
 from ternloom.model.matrix import Weight
-from ternloom.model.network import Cell
 from ternloom.model.random import random_network
 
 
@@ -29,7 +29,7 @@ def codes(form):
 
 def make_geometry(source, state, weight):
     """Geometry of a layer with these formats of its input and its state."""
-    layer = random_network(1, cell=Cell.LSTM, layers=1, units=5, inputs=6, input_format=source,
+    layer = random_network(1, cell=LSTM, layers=1, units=5, inputs=6, input_format=source,
                            state_format=state, weight=weight).layers[0]
     return layer_geometry(layer, LayerFolding(2, SIMD), 2)
 
@@ -94,7 +94,7 @@ def test_input(source, state):
 @pytest.mark.parametrize("form", [Online(Fixed(5, 4), 2), Online(Fixed(4, 2), 3)])
 def test_online_input(form, state):
     """A code is fed as the value that it has just now, and a lane without a column as zero."""
-    layer = random_network(1, cell=Cell.LSTM, layers=1, units=5, inputs=6, state_format=state,
+    layer = random_network(1, cell=LSTM, layers=1, units=5, inputs=6, state_format=state,
                            weight=Weight.TERNARY).layers[0]
     geometry = layer_geometry(dataclasses.replace(layer, input_format=form), LayerFolding(2, SIMD),
                               2)

@@ -3,14 +3,15 @@
 import msgspec
 import numpy as np
 import pytest
+from cellstep import step
 from hwsim import events, play
 
 from ternloom.hw.cell import make_lane
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.schedule import lane_latency
-from ternloom.model.cell import gru_after_cell, gru_before_cell, gru_reset, lstm_cell
+from ternloom.model.cell import CELLS, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
-from ternloom.model.network import Cell, Precision
+from ternloom.model.precision import Precision
 from ternloom.model.random import random_network
 from ternloom.model.rounding import Rounding
 
@@ -48,25 +49,24 @@ def expected_codes(layer, rows, asides, first):
 
     ``rows`` are (steps, gates, units), ``asides`` (steps, units), ``first`` (steps,).
     """
-    formats = layer.precision, layer.state_format
-    state, codes, resets = np.zeros(layer.units, dtype=np.int64), [], []
+    cell, state = layer.cell, np.zeros(layer.units, dtype=np.int64)
+    codes, resets = [], []
     for row, aside, is_first in zip(rows, asides, first, strict=True):
         state = np.zeros_like(state) if is_first else state
-        if layer.cell is Cell.LSTM:
-            named = lstm_cell(*formats, row, state)
-        elif layer.cell is Cell.GRU_RESET_AFTER:
-            named = gru_after_cell(*formats, row[:2], aside, row[2], state)
-        else:
-            resets.append(gru_reset(*formats, row[0], state)["reset"])
-            named = gru_before_cell(*formats, row[1], row[2], state)
-        state = named["cell" if layer.cell is Cell.LSTM else "state"]
+        given = {gate: row[place] for place, gate in enumerate(cell.gates)}
+        for gate in cell.apart:
+            given |= {f"{gate}.recurrent": given[gate], f"{gate}.input": aside}
+        named = step(cell, layer.precision, layer.state_format, given, state)
+        for name in cell.carried:
+            state = named[name]
         codes.append(named["h"])
+        resets += [named[cell.feedback]] if cell.feedback else []
     return np.array(codes), np.array(resets)
 
 
 def passes(cell):
     """Gates in the order of the blocks of a step."""
-    return ((0, 1), (2,)) if cell is Cell.GRU_RESET_BEFORE else (tuple(range(len(cell.gates))),)
+    return [[cell.gates.index(gate) for gate in gates] for gates in cell.passes]
 
 
 class Stimulus:
@@ -99,7 +99,7 @@ def run_lane(layer, rows, asides, first, gap, rng):
     ``gap()`` gives the idle cycles before each row.
     """
     stimulus, due, reset_due = Stimulus(layer, rng), [], []
-    before = layer.cell is Cell.GRU_RESET_BEFORE
+    before = layer.cell is GRU_RESET_BEFORE
     for step, is_first in enumerate(first):
         for number, gates in enumerate(passes(layer.cell)):
             for unit in range(layer.units):
@@ -144,7 +144,7 @@ def random_rows(rng, layer, steps):
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
 def test_formats(cell, kind):
     """Three sequences of several units, one row a cycle."""
     layer, rng = make_layer(cell, kind, 5), np.random.default_rng(3)
@@ -153,7 +153,7 @@ def test_formats(cell, kind):
 
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("widths", COMPARATORS)
-@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
 def test_comparator_formats(cell, widths, kind):
     """Three sequences of several units, one row a cycle."""
     layer, rng = make_layer(cell, kind, 3, widths), np.random.default_rng(4)
@@ -162,7 +162,7 @@ def test_comparator_formats(cell, widths, kind):
 
 @pytest.mark.parametrize("widths", (PRECISIONS[0], COMPARATORS[0]))
 @pytest.mark.parametrize("units", (1, 2, 7))
-@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
 def test_gaps(cell, units, widths):
     """Rows with random idle cycles in between, as weight planes and waits make them."""
     layer, rng = make_layer(cell, Fixed(6, 5), units, widths), np.random.default_rng(units)
@@ -170,14 +170,14 @@ def test_gaps(cell, units, widths):
 
 
 @pytest.mark.parametrize("widths", PRECISIONS)
-@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
 def test_precisions(cell, widths):
     layer, rng = make_layer(cell, Fixed(12, 10), 3, widths), np.random.default_rng(5)
     check(layer, random_rows(rng, layer, 8), [1, 0, 0, 0, 0, 1, 0, 0], lambda: 0, rng)
 
 
 @pytest.mark.parametrize("widths", PRECISIONS)
-@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
 def test_worst_case(cell, widths):
     """The state is driven to a limit of its format or of its equation, then meets all extremes.
 
@@ -189,7 +189,7 @@ def test_worst_case(cell, widths):
     layer, rng = make_layer(cell, Fixed(16, 14), units, widths), np.random.default_rng(7)
     corner = np.array([[unit >> gate & 1 for unit in range(units)] for gate in range(gates)])
     hold = np.ones((gates, units), dtype=np.int64)
-    if cell is Cell.LSTM:
+    if cell is LSTM:
         hold[2] = np.arange(units) % 2
     else:
         hold[1], hold[2] = 0, np.arange(units) % 2
@@ -201,10 +201,10 @@ def test_worst_case(cell, widths):
 def test_saturated_state():
     """The case above reaches both limits of a narrow state."""
     widths = PRECISIONS[1]
-    layer = make_layer(Cell.LSTM, Fixed(16, 14), 2, widths)
+    layer = make_layer(LSTM, Fixed(16, 14), 2, widths)
     preact, state = widths.preact, np.zeros(2, dtype=np.int64)
     row = np.full((4, 2), preact.high)
     row[2] = preact.low, preact.high
     for _ in range(5):
-        state = lstm_cell(widths, layer.state_format, row, state)["cell"]
+        state = step(LSTM, widths, layer.state_format, dict(zip("ifgo", row)), state)["cell"]
     assert state.tolist() == [widths.state.low, widths.state.high]

@@ -16,10 +16,11 @@ from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.schedule import combiner_latency, exit_latency, result_latency, waits
 from ternloom.mapping.timing import predict
+from ternloom.model.cell import CELLS, GRU_RESET_AFTER, LSTM
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.golden import run
 from ternloom.model.matrix import Weight
-from ternloom.model.network import Cell, When
+from ternloom.model.network import When
 from ternloom.model.random import random_network, random_sequences
 from ternloom.model.rounding import signed_width
 
@@ -126,7 +127,7 @@ def make_layer(seed, **options):
     return dataclasses.replace(layer, shift=0)
 
 
-@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
 @pytest.mark.parametrize("seed", range(5))
 def test_array(seed, cell):
     rng = np.random.default_rng(seed)
@@ -157,8 +158,8 @@ def worst_steps(layer, image):
             max(candidates, key=lambda each: each[0].high))
 
 
-@pytest.mark.parametrize("cell, weight", [(Cell.LSTM, Weight.BINARY), (Cell.LSTM, Weight.TERNARY),
-                                          (Cell.GRU_RESET_AFTER, Weight.TERNARY)])
+@pytest.mark.parametrize("cell, weight", [(LSTM, Weight.BINARY), (LSTM, Weight.TERNARY),
+                                          (GRU_RESET_AFTER, Weight.TERNARY)])
 @pytest.mark.parametrize("state, source", [(kind, kind) for kind in FORMATS]
                          + [("ternary", "fixed"), ("binary", "fixed"), ("fixed", "planes")])
 def test_worst_rows(cell, weight, state, source):
@@ -172,7 +173,7 @@ def test_worst_rows(cell, weight, state, source):
     check_array(layer, image, *highest)
 
 
-@pytest.mark.parametrize("cell", [Cell.LSTM, Cell.GRU_RESET_AFTER])
+@pytest.mark.parametrize("cell", [LSTM, GRU_RESET_AFTER])
 def test_narrow_row(cell):
     """With one bit less the worst case comes out wrong."""
     layer = make_layer(12, cell=cell, units=5, inputs=6, weight=Weight.TERNARY,
@@ -240,10 +241,10 @@ def due_codes(network, geometry, sequences, ends):
 
 @pytest.mark.parametrize("gaps", (False, True))
 @pytest.mark.parametrize("state", FORMATS)
-@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
 def test_layer(cell, state, gaps):
     """Sequences back to back: codes, their cycles, and when each beat is taken."""
-    rng = np.random.default_rng(sum(map(ord, cell.value + state)) + gaps)
+    rng = np.random.default_rng(sum(map(ord, cell.name + state)) + gaps)
     source = rng.choice(list(FORMATS))
     network, folding = make_case(rng, cell, FORMATS[source], FORMATS[state], rng)
     sequences = random_sequences(rng, network, 2, (1, 3))
@@ -270,7 +271,7 @@ def test_layer(cell, state, gaps):
 def test_room():
     """A layer without room behind it holds its last block back, and nothing before it."""
     rng = np.random.default_rng(5)
-    network, folding = make_case(4, Cell.LSTM, Fixed(4, 2), Ternary(), rng)
+    network, folding = make_case(4, LSTM, Fixed(4, 2), Ternary(), rng)
     image = program_of(network, folding)
     geometry = image.geometry
     sequences = random_sequences(3, network, 1, (2, 2))

@@ -9,14 +9,15 @@ import pytest
 
 from ternloom.hw.verilog import generate
 from ternloom.mapping.folding import Folding, LayerFolding
+from ternloom.model.cell import CELLS, LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.golden import run
 from ternloom.model.matrix import Weight
-from ternloom.model.network import Cell, Precision
+from ternloom.model.precision import Precision
 from ternloom.model.random import random_network, random_sequences
 
 
-@pytest.fixture(scope="module", params=list(Cell))
+@pytest.fixture(scope="module", params=list(CELLS.values()))
 def design(request):
     network = random_network(3, cell=request.param, layers=1, units=5, inputs=4, classes=2,
                              input_format=Fixed(5, 3), state_format=Ternary(),
@@ -51,7 +52,7 @@ def test_probes_exist(design):
 ])
 def test_code_probes(state, shown, signed):
     """Codes are watched where their wire form is the code."""
-    network = random_network(3, cell=Cell.LSTM, layers=1, units=3, inputs=2, state_format=state)
+    network = random_network(3, cell=LSTM, layers=1, units=3, inputs=2, state_format=state)
     probes = generate(network, Folding((LayerFolding(2, 2),), LayerFolding(1, 1))).probes
     codes = [probe for probe in probes if probe.data.endswith(".code")]
     assert bool(codes) == shown
@@ -61,7 +62,7 @@ def test_code_probes(state, shown, signed):
 @pytest.mark.parametrize("planes", [2, 3])
 def test_online(planes):
     """Samples, codes and coefficients are watched; multipliers for coefficients are counted."""
-    network = random_network(3, cell=Cell.LSTM, layers=1, units=5, inputs=2, classes=2,
+    network = random_network(3, cell=LSTM, layers=1, units=5, inputs=2, classes=2,
                              state_format=Online(Fixed(6, 5), planes))
     found = generate(network, Folding((LayerFolding(4, 4),), LayerFolding(1, 1)))
     watched = {name for probe in found.probes for name, _ in probe.names}
@@ -120,7 +121,7 @@ def test_weights(weight):
 
 
 @pytest.mark.parametrize("gate_frac, gates", [(8, "tables"), (0, "comparators")])
-@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
 def test_elementwise(cell, gate_frac, gates):
     """Products and ROMs of the lanes' Verilog are as many as the report says; comparators: none."""
     network = random_network(3, cell=cell, layers=1, units=8, inputs=4, state_format=Ternary(),
@@ -140,7 +141,7 @@ def test_elementwise(cell, gate_frac, gates):
                                                   ((4, 3), "multiplier")])
 def test_coefficients(values, coefficients):
     """Products in the combiners' Verilog are there only where the report says so."""
-    network = random_network(3, cell=Cell.LSTM, layers=1, units=8, inputs=4,
+    network = random_network(3, cell=LSTM, layers=1, units=8, inputs=4,
                              input_format=Ternary(), state_format=Ternary(), weight=Weight.TERNARY)
     def filled(matrix):
         given = np.full_like(matrix.coefficients, values[0])

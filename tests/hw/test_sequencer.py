@@ -8,9 +8,9 @@ from hwsim import play
 from ternloom.hw.sequencer import Sequencer
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.schedule import waits
+from ternloom.model.cell import CELLS, LSTM
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.matrix import Weight
-from ternloom.model.network import Cell
 from ternloom.model.random import random_network
 
 
@@ -143,7 +143,7 @@ def assert_busy(walk, blocks):
     assert all(started.count(index) >= 3 for index in range(blocks))
 
 
-@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
 @pytest.mark.parametrize("seed", range(6))
 def test_free(seed, cell):
     """Input and room are always there: blocks follow one another as the waits allow."""
@@ -155,7 +155,7 @@ def test_free(seed, cell):
     assert_busy(walk, len(geometry.blocks))
 
 
-@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
 @pytest.mark.parametrize("seed", range(6))
 def test_starved(seed, cell):
     """Input and room come and go, and the waits are anything."""
@@ -169,7 +169,7 @@ def test_starved(seed, cell):
 @pytest.mark.parametrize("source", [Fixed(4, 2), Planes((2, 1), 1), Binary()])
 def test_serial(source):
     """Bit planes repeat the addresses of their group."""
-    rng, layer, geometry = layer_case(3, Cell.LSTM, input_format=source, state_format=Ternary(),
+    rng, layer, geometry = layer_case(3, LSTM, input_format=source, state_format=Ternary(),
                                       weight=Weight.TERNARY)
     assert geometry.blocks[0].serial > 1
     cycles = 5 * sum(block.cycles for block in geometry.blocks) + 200
@@ -180,7 +180,7 @@ def test_serial(source):
 @pytest.mark.parametrize("source", [Planes((2, 1), 1), Fixed(4, 2)])
 def test_in_turn(source):
     """Activation planes repeat the addresses too, beside an input of bit planes or of its own."""
-    rng, layer, geometry = layer_case(4, Cell.LSTM, True, input_format=source,
+    rng, layer, geometry = layer_case(4, LSTM, True, input_format=source,
                                       state_format=Planes((2, 1), 1))
     assert geometry.blocks[1].turns == 2
     cycles = 5 * sum(block.cycles for block in geometry.blocks) + 200
@@ -202,7 +202,7 @@ def test_single_block(seed, rate):
 
 def test_no_gap():
     """Without waits and with as many words as elements, every cycle issues a word."""
-    layer = random_network(4, cell=Cell.LSTM, layers=1, units=8, inputs=8,
+    layer = random_network(4, cell=LSTM, layers=1, units=8, inputs=8,
                            input_format=Ternary(), state_format=Ternary()).layers[0]
     geometry = folded(layer, 2, 2).geometry
     assert all(block.words * block.passes == block.period for block in geometry.blocks)

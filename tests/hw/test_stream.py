@@ -7,8 +7,9 @@ import pytest
 
 from ternloom.hw import verilog
 from ternloom.mapping.folding import Folding, LayerFolding
+from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Binary, Fixed, Planes
-from ternloom.model.network import Cell, When
+from ternloom.model.network import When
 from ternloom.model.random import random_network, random_sequences
 from ternloom.sim.build import SIMULATORS
 from ternloom.sim.case import Case
@@ -22,10 +23,10 @@ SEQUENCES = [(1, 1), (2, 0), (1, 2), (1, 3), (3, 0), (2, 1), (3, 2), (1, 0), (2,
 #: Format of the inputs, state codes, cell, when the readout speaks if there is one, and lanes of a
 #: beat and of an element: beats that are a fraction of a word, a word, or not a whole fraction.
 CORES = [
-    (Fixed(5, 3), "ternary", Cell.GRU_RESET_AFTER, When.LAST, 2, 4),
-    (Binary(), "binary", Cell.LSTM, When.EVERY, 2, 2),
-    (Planes((2, 1), 1), "fixed", Cell.GRU_RESET_BEFORE, None, 2, 3),
-    (Fixed(4, 2), "online", Cell.LSTM, When.LAST, 2, 8),
+    (Fixed(5, 3), "ternary", GRU_RESET_AFTER, When.LAST, 2, 4),
+    (Binary(), "binary", LSTM, When.EVERY, 2, 2),
+    (Planes((2, 1), 1), "fixed", GRU_RESET_BEFORE, None, 2, 3),
+    (Fixed(4, 2), "online", LSTM, When.LAST, 2, 8),
 ]
 
 

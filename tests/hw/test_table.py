@@ -6,7 +6,7 @@ from hwsim import play
 
 from ternloom.hw.table import Function, Table
 from ternloom.model.format import Fixed
-from ternloom.model.network import Precision
+from ternloom.model.precision import Precision
 from ternloom.model.table import sigmoid, tanh
 
 

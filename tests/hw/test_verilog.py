@@ -14,21 +14,22 @@ import pytest
 from ternloom.files import network as file
 from ternloom.hw.verilog import generate
 from ternloom.mapping.folding import Folding, FoldingError, LayerFolding
+from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.matrix import Matrix, Weight
-from ternloom.model.network import Cell, When
+from ternloom.model.network import When
 from ternloom.model.random import random_network
 from ternloom.sim.tools import find, verilator_root
 
 
 #: Sizes at which counters, words and memories degenerate, and formats of every element.
 CASES = {
-    "least": dict(layers=1, units=1, inputs=1, classes=1, cell=Cell.LSTM, state_format=Binary(),
+    "least": dict(layers=1, units=1, inputs=1, classes=1, cell=LSTM, state_format=Binary(),
                   input_format=Binary()),
-    "after": dict(layers=1, units=5, inputs=3, classes=2, cell=Cell.GRU_RESET_AFTER,
+    "after": dict(layers=1, units=5, inputs=3, classes=2, cell=GRU_RESET_AFTER,
                   state_format=Ternary(), input_format=Fixed(8, 4)),
-    "before": dict(layers=1, units=5, inputs=3, classes=3, cell=Cell.GRU_RESET_BEFORE,
+    "before": dict(layers=1, units=5, inputs=3, classes=3, cell=GRU_RESET_BEFORE,
                    state_format=Fixed(6, 5), input_format=Fixed(8, 4), when=When.EVERY),
     "stacked": dict(layers=3, units=3, inputs=2, classes=2, state_format=Planes((2, 1), 2)),
 }
@@ -152,7 +153,7 @@ def test_wrong_folding():
 
 def test_mixed_alphabets():
     """What no array holds is refused before there is a component, of which Amaranth would warn."""
-    network = random_network(1, layers=1, cell=Cell.LSTM, units=2, inputs=2, classes=2,
+    network = random_network(1, layers=1, cell=LSTM, units=2, inputs=2, classes=2,
                              weight=Weight.INTEGER, state_format="ternary")
     layer = network.layers[0]
     wide = Matrix(Weight.EXPONENTIAL, np.full(layer.input.codes.shape, 9, np.int8),
@@ -176,7 +177,7 @@ def test_mixed_alphabets():
 
 def test_header():
     """The first lines say which network it is, and what a host must know of the ports."""
-    network = random_network(2, layers=1, cell=Cell.LSTM, units=3, inputs=5, classes=3,
+    network = random_network(2, layers=1, cell=LSTM, units=3, inputs=5, classes=3,
                              input_format=Fixed(6, 4), state_format=Ternary(),
                              name='a */ "name"')
     network = dataclasses.replace(network, readout=dataclasses.replace(

@@ -7,7 +7,8 @@ import pytest
 
 from ternloom.mapping.folding import Folding, FoldingError, LayerFolding
 from ternloom.mapping.geometry import network_geometry
-from ternloom.model.network import Cell, When
+from ternloom.model.cell import LSTM
+from ternloom.model.network import When
 from ternloom.model.random import random_network
 
 
@@ -78,7 +79,7 @@ def test_uniform(seed, when):
 
 
 def test_uniform_given():
-    network = random_network(2, cell=Cell.LSTM, layers=1, units=8, inputs=20)
+    network = random_network(2, cell=LSTM, layers=1, units=8, inputs=20)
     assert Folding.uniform(network).layers == (LayerFolding(4, 8),)
     assert Folding.uniform(network, pe=2, simd=6, input_lanes=5).input_lanes == 5
     with refused("simd must be from 1 to 256, not 0"):

@@ -9,17 +9,17 @@ import pytest
 from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.geometry import (Block, Element, Geometry, Source, layer_geometry,
                                        network_geometry, readout_geometry)
+from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.matrix import Matrix, Weight
-from ternloom.model.network import Cell
 from ternloom.model.random import random_network
 
 
 SIZES = (1, 2, 3, 5, 8, 13)
 
 
-def make_layer(cell=Cell.LSTM, units=5, inputs=4, input_format=Ternary(), **options):
+def make_layer(cell=LSTM, units=5, inputs=4, input_format=Ternary(), **options):
     """A layer, also one with an input that only another layer can give."""
     layer = random_network(1, cell=cell, layers=1, units=units, inputs=inputs, **options).layers[0]
     return dataclasses.replace(layer, input_format=input_format)
@@ -87,7 +87,7 @@ def test_state_columns(units, pe, simd):
 
 
 def test_columns():
-    geometry = layer_geometry(make_layer(Cell.GRU_RESET_BEFORE), LayerFolding(2, 3), 2)
+    geometry = layer_geometry(make_layer(GRU_RESET_BEFORE), LayerFolding(2, 3), 2)
     for block in geometry.blocks:
         expected = (geometry.input_columns if block.source is Source.INPUT
                     else geometry.state_columns)
@@ -95,9 +95,9 @@ def test_columns():
 
 
 @pytest.mark.parametrize("cell, expected", [
-    (Cell.LSTM, [(Source.INPUT, (0, 1, 2, 3)), (Source.STATE, (0, 1, 2, 3))]),
-    (Cell.GRU_RESET_AFTER, [(Source.INPUT, (0, 1, 2)), (Source.STATE, (0, 1, 2))]),
-    (Cell.GRU_RESET_BEFORE, [(Source.INPUT, (0, 1)), (Source.STATE, (0, 1)), (Source.INPUT, (2,)),
+    (LSTM, [(Source.INPUT, (0, 1, 2, 3)), (Source.STATE, (0, 1, 2, 3))]),
+    (GRU_RESET_AFTER, [(Source.INPUT, (0, 1, 2)), (Source.STATE, (0, 1, 2))]),
+    (GRU_RESET_BEFORE, [(Source.INPUT, (0, 1)), (Source.STATE, (0, 1)), (Source.INPUT, (2,)),
                              (Source.RESET, (2,))]),
 ])
 def test_blocks(cell, expected):

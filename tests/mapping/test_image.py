@@ -12,9 +12,9 @@ from ternloom.hw.adder import SelectAdd, ShiftAdd
 from ternloom.hw.array import make_element, raw_shape
 from ternloom.hw.element import GatedPopcount, QuaternaryPopcount, XnorPopcount
 from ternloom.mapping.geometry import Element, Source
+from ternloom.model.cell import CELLS, GRU_RESET_AFTER, LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary, value_width
 from ternloom.model.matrix import Weight
-from ternloom.model.network import Cell
 from ternloom.model.product import Product
 from ternloom.model.random import random_network
 
@@ -59,7 +59,7 @@ def test_online(source, state):
     """Coefficients of input or state that come with the vector, with every kind of weights."""
     rng = np.random.default_rng(12)
     for number, weight in enumerate(Weight):
-        layer = random_network(number, cell=(Cell.LSTM, Cell.GRU_RESET_AFTER)[number % 2],
+        layer = random_network(number, cell=(LSTM, GRU_RESET_AFTER)[number % 2],
                                layers=1, units=7, inputs=9, weight=weight,
                                state_format=state).layers[0]
         layer = dataclasses.replace(layer, input_format=source)
@@ -130,7 +130,7 @@ def test_plane_ranges(state, source):
         assert image.row_low <= rows.low and rows.high <= image.row_high
 
 
-@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
 @pytest.mark.parametrize("pe, simd, beat_lanes", FOLDINGS)
 def test_foldings(cell, pe, simd, beat_lanes):
     rng = np.random.default_rng(pe)
@@ -187,7 +187,7 @@ def test_raw_shape():
 
 def test_surplus_words():
     """Elements without a dot in the last group read words of their own, of zeros."""
-    layer = random_network(1, cell=Cell.LSTM, layers=1, units=3, inputs=3,
+    layer = random_network(1, cell=LSTM, layers=1, units=3, inputs=3,
                            weight=Weight.TERNARY).layers[0]
     image = folded(layer, 5, 2)
     geometry = image.geometry

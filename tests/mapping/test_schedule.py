@@ -9,9 +9,10 @@ from ternloom.mapping.folding import LayerFolding
 from ternloom.mapping.geometry import Element, Source, layer_geometry
 from ternloom.mapping.schedule import (combiner_latency, element_latency, element_levels,
                                        exit_latency, lane_latency, result_latency, waits)
+from ternloom.model.cell import CELLS, GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.matrix import Weight
-from ternloom.model.network import Cell, Precision
+from ternloom.model.precision import Precision
 from ternloom.model.random import random_network
 
 
@@ -59,7 +60,7 @@ def layer_of(cell, units=4, inputs=4, pe=2, simd=2, lanes=2, precision=Precision
 ])
 def test_online(form, latency, quantizer):
     """Run-time coefficients take three cycles, and the quantizer its program."""
-    layer, geometry = layer_of(Cell.LSTM, form=form)
+    layer, geometry = layer_of(LSTM, form=form)
     block = geometry.blocks[-1]
     assert combiner_latency(geometry) == latency
     lanes = lane_latency(layer, block.source)
@@ -68,8 +69,8 @@ def test_online(form, latency, quantizer):
 
 
 @pytest.mark.parametrize("cell, source, tables, comparators", [
-    (Cell.LSTM, Source.STATE, 13, 2), (Cell.GRU_RESET_AFTER, Source.STATE, 14, 4),
-    (Cell.GRU_RESET_BEFORE, Source.STATE, 6, 3), (Cell.GRU_RESET_BEFORE, Source.RESET, 8, 4),
+    (LSTM, Source.STATE, 13, 2), (GRU_RESET_AFTER, Source.STATE, 14, 4),
+    (GRU_RESET_BEFORE, Source.STATE, 6, 3), (GRU_RESET_BEFORE, Source.RESET, 8, 4),
 ])
 def test_lane_latency(cell, source, tables, comparators):
     """What the design says; the lanes' own tests measure it."""
@@ -82,14 +83,14 @@ def test_lane_latency(cell, source, tables, comparators):
 @pytest.mark.parametrize("pe, simd", [(1, 1), (2, 2), (4, 9), (3, 70)])
 def test_exit_latency(pe, simd):
     """Address and word in two cycles, weights in two, the element's own, and one an element."""
-    _, geometry = layer_of(Cell.LSTM, units=40, inputs=3, pe=pe, simd=simd, lanes=1)
+    _, geometry = layer_of(LSTM, units=40, inputs=3, pe=pe, simd=simd, lanes=1)
     assert geometry.chains == 1
     assert exit_latency(geometry) == 2 + 2 + element_latency(geometry) + pe
 
 
 @pytest.mark.parametrize("cell, units, place", [
-    (Cell.LSTM, 4, 1), (Cell.LSTM, 3, 1), (Cell.GRU_RESET_AFTER, 4, 1),
-    (Cell.GRU_RESET_AFTER, 3, 0), (Cell.GRU_RESET_BEFORE, 3, 0), (Cell.GRU_RESET_BEFORE, 4, 1),
+    (LSTM, 4, 1), (LSTM, 3, 1), (GRU_RESET_AFTER, 4, 1),
+    (GRU_RESET_AFTER, 3, 0), (GRU_RESET_BEFORE, 3, 0), (GRU_RESET_BEFORE, 4, 1),
 ])
 def test_result_latency(cell, units, place):
     """With two elements the last of an odd number of dots is the first of its group."""
@@ -100,7 +101,7 @@ def test_result_latency(cell, units, place):
     assert result_latency(layer, geometry, block) == latency + lane_latency(layer, block.source)
 
 
-@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
 def test_recurrent_waits(cell):
     """After a recurrent block all of its codes."""
     layer, geometry = layer_of(cell)
@@ -117,7 +118,7 @@ def distances(geometry, index, wait):
     return wanted - held - 4
 
 
-@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
 @pytest.mark.parametrize("seed", range(30))
 def test_input_waits(seed, cell):
     """After an input block what its rows need to be in memory, to the cycle."""
@@ -134,9 +135,9 @@ def test_input_waits(seed, cell):
 
 def test_least_layer():
     """One unit: by hand, rows that would be read before they are in memory."""
-    layer, geometry = layer_of(Cell.LSTM, units=1, inputs=1, pe=4, simd=1, lanes=1)
+    layer, geometry = layer_of(LSTM, units=1, inputs=1, pe=4, simd=1, lanes=1)
     assert [block.cycles for block in geometry.blocks] == [4, 4]
     assert waits(layer, geometry)[0] == 0
-    layer, geometry = layer_of(Cell.GRU_RESET_BEFORE, units=1, inputs=1, pe=1, simd=1, lanes=1)
+    layer, geometry = layer_of(GRU_RESET_BEFORE, units=1, inputs=1, pe=1, simd=1, lanes=1)
     assert [block.cycles for block in geometry.blocks] == [2, 2, 1, 1]
     assert waits(layer, geometry)[::2] == (2, 3)

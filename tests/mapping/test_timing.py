@@ -9,9 +9,10 @@ from ternloom.mapping.folding import Folding, FoldingError, LayerFolding
 from ternloom.mapping.geometry import Source, network_geometry
 from ternloom.mapping.schedule import combiner_latency, exit_latency, result_latency, waits
 from ternloom.mapping.timing import predict
+from ternloom.model.cell import CELLS, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Ternary
 from ternloom.model.matrix import Weight
-from ternloom.model.network import Cell, When
+from ternloom.model.network import When
 from ternloom.model.random import random_network
 
 
@@ -19,7 +20,7 @@ from ternloom.model.random import random_network
 QUEUE = 2
 
 
-def make_case(cell=Cell.LSTM, when=When.LAST, layers=1, classes=2):
+def make_case(cell=LSTM, when=When.LAST, layers=1, classes=2):
     """Four units on four inputs, two elements of two lanes: nothing is padded."""
     network = random_network(1, cell=cell, layers=layers, units=4, inputs=4, classes=classes,
                              when=when, input_format=Ternary(), state_format=Ternary(),
@@ -79,7 +80,7 @@ def test_offers():
 
 def test_reset_before():
     """By hand: four blocks, and R(n) waits for the codes of r*h."""
-    network, folding, (layer, _) = make_case(Cell.GRU_RESET_BEFORE)
+    network, folding, (layer, _) = make_case(GRU_RESET_BEFORE)
     assert [block.cycles for block in layer.blocks] == [8, 8, 4, 4]
     reset = result_latency(network.layers[0], layer, layer.blocks[1])
     assert reset > 4
@@ -130,7 +131,7 @@ def blocked(blocks, pauses, arrivals, spaces):
     return ends, released
 
 
-@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
 @pytest.mark.parametrize("seed", range(12))
 def test_layer(seed, cell):
     """Ends of a layer that the readout never holds up, from the cycles of its input."""
@@ -157,7 +158,7 @@ def test_layer(seed, cell):
 
 def test_following_room():
     """A fast layer before a slow one is held to its pace by the two banks between them."""
-    network = random_network(2, cell=Cell.LSTM, layers=2, units=6, inputs=2, classes=1,
+    network = random_network(2, cell=LSTM, layers=2, units=6, inputs=2, classes=1,
                              when=When.LAST)
     fast, slow = LayerFolding(6, 6), LayerFolding(1, 1)
     timing = predict(network, Folding((fast, slow), LayerFolding(1, 6)), [12])

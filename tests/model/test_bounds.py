@@ -5,14 +5,18 @@ import itertools
 import numpy as np
 import pytest
 
-from ternloom.model.bounds import (Range, bounds, dot_range, effective, row_range, signed_width,
-                                   working_range, worst_inputs)
+from ternloom.model.bounds import (bounds, dot_range, effective, row_range, working_range,
+                                   worst_inputs)
+from ternloom.model.cell import CELLS, GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.golden import run
 from ternloom.model.matrix import Matrix
-from ternloom.model.network import Cell, Precision, When
+from ternloom.model.network import When
+from ternloom.model.precision import Precision
 from ternloom.model.product import Product
 from ternloom.model.random import random_network, random_sequences
+from ternloom.model.range import Range
+from ternloom.model.rounding import signed_width
 from ternloom.model.table import sigmoid, tanh
 
 
@@ -72,14 +76,14 @@ def test_dots_and_rows_attained(seed, kind):
     assert ranges["layer0.input.row"] == Range(lows.min(), highs.max())
 
 
-@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
 @pytest.mark.parametrize("seed", range(6))
 def test_sums_attained(seed, cell):
     network = random_network(seed, cell=cell, layers=1)
     layer, ranges = network.layers[0], bounds(network)
     inputs = [ends + layer.bias for ends in extremes(layer.input, layer.input_format)]
     recurrent = extremes(layer.recurrent, layer.state_format)
-    if cell is Cell.GRU_RESET_AFTER:
+    if cell is GRU_RESET_AFTER:
         gates = 2 * layer.units
         recurrent = [np.concatenate([ends[:gates], ends[gates:] + layer.recurrent_bias])
                      for ends in recurrent]
@@ -101,7 +105,7 @@ def ends(values):
 
 
 @pytest.mark.parametrize("precision", SMALL)
-@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
 def test_elementwise_tight(cell, precision):
     """The ranges are those of all combinations of table entries and state codes."""
     ranges = bounds(random_network(1, cell=cell, layers=1, units=2, precision=precision))
@@ -109,7 +113,7 @@ def test_elementwise_tight(cell, precision):
     lift = state.frac - frac
     sigmoids, tanhs = (set(table(precision).tolist()) for table in (sigmoid, tanh))
     states = range(state.low, state.high + 1)
-    if cell is Cell.LSTM:
+    if cell is LSTM:
         products = ends((i * g) << lift for i in sigmoids for g in tanhs)
         assert ranges["layer0.cell.sum"] == ends(f * c for f in sigmoids for c in states) + products
         arguments = {int(preact.quantize(code, state.frac)) for code in states}
@@ -120,7 +124,7 @@ def test_elementwise_tight(cell, precision):
     assert ranges["layer0.state.difference"] == ends(h - n for h in states for n in candidates)
     assert ranges["layer0.state.sum"] == ends(
         (n << frac) + z * (h - n) for z, h, n in itertools.product(sigmoids, states, candidates))
-    if cell is Cell.GRU_RESET_AFTER:
+    if cell is GRU_RESET_AFTER:
         codes = range(preact.low, preact.high + 1)
         assert ranges["layer0.gate.n.sum"] == ends(
             (ax << frac) + r * ah for r, ax, ah in itertools.product(sigmoids, codes, codes))
@@ -140,7 +144,7 @@ def observed(layer, prefix, trace, index, sequence):
     precision = layer.precision
     lift = precision.state.frac - precision.gate_frac
     sums = {"input.row": Product(layer.input, layer.input_format)(sequence) + layer.bias}
-    if layer.cell is Cell.LSTM:
+    if layer.cell is LSTM:
         held = before(named("cell"))
         sums["cell.sum"] = named("gate.f") * held + ((named("gate.i") * named("gate.g")) << lift)
         argument = precision.preact.quantize(named("cell"), precision.state.frac)
@@ -149,7 +153,7 @@ def observed(layer, prefix, trace, index, sequence):
     held, lifted = before(named("state")), named("gate.n") << lift
     sums["state.difference"] = held - lifted
     sums["state.sum"] = (lifted << precision.gate_frac) + named("gate.z") * (held - lifted)
-    if layer.cell is Cell.GRU_RESET_AFTER:
+    if layer.cell is GRU_RESET_AFTER:
         sums["gate.n.sum"] = ((named("gate.n.input") << precision.gate_frac)
                               + named("gate.r") * named("gate.n.recurrent"))
     else:
@@ -186,12 +190,12 @@ ENDS = [Precision(Fixed(12, frac), gate_frac, Fixed(24, state_frac))
 
 
 @pytest.mark.parametrize("precision", ENDS)
-@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
 def test_working_range_fits(cell, precision):
     """Whatever the precision and the state's format, rounding included: 64 bits hold it."""
     kinds = [Fixed(width, frac, signed=signed) for width in (2, 32) for frac in (-16, 32)
              for signed in (True, False)] + [Ternary((1 << 32) - 1, 0), Planes((65535,) * 4, 0)]
-    if cell is not Cell.GRU_RESET_BEFORE:
+    if cell is not GRU_RESET_BEFORE:
         kinds += [Online(Fixed(16, frac)) for frac in (-16, 32)]
     widths = []
     for kind in kinds:
@@ -213,7 +217,7 @@ def quantizations(value, frac, kind):
 
 @pytest.mark.parametrize("frac", [-16, 0, 4, 32])
 @pytest.mark.parametrize("precision", SMALL)
-@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
 def test_working_range_holds(cell, precision, frac):
     """Every integer of the elementwise part is in it, over all table entries and state codes."""
     kind = Fixed(5, frac)
@@ -229,25 +233,28 @@ def test_working_range_holds(cell, precision, frac):
     met = [*sigmoids, *states, *codes]
     for total in (ranges["sum"].low, ranges["sum"].high):
         met += quantizations(total, preact.frac + layer.shift, preact)
-    if cell is Cell.LSTM:
+    reached = set()
+    if cell is LSTM:
         for f, c, product in itertools.product(sigmoids, states, {i * g for i in sigmoids
                                                                   for g in tanhs}):
             met += [f * c, product << lift]
             met += quantizations(f * c + (product << lift), wide, state)
-        met += [each for c in states for each in quantizations(c, state.frac, preact)]
-        arguments = {int(preact.quantize(code, state.frac)) for code in states}
+            reached.add(int(state.quantize(f * c + (product << lift), wide)))
+        met += [each for c in reached for each in quantizations(c, state.frac, preact)]
+        arguments = {int(preact.quantize(code, state.frac)) for code in reached}
         for o, k in itertools.product(sigmoids, arguments):
             met += quantizations(o * int(tanh(precision)[k]), 2 * gate_frac, kind)
     else:
         for z, h, n in itertools.product(sigmoids, states, [n << lift for n in tanhs]):
             met += [n << gate_frac, h - n, z * (h - n)]
             met += quantizations((n << gate_frac) + z * (h - n), wide, state)
-        met += [each for h in states for each in quantizations(h, state.frac, kind)]
-    if cell is Cell.GRU_RESET_AFTER:
+            reached.add(int(state.quantize((n << gate_frac) + z * (h - n), wide)))
+        met += [each for h in reached for each in quantizations(h, state.frac, kind)]
+    if cell is GRU_RESET_AFTER:
         for r, ax, ah in itertools.product(sigmoids, codes, codes):
             met += [ax << gate_frac, r * ah]
             met += quantizations((ax << gate_frac) + r * ah, preact.frac + gate_frac, preact)
-    if cell is Cell.GRU_RESET_BEFORE:
+    if cell is GRU_RESET_BEFORE:
         for r, h in itertools.product(sigmoids, states):
             met += quantizations(r * h, wide, kind)
     assert whole.low <= min(met) and max(met) <= whole.high

@@ -9,13 +9,15 @@ import dataclasses
 
 import numpy as np
 import pytest
+from cellstep import step
 
 from ternloom.model.bounds import effective
-from ternloom.model.cell import (gru_after_cell, gru_before_cell, gru_reset, initial_code,
-                                 lstm_cell)
+from ternloom.model.cell import CELLS, GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
+from ternloom.model.cell.integers import initial_code
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.golden import run
-from ternloom.model.network import Cell, Precision, When
+from ternloom.model.network import When
+from ternloom.model.precision import Precision
 from ternloom.model.random import random_network, random_sequences
 
 
@@ -94,8 +96,8 @@ class Bound:
 
     def step(self, step, e_x):
         """Error of the codes of this step, given that of the inputs."""
-        return {Cell.LSTM: self.lstm, Cell.GRU_RESET_AFTER: self.after,
-                Cell.GRU_RESET_BEFORE: self.before}[self.layer.cell](step, e_x)
+        return {LSTM: self.lstm, GRU_RESET_AFTER: self.after,
+                GRU_RESET_BEFORE: self.before}[self.layer.cell](step, e_x)
 
     def carried(self, name, step):
         frac = self.layer.precision.state.frac
@@ -195,11 +197,11 @@ def test_float_reset_before(seed):
             values = float_reset_before(layer, values)
             states.append(values)
         return states
-    check(fine_network(seed, Cell.GRU_RESET_BEFORE, 2), seed, reference)
+    check(fine_network(seed, GRU_RESET_BEFORE, 2), seed, reference)
 
 
 @pytest.mark.train
-@pytest.mark.parametrize("cell", [Cell.LSTM, Cell.GRU_RESET_AFTER])
+@pytest.mark.parametrize("cell", [LSTM, GRU_RESET_AFTER])
 @pytest.mark.parametrize("seed", range(5))
 def test_torch(seed, cell):
     """PyTorch's own LSTM and GRU, in double precision, one module a layer."""
@@ -208,7 +210,7 @@ def test_torch(seed, cell):
     def reference(network, values):
         states, values = [], torch.tensor(values)
         for layer in network.layers:
-            module = (torch.nn.LSTM if cell is Cell.LSTM else torch.nn.GRU)(
+            module = (torch.nn.LSTM if cell is LSTM else torch.nn.GRU)(
                 layer.inputs, layer.units, dtype=torch.float64)
             with torch.no_grad():
                 for parameter, value in zip(module.parameters(), floats(layer), strict=True):
@@ -219,33 +221,27 @@ def test_torch(seed, cell):
     check(fine_network(seed, cell, 2), seed, reference)
 
 
-def test_single_steps():
-    """The cells take any leading shape, and no step depends on its neighbours."""
-    precision, kind = Precision(), Ternary()
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+def test_single_steps(cell):
+    """A step takes any leading shape, and no unit depends on its neighbours."""
     rng = np.random.default_rng(1)
-    preact = rng.integers(-512, 512, (3, 5, 4, 7))
+    names = [gate for gate in cell.gates if gate not in cell.apart]
+    names += [f"{gate}.{part}" for gate in cell.apart for part in ("input", "recurrent")]
+    rows = {name: rng.integers(-512, 512, (3, 5, 7)) for name in names}
     held = rng.integers(-2048, 2048, (3, 5, 7))
-    whole = [lstm_cell(precision, kind, preact, held),
-             gru_reset(precision, kind, preact[..., 0, :], held),
-             gru_before_cell(precision, kind, preact[..., 1, :], preact[..., 2, :], held),
-             gru_after_cell(precision, kind, preact[..., :2, :], preact[..., 2, :],
-                            preact[..., 3, :], held)]
-    one = preact[2, 3, :, 4:5], held[2, 3, 4:5]
-    single = [lstm_cell(precision, kind, *one), gru_reset(precision, kind, one[0][0], one[1]),
-              gru_before_cell(precision, kind, one[0][1], one[0][2], one[1]),
-              gru_after_cell(precision, kind, one[0][:2], one[0][2], one[0][3], one[1])]
-    for many, alone in zip(whole, single, strict=True):
-        assert many.keys() == alone.keys()
-        for name, values in many.items():
-            assert values.shape == (3, 5, 7)
-            assert values[2, 3, 4] == alone[name][0], name
+    whole = step(cell, Precision(), Ternary(), rows, held)
+    single = step(cell, Precision(), Ternary(),
+                  {name: values[2, 3, 4:5] for name, values in rows.items()}, held[2, 3, 4:5])
+    assert whole.keys() == single.keys() and "h" in whole
+    for name, values in whole.items():
+        assert values.shape == (3, 5, 7)
+        assert values[2, 3, 4] == single[name][0], name
 
 
 def test_known_step():
     """One LSTM step worked out by hand: i = f = o = 1/2, g = tanh(1), c = 2 + 1/4."""
-    precision = Precision()
-    named = lstm_cell(precision, Fixed(8, 7), np.array([[0], [0], [64], [0]]),
-                      np.array([(2 << 11) + (1 << 9)]))
+    rows = {gate: np.array([value]) for gate, value in zip("ifgo", (0, 0, 64, 0))}
+    named = step(LSTM, Precision(), Fixed(8, 7), rows, np.array([(2 << 11) + (1 << 9)]))
     assert [int(named[f"gate.{gate}"][0]) for gate in "ifgo"] == [128, 128, 195, 128]
     assert int(named["cell"][0]) == (4608 + 195 * 8) // 2
     # c = 1.506: tanh of its code, 96 / 64, is 232 / 256.

@@ -19,11 +19,12 @@ from ternloom.hw.verilog import Design
 from ternloom.mapping.folding import Folding
 from ternloom.mapping.image import BlockImage, Image, network_images
 from ternloom.mapping.timing import Timing
+from ternloom.model.cell import GRU_RESET_AFTER
 from ternloom.model.format import Fixed
 from ternloom.model.frozen import Frozen, protected
 from ternloom.model.golden import Result, run
 from ternloom.model.matrix import Matrix, Weight
-from ternloom.model.network import Cell, Layer, Network, Readout
+from ternloom.model.network import Layer, Network, Readout
 from ternloom.model.random import random_network, random_sequences
 from ternloom.quantize.codes import Codes
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
@@ -34,15 +35,15 @@ from ternloom.sim.case import Case
 
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-AREAS = ("model", "hw", "sim", "boards", "train", "cli")
+AREAS = ("model", "mapping", "quantize", "files", "evaluate", "hw", "sim", "boards", "train", "cli")
 
 NETWORK = dataclasses.replace(
-    random_network(1, cell=Cell.GRU_RESET_AFTER, layers=2, units=4, inputs=3, classes=2,
+    random_network(1, cell=GRU_RESET_AFTER, layers=2, units=4, inputs=3, classes=2,
                    input_format=Fixed(8, 5)),
     name="net", labels=["a", "b"], notes={"from": "here"},
     embedding=np.arange(6, dtype=np.int8).reshape(2, 3))
 SEQUENCES = random_sequences(1, NETWORK, 2)
-FLOATS = FloatLayer(Cell.GRU_RESET_AFTER, *(np.arange(size, dtype=np.float32).reshape(shape)
+FLOATS = FloatLayer(GRU_RESET_AFTER, *(np.arange(size, dtype=np.float32).reshape(shape)
                                             for size, shape in ((18, (6, 3)), (12, (6, 2)),
                                                                 (6, 6), (2, 2))))
 FOLDING = Folding.uniform(NETWORK)
@@ -63,7 +64,7 @@ INSTANCES = {type(each): each for each in (
 
 def classes():
     """Module, name, bases and decorators of every class of the package that holds arrays."""
-    for path in sorted(path for area in AREAS for path in (ROOT / area).glob("*.py")):
+    for path in sorted(path for area in AREAS for path in (ROOT / area).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.ClassDef):
                 continue

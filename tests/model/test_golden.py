@@ -7,11 +7,13 @@ import pytest
 
 from agreement import compare
 from ternloom.model.bounds import bounds
+from ternloom.model.cell import CELLS, GRU_RESET_AFTER, LSTM
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Fixed, Online, Planes
 from ternloom.model.golden import Session, run
 from ternloom.model.matrix import Weight
-from ternloom.model.network import Cell, Network, Precision, When
+from ternloom.model.network import Network, When
+from ternloom.model.precision import Precision
 from ternloom.model.random import random_network, random_sequences
 from ternloom.model.rounding import Rounding
 
@@ -24,7 +26,7 @@ def test_random_network(seed):
 
 @pytest.mark.parametrize("weight", Weight)
 @pytest.mark.parametrize("state", ["fixed", "binary", "ternary", "planes"])
-@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
 def test_every_combination(cell, state, weight):
     for seed, kind in enumerate(("fixed", "binary", "ternary", "planes")):
         network = random_network(seed, cell=cell, layers=2, units=7, inputs=5, input_format=kind,
@@ -33,7 +35,7 @@ def test_every_combination(cell, state, weight):
 
 
 @pytest.mark.parametrize("planes", [2, 3])
-@pytest.mark.parametrize("cell", [Cell.LSTM, Cell.GRU_RESET_AFTER])
+@pytest.mark.parametrize("cell", [LSTM, GRU_RESET_AFTER])
 def test_online(cell, planes):
     for seed in range(6):
         form = Online(Fixed(5 + seed, 4 + seed), planes, 1 + seed % 3)
@@ -43,7 +45,7 @@ def test_online(cell, planes):
 
 
 @pytest.mark.parametrize("rounding", Rounding)
-@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
 def test_rounding(cell, rounding):
     precision = Precision(Fixed(7, 3, rounding=rounding), 3, Fixed(8, 5, rounding=rounding),
                           rounding)
@@ -55,7 +57,7 @@ def test_rounding(cell, rounding):
 WIDE = Precision(Fixed(12, 4), 15, Fixed(24, 20))
 
 
-@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
 def test_wide_formats(cell):
     """Sums beyond 32 bits, and products that single precision cannot hold."""
     network = random_network(11, cell=cell, layers=2, units=9, input_format=Fixed(32, 3),
@@ -70,7 +72,7 @@ def test_wide_formats(cell):
     Precision(Fixed(4, 0), 0, Fixed(6, 3), slope=7), Precision(Fixed(9, 32), 0, Fixed(24, 2)),
     Precision(slope=3, slope_frac=3),
 ])
-@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
 def test_comparators_and_slopes(cell, precision):
     for seed, kind in enumerate(("fixed", "binary", "ternary", "planes")):
         network = random_network(seed, cell=cell, layers=2, units=7, inputs=5, state_format=kind,
@@ -78,7 +80,7 @@ def test_comparators_and_slopes(cell, precision):
         compare(network, random_sequences(seed, network, 3, (3, 9)))
 
 
-@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
 def test_fine_state_codes(cell):
     """Codes that are finer than what they are made from are shifted left."""
     precision = Precision(Fixed(8, 2), 4, Fixed(20, 8))
@@ -89,7 +91,7 @@ def test_fine_state_codes(cell):
 
 
 @pytest.mark.parametrize("frac", [-16, -3])
-@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
 def test_coarse_state_codes(cell, frac):
     """Half an ulp of the codes is beyond 32 bits where no sum is."""
     for seed, precision in enumerate((Precision(), Precision(Fixed(6, 4), 12, Fixed(16, 20)))):

@@ -10,10 +10,10 @@ from storing import forge, parts
 from ternloom.files import dataset, floats
 from ternloom.files import network as file
 from ternloom.files.dataset import Dataset, DatasetError
+from ternloom.model.cell import LSTM
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Ternary
 from ternloom.model.names import check_names
-from ternloom.model.network import Cell
 from ternloom.model.random import random_network
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
 
@@ -24,7 +24,7 @@ def network(**fields):
 
 
 def float_network(name="made", labels=(), notes=()):
-    layer = FloatLayer(Cell.LSTM, *(np.ones(shape, np.float32) for shape in ((4, 2), (4, 1), 4)))
+    layer = FloatLayer(LSTM, *(np.ones(shape, np.float32) for shape in ((4, 2), (4, 1), 4)))
     return FloatNetwork(name, (layer,), np.ones((2, 1), np.float32), np.ones(2, np.float32), None,
                         labels, dict(notes))
 

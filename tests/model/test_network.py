@@ -5,15 +5,17 @@ import dataclasses
 import numpy as np
 import pytest
 
+from ternloom.model.cell import CELLS, GRU_RESET_AFTER, GRU_RESET_BEFORE
 from ternloom.model.error import NetworkError, located
 from ternloom.model.format import Binary, Fixed, Ternary
 from ternloom.model.matrix import Matrix, Weight
-from ternloom.model.network import Cell, Network, Precision, embedding_type
+from ternloom.model.network import Network, embedding_type
+from ternloom.model.precision import Precision
 from ternloom.model.random import random_network
 from ternloom.model.rounding import Rounding
 
 
-NETWORK = random_network(1, cell=Cell.GRU_RESET_AFTER, layers=2, units=4, inputs=3, classes=2,
+NETWORK = random_network(1, cell=GRU_RESET_AFTER, layers=2, units=4, inputs=3, classes=2,
                          state_format=Ternary(), weight=Weight.TERNARY)
 
 
@@ -99,7 +101,7 @@ def test_no_embedding():
 
 
 def test_gates():
-    assert [cell.gates for cell in Cell] == [("i", "f", "g", "o"), ("r", "z", "n"),
+    assert [cell.gates for cell in CELLS.values()] == [("i", "f", "g", "o"), ("r", "z", "n"),
                                              ("r", "z", "n")]
 
 
@@ -129,11 +131,10 @@ def test_gates():
     (lambda: with_layer(0, bias=np.full(12, -(1 << 30), dtype=np.int32)),
      r"^bias must be less than 2\*\*30 in magnitude$"),
     (lambda: with_layer(0, recurrent_bias=None),
-     r"^recurrent_bias belongs to gru-reset-after and to no other cell, this one is "
-     r"gru-reset-after$"),
-    (lambda: with_layer(0, cell=Cell.GRU_RESET_BEFORE),
-     r"^recurrent_bias belongs to gru-reset-after and to no other cell, this one is "
-     r"gru-reset-before$"),
+     r"^recurrent_bias must be there in a gru-reset-after, which keeps the halves of gate n "
+     r"apart$"),
+    (lambda: with_layer(0, cell=GRU_RESET_BEFORE),
+     r"^recurrent_bias must be None in a gru-reset-before, which keeps no halves of a gate apart$"),
     (lambda: with_layer(0, recurrent_bias=np.zeros(12, dtype=np.int32)),
      r"^recurrent_bias must have the shape \(4,\), not \(12,\)$"),
     (lambda: with_layer(0, shift=41), r"^shift must be from 0 to 40, not 41$"),

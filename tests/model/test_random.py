@@ -7,10 +7,12 @@ import pytest
 
 from ternloom.files.network import save
 from ternloom.model.bounds import bounds
+from ternloom.model.cell import CELLS, LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.golden import run
 from ternloom.model.matrix import Weight
-from ternloom.model.network import Cell, Precision, When
+from ternloom.model.network import When
+from ternloom.model.precision import Precision
 from ternloom.model.random import random_network, random_sequences
 
 
@@ -28,14 +30,14 @@ def test_same_seed(tmp_path):
 
 
 def test_choices():
-    network = random_network(7, cell=Cell.LSTM, layers=2, units=9, inputs=4, classes=3,
+    network = random_network(7, cell=LSTM, layers=2, units=9, inputs=4, classes=3,
                              input_format=Binary(), state_format="ternary", weight=Weight.PLANES,
                              when=When.EVERY, precision=Precision(), name="given")
     assert network.name == "given" and network.inputs == 4 and len(network.layers) == 2
     assert network.input_format == Binary() and network.readout.when is When.EVERY
     assert network.readout.classes == 3 and network.readout.weights.weight is Weight.PLANES
     for layer in network.layers:
-        assert (layer.cell, layer.units, layer.precision) == (Cell.LSTM, 9, Precision())
+        assert (layer.cell, layer.units, layer.precision) == (LSTM, 9, Precision())
         assert layer.input.weight is layer.recurrent.weight is Weight.PLANES
         assert isinstance(layer.state_format, Ternary)
     with pytest.raises(ValueError, match="^Format must be one of fixed, binary, ternary, planes "
@@ -47,7 +49,7 @@ def test_variety():
     """Every cell, kind of format and weight occurs among a hundred seeds."""
     networks = [random_network(seed) for seed in range(100)]
     layers = [layer for network in networks for layer in network.layers]
-    assert {layer.cell for layer in layers} == set(Cell)
+    assert {layer.cell for layer in layers} == set(CELLS.values())
     assert {type(layer.state_format) for layer in layers} == {Fixed, Binary, Ternary, Planes}
     assert {type(network.input_format) for network in networks} == {Fixed, Binary, Ternary, Planes}
     drawn = {layer.input.weight for layer in layers}
@@ -132,7 +134,7 @@ def test_sequences():
     assert codes.shape[1] == 7 and (codes.min(), codes.max()) == (-16, 15)
 
 
-@pytest.mark.parametrize("cell", Cell)
+@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
 def test_spread(cell):
     """Pre-activations use their range: in most networks neither stuck nor always saturated."""
     spread, saturated = [], []

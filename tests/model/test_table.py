@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ternloom.model.format import Fixed
-from ternloom.model.network import Precision
+from ternloom.model.precision import Precision
 from ternloom.model.table import sigmoid, sigmoid_half, tanh, tanh_half
 
 

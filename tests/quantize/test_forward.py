@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ternloom.files.floats import load
-from ternloom.model.network import Cell
+from ternloom.model.cell import CELLS, GRU_RESET_AFTER, LSTM
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
 from ternloom.quantize.forward import logits, run
 
@@ -49,14 +49,14 @@ def scalar_gru(w, u, b, after, xs):
         yield h, h
 
 
-@pytest.mark.parametrize("cell", list(Cell), ids=lambda cell: cell.value)
+@pytest.mark.parametrize("cell", list(CELLS.values()), ids=lambda cell: cell.name)
 def test_equations(cell):
     rng = np.random.default_rng(8)
     gates = len(cell.gates)
     w, u, b = rng.standard_normal((3, gates)).tolist()
-    after = 0.7 if cell is Cell.GRU_RESET_AFTER else None
+    after = 0.7 if cell is GRU_RESET_AFTER else None
     xs = rng.standard_normal(12)
-    steps = scalar_lstm(w, u, b, xs) if cell is Cell.LSTM else scalar_gru(w, u, b, after, xs)
+    steps = scalar_lstm(w, u, b, xs) if cell is LSTM else scalar_gru(w, u, b, after, xs)
     forward, = run(one_unit(cell, w, u, b, after), [xs[:, None]])
     found = np.concatenate([forward.outputs[0], forward.states[0]], axis=1)
     np.testing.assert_allclose(found, list(steps), rtol=1e-12, atol=1e-14)
@@ -64,7 +64,7 @@ def test_equations(cell):
 
 def test_large_arguments():
     """No overflow where the gates saturate."""
-    layer = FloatLayer(Cell.LSTM, np.full((4, 1), 1e4), np.zeros((4, 1)), np.zeros(4))
+    layer = FloatLayer(LSTM, np.full((4, 1), 1e4), np.zeros((4, 1)), np.zeros(4))
     forward, = run(FloatNetwork("large", (layer,)), [np.array([[1.0], [-1.0]])])
     np.testing.assert_array_equal(forward.states[0], [[1.0], [0.0]])
 

@@ -7,8 +7,9 @@ import pytest
 
 from ternloom.evaluate.size import relative_errors
 from ternloom.model import golden
+from ternloom.model.cell import CELLS, GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary, value_frac
-from ternloom.model.network import Cell, When
+from ternloom.model.network import When
 from ternloom.quantize.calibration import calibrate
 from ternloom.quantize.codes import relative_error
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
@@ -27,12 +28,12 @@ def normal(rng, *shape, scale=0.5):
     return scale * rng.standard_normal(shape)
 
 
-def make(cell=Cell.LSTM, layers=2, inputs=3, units=6, classes=4, words=None, seed=0, bias=0.5):
+def make(cell=LSTM, layers=2, inputs=3, units=6, classes=4, words=None, seed=0, bias=0.5):
     """A float network of random numbers in float64."""
     rng = np.random.default_rng(seed)
     rows, made = len(cell.gates) * units, []
     for columns in [inputs] + [units] * (layers - 1):
-        split = normal(rng, units) if cell is Cell.GRU_RESET_AFTER else None
+        split = normal(rng, units) if cell is GRU_RESET_AFTER else None
         made.append(FloatLayer(cell, normal(rng, rows, columns), normal(rng, rows, units),
                                normal(rng, rows, scale=bias), split))
     readout = (normal(rng, classes, units), normal(rng, classes)) if classes else (None, None)
@@ -54,7 +55,7 @@ def lowered(network, weights="integer:8:by-row", **fields):
     return lower(network, calibrate(network, reals(codes(network.inputs)), spec, INPUT))
 
 
-@pytest.mark.parametrize("cell", list(Cell), ids=lambda cell: cell.value)
+@pytest.mark.parametrize("cell", list(CELLS.values()), ids=lambda cell: cell.name)
 def test_close_to_float(cell):
     """With fine weights and formats the golden model computes the float network."""
     network = make(cell)
@@ -74,7 +75,7 @@ def meant(matrix, exponent):
 @pytest.mark.parametrize("weights", ["alternating:2", "twn", "ott-exponential", "integer:4"])
 def test_integers(weights, activations):
     """Weights, biases and formats are those that the calibration says."""
-    network = make(Cell.GRU_RESET_AFTER)
+    network = make(GRU_RESET_AFTER)
     spec = Spec(weights={"all": weights}, activations=activations)
     calibration = calibrate(network, reals(codes()), spec, INPUT)
     integers = lower(network, calibration)
@@ -128,7 +129,7 @@ def test_range_of_states(fields, forms):
 def test_range_of_states_pays():
     """Of a small signal the finer steps lose a fraction."""
     rng = np.random.default_rng(5)
-    layer = FloatLayer(Cell.LSTM, *(normal(rng, *shape, scale=0.1)
+    layer = FloatLayer(LSTM, *(normal(rng, *shape, scale=0.1)
                                     for shape in ((96, 6), (96, 24), (96,))))
     network = FloatNetwork("quiet", (layer,), normal(rng, 4, 24), np.zeros(4))
     sequences = codes(6, count=40)
@@ -171,7 +172,7 @@ def test_power_of_two():
         assert both.min() == 1 or layer.shift == 0
 
 
-def far_apart(cell=Cell.LSTM, frac=-1):
+def far_apart(cell=LSTM, frac=-1):
     """A network as PyTorch starts one, and codes of features whose steps are of ``2**-frac``."""
     rng = np.random.default_rng(0)
     reach, rows = 24**-0.5, 24 * len(cell.gates)
@@ -179,7 +180,7 @@ def far_apart(cell=Cell.LSTM, frac=-1):
     def uniform(*shape):
         return rng.uniform(-reach, reach, shape).astype(np.float32)
 
-    split = uniform(24) if cell is Cell.GRU_RESET_AFTER else None
+    split = uniform(24) if cell is GRU_RESET_AFTER else None
     layer = FloatLayer(cell, uniform(rows, 13), uniform(rows, 24), uniform(rows), split)
     network = FloatNetwork("far", (layer,), uniform(4, 24), uniform(4))
     return network, [rng.integers(-100, 100, (20, 13)) for _ in range(20)], Fixed(8, frac)
@@ -187,7 +188,7 @@ def far_apart(cell=Cell.LSTM, frac=-1):
 
 @pytest.mark.parametrize("weights", ["integer:8", "alternating:2", "twn"])
 @pytest.mark.parametrize("frac", [3, 1, -1])
-@pytest.mark.parametrize("cell", list(Cell), ids=lambda cell: cell.value)
+@pytest.mark.parametrize("cell", list(CELLS.values()), ids=lambda cell: cell.name)
 def test_scales_far_apart(cell, frac, weights):
     """Large features beside a state of 16 bits leave the recurrent weights what they are."""
     network, sequences, form = far_apart(cell, frac)
@@ -292,10 +293,10 @@ def test_bad_data(sequences, message):
 
 
 @pytest.mark.parametrize("activations", ["fixed:8", "planes:3", "ternary", "online:2"])
-@pytest.mark.parametrize("cell", list(Cell), ids=lambda cell: cell.value)
+@pytest.mark.parametrize("cell", list(CELLS.values()), ids=lambda cell: cell.name)
 def test_constant_data(cell, activations):
     """Data that never change still give defined formats."""
-    if activations == "online:2" and cell is Cell.GRU_RESET_BEFORE:
+    if activations == "online:2" and cell is GRU_RESET_BEFORE:
         activations = "binary"
     network = make(cell)
     still = dataclasses.replace(network, layers=tuple(

@@ -4,20 +4,21 @@ import msgspec
 import pytest
 
 from ternloom.files.decode import convert
+from ternloom.model.cell import GRU_RESET_AFTER, LSTM
 from ternloom.model.format import Fixed
-from ternloom.model.network import Cell, Precision
+from ternloom.model.precision import Precision
 from ternloom.quantize.spec import Spec
 from ternloom.quantize.weights import parse
 
 
-def texts(spec, cells=(Cell.LSTM,), readout=True):
+def texts(spec, cells=(LSTM,), readout=True):
     return {name: " ".join(method.text for method in methods)
             for name, methods in spec.methods(cells, readout).items()}
 
 
 def test_one_for_all():
     spec = Spec(weights={"all": "alternating:3"})
-    assert spec.methods([Cell.LSTM, Cell.GRU_RESET_AFTER]) == {
+    assert spec.methods([LSTM, GRU_RESET_AFTER]) == {
         "layer0.input": (parse("alternating:3"),) * 4,
         "layer0.recurrent": (parse("alternating:3"),) * 4,
         "layer1.input": (parse("alternating:3"),) * 3,
@@ -29,7 +30,7 @@ def test_what_counts_more():
     spec = Spec(weights={"all": "twn", "layer1": "greedy:1", "recurrent": "greedy:3", "f":
                          "refined:1", "layer0.recurrent": "refined:3", "input.f": "uniform:1",
                          "layer1.input.f": "uniform:3", "readout": "integer"})
-    assert texts(spec, [Cell.LSTM] * 2) == {
+    assert texts(spec, [LSTM] * 2) == {
         "layer0.input": "twn uniform:1 twn twn",
         "layer0.recurrent": "refined:3 refined:1 refined:3 refined:3",
         "layer1.input": "greedy:1 uniform:3 greedy:1 greedy:1",
@@ -60,7 +61,7 @@ def test_without_readout():
 ])
 def test_keys_that_fit_nothing(weights, message):
     with pytest.raises(ValueError) as caught:
-        Spec(weights=weights).methods([Cell.LSTM])
+        Spec(weights=weights).methods([LSTM])
     assert str(caught.value) == message
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from ternloom.model.cell import LSTM
 from ternloom.model.format import Fixed, Online, Ternary
-from ternloom.model.network import Cell
 from ternloom.quantize import calibration
 from ternloom.quantize.spec import Spec
 from ternloom.train.lower import calibrate, floats
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.train
 
 def network():
     torch.manual_seed(5)
-    return RecurrentNetwork(Cell.LSTM, 5, 9, 2, 4)
+    return RecurrentNetwork(LSTM, 5, 9, 2, 4)
 
 
 def sequences():

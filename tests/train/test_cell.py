@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from ternloom.model import golden
+from ternloom.model.cell import CELLS, GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Fixed
-from ternloom.model.network import Cell
 from ternloom.quantize.spec import Spec
 from ternloom.train.batches import SequenceSet
 from ternloom.train.cell import Carry, RecurrentLayer, quantize_bias
@@ -30,7 +30,7 @@ LENGTHS = [1, 12, 5, 9, 2]
 
 def reference(layer):
     """PyTorch's layer with the same weights."""
-    kind = torch.nn.LSTM if layer.cell is Cell.LSTM else torch.nn.GRU
+    kind = torch.nn.LSTM if layer.cell is LSTM else torch.nn.GRU
     twin = kind(layer.inputs, layer.units, dtype=torch.float64)
     hidden_bias = torch.zeros_like(layer.bias)
     if layer.recurrent_bias is not None:
@@ -40,7 +40,7 @@ def reference(layer):
     return twin
 
 
-@pytest.mark.parametrize("cell", [Cell.LSTM, Cell.GRU_RESET_AFTER])
+@pytest.mark.parametrize("cell", [LSTM, GRU_RESET_AFTER])
 def test_float_cell(cell):
     torch.manual_seed(5)
     layer = RecurrentLayer(cell, 3, 4).double()
@@ -54,7 +54,7 @@ def test_float_cell(cell):
 def test_float_reset_before():
     """The convention that PyTorch lacks, against its equations step by step."""
     torch.manual_seed(6)
-    layer = RecurrentLayer(Cell.GRU_RESET_BEFORE, 3, 4).double()
+    layer = RecurrentLayer(GRU_RESET_BEFORE, 3, 4).double()
     for parameter in layer.parameters():
         torch.nn.init.normal_(parameter)
     sequences = torch.randn(6, 2, 3, dtype=torch.float64)
@@ -93,7 +93,7 @@ def calibration():
     return [batch.values[:length, index].numpy() for index, length in enumerate(LENGTHS)]
 
 
-def quantized(spec, cell=Cell.LSTM, units=7, layers=1, scale=1.5, seed=7, apart=1):
+def quantized(spec, cell=LSTM, units=7, layers=1, scale=1.5, seed=7, apart=1):
     """A random network, calibrated on random sequences; ``apart`` divides recurrent weights."""
     torch.manual_seed(seed)
     network = RecurrentNetwork(cell, 5, units, layers, 4).double()
@@ -108,7 +108,7 @@ def quantized(spec, cell=Cell.LSTM, units=7, layers=1, scale=1.5, seed=7, apart=
 
 
 def states_name(cell, layer):
-    return f"layer{layer}.cell" if cell is Cell.LSTM else f"layer{layer}.state"
+    return f"layer{layer}.cell" if cell is LSTM else f"layer{layer}.state"
 
 
 def assert_exact(spec, **options):
@@ -133,10 +133,10 @@ def assert_exact(spec, **options):
 
 def makes_sense(cell, activations):
     """Coefficients of a step's vector come too late for a reset before the product."""
-    return not (cell is Cell.GRU_RESET_BEFORE and activations.startswith("online"))
+    return not (cell is GRU_RESET_BEFORE and activations.startswith("online"))
 
 
-CASES = [case for case in itertools.product(Cell, WEIGHTS, ACTIVATIONS)
+CASES = [case for case in itertools.product(CELLS.values(), WEIGHTS, ACTIVATIONS)
          if makes_sense(case[0], case[2])]
 
 
@@ -160,24 +160,24 @@ def test_golden_model(cell, weights, activations):
     {"weights": {"all": "ott-ternary"}, "power_of_two": False, "bias_as_weight": True},
     {"weights": {"all": "alternating:2", "recurrent": "twn"}, "bias_as_weight": True},
 ], ids=str)
-@pytest.mark.parametrize("cell", list(Cell), ids=lambda cell: cell.value)
+@pytest.mark.parametrize("cell", list(CELLS.values()), ids=lambda cell: cell.name)
 def test_golden_model_options(cell, changes):
     assert_exact(msgspec.structs.replace(SPEC, **changes), cell=cell)
 
 
-@pytest.mark.parametrize("cell", list(Cell), ids=lambda cell: cell.value)
+@pytest.mark.parametrize("cell", list(CELLS.values()), ids=lambda cell: cell.name)
 @pytest.mark.parametrize("sizes", [{"layers": 3}, {"units": 1}], ids=str)
 def test_golden_model_sizes(cell, sizes):
     assert_exact(SPEC, cell=cell, **sizes)
 
 
-@pytest.mark.parametrize("cell", [Cell.LSTM, Cell.GRU_RESET_AFTER], ids=lambda cell: cell.value)
+@pytest.mark.parametrize("cell", [LSTM, GRU_RESET_AFTER], ids=lambda cell: cell.name)
 def test_golden_model_online(cell):
     spec = msgspec.structs.replace(SPEC, weights={"all": "alternating:3"}, activations="online:3")
     assert_exact(spec, cell=cell, layers=2)
 
 
-@pytest.mark.parametrize("cell", list(Cell), ids=lambda cell: cell.value)
+@pytest.mark.parametrize("cell", list(CELLS.values()), ids=lambda cell: cell.name)
 def test_golden_model_gates(cell):
     """Methods of their own for single gates."""
     last = cell.gates[-1]
@@ -188,7 +188,7 @@ def test_golden_model_gates(cell):
 
 
 @pytest.mark.parametrize("weights", ["integer:8", "alternating:2"])
-@pytest.mark.parametrize("cell", list(Cell), ids=lambda cell: cell.value)
+@pytest.mark.parametrize("cell", list(CELLS.values()), ids=lambda cell: cell.name)
 def test_golden_model_wide_coefficients(cell, weights):
     """Scales that are far apart: float64 holds the sums of coefficients of more than 15 bits."""
     spec = msgspec.structs.replace(SPEC, weights={"all": weights}, activations="fixed:16",
@@ -196,14 +196,14 @@ def test_golden_model_wide_coefficients(cell, weights):
     assert_exact(spec, cell=cell, apart=64)
 
 
-@pytest.mark.parametrize("cell", list(Cell), ids=lambda cell: cell.value)
+@pytest.mark.parametrize("cell", list(CELLS.values()), ids=lambda cell: cell.name)
 def test_golden_model_saturation(cell):
     """Weights that drive pre-activations and cells to their ends."""
     assert_exact(msgspec.structs.replace(SPEC, activations="fixed:8"), cell=cell, scale=30)
 
 
 def test_every_gradient():
-    for cell, activations in itertools.product(Cell, ACTIVATIONS):
+    for cell, activations in itertools.product(CELLS.values(), ACTIVATIONS):
         if not makes_sense(cell, activations):
             continue
         network = quantized(msgspec.structs.replace(SPEC, activations=activations), cell=cell)

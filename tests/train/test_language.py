@@ -12,8 +12,8 @@ from ternloom.evaluate.score import Perplexity
 from ternloom.files.floats import load as load_floats
 from ternloom.files.network import load
 from ternloom.model import golden
+from ternloom.model.cell import LSTM
 from ternloom.model.format import Fixed, Online
-from ternloom.model.network import Cell
 from ternloom.train import language
 from ternloom.train.corpus import Corpus
 from ternloom.train.lower import lower
@@ -110,7 +110,7 @@ def test_short_text(folder):
 def test_softmax_loss():
     """The loss in bfloat16 and its gradients are those in single precision, nearly."""
     torch.manual_seed(3)
-    network = LanguageNetwork(Cell.LSTM, 40, 5, 8, 1)
+    network = LanguageNetwork(LSTM, 40, 5, 8, 1)
     codes = torch.randn(6, 3, 8, requires_grad=True)
     targets = torch.randint(40, (6, 3))
     wanted = torch.nn.functional.cross_entropy(network.logits(codes).view(-1, 40), targets.view(-1))
@@ -125,7 +125,7 @@ def test_softmax_loss():
 def test_distilled_loss():
     """A teacher's shares count beside the targets, in value and gradient."""
     torch.manual_seed(4)
-    network, teacher = (LanguageNetwork(Cell.LSTM, 40, 5, 8, 1) for _ in range(2))
+    network, teacher = (LanguageNetwork(LSTM, 40, 5, 8, 1) for _ in range(2))
     codes = torch.randn(6, 3, 8, requires_grad=True)
     targets = torch.randint(40, (6, 3))
     answers = softmax_answers(teacher, 3 * codes.detach())

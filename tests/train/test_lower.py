@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from ternloom.model.cell import CELLS, LSTM
 from ternloom.model.format import Fixed, value_frac
-from ternloom.model.network import Cell, When
+from ternloom.model.network import When
 from ternloom.quantize.spec import Spec
 from ternloom.train.lower import calibrate, lower
 from ternloom.train.recurrent import RecurrentNetwork
@@ -34,7 +35,7 @@ def meant(matrix, exponent):
     return (codes * coefficients[:, :, None]).sum(0) * 2.0**-exponent
 
 
-@pytest.mark.parametrize("cell", list(Cell), ids=lambda cell: cell.value)
+@pytest.mark.parametrize("cell", list(CELLS.values()), ids=lambda cell: cell.name)
 @pytest.mark.parametrize("weights, activations", [
     ("twn", "ternary:0.5"), ("mean-binary", "fixed:8"), ("alternating:2", "planes:2"),
     ("ott-exponential:6", "binary"), ("integer:8:by-row", "fixed:6"),
@@ -59,7 +60,7 @@ def test_layers(cell, weights, activations):
 
 
 def test_readout():
-    network = calibrated(Cell.LSTM, "twn", "fixed:8")
+    network = calibrated(LSTM, "twn", "fixed:8")
     readout, quantization = lower(network, "test").readout, network.readout_quantization
     assert readout.when is When.LAST
     assert readout.logits.frac + readout.shift == quantization.sum_frac
@@ -69,6 +70,6 @@ def test_readout():
 
 
 def test_uncalibrated_network():
-    network = RecurrentNetwork(Cell.LSTM, 5, 3, 1, 4)
+    network = RecurrentNetwork(LSTM, 5, 3, 1, 4)
     with pytest.raises(ValueError, match="^Network must be calibrated before it is lowered$"):
         lower(network, "test")

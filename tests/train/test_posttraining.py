@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ternloom.files.floats import save
-from ternloom.model.network import Cell
+from ternloom.model.cell import GRU_RESET_AFTER
 from ternloom.quantize.codes import relative_error
 from ternloom.quantize.weights import parse
 from ternloom.train.lower import floats
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.train
 
 def network():
     torch.manual_seed(4)
-    return LanguageNetwork(Cell.GRU_RESET_AFTER, 6, 12, 20, 1)
+    return LanguageNetwork(GRU_RESET_AFTER, 6, 12, 20, 1)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import torch
 
 from ternloom.model import online, table
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary, value_frac
-from ternloom.model.network import Precision
+from ternloom.model.precision import Precision
 from ternloom.train.quantize import code_values, draw, grid, sigmoid_gate, tanh_gate, to_code
 
 

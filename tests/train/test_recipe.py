@@ -7,7 +7,8 @@ import typing
 import msgspec
 import pytest
 
-from ternloom.model.network import Cell, When
+from ternloom.model.cell import CellName
+from ternloom.model.network import When
 from ternloom.quantize.spec import Spec
 from ternloom.train.recipe import (Augment, LanguageRecipe, Optimizer, RecipeError,
                                    SequenceRecipe, load_recipe)
@@ -54,7 +55,7 @@ def test_defaults(write):
     loaded = load_recipe(path)
     recipe = loaded.recipe
     assert isinstance(recipe, SequenceRecipe)
-    assert (recipe.cell, recipe.quantization.weights) == (Cell.LSTM, {"all": "twn"})
+    assert (recipe.cell, recipe.quantization.weights) == (LSTM, {"all": "twn"})
     assert recipe.quantization.activations == "planes:2"
     assert (recipe.layers, recipe.quantization.preact_width, recipe.augment) == (1, 10, Augment())
     assert loaded.data_path == path.parent / "small.safetensors"
@@ -152,7 +153,7 @@ def test_typo(write, task, table, name, kind):
 #: What a key of a type must be.
 RULES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false",
          **{kind: "one of " + ", ".join(each.value for each in kind)
-            for kind in (Cell, Optimizer, When)}}
+            for kind in (CellName, Optimizer, When)}}
 
 
 @pytest.mark.parametrize("task, table, name, kind", KEYS)

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from ternloom.model.cell import LSTM
 from ternloom.model.format import Fixed
-from ternloom.model.network import Cell
 from ternloom.quantize.spec import Spec
 from ternloom.train.lower import calibrate
 from ternloom.train.recurrent import RecurrentNetwork
@@ -18,7 +18,7 @@ LENGTHS = torch.tensor([3, 7, 5])
 @pytest.fixture(params=[False, True], ids=["float", "quantized"])
 def network(request):
     torch.manual_seed(9)
-    network = RecurrentNetwork(Cell.LSTM, 4, 6, 2, 3, dropout=0.5).eval()
+    network = RecurrentNetwork(LSTM, 4, 6, 2, 3, dropout=0.5).eval()
     if request.param:
         spec = Spec(weights={"all": "twn"}, activations="fixed:8", power_of_two=True)
         calibrate(network, spec, list(torch.randn(3, 7, 4).numpy()), Fixed(8, 5))

@@ -15,8 +15,8 @@ from ternloom.files.dataset import DatasetError, save
 from ternloom.files.floats import load as load_floats
 from ternloom.files.network import load
 from ternloom.model import golden
+from ternloom.model.cell import GRU_RESET_AFTER
 from ternloom.model.format import Ternary
-from ternloom.model.network import Cell
 from ternloom.quantize.forward import logits, run
 from ternloom.train.recipe import RecipeError, load_recipe
 from ternloom.train.recurrent import RecurrentNetwork
@@ -178,7 +178,7 @@ def test_no_epochs(folder):
     result = train(recipe(folder, "none"), folder / "none.safetensors", epochs=0)
     assert result.curve == []
     assert result.network.layers[0].state_format == Ternary()
-    assert result.network.layers[0].cell is Cell.GRU_RESET_AFTER
+    assert result.network.layers[0].cell is GRU_RESET_AFTER
 
 
 def test_negative_epochs(folder):

@@ -1,0 +1,106 @@
+"""What a recurrent cell is: a name and its equations."""
+
+import dataclasses
+import functools
+
+from ternloom.model.cell.graph import Graph
+from ternloom.model.cell.ranges import Ranges
+from ternloom.model.format import Fixed
+from ternloom.model.precision import Precision
+from ternloom.model.range import Range
+
+
+__all__ = ["Cell"]
+
+
+@functools.lru_cache(maxsize=4096)
+def _graph(equations, precision, form):
+    return Graph(equations, precision, form)
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Cell:
+    """A recurrent cell; everything else about it is read from its equations.
+
+    Parameters
+    ----------
+    name : str
+        In files and recipes, on the command line and in messages.
+    equations : function of Equations
+        Its docstring names the source.
+
+    Raises
+    ------
+    ValueError
+        Equations that no core has, see ``Graph``.
+    """
+
+    name: str
+    equations: object
+
+    def __post_init__(self):
+        self.graph(Precision(), Fixed(8, 7))
+
+    def __repr__(self):
+        return f"Cell({self.name!r})"
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __str__(self):
+        return self.name
+
+    def graph(self, precision, form):
+        """The equations with the formats of a layer.
+
+        Parameters
+        ----------
+        precision : Precision
+        form : Format
+            Of the layer's codes.
+
+        Returns
+        -------
+        Graph
+        """
+        return _graph(self.equations, precision, form)
+
+    @property
+    def _shape(self):
+        return self.graph(Precision(), Fixed(8, 7))
+
+    @property
+    def gates(self):
+        """Gate names in the order of the tensors and of the rows of a unit."""
+        return self._shape.gates
+
+    @property
+    def passes(self):
+        """Gates of each run over the units."""
+        return self._shape.passes
+
+    @property
+    def apart(self):
+        """Gates whose recurrent half stays apart from the input half, with a bias of its own."""
+        return self._shape.apart
+
+    @property
+    def carried(self):
+        """Names of what a step hands to the next, besides the codes h."""
+        return tuple(self._shape.carried)
+
+    @property
+    def bounded(self):
+        """Whether what it carries stays from -1 to 1, as convex combinations of such numbers do."""
+        precision = Precision()
+        one = 1 << precision.state.frac
+        values = self._shape.walk(Ranges(precision, Range(-one, one)))
+        reached = [values[node.args[0]] for node in self._shape.carried.values()]
+        finer = [1 << node.args[0].frac for node in self._shape.carried.values()]
+        return all(-end <= each.low and each.high <= end
+                   for each, end in zip(reached, finer, strict=True))
+
+    @property
+    def feedback(self):
+        """Name of the codes that rows of the same step multiply, or None."""
+        return next((name for name in self._shape.codes if name != "h"), None)

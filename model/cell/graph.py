@@ -1,0 +1,299 @@
+"""Cells as graphs: the exact sums and products, tables and named roundings of a cell's equations.
+
+Equations are a function of :class:`Equations`, which records them once for the formats of a layer.
+Between two roundings everything is exact: a sum aligns the fraction bits of its operands by left
+shifts, a product adds them. What the nodes mean is up to a reading: an object with a method for
+each kind of node, which :meth:`Graph.walk` calls in order.
+
+============ =============== =======================================================================
+kind         parameter       meaning
+============ =============== =======================================================================
+``row``      ``Row``         pre-activation of a gate, or one half of it
+``old``      name            what the step before carried, zero in the first one of a sequence
+``constant`` int             the same for all units
+``add``      shifts          sum of both operands, each shifted left first
+``sub``      shifts          their difference
+``mul``                      their product
+``table``    "sigmoid", ...  a function of a number in the format of pre-activations
+``relu``                     the number, or zero if it is negative
+``round``    ``Format``      the code of a number: its rounding and its saturation are the format's
+============ =============== =======================================================================
+"""
+
+import dataclasses
+
+from ternloom.model.format import value_frac
+
+
+__all__ = ["Equations", "Graph", "Node", "Row"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """Which row of a layer's matrices a node is.
+
+    Parameters
+    ----------
+    gate : str
+    part : str
+        ``"both"`` halves together, or ``"input"`` or ``"recurrent"`` where they stay apart.
+    of : str
+        The codes that the recurrent half multiplies: ``"h"`` of the step before, or what this step
+        feeds back.
+    """
+
+    gate: str
+    part: str = "both"
+    of: str = "h"
+
+
+@dataclasses.dataclass(eq=False)
+class Node:
+    """A number of the graph.
+
+    Parameters
+    ----------
+    kind : str
+    args : tuple of Node
+    frac : int
+        Its fraction bits.
+    parameter : object
+    name : str
+        In traces, or in the bounds if it is a sum or a product; empty where it has none.
+    """
+
+    kind: str
+    args: tuple
+    frac: int
+    parameter: object = None
+    name: str = ""
+    users: list = dataclasses.field(default_factory=list, repr=False)
+    equations: object = dataclasses.field(default=None, repr=False)
+
+    def __add__(self, other):
+        return self.equations.total("add", self, other)
+
+    def __sub__(self, other):
+        return self.equations.total("sub", self, other)
+
+    def __mul__(self, other):
+        return self.equations.node("mul", (self, other), self.frac + other.frac)
+
+    @property
+    def exact(self):
+        """Whether it is a sum or product on the way to a rounding, and in no trace."""
+        return self.kind in ("add", "sub", "mul")
+
+    @property
+    def looked_up(self):
+        """Whether tables alone take it."""
+        return all(user.kind == "table" for user in self.users)
+
+
+class Equations:
+    """What a cell's equations are written with; every method gives a node.
+
+    Parameters
+    ----------
+    precision : Precision
+    form : Format
+        Of the codes that the layer puts out and feeds back.
+    """
+
+    def __init__(self, precision, form):
+        self._precision, self._form = precision, form
+        self.nodes, self.carried, self.codes, self._named = [], {}, {}, set()
+
+    def node(self, kind, args, frac, parameter=None, name=""):
+        node = Node(kind, args, frac, parameter, name, equations=self)
+        for arg in args:
+            arg.users.append(node)
+        self.nodes.append(node)
+        return node
+
+    def total(self, kind, one, other):
+        frac = max(one.frac, other.frac)
+        return self.node(kind, (one, other), frac, (frac - one.frac, frac - other.frac))
+
+    def row(self, gate, part="both", of=None):
+        """Pre-activation of a gate: of the input and of the codes ``of``, or one part of it.
+
+        Rows come in the order in which the tensors hold the gates.
+
+        Parameters
+        ----------
+        gate : str
+        part : str
+            ``"input"`` or ``"recurrent"`` keeps the halves apart, each a pre-activation.
+        of : node or None
+            What ``feedback`` gave; None is h of the step before.
+        """
+        what = "h" if of is None else next(name for name, one in self.codes.items() if one is of)
+        name = f"gate.{gate}.{'preact' if part == 'both' else part}"
+        return self.node("row", () if of is None else (of,), self._precision.preact.frac,
+                         Row(gate, part, what), name)
+
+    def old(self, name):
+        """What the step before carried under a name."""
+        for node in self.nodes:
+            if node.kind == "old" and node.parameter == name:
+                return node
+        return self.node("old", (), self._precision.state.frac, name)
+
+    def constant(self, value):
+        """A whole number, the same for all units."""
+        return self.node("constant", (), 0, value)
+
+    def sigmoid(self, value):
+        """Logistic function of a number, which is rounded to a pre-activation first."""
+        return self._function("sigmoid", value)
+
+    def tanh(self, value):
+        """Hyperbolic tangent of a number, which is rounded to a pre-activation first."""
+        return self._function("tanh", value)
+
+    def relu(self, value):
+        """The number, or zero if it is negative."""
+        return self._gate(self.node("relu", (value,), value.frac), value)
+
+    def _function(self, function, value):
+        if value.kind != "row":
+            value = self._round(value, self._precision.preact)
+        gate = self.node("table", (value,), self._precision.gate_frac, function)
+        return self._gate(gate, value)
+
+    def _gate(self, node, argument):
+        """Name a gate's value after the last row that it depends on, if that has none yet."""
+        row, pending = None, [argument]
+        while pending:
+            one = pending.pop()
+            if one.kind == "row" and (row is None or
+                                      self.nodes.index(one) > self.nodes.index(row)):
+                row = one
+            pending += one.args
+        name = row and f"gate.{row.parameter.gate}"
+        if name and name not in self._named:
+            self._named.add(name)
+            node.name = name
+            if argument.kind == "round":
+                self._name(argument, f"{name}.preact", name)
+                if row.parameter.part == "both":
+                    row.name = f"{name}.row"
+        return node
+
+    @staticmethod
+    def _name(rounding, name, stem):
+        """Name a rounding, and the sums and products that it is of."""
+        rounding.name = name
+        made = rounding.args[0]
+        if made.exact and not made.name:
+            made.name = f"{stem}.{'product' if made.kind == 'mul' else 'sum'}"
+            for inner in (each for arg in made.args for each in (arg, *arg.args)):
+                if inner.kind == "sub" and not inner.name:
+                    inner.name = f"{stem}.difference"
+
+    def _round(self, value, form):
+        return self.node("round", (value,), value_frac(form), form)
+
+    def carry(self, name, value):
+        """Round to the format of states, and carry to the next step under a name."""
+        node = self.carried[name] = self._round(value, self._precision.state)
+        self._name(node, name, name)
+        return node
+
+    def feedback(self, name, value):
+        """Round to codes that rows of this very step multiply."""
+        node = self.codes[name] = self._round(value, self._form)
+        self._name(node, name, name)
+        return node
+
+    def output(self, value):
+        """Round to codes h, which leave and are what the next step's rows multiply."""
+        return self.feedback("h", value)
+
+
+class Graph:
+    """The recorded equations of a cell.
+
+    Parameters
+    ----------
+    equations : function of Equations
+    precision : Precision
+    form : Format
+
+    Attributes
+    ----------
+    nodes : tuple of Node
+        Each after those that it is made of.
+    carried : dict of str to Node
+        What goes to the next step, besides the codes.
+    codes : dict of str to Node
+        ``"h"``, and what is fed back within a step.
+    passes : tuple of tuple of str
+        Gates of each run over the units: rows of what this step makes wait for all of it.
+    apart : tuple of str
+        Gates whose halves are pre-activations of their own.
+
+    Raises
+    ------
+    ValueError
+        Equations that no core has: without an output, with more than one kind of fed-back codes, or
+        with halves apart of another gate than the first pass's last.
+    """
+
+    def __init__(self, equations, precision, form):
+        made = Equations(precision, form)
+        equations(made)
+        self.nodes, self.carried, self.codes = tuple(made.nodes), made.carried, made.codes
+        rows = [node.parameter for node in self.nodes if node.kind == "row"]
+        order = [name for name in self.codes if name != "h"]
+        passes = [dict.fromkeys(row.gate for row in rows if row.of == of) for of in ("h", *order)]
+        self.passes = tuple(tuple(gates) for gates in passes if gates)
+        self.apart = tuple(dict.fromkeys(row.gate for row in rows if row.part != "both"))
+        self._check(rows, order)
+
+    def _check(self, rows, order):
+        if "h" not in self.codes:
+            raise ValueError("A cell must have an output")
+        if len(order) > 1:
+            raise ValueError(f"A cell must feed back at most one kind of codes, "
+                             f"not {', '.join(order)}")
+        gates = list(dict.fromkeys(row.gate for row in rows))
+        if gates != [gate for part in self.passes for gate in part]:
+            raise ValueError("A cell must have the rows of fed-back codes after all others, "
+                             f"not {', '.join(gates)}")
+        if self.apart and self.apart != self.passes[0][-1:]:
+            raise ValueError("A cell must keep apart the halves of its first pass's last gate, "
+                             f"not of {', '.join(self.apart)}")
+        missing = {node.parameter for node in self.nodes if node.kind == "old"} - set(self.carried)
+        if missing:
+            raise ValueError(f"A cell must carry what it takes from the step before: "
+                             f"{', '.join(sorted(missing))}")
+
+    @property
+    def gates(self):
+        """Gates in the order of the tensors."""
+        return tuple(gate for part in self.passes for gate in part)
+
+    @property
+    def traced(self):
+        """Nodes that a trace holds."""
+        return tuple(node for node in self.nodes if node.name and not node.exact)
+
+    def walk(self, reading):
+        """Values of all nodes.
+
+        Parameters
+        ----------
+        reading : object
+            With a method for each kind of node, called with the node and the values of its
+            arguments.
+
+        Returns
+        -------
+        dict of Node to value
+        """
+        values = {}
+        for node in self.nodes:
+            values[node] = getattr(reading, node.kind)(node, *(values[arg] for arg in node.args))
+        return values

@@ -1,0 +1,101 @@
+"""Worst cases of a cell: the reading of its graph on ranges of integers."""
+
+from ternloom.model.format import Fixed, Online
+from ternloom.model.range import Range
+from ternloom.model.table import FUNCTIONS
+
+
+__all__ = ["Ranges", "format_range", "rounding_range"]
+
+
+def format_range(form):
+    """Range of a format's codes; online, of what the codes are made of."""
+    if isinstance(form, Online):
+        form = form.sample
+    if isinstance(form, Fixed):
+        return Range(form.low, form.high)
+    return Range(min(form.levels), max(form.levels))
+
+
+class Ranges:
+    """Reading of a graph on ranges: any code of the state and any pre-activation can occur.
+
+    Parameters
+    ----------
+    precision : Precision
+    old : Range, optional
+        Of what the step before carried: all that the format holds by default.
+    """
+
+    def __init__(self, precision, old=None):
+        self._precision = precision
+        self._old = format_range(precision.state) if old is None else old
+
+    def row(self, node, *codes):
+        return format_range(self._precision.preact)
+
+    def old(self, node):
+        return self._old
+
+    def constant(self, node):
+        return Range(node.parameter, node.parameter)
+
+    def add(self, node, one, other):
+        if self._blends(node):
+            return self._blend(node)
+        return (one << node.parameter[0]) + (other << node.parameter[1])
+
+    def sub(self, node, one, other):
+        return (one << node.parameter[0]) - (other << node.parameter[1])
+
+    def mul(self, node, one, other):
+        return one * other
+
+    def table(self, node, argument):
+        entries = FUNCTIONS[node.parameter](self._precision)
+        return Range(int(entries[argument.low]), int(entries[argument.high]))
+
+    def relu(self, node, value):
+        return Range(max(value.low, 0), max(value.high, 0))
+
+    def round(self, node, value):
+        form = node.parameter
+        if not isinstance(form, Fixed):
+            return format_range(form)
+        return Range(*(int(form.quantize(end, node.args[0].frac))
+                       for end in (value.low, value.high)))
+
+    def _blends(self, node):
+        """Whether a sum is ``n + z*(h - n)`` with z from zero to one."""
+        new, product = node.args
+        if product.kind != "mul" or product.args[1].kind != "sub":
+            return False
+        share, difference = product.args
+        found = self._of(share)
+        return difference.args[1] is new and 0 <= found.low and found.high <= 1 << share.frac
+
+    def _blend(self, node):
+        """``n + z*(h - n)`` grows with h and with n, and is linear in z: its extremes are corners.
+        """
+        new, (share, difference) = node.args[0], node.args[1].args
+        old, found = difference.args[0], self._of(share)
+        ends = [self._of(one) << node.frac - share.frac - one.frac for one in (new, old)]
+        corners = [((1 << share.frac) - z) * n + z * h for z in (found.low, found.high)
+                   for n, h in ((ends[0].low, ends[1].low), (ends[0].high, ends[1].high))]
+        return Range(min(corners), max(corners))
+
+    def _of(self, node):
+        return getattr(self, node.kind)(node, *map(self._of, node.args))
+
+
+def rounding_range(value, frac, form):
+    """What a format's ``quantize`` computes on its way from a range of ``frac`` fraction bits."""
+    if isinstance(form, Online):
+        form = form.sample
+    if not isinstance(form, Fixed):
+        return value
+    shift = frac - form.frac
+    if shift <= 0:
+        return value << -shift | format_range(form)
+    half = Range(0, 1 << (shift - 1))
+    return value | value + half | half | format_range(form)
