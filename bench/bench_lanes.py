@@ -6,7 +6,7 @@ import tempfile
 
 from bench_elements import Harness, clock, netlist, tables
 
-from ternloom.hw.cell import make_lane
+from ternloom.hw.lane import Lane
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.schedule import lane_latency
 from ternloom.model.cell import CELLS, GRU_RESET_BEFORE
@@ -45,7 +45,7 @@ def _row(cell, gates, family):
     source = Source.RESET if cell is GRU_RESET_BEFORE else Source.STATE
     with tempfile.TemporaryDirectory(prefix="ternloom-") as folder:
         folder = pathlib.Path(folder)
-        lane = make_lane(layer, _UNITS)
+        lane = Lane(layer, _UNITS)
         harness = Harness(lane, [lane.i_valid, lane.i_gate, lane.i_unit, lane.i_value, lane.i_aside,
                                  lane.i_first],
                           [lane.o_valid, lane.o_code, lane.o_reset_valid, lane.o_reset_code])

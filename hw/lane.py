@@ -1,71 +1,89 @@
-"""What elementwise lanes share, and what can be watched in them."""
+"""The elementwise lane of any cell: its equations as a pipeline, and what can be watched in it."""
 
 import dataclasses
 
 from amaranth import *
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ternloom.hw.fixed import delayed
-from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
-from ternloom.model.format import Binary, Online, Planes
+from ternloom.hw.fixed import delayed, quantized, range_shape, rounded_sum, saturated, watch
+from ternloom.hw.moment import Moments
+from ternloom.hw.table import Table, compared, compared_unrounded
+from ternloom.mapping.pipeline import pipeline
+from ternloom.model.format import Binary, Fixed, Online, Planes
 
 
-__all__ = ["Lane", "LaneProbe", "lane_probes"]
+__all__ = ["Lane", "LaneProbe", "lane_probes", "lane_units"]
 
 
 @dataclasses.dataclass(frozen=True)
 class LaneProbe:
-    """A signal of a lane that shows named intermediates.
+    """A signal of a lane that shows a named intermediate.
 
     Parameters
     ----------
     name : str
         Of the signal; it holds a value when that of the name ``name_valid`` is high.
     signed : bool
-    groups : tuple of tuple of str
-        For each pass over the units, the names of a unit's values.
+    value : str
+        Name in the golden model's trace.
     """
 
     name: str
     signed: bool
-    groups: tuple[tuple[str, ...], ...]
+    value: str
+
+
+def _form(layer):
+    """Format of a lane's codes."""
+    form = layer.state_format
+    return form.sample if isinstance(form, Online) else form
+
+
+def _pipeline(layer):
+    return pipeline(layer.cell.graph(layer.precision, _form(layer)), layer.precision)
 
 
 def lane_probes(layer):
     """What can be watched in a lane of the layer, in the order of the data flow."""
-    gates, form = layer.cell.gates, layer.state_format
-    before = layer.cell is GRU_RESET_BEFORE
-    passes = (gates[:2], gates[2:]) if before else (gates,)
-    rows = tuple(tuple(f"gate.{gate}.preact" for gate in part) for part in passes)
-    values = tuple(tuple(f"gate.{gate}" for gate in part) for part in passes)
-    found = [LaneProbe("row", True, rows), LaneProbe("gate_value", True, values)]
-    if layer.cell is GRU_RESET_AFTER:
-        found = [
-            LaneProbe("row", True, ((*rows[0][:2], "gate.n.recurrent"),)),
-            LaneProbe("aside", True, (("gate.n.input",),)),
-            LaneProbe("gate_value", True, (values[0][:2],)),
-            LaneProbe("argument", True, (("gate.n.preact",),)),
-            LaneProbe("candidate_value", True, (("gate.n",),)),
-        ]
-    found.append(LaneProbe("state_value", True,
-                           (("cell" if layer.cell is LSTM else "state",),)))
-    # The wire form of a binary code is not the code, so it cannot be compared as it is.
-    if not isinstance(form, Binary):
-        is_signed = not isinstance(form, Planes) and getattr(form, "signed", True)
-        if before:
-            found.insert(2, LaneProbe("reset_code", is_signed, (("reset",),)))
-        found.append(LaneProbe("code", is_signed,
-                               (("sample" if isinstance(form, Online) else "h",),)))
+    form, found = _form(layer), []
+    made = _pipeline(layer)
+    for node in made.graph.traced:
+        is_code = node in made.graph.codes.values()
+        # The wire form of a binary code is not the code, so it cannot be compared as it is.
+        if made.cut(node) or (is_code and isinstance(form, Binary)):
+            continue
+        is_signed = not is_code or (not isinstance(form, Planes) and getattr(form, "signed", True))
+        value = node.name
+        if value == "h" and isinstance(layer.state_format, Online):
+            value = "sample"
+        found.append(LaneProbe(_signal(node), is_signed, value))
     return tuple(found)
 
 
+def lane_units(layer):
+    """Multipliers and tables of a lane of the layer.
+
+    Returns
+    -------
+    dict of str to int
+        ``"multipliers"`` and ``"tables"``.
+    """
+    names = _pipeline(layer).units
+    return {title: sum(name.startswith(kind) for name in names)
+            for title, kind in (("multipliers", "mul"), ("tables", "table"))}
+
+
+def _signal(node):
+    """Name of the signal that a named node is watched by."""
+    return f"{node.name.replace('.', '_')}_seen"
+
+
 class Lane(wiring.Component):
-    """What the lanes of all cells share: the pre-activations of a unit become its state and code.
+    """Pre-activations of a unit become its state and code.
 
     A pre-activation may come every cycle. Nothing waits: a unit's code comes a fixed number of
-    cycles after its last pre-activation.
+    cycles after its last pre-activation, see ``ternloom.mapping.schedule.lane_latency``.
 
     Parameters
     ----------
@@ -76,23 +94,20 @@ class Lane(wiring.Component):
     Members
     -------
     i_valid, i_gate, i_unit, i_value, i_aside
-        A row from the combiner.
+        A row from the combiner; ``i_aside`` is its input half where the halves stay apart.
     i_first : 1
         The step is the first of its sequence: the state before it is zero.
     o_valid, o_code
         Code of the next unit.
     o_reset_valid, o_reset_code
-        Code of r*h of the next unit, in a ``GRU_RESET_BEFORE``.
+        Code that is fed back of the next unit, where the cell has such.
     """
-
-    #: How many of each a lane has.
-    multipliers = tables = 0
 
     def __init__(self, layer, units):
         self._layer = layer
         self._units = units
         preact = signed(layer.precision.preact.width)
-        width  = self._form.width
+        width  = _form(layer).width
         super().__init__({
             "i_valid":       In(1),
             "i_gate":        In(range(4)),
@@ -106,38 +121,192 @@ class Lane(wiring.Component):
             "o_reset_code":  Out(width),
         })
 
-    @property
-    def _form(self):
-        """Format of the codes."""
-        form = self._layer.state_format
-        return form.sample if isinstance(form, Online) else form
+    def elaborate(self, platform):
+        m = Module()
+        made = _pipeline(self._layer)
+        moments = Moments(m, made, self, self._units)
+        operations = _Operations(m, made, moments, self)
+        for node in made.slots:
+            getattr(operations, f"_{node.kind}")(node)
+        moments.finish()
 
-    def _strobes(self, m, gate, cycles):
-        """A gate's strobe after 0 to ``cycles`` cycles."""
-        name = self._layer.cell.gates[gate]
-        strobe = Signal(name=f"{name}_valid")
-        m.d.comb += strobe.eq(self.i_valid & (self.i_gate == gate))
-        strobes = [strobe]
-        for _ in range(cycles):
-            strobes.append(delayed(m, strobes[-1], 1))
-        return strobes
+        for name, node in made.graph.codes.items():
+            valid, code = ((self.o_valid, self.o_code) if name == "h" else
+                           (self.o_reset_valid, self.o_reset_code))
+            slot = made.slots[node]
+            m.d.comb += [valid.eq(moments.strobe(slot.anchor, slot.ready)),
+                         code.eq(moments.value(node))]
+        for node in made.graph.traced:
+            if not made.cut(node):
+                slot = made.slots[node]
+                watch(m, _signal(node), moments.strobe(slot.anchor, slot.ready),
+                      moments.value(node))
 
-    def _places(self, m, cycles):
-        """The unit after 0 to ``cycles`` cycles."""
-        units = [self.i_unit]
-        for _ in range(cycles):
-            units.append(delayed(m, units[-1], 1))
-        return units
+        return m
 
-    def _memory(self, m, name, shape):
-        """Ports of a memory with one entry a unit."""
-        memory = Memory(shape=shape, depth=max(self._units, 2), init=[])
-        m.submodules[name] = memory
-        return memory.write_port(), memory.read_port()
 
-    def _old_state(self, m, read, unit):
-        """The state of ``unit`` before this step, two cycles later."""
-        old = Signal(signed(self._layer.precision.state.width), name="old")
-        m.d.comb += read.addr.eq(unit)
-        m.d.sync += old.eq(Mux(self.i_first, 0, read.data))
-        return old
+class _Operations:
+    """Gates of each kind of node.
+
+    Parameters
+    ----------
+    m : Module
+    made : Pipeline
+    moments : Moments
+    lane : Lane
+    """
+
+    def __init__(self, m, made, moments, lane):
+        self._m, self._made, self._moments, self._lane = m, made, moments, lane
+        self._precision = made.precision
+        #: Ports of units that several nodes share: what they are fed with, and what they give.
+        self._ports = {}
+
+    def _operands(self, node):
+        slot = self._made.slots[node]
+        return [self._moments.at(arg, slot.anchor, slot.start) for arg in node.args]
+
+    def _shape(self, node):
+        reach = self._made.ranges[node]
+        return range_shape(reach.low, reach.high)
+
+    def _name(self, node):
+        return node.name.replace(".", "_") or f"{node.kind}{self._made.graph.nodes.index(node)}"
+
+    def _steady(self, node):
+        """Whether what a node is made of stays until the next unit's."""
+        anchor = self._made.slots[node].anchor
+        return all(arg.kind == "constant" or (arg in self._made.slots and self._moments.held(arg)
+                                              and self._made.slots[arg].anchor == anchor)
+                   for arg in node.args)
+
+    def _result(self, node, value, shape):
+        """A register, or wires where the node takes no cycle."""
+        slot = self._made.slots[node]
+        if slot.ready > slot.start:
+            self._moments.register(node, self._name(node), shape, value)
+            return
+        result = Signal(shape, name=self._name(node))
+        self._m.d.comb += result.eq(value)
+        self._moments.made(node, result, self._steady(node))
+
+    def _row(self, node):
+        aside = node.parameter.part == "input"
+        self._moments.made(node, self._lane.i_aside if aside else self._lane.i_value, False)
+
+    def _add(self, node):
+        if self._made.carries(node):
+            # One carry chain with its rounding.
+            self._moments.made(node, Const(0), False)
+            return
+        one, other = (value << shift for value, shift in zip(self._operands(node), node.parameter))
+        self._result(node, one + other, self._shape(node))
+
+    def _sub(self, node):
+        one, other = (value << shift for value, shift in zip(self._operands(node), node.parameter))
+        self._result(node, one - other, self._shape(node))
+
+    def _relu(self, node):
+        value, = self._operands(node)
+        self._result(node, Mux(value < 0, 0, value), self._shape(node))
+
+    def _mul(self, node):
+        if not self._made.comparators:
+            self._multiply(node)
+            return
+        # A gate of -1, 0 or 1 selects.
+        pairs = zip(node.args, self._operands(node), strict=True)
+        (arg, few), (_, other) = sorted(pairs, key=lambda pair: self._width(pair[0]))
+        chosen = Mux(few[-1], -other, other) if self._made.ranges[arg].low < 0 else other
+        self._result(node, Mux(few[0], chosen, 0), self._shape(node))
+
+    def _width(self, node):
+        return self._made.ranges[node].width
+
+    def _multiply(self, node):
+        """A product of two registers, in one more; nodes that share a multiplier take turns."""
+        m, slot = self._m, self._made.slots[node]
+        nodes = self._made.units[slot.unit]
+        if slot.unit not in self._ports:
+            widths = [max(map(self._width, column)) for column in zip(*(one.args for one in nodes))]
+            feeds = [Signal(signed(width), name=f"{slot.unit}_{side}")
+                     for side, width in zip("ab", widths)]
+            held = [delayed(m, feed, 1) for feed in feeds]
+            product = Signal(signed(max(map(self._width, nodes))), name=slot.unit)
+            self._ports[slot.unit] = feeds, product
+            with m.If(self._moments.strobe(slot.anchor, slot.ready - 1) if len(nodes) == 1 else 1):
+                m.d.sync += product.eq(held[0] * held[1])
+        feeds, product = self._ports[slot.unit]
+        self._feed(node, feeds, self._operands(node))
+        self._moments.made(node, product, len(nodes) == 1)
+
+    def _feed(self, node, feeds, values):
+        """Hand a node's operands to its unit when they are due; to one of its own always."""
+        slot = self._made.slots[node]
+        alone = len(self._made.units[slot.unit]) == 1
+        for feed, value in zip(feeds, values, strict=True):
+            if alone:
+                self._m.d.comb += feed.eq(value)
+                continue
+            with self._m.If(self._moments.strobe(slot.anchor, slot.start)):
+                self._m.d.comb += feed.eq(value)
+
+    def _table(self, node):
+        slot = self._made.slots[node]
+        if self._made.comparators:
+            self._compare(node)
+            return
+        nodes = self._made.units[slot.unit]
+        functions = list(dict.fromkeys(one.parameter for one in nodes))
+        if slot.unit not in self._ports:
+            self._m.submodules[slot.unit] = table = Table(self._precision, *functions)
+            self._ports[slot.unit] = table
+            second = [self._moments.strobe(self._made.slots[one].anchor,
+                                           self._made.slots[one].start)
+                      for one in nodes if one.parameter != functions[0]]
+            self._m.d.comb += table.i_select.eq(Cat(second).any() if second else 0)
+        table = self._ports[slot.unit]
+        if all(one.args[0].kind == "row" for one in nodes):
+            # Rows come through one port.
+            if node is nodes[0]:
+                self._m.d.comb += table.i_value.eq(*self._operands(node))
+        else:
+            self._feed(node, [table.i_value], self._operands(node))
+        self._moments.made(node, table.o, len(nodes) == 1 and self._steady(node))
+
+    def _compare(self, node):
+        """A function of few levels, by comparison; of a rounded state without its rounding."""
+        argument, slot = node.args[0], self._made.slots[node]
+        if not self._made.cut(argument):
+            value, = self._operands(node)
+            self._result(node, compared(self._m, value, node.parameter, self._precision), signed(2))
+            return
+        source = argument.args[0]
+        value, reach = self._moments.at(source, slot.anchor, slot.start), self._made.ranges[source]
+        result = compared_unrounded(self._m, value, reach, source.frac, node.parameter,
+                                    self._precision)
+        self._moments.made(node, result, self._moments.held(source))
+
+    def _round(self, node):
+        if self._made.cut(node):
+            self._moments.made(node, Const(0), False)
+            return
+        form, source = node.parameter, node.args[0]
+        shape = signed(form.width) if isinstance(form, Fixed) and form.signed else form.width
+        slot = self._made.slots[node]
+        if self._made.carries(source):
+            whole, fine = (self._moments.at(arg, slot.anchor, slot.start) for arg in source.args)
+            dropped = source.frac - form.frac
+            lifted = Signal(signed(len(whole) + source.parameter[0] - dropped),
+                            name=f"{self._name(node)}_whole")
+            product = Signal(signed(len(fine)), name=self._name(source))
+            self._m.d.comb += [lifted.eq(whole << (source.parameter[0] - dropped)),
+                               product.eq(fine)]
+            total = rounded_sum(self._m, lifted, product, dropped, form.rounding)
+            result = saturated(self._m, total, form)
+        else:
+            operand, = self._operands(node)
+            value = Signal(self._shape(source), name=f"{self._name(node)}_of")
+            self._m.d.comb += value.eq(operand)
+            result = quantized(self._m, value, source.frac, form)
+        self._result(node, result, shape)

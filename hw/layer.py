@@ -5,13 +5,12 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ternloom.hw.buffer import InputBuffer, StateBuffer
-from ternloom.hw.cell import make_lane
 from ternloom.hw.fixed import delayed
+from ternloom.hw.lane import Lane
 from ternloom.hw.matvec import MatrixVector
 from ternloom.hw.online import OnlineQuantizer, beta_bits
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.schedule import waits
-from ternloom.model.cell import GRU_RESET_BEFORE
 from ternloom.model.format import Online
 
 
@@ -113,7 +112,7 @@ class RecurrentLayer(wiring.Component):
     def _lanes(self, m, array):
         lanes = []
         for index in range(self._geometry.chains):
-            m.submodules[f"lane{index}"] = lane = make_lane(self._layer, self._geometry.units)
+            m.submodules[f"lane{index}"] = lane = Lane(self._layer, self._geometry.units)
             m.d.comb += [
                 lane.i_valid.eq(array.o_valid),
                 lane.i_gate.eq(array.o_gate),

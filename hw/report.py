@@ -8,10 +8,9 @@ import msgspec
 
 from ternloom.files.network import digest
 from ternloom.hw.array import raw_shape
-from ternloom.hw.cell import lane_class
 from ternloom.hw.coefficient import Scaling, scaling
 from ternloom.hw.combiner import mix_bits, row_shape
-from ternloom.hw.lane import lane_probes
+from ternloom.hw.lane import lane_probes, lane_units
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.microcode import microcode
 from ternloom.mapping.stream import input_stream, output_stream
@@ -54,8 +53,7 @@ def probes(network, images):
             for chain in range(geometry.chains):
                 path = f"layer{index}.lane{chain}.{kind.name}"
                 units = _units(geometry, chain)
-                names = tuple((f"layer{index}.{name}", unit)
-                              for group in kind.groups for unit in units for name in group)
+                names = tuple((f"layer{index}.{kind.value}", unit) for unit in units)
                 found.append(Probe(path, f"{path}_valid", path, kind.signed, names))
         if isinstance(layer.state_format, Online):
             found.extend(_online_probes(f"layer{index}", layer.state_format, geometry))
@@ -142,10 +140,10 @@ def _quantizers(network, images):
 def _elementwise(network, images):
     lines = []
     for index, (layer, image) in enumerate(zip(network.layers, images, strict=False)):
-        chains, lane = image.geometry.chains, lane_class(layer)
-        lines.append({"name": f"layer{index}", "gates": "comparators" if layer.precision.comparators
-                      else "tables", "lanes": chains, "multipliers": chains * lane.multipliers,
-                      "tables": chains * lane.tables})
+        chains = image.geometry.chains
+        lines.append({"name": f"layer{index}", "lanes": chains,
+                      "gates": "comparators" if layer.precision.comparators else "tables"}
+                     | {name: chains * count for name, count in lane_units(layer).items()})
     return lines
 
 

@@ -1,6 +1,6 @@
 """Sigmoid and tanh: from ROMs that hold half of their domain, or by comparison."""
 
-import enum
+import bisect
 
 import numpy as np
 from amaranth import *
@@ -9,31 +9,19 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ternloom.hw.fixed import delayed
-from ternloom.model import table
+from ternloom.model.table import FUNCTIONS, HALVES
 
 
-__all__ = ["Function", "Table", "compared"]
-
-
-class Function(enum.Enum):
-    """What a table computes."""
-
-    SIGMOID = "sigmoid"
-    TANH    = "tanh"
-
-    def half(self, precision):
-        """Entries for the codes from zero up."""
-        make = table.sigmoid_half if self is Function.SIGMOID else table.tanh_half
-        return make(precision)
+__all__ = ["Table", "compared", "compared_unrounded"]
 
 
 def compared(m, value, function, precision):
     """A function without fraction bits: 0 or 1, or -1, 0 or +1, as a new signal of two bits."""
-    result = Signal(signed(2), name=f"{value.name}_{function.value}")
-    if function is Function.SIGMOID:
+    result = Signal(signed(2), name=f"{value.name}_{function}")
+    if function == "sigmoid":
         m.d.comb += result.eq(value >= 0)
         return result
-    cut = int(np.searchsorted(function.half(precision), 1))
+    cut = int(np.searchsorted(HALVES[function](precision), 1))
     if cut <= precision.preact.high:
         negative = Signal(name=f"{value.name}_negative")
         m.d.comb += [
@@ -43,14 +31,46 @@ def compared(m, value, function, precision):
     return result
 
 
+def compared_unrounded(m, value, reach, frac, function, precision):
+    """A function without fraction bits, of what rounding to a pre-activation makes of a number.
+
+    Nothing is rounded: the cuts are moved.
+
+    Parameters
+    ----------
+    m : Module
+    value : Signal
+    reach : Range
+        Of the number, which has ``frac`` fraction bits.
+    frac : int
+    function : str
+    precision : Precision
+
+    Returns
+    -------
+    Signal of two bits
+    """
+    entries, codes = FUNCTIONS[function](precision), range(reach.low, reach.high + 1)
+
+    def level(code):
+        return int(entries[precision.preact.quantize(code, frac)])
+
+    result = Signal(signed(2), name=f"{value.name}_{function}")
+    m.d.comb += result.eq(level(reach.low))
+    for upper in range(level(reach.low) + 1, level(reach.high) + 1):
+        with m.If(value >= codes[bisect.bisect_left(codes, upper, key=level)]):
+            m.d.comb += result.eq(upper)
+    return result
+
+
 class Table(wiring.Component):
     """One or two functions of a pre-activation, of two fraction bits or more.
 
     Parameters
     ----------
     precision : Precision
-    functions : tuple of Function
-        Chosen by ``i_select``.
+    functions : tuple of str
+        "sigmoid" and "tanh", one or both, the second chosen by ``i_select``.
 
     Members
     -------
@@ -80,7 +100,7 @@ class Table(wiring.Component):
                                      Mux(self.i_value < 0, -self.i_value, self.i_value)))
 
         entries = [int(entry) for function in self._functions
-                   for entry in function.half(self._precision)]
+                   for entry in HALVES[function](self._precision)]
         m.submodules.rom = rom = Memory(shape=unsigned(gate_frac), depth=len(entries), init=entries)
         port = rom.read_port()
         m.d.comb += port.addr.eq(Cat(magnitude, self.i_select)[:len(port.addr)])
@@ -89,7 +109,7 @@ class Table(wiring.Component):
         negative = delayed(m, self.i_value[-1], 2)
         select   = delayed(m, self.i_select, 2)
         mirrored = Signal(signed(gate_frac + 2))
-        tops = [(1 << gate_frac) if function is Function.SIGMOID else 0
+        tops = [(1 << gate_frac) if function == "sigmoid" else 0
                 for function in self._functions]
         top = Mux(select, tops[-1], tops[0]) if len(set(tops)) > 1 else tops[0]
         m.d.comb += mirrored.eq(top - entry)

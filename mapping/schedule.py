@@ -8,7 +8,7 @@ import numpy as np
 
 from ternloom.mapping.geometry import Element, Source
 from ternloom.mapping.microcode import microcode
-from ternloom.model.cell import GRU_RESET_AFTER, LSTM
+from ternloom.mapping.pipeline import pipeline
 from ternloom.model.format import Online
 from ternloom.model.matrix import Weight
 
@@ -82,16 +82,12 @@ def lane_latency(layer, source):
     layer : Layer
         Comparators for gates take fewer than tables and multipliers.
     source : Source
-        Of the block: that of r and z makes the codes of r*h in a ``GRU_RESET_BEFORE``.
+        Of the block: one of the state makes codes that are fed back, in a cell that has such.
     """
-    comparators = layer.precision.comparators
-    if layer.cell is LSTM:
-        return 2 if comparators else 13
-    if layer.cell is GRU_RESET_AFTER:
-        return 4 if comparators else 14
-    if source is Source.STATE:
-        return 3 if comparators else 6
-    return 4 if comparators else 8
+    form = layer.state_format
+    graph = layer.cell.graph(layer.precision, form.sample if isinstance(form, Online) else form)
+    feeds = layer.cell.feedback if source is Source.STATE else None
+    return pipeline(graph, layer.precision).latency(feeds or "h")
 
 
 def result_latency(layer, geometry, block):

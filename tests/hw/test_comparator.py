@@ -8,12 +8,13 @@ import pytest
 from hwsim import Bare, play
 from amaranth import *
 
-from ternloom.hw.comparator import tanh_cuts
 from ternloom.hw.fixed import delayed
-from ternloom.hw.table import Function, compared
+from ternloom.hw.table import compared, compared_unrounded
 from ternloom.hw.verilog import generate
 from ternloom.mapping.folding import Folding, LayerFolding
-from ternloom.model.format import Binary, Fixed, Planes, Ternary
+from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
+from ternloom.model.cell.ranges import format_range
+from ternloom.model.format import Fixed
 from ternloom.model.network import When
 from ternloom.model.precision import Precision
 from ternloom.model.random import random_network, random_sequences
@@ -34,7 +35,7 @@ PRECISIONS = [
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("function, entries", [(Function.SIGMOID, sigmoid), (Function.TANH, tanh)])
+@pytest.mark.parametrize("function, entries", [("sigmoid", sigmoid), ("tanh", tanh)])
 def test_every_entry(precision, function, entries):
     """All codes of the argument."""
     codes = np.arange(precision.preact.low, precision.preact.high + 1)
@@ -45,16 +46,17 @@ def test_every_entry(precision, function, entries):
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("form", [Fixed(6, 3), Binary(), Ternary(3, 2), Planes((3, 1), 1)])
-def test_output(precision, form):
-    """Cuts of c are rounding, table and quantizer in one, for all codes of the state."""
-    state = np.arange(precision.state.low, precision.state.high + 1)
-    arguments = precision.preact.quantize(state, precision.state.frac)
-    upper, lower = tanh_cuts(precision)
-    for output in (0, 1):
-        expected = form.quantize(output * tanh(precision)[arguments], 0)
-        sign = np.where(state >= upper, 1, np.where(state <= lower, -1, 0))
-        np.testing.assert_array_equal(form.quantize(output * sign, 0), expected)
+@pytest.mark.parametrize("function, entries", [("sigmoid", sigmoid), ("tanh", tanh)])
+def test_unrounded(precision, function, entries):
+    """Moved cuts are rounding and function in one, for all codes of the state."""
+    form = precision.state
+    state = np.arange(form.low, form.high + 1)
+    value = Signal(signed(form.width))
+    dut = Bare(lambda m: {"i": value, "o": delayed(m, compared_unrounded(
+        m, value, format_range(form), form.frac, function, precision), 1)})
+    found = play(dut, {"i": np.append(state, 0)}, ["o"])["o"]
+    np.testing.assert_array_equal(
+        found[1:], entries(precision)[precision.preact.quantize(state, form.frac)])
 
 
 @functools.cache

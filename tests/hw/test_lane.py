@@ -6,7 +6,7 @@ import pytest
 from cellstep import step
 from hwsim import events, play
 
-from ternloom.hw.cell import make_lane
+from ternloom.hw.lane import Lane
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.schedule import lane_latency
 from ternloom.model.cell import CELLS, GRU_RESET_BEFORE, LSTM
@@ -117,7 +117,7 @@ def run_lane(layer, rows, asides, first, gap, rng):
             # The codes are there before the rows that they make can be.
             stimulus.idle(is_first, lane_latency(layer, Source.STATE if before and not number
                                                  else source) + 2)
-    seen = play(make_lane(layer, layer.units), stimulus.drive,
+    seen = play(Lane(layer, layer.units), stimulus.drive,
                 ["o_valid", "o_code", "o_reset_valid", "o_reset_code"])
     return (events(seen["o_valid"], seen["o_code"]), due,
             events(seen["o_reset_valid"], seen["o_reset_code"]), reset_due)

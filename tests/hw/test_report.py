@@ -54,7 +54,7 @@ def test_code_probes(state, shown, signed):
     """Codes are watched where their wire form is the code."""
     network = random_network(3, cell=LSTM, layers=1, units=3, inputs=2, state_format=state)
     probes = generate(network, Folding((LayerFolding(2, 2),), LayerFolding(1, 1))).probes
-    codes = [probe for probe in probes if probe.data.endswith(".code")]
+    codes = [probe for probe in probes if probe.data.endswith(".h_seen")]
     assert bool(codes) == shown
     assert all(probe.signed == signed for probe in codes)
 

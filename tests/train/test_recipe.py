@@ -55,7 +55,7 @@ def test_defaults(write):
     loaded = load_recipe(path)
     recipe = loaded.recipe
     assert isinstance(recipe, SequenceRecipe)
-    assert (recipe.cell, recipe.quantization.weights) == (LSTM, {"all": "twn"})
+    assert (recipe.cell.name, recipe.quantization.weights) == ("lstm", {"all": "twn"})
     assert recipe.quantization.activations == "planes:2"
     assert (recipe.layers, recipe.quantization.preact_width, recipe.augment) == (1, 10, Augment())
     assert loaded.data_path == path.parent / "small.safetensors"

@@ -1,0 +1,186 @@
+"""The pipeline of an elementwise lane: when each operation of a cell's equations happens.
+
+Rows of a unit arrive in the order of its gates, one a cycle at most, with gaps of any length. An
+operation is anchored at the last row that it depends on and starts a fixed number of cycles after
+it, as soon as its operands are there. Two operations that start equally long after different rows
+never meet, whatever the gaps; nor do two whose distance is less than that of their rows. Such
+operations share a table or a multiplier. What a shared unit makes passes by, so that a later row
+that wants it has it caught in a register, which takes a cycle.
+"""
+
+import dataclasses
+import functools
+
+from ternloom.model.cell.ranges import Ranges
+
+
+__all__ = ["Pipeline", "Slot", "pipeline"]
+
+
+#: Cycles of each kind of node, and from an address to a value of memory.
+_CYCLES = {"table": 3, "mul": 2, "add": 1, "sub": 1, "relu": 1, "round": 1, "memory": 2}
+#: The same where gates are comparators: selections and sums are part of what takes them.
+_COMPARATORS = {"table": 1, "mul": 0, "add": 0, "sub": 0, "relu": 0, "round": 1, "memory": 1}
+
+
+@dataclasses.dataclass
+class Slot:
+    """When a node happens, and in what.
+
+    Parameters
+    ----------
+    anchor : (int, int)
+        Pass, and place in it, of the row that the cycles are counted from.
+    start, ready : int
+        Cycles until the operands must be there, and until the result is.
+    unit : str
+        Table or multiplier that computes it, "table0" for one; empty otherwise.
+    shared : bool
+        Another node is computed in the same unit, so the result passes by.
+    """
+
+    anchor: tuple
+    start: int
+    ready: int
+    unit: str = ""
+    shared: bool = False
+
+
+class Pipeline:
+    """The schedule of a cell's graph.
+
+    Parameters
+    ----------
+    graph : Graph
+    precision : Precision
+
+    Attributes
+    ----------
+    slots : dict of Node to Slot
+        Of all nodes but constants and what is read from memory.
+    units : dict of str to list of Node
+        Tables and multipliers, and what each computes.
+    ranges : dict of Node to Range
+    cycles : dict of str to int
+        Latency of each kind of node, and of "memory".
+    """
+
+    def __init__(self, graph, precision):
+        self.graph, self.precision = graph, precision
+        self.comparators = precision.comparators
+        self.cycles = _COMPARATORS if precision.comparators else _CYCLES
+        self.ranges = graph.walk(Ranges(precision))
+        self._places = {gate: (number, place) for number, gates in enumerate(graph.passes)
+                        for place, gate in enumerate(gates)}
+        shared = set()
+        # That a unit is shared delays who takes its results, until nothing moves any more.
+        while not self._settled(shared):
+            shared |= self._sharing()
+
+    def _settled(self, shared):
+        """Schedule all nodes; whether no others than those of ``shared`` share a unit."""
+        self.slots, self.units = {}, {}
+        for node in self.graph.nodes:
+            self._schedule(node, shared)
+        return self._sharing() <= shared
+
+    def _sharing(self):
+        return {node for nodes in self.units.values() if len(nodes) > 1 for node in nodes}
+
+    def latency(self, name="h"):
+        """Cycles from the last pre-activation that codes wait for to the codes."""
+        return self.slots[self.graph.codes[name]].ready
+
+    def rows(self, anchor):
+        """Rows of a unit in the pass of an anchor."""
+        return len(self.graph.passes[anchor[0]])
+
+    def carries(self, node):
+        """Whether a sum is one carry chain with its rounding: ``n + z*(h - n)``, where n is lifted
+        past all the bits that are dropped.
+        """
+        return (not self.comparators and node.kind == "add" and len(node.users) == 1
+                and node.users[0].kind == "round" and node.args[1].kind == "mul"
+                and node.args[1].args[1].kind == "sub"
+                and node.args[1].args[1].args[1] is node.args[0]
+                and node.parameter[0] >= node.frac - node.users[0].parameter.frac > 0)
+
+    def cut(self, node):
+        """Whether a rounding is part of the cuts of the comparison that follows it."""
+        return (self.comparators and node.kind == "round" and node.args[0].kind == "round"
+                and bool(node.users) and node.looked_up)
+
+    def _cost(self, node):
+        """Cycles that a node takes."""
+        if self.carries(node) or self.cut(node):
+            return 0
+        if self.comparators and node.kind == "table" and self.cut(node.args[0]):
+            return 0
+        return self.cycles[node.kind]
+
+    def _schedule(self, node, shared):
+        if node.kind == "row":
+            self.slots[node] = Slot(self._places[node.parameter.gate], 0, 0)
+            return
+        if node.kind in ("old", "constant"):
+            return
+        anchors = [self.slots[arg].anchor for arg in node.args if arg in self.slots]
+        anchor = max(anchors) if anchors else self._wanted(node)
+        start = max(self._there(arg, anchor, shared) for arg in node.args)
+        slot = self.slots[node] = Slot(anchor, start, start + self._cost(node),
+                                       shared=node in shared)
+        if node.kind in ("table", "mul") and not self.comparators:
+            self._share(node, slot)
+
+    def _there(self, arg, anchor, shared):
+        """Cycles from an anchor until an operand is there."""
+        if arg.kind == "constant":
+            return 0
+        if arg not in self.slots or self.slots[arg].anchor[0] != anchor[0]:
+            return self.cycles["memory"]
+        slot = self.slots[arg]
+        if slot.anchor == anchor:
+            return slot.ready
+        return slot.ready + (arg in shared or self.streams(arg)) - (anchor[1] - slot.anchor[1])
+
+    def streams(self, node):
+        """Whether a result passes by: a row, or what a table without a register makes of it."""
+        return node.kind == "row" or (node.kind == "table" and not self.comparators
+                                      and self.streams(node.args[0]))
+
+    def _wanted(self, node):
+        """The first row beside which something of memory alone is wanted."""
+        def rows(one):
+            if one.kind == "row":
+                return [self._places[one.parameter.gate]]
+            return [anchor for arg in one.args for anchor in rows(arg)]
+
+        return min(max(rows(user), default=(0, 0)) for user in node.users)
+
+    def _share(self, node, slot):
+        """Give a table or multiplication a unit in which it never meets another one."""
+        for name, nodes in self.units.items():
+            if name.startswith(node.kind) and all(self._apart(self.slots[other], slot)
+                                                  for other in nodes):
+                nodes.append(node)
+                slot.unit = name
+                return
+        slot.unit = f"{node.kind}{sum(name.startswith(node.kind) for name in self.units)}"
+        self.units[slot.unit] = [node]
+
+    def _apart(self, one, other):
+        """Whether two operations never want a unit in the same cycle, however the rows come."""
+        if one.start == other.start:
+            return one.anchor != other.anchor
+        late, early = (one, other) if one.start > other.start else (other, one)
+        if late.anchor[0] != early.anchor[0]:
+            return False
+        # The early one of a later row meets the late one if that row comes so much later.
+        rows = self.rows(late.anchor)
+        return late.start - early.start < ((early.anchor[1] - late.anchor[1]) % rows or rows)
+
+
+@functools.lru_cache(maxsize=4096)
+def pipeline(graph, precision):
+    """The schedule of a graph, made once."""
+    return Pipeline(graph, precision)
