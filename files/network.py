@@ -105,8 +105,13 @@ def save(network, path):
     Raises
     ------
     NetworkError
-        A network beyond the limits of the file, or a place that cannot be written.
+        A network beyond the limits of the file or with a cell of one's own, or a place that cannot
+        be written.
     """
+    for layer in network.layers:
+        if CELLS.get(layer.cell.name) != layer.cell:
+            raise NetworkError(f"cell must be one of {', '.join(CELLS)} to be written to a file, "
+                               f"not {layer.cell.name}")
     spec, tensors = _spec(network), _tensors(network)
     try:
         _layout(convert(_NetworkSpec, msgspec.to_builtins(spec)))
@@ -120,17 +125,9 @@ def digest(network):
     return content_digest(_spec(network), _tensors(network))
 
 
-def _name(cell):
-    """A cell as a description has it; ``NetworkError`` for one that files don't know."""
-    if CELLS.get(cell.name) != cell:
-        raise NetworkError(f"cell must be one of {', '.join(CELLS)} to be written to a file, "
-                           f"not {cell.name}")
-    return CellName[cell.name]
-
-
 def _spec(network):
     """Description of a network, without a digest."""
-    layers = tuple(_LayerSpec(_name(layer.cell), layer.units, layer.input_format,
+    layers = tuple(_LayerSpec(layer.cell.name, layer.units, layer.input_format,
                               layer.state_format, layer.precision, _matrix_spec(layer.input),
                               _matrix_spec(layer.recurrent), layer.shift)
                    for layer in network.layers)

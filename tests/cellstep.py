@@ -2,10 +2,15 @@
 
 import numpy as np
 
+from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.cell.integers import Integers
 
 
-__all__ = ["step"]
+__all__ = ["CORE", "step"]
+
+
+#: Cells that every combination is tried with; the others have tests of a few.
+CORE = (LSTM, GRU_RESET_AFTER, GRU_RESET_BEFORE)
 
 
 def step(cell, precision, form, rows, old, dtype=np.int64):

@@ -8,7 +8,7 @@ import random
 
 import numpy as np
 
-from ternloom.model.cell import CELLS, GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
+from ternloom.model.cell import CELLS
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.matrix import Matrix, Weight
 from ternloom.model.network import Layer, Network, Readout, When
@@ -131,12 +131,12 @@ class Hostile:
 
     def layer(self, cell, units, inputs, input_format, state_format):
         precision = self.precision()
-        rows = (4 if cell is LSTM else 3) * units
+        rows = len(cell.gates) * units
         matrices = [self.matrix(rows, inputs), self.matrix(rows, units)]
         bits = max(self.spread(matrices[0], input_format), self.spread(matrices[1], state_format))
         shift = self.shift(bits, precision.preact.width)
         top = precision.preact.high << shift
-        extra = self.bias(units, top) if cell is GRU_RESET_AFTER else None
+        extra = self.bias(units, top) if cell.apart else None
         return Layer(cell, units, input_format, state_format, precision, *matrices,
                      self.bias(rows, top), extra, shift)
 
@@ -147,7 +147,7 @@ class Hostile:
         columns, layers = inputs, []
         for _ in range(self.rng.randint(1, 3)):
             cell, units = self.rng.choice(list(CELLS.values())), self.pick(1, 12, (2, 8))
-            state_format = self.format(online=cell is not GRU_RESET_BEFORE)
+            state_format = self.format(online=not cell.feedback)
             layers.append(self.layer(cell, units, columns, form, state_format))
             columns, form = units, state_format
         readout = None

@@ -8,7 +8,6 @@ import decimal
 import operator
 from fractions import Fraction
 
-from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.matrix import Weight
 from ternloom.model.network import When
@@ -18,7 +17,7 @@ from ternloom.model.rounding import Rounding
 __all__ = ["Restatement", "restated"]
 
 
-_GATES = {LSTM: "ifgo", GRU_RESET_AFTER: "rzn", GRU_RESET_BEFORE: "rzn"}
+_GATES = {"lstm": "ifgo", "lstm-cifg": "fgo", "rnn-tanh": "h", "rnn-relu": "h"}
 _DIGITS = decimal.Context(prec=60)
 
 
@@ -227,7 +226,7 @@ class RestatedLayer:
 
     def gate_rows(self, gate):
         units = self.layer.units
-        first = _GATES[self.layer.cell].index(gate) * units
+        first = _GATES.get(self.layer.cell.name, "rzn").index(gate) * units
         return range(first, first + units)
 
     def merged(self, gate, x, h):
@@ -236,8 +235,12 @@ class RestatedLayer:
 
     def step(self, x):
         """Everything named of one step, a list over units each, from the input's values."""
-        named = {LSTM: self.lstm, GRU_RESET_AFTER: self.gru_after,
-                 GRU_RESET_BEFORE: self.gru_before}[self.layer.cell](x, self.values())
+        steps = {"lstm": self.lstm, "lstm-cifg": self.cifg, "rnn-tanh": self.rnn,
+                 "rnn-relu": self.rnn}
+        for end in ("", "-relu", "-linear"):
+            steps |= {f"gru-reset-after{end}": self.gru_after,
+                      f"gru-reset-before{end}": self.gru_before}
+        named = steps[self.layer.cell.name](x, self.values())
         form = self.layer.state_format
         if isinstance(form, Online):
             named["sample"] = named.pop("h")
@@ -247,11 +250,22 @@ class RestatedLayer:
         return named
 
     def lstm(self, x, h):
-        p, form = self.precision, self.layer.state_format
-        state, preact, gate_frac, frac = p.state, p.preact, p.gate_frac, p.state.frac
         named = {f"gate.{gate}.preact": self.merged(gate, x, h) for gate in "ifgo"}
         i, f, o = ([self.sigmoid[a] for a in named[f"gate.{gate}.preact"]] for gate in "ifo")
         g = [self.tanh[a] for a in named["gate.g.preact"]]
+        return named | {"gate.i": i} | self.count(i, f, g, o)
+
+    def cifg(self, x, h):
+        named = {f"gate.{gate}.preact": self.merged(gate, x, h) for gate in "fgo"}
+        f, o = ([self.sigmoid[a] for a in named[f"gate.{gate}.preact"]] for gate in "fo")
+        g = [self.tanh[a] for a in named["gate.g.preact"]]
+        one = 1 << self.precision.gate_frac
+        return named | self.count([one - each for each in f], f, g, o)
+
+    def count(self, i, f, g, o):
+        """New c and h of an LSTM from its gates."""
+        p, form = self.precision, self.layer.state_format
+        state, preact, gate_frac, frac = p.state, p.preact, p.gate_frac, p.state.frac
         cell, out = [], []
         for unit, c in enumerate(self.held):
             total = f[unit] * c + ((i[unit] * g[unit]) << (frac - gate_frac))
@@ -260,20 +274,37 @@ class RestatedLayer:
             cell.append(c)
             out.append(quantize(form, o[unit] * self.tanh[k], 2 * gate_frac))
         self.held = cell
-        return named | {"gate.i": i, "gate.f": f, "gate.g": g, "gate.o": o, "cell": cell, "h": out}
+        return {"gate.f": f, "gate.g": g, "gate.o": o, "cell": cell, "h": out}
+
+    def rnn(self, x, h):
+        preact = self.merged("h", x, h)
+        values, frac = self.candidate(preact)
+        return {"gate.h.preact": preact, "gate.h": values,
+                "h": [quantize(self.layer.state_format, value, frac) for value in values]}
+
+    def candidate(self, preact):
+        """The candidate's function of pre-activations, and fraction bits of what it gives."""
+        if self.layer.cell.name.endswith("-relu"):
+            return [max(a, 0) for a in preact], self.precision.preact.frac
+        if self.layer.cell.name.endswith("-linear"):
+            return preact, self.precision.preact.frac
+        return [self.tanh[a] for a in preact], self.precision.gate_frac
 
     def update(self, z, n_preact):
         """New wide states and codes of a GRU, from z and the pre-activation of n."""
         p = self.precision
-        n = [self.tanh[a] for a in n_preact]
+        n, n_frac = self.candidate(n_preact)
+        frac = max(n_frac, p.state.frac)
         held = []
         for unit, h in enumerate(self.held):
-            wide = n[unit] << (p.state.frac - p.gate_frac)
+            wide, h = n[unit] << (frac - n_frac), h << (frac - p.state.frac)
             total = (wide << p.gate_frac) + z[unit] * (h - wide)
-            held.append(fixed(p.state, total, p.state.frac + p.gate_frac))
+            held.append(fixed(p.state, total, frac + p.gate_frac))
         self.held = held
-        return {"gate.n.preact": n_preact, "gate.n": n, "state": held,
-                "h": [quantize(self.layer.state_format, h, p.state.frac) for h in held]}
+        named = {} if self.layer.cell.name.endswith("-linear") else {"gate.n": n}
+        return named | {
+            "gate.n.preact": n_preact, "state": held,
+            "h": [quantize(self.layer.state_format, h, p.state.frac) for h in held]}
 
     def reset_update(self, x, h):
         named = {f"gate.{gate}.preact": self.merged(gate, x, h) for gate in "rz"}

@@ -12,7 +12,7 @@ from ternloom.files import network as file
 from ternloom.hw import verilog
 from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.geometry import Element, network_geometry
-from ternloom.model.cell import CELLS, GRU_RESET_BEFORE, LSTM
+from ternloom.model.cell import CELLS, LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.limits import COEFFICIENT_BITS
 from ternloom.model.matrix import Weight
@@ -98,7 +98,7 @@ def draw_small(weight, kind, number):
     weights = weight if isinstance(weight, tuple) else (weight,)
     places = [list(Weight).index(each) for each in weights]
     rng = np.random.default_rng([number, KINDS.index(kind), *places])
-    cells = [cell for cell in CELLS.values() if kind != "online" or cell is not GRU_RESET_BEFORE]
+    cells = [cell for cell in CELLS.values() if kind != "online" or not cell.feedback]
     last = number % BATCH == BATCH - 1
     while True:
         network = random_network(

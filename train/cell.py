@@ -154,7 +154,9 @@ class RecurrentLayer(nn.Module):
         for gate in self.recurrent_weight.data.split(self.units):
             nn.init.orthogonal_(gate)
         # Gates start out remembering: f of an LSTM, z of a GRU (Jozefowicz et al. 2015).
-        self.bias.data[self.units:2 * self.units] = 1.0
+        for place, gate in enumerate(self.cell.gates):
+            if gate in ("f", "z"):
+                self.bias.data[place * self.units:(place + 1) * self.units] = 1.0
 
     def effective(self):
         """Input weights, recurrent weights, bias and recurrent bias as the forward pass uses them.

@@ -5,15 +5,21 @@ integers and the worst-case ranges here, and in other rooms real numbers, PyTorc
 import enum
 
 from ternloom.model.cell.cell import Cell
-from ternloom.model.cell.gru import GRU_RESET_AFTER, GRU_RESET_BEFORE
-from ternloom.model.cell.lstm import LSTM
+from ternloom.model.cell.gru import (GRU_RESET_AFTER, GRU_RESET_AFTER_LINEAR, GRU_RESET_AFTER_RELU,
+                                     GRU_RESET_BEFORE, GRU_RESET_BEFORE_LINEAR,
+                                     GRU_RESET_BEFORE_RELU)
+from ternloom.model.cell.lstm import LSTM, LSTM_CIFG
+from ternloom.model.cell.rnn import RNN_RELU, RNN_TANH
 
 
-__all__ = ["CELLS", "GRU_RESET_AFTER", "GRU_RESET_BEFORE", "LSTM", "Cell", "CellName"]
+__all__ = ["CELLS", "GRU_RESET_AFTER", "GRU_RESET_BEFORE", "LSTM", "LSTM_CIFG", "RNN_RELU",
+           "RNN_TANH", "Cell", "CellName"]
 
 
 #: The cells that files and recipes know, by name.
-CELLS = {cell.name: cell for cell in (LSTM, GRU_RESET_AFTER, GRU_RESET_BEFORE)}
+CELLS = {cell.name: cell for cell in (
+    LSTM, LSTM_CIFG, GRU_RESET_AFTER, GRU_RESET_AFTER_RELU, GRU_RESET_AFTER_LINEAR,
+    GRU_RESET_BEFORE, GRU_RESET_BEFORE_RELU, GRU_RESET_BEFORE_LINEAR, RNN_TANH, RNN_RELU)}
 
 #: Their names, as descriptions and recipes are decoded to.
 CellName = enum.Enum("CellName", {name: name for name in CELLS})

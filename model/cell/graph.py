@@ -153,12 +153,21 @@ class Equations:
         return self._function("tanh", value)
 
     def relu(self, value):
-        """The number, or zero if it is negative."""
+        """The number, which is rounded to a pre-activation first, or zero if it is negative."""
+        value = self._preact(value)
         return self._gate(self.node("relu", (value,), value.frac), value)
 
+    def linear(self, value):
+        """The number itself, rounded to a pre-activation."""
+        return value if value.kind == "row" else self._gate(self._preact(value), value)
+
+    def _preact(self, value):
+        if value.kind == "row":
+            return value
+        return self._round(value, self._precision.preact)
+
     def _function(self, function, value):
-        if value.kind != "row":
-            value = self._round(value, self._precision.preact)
+        value = self._preact(value)
         gate = self.node("table", (value,), self._precision.gate_frac, function)
         return self._gate(gate, value)
 
@@ -174,7 +183,10 @@ class Equations:
         name = row and f"gate.{row.parameter.gate}"
         if name and name not in self._named:
             self._named.add(name)
-            node.name = name
+            if node.kind == "round":
+                self._name(node, f"{name}.preact", name)
+            else:
+                node.name = name
             if argument.kind == "round":
                 self._name(argument, f"{name}.preact", name)
                 if row.parameter.part == "both":
@@ -265,10 +277,25 @@ class Graph:
         if self.apart and self.apart != self.passes[0][-1:]:
             raise ValueError("A cell must keep apart the halves of its first pass's last gate, "
                              f"not of {', '.join(self.apart)}")
+        used = self._made_of(self.codes["h"])
+        idle = [node.parameter.gate for node in self.nodes if node.kind == "row"
+                and node not in used and node.parameter.gate in self.passes[-1]]
+        if idle:
+            raise ValueError(f"A cell must make its output of all rows of its last pass, "
+                             f"and of {', '.join(idle)}")
         missing = {node.parameter for node in self.nodes if node.kind == "old"} - set(self.carried)
         if missing:
             raise ValueError(f"A cell must carry what it takes from the step before: "
                              f"{', '.join(sorted(missing))}")
+
+    @staticmethod
+    def _made_of(node):
+        """Nodes that a node is made of, itself among them."""
+        found, pending = set(), [node]
+        while pending:
+            found.add(pending[-1])
+            pending += pending.pop().args
+        return found
 
     @property
     def gates(self):

@@ -3,15 +3,23 @@
 from ternloom.model.cell.cell import Cell
 
 
-__all__ = ["LSTM"]
+__all__ = ["LSTM", "LSTM_CIFG"]
 
 
 def _lstm(cell):
-    """As PyTorch has it: Gers et al. 2000 without peepholes."""
+    """Gers et al. 2000 without peepholes; PyTorch's ``nn.LSTM``."""
     i, f = cell.sigmoid(cell.row("i")), cell.sigmoid(cell.row("f"))
     g = cell.tanh(cell.row("g"))
     c = cell.carry("cell", f * cell.old("cell") + i * g)
     cell.output(cell.sigmoid(cell.row("o")) * cell.tanh(c))
 
 
-LSTM = Cell("lstm", _lstm)
+def _cifg(cell):
+    """Coupled input and forget gates, i = 1 - f (Greff et al. 2017)."""
+    f, g = cell.sigmoid(cell.row("f")), cell.tanh(cell.row("g"))
+    c = cell.carry("cell", f * cell.old("cell") + (cell.constant(1) - f) * g)
+    cell.output(cell.sigmoid(cell.row("o")) * cell.tanh(c))
+
+
+LSTM      = Cell("lstm", _lstm)
+LSTM_CIFG = Cell("lstm-cifg", _cifg)

@@ -5,10 +5,11 @@ import math
 
 import numpy as np
 import pytest
+from cellstep import CORE
 
 from ternloom.evaluate import fidelity
 from ternloom.model import golden
-from ternloom.model.cell import CELLS, GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
+from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Fixed
 from ternloom.model.network import When
@@ -52,7 +53,7 @@ def relative(found, expected):
 
 
 @pytest.mark.parametrize("when", list(When), ids=lambda when: when.value)
-@pytest.mark.parametrize("cell", list(CELLS.values()), ids=lambda cell: cell.name)
+@pytest.mark.parametrize("cell", CORE, ids=lambda cell: cell.name)
 def test_by_hand(monkeypatch, cell, when):
     """Everything that is told, from a trace and the float network's own outputs."""
     monkeypatch.setattr(fidelity, "_TRACED", 7)
@@ -76,7 +77,7 @@ def test_by_hand(monkeypatch, cell, when):
     assert found.agreement == np.concatenate(same).mean()
 
 
-@pytest.mark.parametrize("cell", list(CELLS.values()), ids=lambda cell: cell.name)
+@pytest.mark.parametrize("cell", CORE, ids=lambda cell: cell.name)
 def test_fine(cell):
     """Fine formats are near, coarse ones are not."""
     reference, (codes, values) = make(cell), data()

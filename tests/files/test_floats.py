@@ -6,11 +6,12 @@ import json
 import numpy as np
 import pytest
 import safetensors.numpy
+from cellstep import CORE
 
 from storing import forge, parts
 from ternloom.files import network as file
 from ternloom.files.floats import load, save
-from ternloom.model.cell import CELLS, GRU_RESET_AFTER, LSTM
+from ternloom.model.cell import GRU_RESET_AFTER, LSTM
 from ternloom.model.error import NetworkError
 from ternloom.model.random import random_network
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
@@ -66,7 +67,7 @@ def refusal(path):
     return message.removeprefix(f"float network file {path} ")
 
 
-@pytest.mark.parametrize("cell", list(CELLS.values()), ids=lambda cell: cell.name)
+@pytest.mark.parametrize("cell", CORE, ids=lambda cell: cell.name)
 @pytest.mark.parametrize("sizes", [{}, {"classes": 0}, {"words": 7, "layers": 1}], ids=str)
 def test_round_trip(path, cell, sizes):
     network = make(cell, **sizes)

@@ -9,13 +9,14 @@ from amaranth.back import rtlil
 from amaranth.hdl import Fragment
 from hwarray import Rows, codes_of, drawn, folded, folded_readout, raw_sums, source_form
 from hwsim import events, play
+from cellstep import CORE
 
 from ternloom.hw.array import raw_shape
 from ternloom.hw.coefficient import Scaling, scaling
 from ternloom.hw.combiner import Combiner, RowCounter, mix_bits
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.schedule import combiner_latency
-from ternloom.model.cell import CELLS, GRU_RESET_AFTER, LSTM
+from ternloom.model.cell import GRU_RESET_AFTER, LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.matrix import Matrix, Weight
 from ternloom.model.random import random_network
@@ -156,7 +157,7 @@ def random_steps(rng, layer, image, count):
 
 @pytest.mark.parametrize("weight", Weight)
 @pytest.mark.parametrize("state", ["fixed", "binary", "ternary", "planes"])
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@pytest.mark.parametrize("cell", CORE, ids=str)
 def test_layers(cell, state, weight):
     """Every cell, element and kind of weights, with several chains, at full rate."""
     rng = np.random.default_rng(13)

@@ -3,13 +3,13 @@
 import msgspec
 import numpy as np
 import pytest
-from cellstep import step
+from cellstep import CORE, step
 from hwsim import events, play
 
 from ternloom.hw.lane import Lane
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.schedule import lane_latency
-from ternloom.model.cell import CELLS, GRU_RESET_BEFORE, LSTM
+from ternloom.model.cell import CELLS, LSTM
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.precision import Precision
 from ternloom.model.random import random_network
@@ -99,7 +99,7 @@ def run_lane(layer, rows, asides, first, gap, rng):
     ``gap()`` gives the idle cycles before each row.
     """
     stimulus, due, reset_due = Stimulus(layer, rng), [], []
-    before = layer.cell is GRU_RESET_BEFORE
+    before = layer.cell.feedback is not None
     for step, is_first in enumerate(first):
         for number, gates in enumerate(passes(layer.cell)):
             for unit in range(layer.units):
@@ -143,8 +143,20 @@ def random_rows(rng, layer, steps):
     return np.where(rng.random(shape) < 0.25, extreme, even)
 
 
+@pytest.mark.parametrize("gap", [0, 5])
+@pytest.mark.parametrize("widths", [PRECISIONS[0], PRECISIONS[3], COMPARATORS[0], COMPARATORS[2]])
+@pytest.mark.parametrize("cell", [cell for cell in CELLS.values() if cell not in CORE], ids=str)
+def test_other_cells(cell, widths, gap):
+    """Three sequences, rows one a cycle or with gaps between them."""
+    for kind in (Fixed(8, 6), Ternary(3, 3)):
+        rng = np.random.default_rng(3)
+        layer = make_layer(cell, kind, 5, widths)
+        check(layer, random_rows(rng, layer, 6), [True, False, False, True, False, False],
+              lambda: int(rng.integers(0, gap + 1)), rng)
+
+
 @pytest.mark.parametrize("kind", FORMATS)
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@pytest.mark.parametrize("cell", CORE, ids=str)
 def test_formats(cell, kind):
     """Three sequences of several units, one row a cycle."""
     layer, rng = make_layer(cell, kind, 5), np.random.default_rng(3)
@@ -153,7 +165,7 @@ def test_formats(cell, kind):
 
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("widths", COMPARATORS)
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@pytest.mark.parametrize("cell", CORE, ids=str)
 def test_comparator_formats(cell, widths, kind):
     """Three sequences of several units, one row a cycle."""
     layer, rng = make_layer(cell, kind, 3, widths), np.random.default_rng(4)
@@ -162,7 +174,7 @@ def test_comparator_formats(cell, widths, kind):
 
 @pytest.mark.parametrize("widths", (PRECISIONS[0], COMPARATORS[0]))
 @pytest.mark.parametrize("units", (1, 2, 7))
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@pytest.mark.parametrize("cell", CORE, ids=str)
 def test_gaps(cell, units, widths):
     """Rows with random idle cycles in between, as weight planes and waits make them."""
     layer, rng = make_layer(cell, Fixed(6, 5), units, widths), np.random.default_rng(units)
@@ -170,14 +182,14 @@ def test_gaps(cell, units, widths):
 
 
 @pytest.mark.parametrize("widths", PRECISIONS)
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@pytest.mark.parametrize("cell", CORE, ids=str)
 def test_precisions(cell, widths):
     layer, rng = make_layer(cell, Fixed(12, 10), 3, widths), np.random.default_rng(5)
     check(layer, random_rows(rng, layer, 8), [1, 0, 0, 0, 0, 1, 0, 0], lambda: 0, rng)
 
 
 @pytest.mark.parametrize("widths", PRECISIONS)
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@pytest.mark.parametrize("cell", CORE, ids=str)
 def test_worst_case(cell, widths):
     """The state is driven to a limit of its format or of its equation, then meets all extremes.
 

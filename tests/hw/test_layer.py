@@ -8,6 +8,7 @@ from amaranth import *
 from amaranth.lib.memory import Memory
 from hwarray import Rows, codes_of, exact_rows, folded, raw_sums, source_form, worst_codes
 from hwsim import events, pack, play, unpack
+from cellstep import CORE
 
 from ternloom.hw.combiner import row_shape
 from ternloom.hw.layer import RecurrentLayer
@@ -16,7 +17,7 @@ from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.schedule import combiner_latency, exit_latency, result_latency, waits
 from ternloom.mapping.timing import predict
-from ternloom.model.cell import CELLS, GRU_RESET_AFTER, LSTM
+from ternloom.model.cell import GRU_RESET_AFTER, LSTM
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.golden import run
 from ternloom.model.matrix import Weight
@@ -127,7 +128,7 @@ def make_layer(seed, **options):
     return dataclasses.replace(layer, shift=0)
 
 
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@pytest.mark.parametrize("cell", CORE, ids=str)
 @pytest.mark.parametrize("seed", range(5))
 def test_array(seed, cell):
     rng = np.random.default_rng(seed)
@@ -241,7 +242,7 @@ def due_codes(network, geometry, sequences, ends):
 
 @pytest.mark.parametrize("gaps", (False, True))
 @pytest.mark.parametrize("state", FORMATS)
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@pytest.mark.parametrize("cell", CORE, ids=str)
 def test_layer(cell, state, gaps):
     """Sequences back to back: codes, their cycles, and when each beat is taken."""
     rng = np.random.default_rng(sum(map(ord, cell.name + state)) + gaps)

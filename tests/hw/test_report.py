@@ -6,10 +6,11 @@ import re
 
 import numpy as np
 import pytest
+from cellstep import CORE
 
 from ternloom.hw.verilog import generate
 from ternloom.mapping.folding import Folding, LayerFolding
-from ternloom.model.cell import CELLS, LSTM
+from ternloom.model.cell import LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.golden import run
 from ternloom.model.matrix import Weight
@@ -17,7 +18,7 @@ from ternloom.model.precision import Precision
 from ternloom.model.random import random_network, random_sequences
 
 
-@pytest.fixture(scope="module", params=list(CELLS.values()))
+@pytest.fixture(scope="module", params=CORE)
 def design(request):
     network = random_network(3, cell=request.param, layers=1, units=5, inputs=4, classes=2,
                              input_format=Fixed(5, 3), state_format=Ternary(),
@@ -121,7 +122,7 @@ def test_weights(weight):
 
 
 @pytest.mark.parametrize("gate_frac, gates", [(8, "tables"), (0, "comparators")])
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@pytest.mark.parametrize("cell", CORE, ids=str)
 def test_elementwise(cell, gate_frac, gates):
     """Products and ROMs of the lanes' Verilog are as many as the report says; comparators: none."""
     network = random_network(3, cell=cell, layers=1, units=8, inputs=4, state_format=Ternary(),

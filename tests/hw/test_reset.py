@@ -7,9 +7,10 @@ import re
 import numpy as np
 import pytest
 from test_exactness import KINDS, draw, draw_after_online, draw_small
+from cellstep import CORE
 
 from ternloom.hw import verilog
-from ternloom.model.cell import CELLS
+
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.matrix import Weight
 from ternloom.sim.build import SIMULATORS
@@ -80,7 +81,7 @@ def handful():
 def test_breadth(handful):
     layers = [layer for case in handful for layer in case.network.layers]
     assert {(layer.cell, layer.precision.comparators) for layer in layers} == \
-        set(itertools.product(CELLS.values(), (False, True)))
+        set(itertools.product(CORE, (False, True)))
     assert {layer.input.weight for layer in layers} == set(Weight)
     formats = {(type(layer.state_format), getattr(layer.state_format, "planes", None))
                for layer in layers}

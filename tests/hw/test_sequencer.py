@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from hwarray import folded, folded_readout
 from hwsim import play
+from cellstep import CORE
 
 from ternloom.hw.sequencer import Sequencer
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.schedule import waits
-from ternloom.model.cell import CELLS, LSTM
+from ternloom.model.cell import LSTM
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.matrix import Weight
 from ternloom.model.random import random_network
@@ -143,7 +144,7 @@ def assert_busy(walk, blocks):
     assert all(started.count(index) >= 3 for index in range(blocks))
 
 
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@pytest.mark.parametrize("cell", CORE, ids=str)
 @pytest.mark.parametrize("seed", range(6))
 def test_free(seed, cell):
     """Input and room are always there: blocks follow one another as the waits allow."""
@@ -155,7 +156,7 @@ def test_free(seed, cell):
     assert_busy(walk, len(geometry.blocks))
 
 
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@pytest.mark.parametrize("cell", CORE, ids=str)
 @pytest.mark.parametrize("seed", range(6))
 def test_starved(seed, cell):
     """Input and room come and go, and the waits are anything."""

@@ -7,12 +7,13 @@ import pytest
 from hwarray import (Rows, by_unit, codes_of, drawn, exact_rows, folded, folded_readout, raw_sums,
                      source_form, worst_codes)
 from hwsim import play
+from cellstep import CORE
 
 from ternloom.hw.adder import SelectAdd, ShiftAdd
 from ternloom.hw.array import make_element, raw_shape
 from ternloom.hw.element import GatedPopcount, QuaternaryPopcount, XnorPopcount
 from ternloom.mapping.geometry import Element, Source
-from ternloom.model.cell import CELLS, GRU_RESET_AFTER, LSTM
+from ternloom.model.cell import GRU_RESET_AFTER, LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary, value_width
 from ternloom.model.matrix import Weight
 from ternloom.model.product import Product
@@ -130,7 +131,7 @@ def test_plane_ranges(state, source):
         assert image.row_low <= rows.low and rows.high <= image.row_high
 
 
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@pytest.mark.parametrize("cell", CORE, ids=str)
 @pytest.mark.parametrize("pe, simd, beat_lanes", FOLDINGS)
 def test_foldings(cell, pe, simd, beat_lanes):
     rng = np.random.default_rng(pe)

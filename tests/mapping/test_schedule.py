@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import pytest
+from cellstep import CORE
 
 from ternloom.mapping.folding import LayerFolding
 from ternloom.mapping.geometry import Element, Source, layer_geometry
 from ternloom.mapping.schedule import (combiner_latency, element_latency, element_levels,
                                        exit_latency, lane_latency, result_latency, waits)
-from ternloom.model.cell import CELLS, GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
+from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.matrix import Weight
 from ternloom.model.precision import Precision
@@ -101,7 +102,7 @@ def test_result_latency(cell, units, place):
     assert result_latency(layer, geometry, block) == latency + lane_latency(layer, block.source)
 
 
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@pytest.mark.parametrize("cell", CORE, ids=str)
 def test_recurrent_waits(cell):
     """After a recurrent block all of its codes."""
     layer, geometry = layer_of(cell)
@@ -118,7 +119,7 @@ def distances(geometry, index, wait):
     return wanted - held - 4
 
 
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@pytest.mark.parametrize("cell", CORE, ids=str)
 @pytest.mark.parametrize("seed", range(30))
 def test_input_waits(seed, cell):
     """After an input block what its rows need to be in memory, to the cycle."""

@@ -4,12 +4,13 @@ import re
 
 import numpy as np
 import pytest
+from cellstep import CORE
 
 from ternloom.mapping.folding import Folding, FoldingError, LayerFolding
 from ternloom.mapping.geometry import Source, network_geometry
 from ternloom.mapping.schedule import combiner_latency, exit_latency, result_latency, waits
 from ternloom.mapping.timing import predict
-from ternloom.model.cell import CELLS, GRU_RESET_BEFORE, LSTM
+from ternloom.model.cell import GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Ternary
 from ternloom.model.matrix import Weight
 from ternloom.model.network import When
@@ -131,7 +132,7 @@ def blocked(blocks, pauses, arrivals, spaces):
     return ends, released
 
 
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@pytest.mark.parametrize("cell", CORE, ids=str)
 @pytest.mark.parametrize("seed", range(12))
 def test_layer(seed, cell):
     """Ends of a layer that the readout never holds up, from the cycles of its input."""

@@ -4,10 +4,11 @@ import itertools
 
 import numpy as np
 import pytest
+from cellstep import CORE
 
 from ternloom.model.bounds import (bounds, dot_range, effective, row_range, working_range,
                                    worst_inputs)
-from ternloom.model.cell import CELLS, GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
+from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.golden import run
 from ternloom.model.matrix import Matrix
@@ -76,7 +77,7 @@ def test_dots_and_rows_attained(seed, kind):
     assert ranges["layer0.input.row"] == Range(lows.min(), highs.max())
 
 
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@pytest.mark.parametrize("cell", CORE, ids=str)
 @pytest.mark.parametrize("seed", range(6))
 def test_sums_attained(seed, cell):
     network = random_network(seed, cell=cell, layers=1)
@@ -105,7 +106,7 @@ def ends(values):
 
 
 @pytest.mark.parametrize("precision", SMALL)
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@pytest.mark.parametrize("cell", CORE, ids=str)
 def test_elementwise_tight(cell, precision):
     """The ranges are those of all combinations of table entries and state codes."""
     ranges = bounds(random_network(1, cell=cell, layers=1, units=2, precision=precision))
@@ -190,7 +191,7 @@ ENDS = [Precision(Fixed(12, frac), gate_frac, Fixed(24, state_frac))
 
 
 @pytest.mark.parametrize("precision", ENDS)
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@pytest.mark.parametrize("cell", CORE, ids=str)
 def test_working_range_fits(cell, precision):
     """Whatever the precision and the state's format, rounding included: 64 bits hold it."""
     kinds = [Fixed(width, frac, signed=signed) for width in (2, 32) for frac in (-16, 32)
@@ -217,7 +218,7 @@ def quantizations(value, frac, kind):
 
 @pytest.mark.parametrize("frac", [-16, 0, 4, 32])
 @pytest.mark.parametrize("precision", SMALL)
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@pytest.mark.parametrize("cell", CORE, ids=str)
 def test_working_range_holds(cell, precision, frac):
     """Every integer of the elementwise part is in it, over all table entries and state codes."""
     kind = Fixed(5, frac)

@@ -4,10 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+from cellstep import CORE
 
 from agreement import compare
 from ternloom.model.bounds import bounds
-from ternloom.model.cell import CELLS, GRU_RESET_AFTER, LSTM
+from ternloom.model.cell import GRU_RESET_AFTER, LSTM
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Fixed, Online, Planes
 from ternloom.model.golden import Session, run
@@ -26,7 +27,7 @@ def test_random_network(seed):
 
 @pytest.mark.parametrize("weight", Weight)
 @pytest.mark.parametrize("state", ["fixed", "binary", "ternary", "planes"])
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@pytest.mark.parametrize("cell", CORE, ids=str)
 def test_every_combination(cell, state, weight):
     for seed, kind in enumerate(("fixed", "binary", "ternary", "planes")):
         network = random_network(seed, cell=cell, layers=2, units=7, inputs=5, input_format=kind,
@@ -45,7 +46,7 @@ def test_online(cell, planes):
 
 
 @pytest.mark.parametrize("rounding", Rounding)
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@pytest.mark.parametrize("cell", CORE, ids=str)
 def test_rounding(cell, rounding):
     precision = Precision(Fixed(7, 3, rounding=rounding), 3, Fixed(8, 5, rounding=rounding),
                           rounding)
@@ -57,7 +58,7 @@ def test_rounding(cell, rounding):
 WIDE = Precision(Fixed(12, 4), 15, Fixed(24, 20))
 
 
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@pytest.mark.parametrize("cell", CORE, ids=str)
 def test_wide_formats(cell):
     """Sums beyond 32 bits, and products that single precision cannot hold."""
     network = random_network(11, cell=cell, layers=2, units=9, input_format=Fixed(32, 3),
@@ -72,7 +73,7 @@ def test_wide_formats(cell):
     Precision(Fixed(4, 0), 0, Fixed(6, 3), slope=7), Precision(Fixed(9, 32), 0, Fixed(24, 2)),
     Precision(slope=3, slope_frac=3),
 ])
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@pytest.mark.parametrize("cell", CORE, ids=str)
 def test_comparators_and_slopes(cell, precision):
     for seed, kind in enumerate(("fixed", "binary", "ternary", "planes")):
         network = random_network(seed, cell=cell, layers=2, units=7, inputs=5, state_format=kind,
@@ -80,7 +81,7 @@ def test_comparators_and_slopes(cell, precision):
         compare(network, random_sequences(seed, network, 3, (3, 9)))
 
 
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@pytest.mark.parametrize("cell", CORE, ids=str)
 def test_fine_state_codes(cell):
     """Codes that are finer than what they are made from are shifted left."""
     precision = Precision(Fixed(8, 2), 4, Fixed(20, 8))
@@ -91,7 +92,7 @@ def test_fine_state_codes(cell):
 
 
 @pytest.mark.parametrize("frac", [-16, -3])
-@pytest.mark.parametrize("cell", CELLS.values(), ids=str)
+@pytest.mark.parametrize("cell", CORE, ids=str)
 def test_coarse_state_codes(cell, frac):
     """Half an ulp of the codes is beyond 32 bits where no sum is."""
     for seed, precision in enumerate((Precision(), Precision(Fixed(6, 4), 12, Fixed(16, 20)))):

@@ -4,8 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
+from cellstep import CORE
 
-from ternloom.model.cell import CELLS, GRU_RESET_AFTER, GRU_RESET_BEFORE
+from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE
 from ternloom.model.error import NetworkError, located
 from ternloom.model.format import Binary, Fixed, Ternary
 from ternloom.model.matrix import Matrix, Weight
@@ -101,7 +102,7 @@ def test_no_embedding():
 
 
 def test_gates():
-    assert [cell.gates for cell in CELLS.values()] == [("i", "f", "g", "o"), ("r", "z", "n"),
+    assert [cell.gates for cell in CORE] == [("i", "f", "g", "o"), ("r", "z", "n"),
                                              ("r", "z", "n")]
 
 

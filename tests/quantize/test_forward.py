@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from cellstep import CORE
 
 from ternloom.files.floats import load
-from ternloom.model.cell import CELLS, GRU_RESET_AFTER, LSTM
+from ternloom.model.cell import GRU_RESET_AFTER, LSTM
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
 from ternloom.quantize.forward import logits, run
 
@@ -49,7 +50,7 @@ def scalar_gru(w, u, b, after, xs):
         yield h, h
 
 
-@pytest.mark.parametrize("cell", list(CELLS.values()), ids=lambda cell: cell.name)
+@pytest.mark.parametrize("cell", CORE, ids=lambda cell: cell.name)
 def test_equations(cell):
     rng = np.random.default_rng(8)
     gates = len(cell.gates)

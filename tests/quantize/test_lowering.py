@@ -4,10 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+from cellstep import CORE
 
 from ternloom.evaluate.size import relative_errors
 from ternloom.model import golden
-from ternloom.model.cell import CELLS, GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
+from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary, value_frac
 from ternloom.model.network import When
 from ternloom.quantize.calibration import calibrate
@@ -55,7 +56,7 @@ def lowered(network, weights="integer:8:by-row", **fields):
     return lower(network, calibrate(network, reals(codes(network.inputs)), spec, INPUT))
 
 
-@pytest.mark.parametrize("cell", list(CELLS.values()), ids=lambda cell: cell.name)
+@pytest.mark.parametrize("cell", CORE, ids=lambda cell: cell.name)
 def test_close_to_float(cell):
     """With fine weights and formats the golden model computes the float network."""
     network = make(cell)
@@ -188,7 +189,7 @@ def far_apart(cell=LSTM, frac=-1):
 
 @pytest.mark.parametrize("weights", ["integer:8", "alternating:2", "twn"])
 @pytest.mark.parametrize("frac", [3, 1, -1])
-@pytest.mark.parametrize("cell", list(CELLS.values()), ids=lambda cell: cell.name)
+@pytest.mark.parametrize("cell", CORE, ids=lambda cell: cell.name)
 def test_scales_far_apart(cell, frac, weights):
     """Large features beside a state of 16 bits leave the recurrent weights what they are."""
     network, sequences, form = far_apart(cell, frac)
@@ -293,7 +294,7 @@ def test_bad_data(sequences, message):
 
 
 @pytest.mark.parametrize("activations", ["fixed:8", "planes:3", "ternary", "online:2"])
-@pytest.mark.parametrize("cell", list(CELLS.values()), ids=lambda cell: cell.name)
+@pytest.mark.parametrize("cell", CORE, ids=lambda cell: cell.name)
 def test_constant_data(cell, activations):
     """Data that never change still give defined formats."""
     if activations == "online:2" and cell is GRU_RESET_BEFORE:

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from cellstep import CORE
 
-from ternloom.model.cell import CELLS, LSTM
+from ternloom.model.cell import LSTM
 from ternloom.model.format import Fixed, value_frac
 from ternloom.model.network import When
 from ternloom.quantize.spec import Spec
@@ -35,7 +36,7 @@ def meant(matrix, exponent):
     return (codes * coefficients[:, :, None]).sum(0) * 2.0**-exponent
 
 
-@pytest.mark.parametrize("cell", list(CELLS.values()), ids=lambda cell: cell.name)
+@pytest.mark.parametrize("cell", CORE, ids=lambda cell: cell.name)
 @pytest.mark.parametrize("weights, activations", [
     ("twn", "ternary:0.5"), ("mean-binary", "fixed:8"), ("alternating:2", "planes:2"),
     ("ott-exponential:6", "binary"), ("integer:8:by-row", "fixed:6"),

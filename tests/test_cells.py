@@ -1,0 +1,146 @@
+"""Cells that are not in all the other tests, and cells of one's own: from equations to gates."""
+
+import math
+import pickle
+
+import numpy as np
+import pytest
+from agreement import compare
+from cellstep import CORE
+
+from ternloom.files import network as file
+from ternloom.mapping.folding import Folding
+from ternloom.model.cell import CELLS, Cell
+from ternloom.model.error import NetworkError
+from ternloom.model.format import Fixed
+from ternloom.model.precision import Precision
+from ternloom.model.random import random_network, random_sequences
+from ternloom.quantize.floats import FloatLayer, FloatNetwork
+from ternloom.quantize.forward import run
+from ternloom.sim.build import SIMULATORS
+from ternloom.sim.run import simulate
+
+
+OTHERS = [cell for cell in CELLS.values() if cell not in CORE]
+COMPARATORS = Precision(Fixed(10, 6), 0, Fixed(4, 0))
+other_cells = pytest.mark.parametrize("cell", OTHERS, ids=str)
+
+
+def leaky(cell):
+    """A leaky integrator of ReLU units, with an output gate: not a cell of the package."""
+    leak = cell.sigmoid(cell.row("a"))
+    drive = cell.relu(cell.row("u"))
+    held = cell.carry("held", drive + leak * (cell.old("held") - drive))
+    cell.output(cell.sigmoid(cell.row("o")) * cell.tanh(held))
+
+
+LEAKY = Cell("leaky", leaky)
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize("precision", [Precision(), COMPARATORS], ids=["tables", "comparators"])
+def test_own_cell(simulator, precision):
+    """Ten lines of equations are a network's cell, in gates exact in value and cycle."""
+    network = random_network(1, cell=LEAKY, layers=2, units=6, inputs=3, classes=3,
+                             precision=precision)
+    report = simulate(network, Folding.uniform(network, 2, 4),
+                      random_sequences(1, network, 3, (1, 6)), simulator=simulator)
+    assert report.mismatch is None and report.transfers > 0
+
+
+def test_own_cell_in_a_file(tmp_path):
+    network = random_network(1, cell=LEAKY, layers=1, units=3, inputs=2)
+    with pytest.raises(NetworkError, match="^cell must be one of lstm, .* to be written to a file, "
+                                           "not leaky$"):
+        file.save(network, tmp_path / "net.safetensors")
+    assert not list(tmp_path.iterdir())
+    assert pickle.loads(pickle.dumps(network)) == network
+
+
+@other_cells
+def test_file(cell, tmp_path):
+    network = random_network(3, cell=cell, layers=2)
+    file.save(network, tmp_path / "net.safetensors")
+    assert file.load(tmp_path / "net.safetensors") == network
+
+
+@other_cells
+@pytest.mark.parametrize("precision", [Precision(), COMPARATORS], ids=["tables", "comparators"])
+def test_integers(cell, precision):
+    """The golden model against the restatement that was written from the document."""
+    for seed in range(3):
+        network = random_network(seed, cell=cell, layers=2, precision=precision)
+        compare(network, random_sequences(seed, network, 2, (1, 6)))
+
+
+def sigmoid(value):
+    return 1 / (1 + math.exp(-value))
+
+
+def restated(name, w, u, b, after, xs):
+    """h of each step of one unit, in real numbers."""
+    function = {"relu": lambda a: max(a, 0.0), "linear": float}.get(name.rpartition("-")[2],
+                                                                    math.tanh)
+    h = c = 0.0
+    for x in xs:
+        a = [w[gate] * x + u[gate] * h + b[gate] for gate in range(len(w))]
+        if name == "lstm-cifg":
+            c = sigmoid(a[0]) * c + (1 - sigmoid(a[0])) * math.tanh(a[1])
+            h = sigmoid(a[2]) * math.tanh(c)
+        elif name.startswith("rnn"):
+            h = function(a[0])
+        else:
+            r, z = sigmoid(a[0]), sigmoid(a[1])
+            inner = r * (u[2] * h + after) if "after" in name else u[2] * (r * h)
+            n = function(w[2] * x + b[2] + inner)
+            h = (1 - z) * n + z * h
+        yield h
+
+
+@other_cells
+def test_equations(cell):
+    """Real numbers, against the cell's equations as its paper has them."""
+    rng = np.random.default_rng(8)
+    w, u, b = (rng.standard_normal((3, len(cell.gates))) / 2).tolist()
+    after = 0.7 if cell.apart else None
+    xs = rng.standard_normal(12)
+    layer = FloatLayer(cell, np.array(w)[:, None], np.array(u)[:, None], np.array(b),
+                       None if after is None else np.array([after]))
+    forward, = run(FloatNetwork("unit", (layer,)), [xs[:, None]])
+    np.testing.assert_allclose(forward.outputs[0][:, 0], list(restated(cell.name, w, u, b, after,
+                                                                       xs)), rtol=1e-12)
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("kind", ["tanh", "relu"])
+def test_pytorch_rnn(kind):
+    import torch
+
+    torch.manual_seed(3)
+    module = torch.nn.RNN(4, 5, nonlinearity=kind, dtype=torch.float64)
+    weights = {name: value.detach().numpy() for name, value in module.named_parameters()}
+    layer = FloatLayer(CELLS[f"rnn-{kind}"], weights["weight_ih_l0"], weights["weight_hh_l0"],
+                       weights["bias_ih_l0"] + weights["bias_hh_l0"])
+    sequence = np.random.default_rng(1).standard_normal((9, 4))
+    forward, = run(FloatNetwork("rnn", (layer,)), [sequence])
+    with torch.no_grad():
+        expected = module(torch.from_numpy(sequence))[0].numpy()
+    np.testing.assert_allclose(forward.outputs[0], expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("equations, message", [
+    (lambda cell: cell.tanh(cell.row("h")), "A cell must have an output"),
+    (lambda cell: cell.output(cell.tanh(cell.old("c"))),
+     "A cell must carry what it takes from the step before: c"),
+    (lambda cell: cell.output(cell.row("a", "input") + cell.row("a", "recurrent")
+                              + cell.row("b")),
+     "A cell must keep apart the halves of its first pass's last gate, not of a"),
+    (lambda cell: cell.output(cell.row("n", of=cell.feedback("one", cell.row("a")))
+                              + cell.row("b")),
+     "A cell must have the rows of fed-back codes after all others, not a, n, b"),
+    (lambda cell: (cell.row("b"), cell.output(cell.tanh(cell.row("a")))),
+     "A cell must make its output of all rows of its last pass, and of b"),
+])
+def test_bad_cell(equations, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        Cell("bad", equations)
