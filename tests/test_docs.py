@@ -166,6 +166,33 @@ def test_host(capsys, monkeypatch):
     assert Port.opened == ("/dev/ttyUSB1", 115_200, 5)
 
 
+def own_cell(folder_of_examples):
+    """The guide's program for a cell of one's own, on the shipped recordings, and what it needs."""
+    program = re.search(r"<!-- own cell -->\n```python\n(.*?)```", GUIDE, re.DOTALL)[1]
+    rng, units = np.random.default_rng(1), 12
+    weights = {"input_weight": (3 * units, 13), "recurrent_weight": (3 * units, units),
+               "bias": (3 * units,), "readout_weight": (10, units), "readout_bias": (10,)}
+    path = str(folder_of_examples / "digits.safetensors")
+    return (program.replace('"gestures.safetensors"', repr(path)),
+            {name: rng.standard_normal(shape) / 3 for name, shape in weights.items()})
+
+
+def test_own_cell():
+    """All but the bitstream."""
+    program, names = own_cell(folder())
+    exec(compile(program.partition("result = build(")[0], "guide.md", "exec"), names)
+    assert names["network"].layers[0].cell.gates == ("a", "u", "o")
+    assert names["report"].transfers > 0
+
+
+@pytest.mark.slow
+def test_own_bitstream(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    program, names = own_cell(folder())
+    exec(compile(program, "guide.md", "exec"), names)
+    assert re.fullmatch(r"\d+\.\d MHz, \S+\.bin\n", capsys.readouterr().out)
+
+
 def test_exchange():
     """Bytes that the demo leaves are those that the board takes and gives."""
     sequence = load_data(folder() / "digits.safetensors").part("test").sequences[3]
