@@ -162,9 +162,13 @@ class _Operations:
         #: Ports of units that several nodes share: what they are fed with, and what they give.
         self._ports = {}
 
-    def _operands(self, node):
+    def _at(self, part, node):
+        """A number when a node starts."""
         slot = self._made.slots[node]
-        return [self._moments.at(arg, slot.anchor, slot.start) for arg in node.args]
+        return self._moments.at(part, slot.anchor, slot.start)
+
+    def _operands(self, node):
+        return [self._at(arg, node) for arg in node.args]
 
     def _shape(self, node):
         reach = self._made.ranges[node]
@@ -198,9 +202,14 @@ class _Operations:
         if self._made.carries(node):
             # One carry chain with its rounding.
             self._moments.made(node, Const(0), False)
-            return
-        one, other = (value << shift for value, shift in zip(self._operands(node), node.parameter))
-        self._result(node, one + other, self._shape(node))
+        elif self._made.selects(node):
+            new, gate, old = (self._at(part, node) for part in node.blend)
+            shifts = [node.frac - part.frac for part in node.blend]
+            self._result(node, Mux(gate[0], old << shifts[2], new << shifts[0]), self._shape(node))
+        else:
+            one, other = (value << shift
+                          for value, shift in zip(self._operands(node), node.parameter))
+            self._result(node, one + other, self._shape(node))
 
     def _sub(self, node):
         one, other = (value << shift for value, shift in zip(self._operands(node), node.parameter))
@@ -282,7 +291,7 @@ class _Operations:
             self._result(node, compared(self._m, value, node.parameter, self._precision), signed(2))
             return
         source = argument.args[0]
-        value, reach = self._moments.at(source, slot.anchor, slot.start), self._made.ranges[source]
+        value, reach = self._at(source, node), self._made.ranges[source]
         result = compared_unrounded(self._m, value, reach, source.frac, node.parameter,
                                     self._precision)
         self._moments.made(node, result, self._moments.held(source))
@@ -293,9 +302,8 @@ class _Operations:
             return
         form, source = node.parameter, node.args[0]
         shape = signed(form.width) if isinstance(form, Fixed) and form.signed else form.width
-        slot = self._made.slots[node]
         if self._made.carries(source):
-            whole, fine = (self._moments.at(arg, slot.anchor, slot.start) for arg in source.args)
+            whole, fine = (self._at(arg, node) for arg in source.args)
             dropped = source.frac - form.frac
             lifted = Signal(signed(len(whole) + source.parameter[0] - dropped),
                             name=f"{self._name(node)}_whole")

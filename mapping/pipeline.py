@@ -12,6 +12,7 @@ import dataclasses
 import functools
 
 from ternloom.model.cell.ranges import Ranges
+from ternloom.model.range import Range
 
 
 __all__ = ["Pipeline", "Slot", "pipeline"]
@@ -99,11 +100,14 @@ class Pipeline:
         """Whether a sum is one carry chain with its rounding: ``n + z*(h - n)``, where n is lifted
         past all the bits that are dropped.
         """
-        return (not self.comparators and node.kind == "add" and len(node.users) == 1
-                and node.users[0].kind == "round" and node.args[1].kind == "mul"
-                and node.args[1].args[1].kind == "sub"
-                and node.args[1].args[1].args[1] is node.args[0]
+        return (not self.comparators and node.blend is not None and len(node.users) == 1
+                and node.users[0].kind == "round"
                 and node.parameter[0] >= node.frac - node.users[0].parameter.frac > 0)
+
+    def selects(self, node):
+        """Whether ``n + z*(h - n)`` is n or h, as z is 0 or 1."""
+        return (self.comparators and node.blend is not None
+                and self.ranges[node.blend[1]] == Range(0, 1))
 
     def cut(self, node):
         """Whether a rounding is part of the cuts of the comparison that follows it."""

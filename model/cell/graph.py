@@ -85,6 +85,16 @@ class Node:
         return self.kind in ("add", "sub", "mul")
 
     @property
+    def blend(self):
+        """n, z and h if it is ``n + z*(h - n)``, else None."""
+        if self.kind != "add" or self.args[1].kind != "mul":
+            return None
+        new, (share, difference) = self.args[0], self.args[1].args
+        if difference.kind != "sub" or difference.args[1] is not new:
+            return None
+        return new, share, difference.args[0]
+
+    @property
     def looked_up(self):
         """Whether tables alone take it."""
         return all(user.kind == "table" for user in self.users)

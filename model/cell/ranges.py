@@ -41,9 +41,8 @@ class Ranges:
         return Range(node.parameter, node.parameter)
 
     def add(self, node, one, other):
-        if self._blends(node):
-            return self._blend(node)
-        return (one << node.parameter[0]) + (other << node.parameter[1])
+        plain = (one << node.parameter[0]) + (other << node.parameter[1])
+        return self._blend(node) or plain
 
     def sub(self, node, one, other):
         return (one << node.parameter[0]) - (other << node.parameter[1])
@@ -65,20 +64,17 @@ class Ranges:
         return Range(*(int(form.quantize(end, node.args[0].frac))
                        for end in (value.low, value.high)))
 
-    def _blends(self, node):
-        """Whether a sum is ``n + z*(h - n)`` with z from zero to one."""
-        new, product = node.args
-        if product.kind != "mul" or product.args[1].kind != "sub":
-            return False
-        share, difference = product.args
-        found = self._of(share)
-        return difference.args[1] is new and 0 <= found.low and found.high <= 1 << share.frac
-
     def _blend(self, node):
-        """``n + z*(h - n)`` grows with h and with n, and is linear in z: its extremes are corners.
+        """Range of ``n + z*(h - n)`` with z from zero to one, None for another sum.
+
+        It grows with h and with n, and is linear in z: its extremes are corners.
         """
-        new, (share, difference) = node.args[0], node.args[1].args
-        old, found = difference.args[0], self._of(share)
+        if node.blend is None:
+            return None
+        new, share, old = node.blend
+        found = self._of(share)
+        if found.low < 0 or found.high > 1 << share.frac:
+            return None
         ends = [self._of(one) << node.frac - share.frac - one.frac for one in (new, old)]
         corners = [((1 << share.frac) - z) * n + z * h for z in (found.low, found.high)
                    for n, h in ((ends[0].low, ends[1].low), (ends[0].high, ends[1].high))]

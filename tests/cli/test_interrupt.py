@@ -148,7 +148,9 @@ def test_impatient_break(session):
         time.sleep(0.02)
     _, err = running.process.communicate(timeout=30)
     assert running.process.returncode == 130
-    assert err.splitlines() == ["ternloom: interrupted, nothing was left behind"]
+    # Before it there may be lines of progress, on a slow machine.
+    *_, last = err.splitlines()
+    assert last == "ternloom: interrupted, nothing was left behind" and "Traceback" not in err
     assert leftovers(running) == ([], [], {})
 
 

@@ -15,7 +15,7 @@ import safetensors.numpy
 from storing import forge, parts
 from ternloom.files import dataset
 from ternloom.files.network import load, save
-from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
+from ternloom.model.cell import CELLS, GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.matrix import Matrix, Weight
@@ -283,8 +283,7 @@ def changed(document, place, value):
                                        "ones are threshold, threshold_frac, type"),
     ("readout.logits.overflow", "wrap",
      "readout.logits.overflow must be one of saturate, not 'wrap'"),
-    ("layers.0.cell", "elman", "layers[0].cell must be one of lstm, gru-reset-after, "
-                              "gru-reset-before, not 'elman'"),
+    ("layers.0.cell", "elman", f"layers[0].cell must be one of {', '.join(CELLS)}, not 'elman'"),
     ("layers.0.units", ..., "layers[0].units must be given: a whole number from 1 to 1048576"),
     ("layers.0.units", 0, "layers[0].units must be a whole number from 1 to 1048576, not 0"),
     ("layers.0.units", "4", "layers[0].units must be a whole number from 1 to 1048576, not "

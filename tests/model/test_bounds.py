@@ -164,7 +164,7 @@ def observed(layer, prefix, trace, index, sequence):
 
 @pytest.mark.parametrize("seed", range(30))
 def test_never_exceeded(seed):
-    network = random_network(seed, when=When.EVERY)
+    network = random_network(seed, cell=CORE[seed % len(CORE)], when=When.EVERY)
     ranges = bounds(network)
     sequences = random_sequences(seed, network, 5, (1, 20))
     trace = run(network, sequences, trace=True).trace
