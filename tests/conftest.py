@@ -29,7 +29,7 @@ def pytest_configure(config):
 
 def pytest_ignore_collect(collection_path, config):
     """Leave out the modules that import PyTorch where no training test is wanted."""
-    if "not train" in config.getoption("markexpr") and collection_path.match("test_train_*.py"):
+    if "not train" in config.getoption("markexpr") and collection_path.match("train/test_*.py"):
         return "\npytestmark = pytest.mark.train\n" in collection_path.read_text() or None
     return None
 
