@@ -1,16 +1,13 @@
 """Builds: from Verilog to something that runs under cocotb, on Icarus and on Verilator."""
 
-import hashlib
 import os
 import pathlib
-import shutil
 import sys
 
 import cocotb_tools.config
 import find_libpython
 
-from ternloom.files.durable import replacing
-from ternloom.sim import tools
+from ternloom.sim import cache, tools
 from ternloom.sim.tools import SimulationError, find, verilator_root, version
 from ternloom.sim.wrapper import TOP
 
@@ -157,44 +154,29 @@ def _build_verilator(folder, sources, traced, public, long):
                "--x-assign", "fast", "--x-initial", "fast", "--no-timing",
                "-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"]
     options += ["--trace-vcd"] * traced + ["--public-flat-rw"] * public
-    _compile([find("verilator"), *options, str(main), *sources], folder, "verilator")
-    cache = _runtime_cache(traced)
-    _fetch(cache, target)
     # The wheel's makefile doesn't know the compiler, so it is told how to take a compiled header.
     effort = (["OPT_FAST=-O1", "OPT_SLOW=-O0", "CFG_CXXFLAGS_PCH_I=-include"] if long else
               ["OPT_FAST=-O0", "VM_PARALLEL_BUILDS=0"])
+    stamp = _stamp()
+    benches = cache.folder("benches")
+    name = cache.key(stamp, *options, *effort, main,
+                     *(pathlib.Path(folder) / source for source in sources))
+    if cache.fetch(benches, name, target / "bench"):
+        return
+    _compile([find("verilator"), *options, str(main), *sources], folder, "verilator")
+    objects = cache.folder(f"verilator-{cache.key(stamp, str(traced))[:16]}")
+    for each in _RUNTIME:
+        cache.fetch(objects, each, target / each)
     _compile([find("make"), "-s", "-C", "build", "-f", "Vtop.mk", f"PYTHON3={sys.executable}",
               *effort], folder, "c++")
-    _store(cache, target)
+    for each in _RUNTIME:
+        if (target / each).is_file():
+            cache.store(objects, each, target / each)
+    cache.store(benches, name, target / "bench")
 
 
-def _runtime_cache(traced):
-    """Folder that keeps the compiled runtime of this Verilator, or None if there can be none."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+def _stamp():
+    """What tells this machine's simulator and compiler from others."""
     compiler = find("c++")
-    stamp = f"{version('verilator')} {verilator_root()} {compiler} {os.stat(compiler).st_mtime_ns}"
-    key = hashlib.sha256(f"{stamp} {os.uname().machine} {traced}".encode()).hexdigest()[:16]
-    folder = pathlib.Path(home) / "ternloom" / f"verilator-{key}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return folder
-
-
-def _fetch(cache, target):
-    if cache is None:
-        return
-    for name in _RUNTIME:
-        if (cache / name).is_file():
-            # A copy, since make compares its time with that of what Verilator has just written.
-            shutil.copyfile(cache / name, target / name)
-
-
-def _store(cache, target):
-    if cache is None:
-        return
-    for name in _RUNTIME:
-        if (target / name).is_file() and not (cache / name).exists():
-            with replacing(cache / name) as part:
-                shutil.copyfile(target / name, part)
+    return (f"{version('verilator')} {verilator_root()} {compiler} "
+            f"{os.stat(compiler).st_mtime_ns} {os.uname().machine}")

@@ -53,7 +53,10 @@ class Session:
         self.process = subprocess.Popen(
             [pathlib.Path(sys.executable).parent / "ternloom", *arguments], text=True,
             cwd=self.place, start_new_session=True, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, env=os.environ | {name: value, "TMPDIR": str(self.scratch)})
+            stderr=subprocess.PIPE,
+            # A cache of its own, so that there is something to compile.
+            env=os.environ | {name: value, "TMPDIR": str(self.scratch),
+                              "XDG_CACHE_HOME": str(place / "cache")})
 
     def programs(self):
         """Command line of each living process of the session's, by its number."""

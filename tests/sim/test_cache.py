@@ -1,0 +1,72 @@
+"""Benches that were built before are not built again, and nothing else is taken for them."""
+
+import dataclasses
+import os
+
+import pytest
+
+from ternloom.hw import verilog
+from ternloom.mapping.folding import Folding
+from ternloom.model.random import random_network, random_sequences
+from ternloom.sim import build, cache
+from ternloom.sim.run import simulate
+
+
+@pytest.fixture
+def built(tmp_path, monkeypatch):
+    """Counts what is compiled, in a cache of its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    tools, compile = [], build._compile
+    monkeypatch.setattr(build, "_compile", lambda command, folder, tool: (
+        tools.append(tool), compile(command, folder, tool)))
+    return tools
+
+
+@pytest.fixture(scope="module")
+def small():
+    network = random_network(4, layers=1, units=3, inputs=3, classes=2)
+    folding = Folding.uniform(network, pe=1, simd=2)
+    return network, folding, random_sequences(4, network, 3, (1, 3)), verilog.generate(network,
+                                                                                       folding)
+
+
+def test_built_once(built, small):
+    network, folding, sequences, design = small
+    assert simulate(network, folding, sequences, design=design).exact
+    assert built == ["verilator", "c++"]
+    assert simulate(network, folding, sequences[1:], design=design).exact
+    assert built == ["verilator", "c++"]
+    spoiled = dataclasses.replace(design, probes=(), verilog=design.verilog.replace(
+        "updated0 : sum0;", "(updated0 & ~4) : sum0;"))
+    assert not simulate(network, folding, sequences, design=spoiled).exact
+    assert built == 2 * ["verilator", "c++"]
+
+
+def test_no_cache(built, small, tmp_path):
+    """A place that cannot be written costs time and nothing else."""
+    (tmp_path / "cache").write_text("a file")
+    for _ in range(2):
+        assert simulate(*small[:3], design=small[3]).exact
+    assert built == 2 * ["verilator", "c++"]
+
+
+def test_key():
+    assert cache.key("a", "bc") != cache.key("ab", "c") != cache.key("abc")
+
+
+def test_limit(tmp_path, monkeypatch):
+    """The file that was not used for longest goes first."""
+    monkeypatch.setattr(cache, "_LIMIT", 25)
+    source = tmp_path / "made"
+    source.write_bytes(bytes(10))
+    source.chmod(0o755)
+    place = tmp_path / "cache"
+    place.mkdir()
+    for age, name in enumerate("abc"):
+        cache.store(place, name, source)
+        os.utime(place / name, ns=(0, age))
+        if name == "b":
+            assert cache.fetch(place, "a", tmp_path / "out" / "again")
+    assert sorted(os.listdir(place)) == ["a", "c"]
+    assert os.access(tmp_path / "out" / "again", os.X_OK)
+    assert not cache.fetch(place, "b", tmp_path / "out" / "b")
