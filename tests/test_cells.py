@@ -138,6 +138,11 @@ def test_pytorch_rnn(kind):
     (lambda cell: cell.output(cell.row("n", of=cell.feedback("one", cell.row("a")))
                               + cell.row("b")),
      "A cell must have the rows of fed-back codes after all others, not a, n, b"),
+    (lambda cell: cell.output(cell.constant(1)), "A cell must have from 1 to 4 gates, not 0"),
+    (lambda cell: cell.output(sum(map(cell.row, "bcde"), cell.row("a"))),
+     "A cell must have from 1 to 4 gates, not 5"),
+    (lambda cell: cell.output(cell.carry("c", cell.row("a")) + cell.carry("d", cell.row("a"))),
+     "A cell must carry at most one number, not c, d"),
     (lambda cell: (cell.row("b"), cell.output(cell.tanh(cell.row("a")))),
      "A cell must make its output of all rows of its last pass, and of b"),
 ])

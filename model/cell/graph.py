@@ -28,6 +28,10 @@ from ternloom.model.format import value_frac
 __all__ = ["Equations", "Graph", "Node", "Row"]
 
 
+#: Gates of a cell, whose number goes along with every row.
+_MOST_GATES = 4
+
+
 @dataclasses.dataclass(frozen=True)
 class Row:
     """Which row of a layer's matrices a node is.
@@ -259,8 +263,9 @@ class Graph:
     Raises
     ------
     ValueError
-        Equations that no core has: without an output, with more than one kind of fed-back codes, or
-        with halves apart of another gate than the first pass's last.
+        Equations that no core has: without an output or with more than four gates, with more than
+        one kind of fed-back codes or number that is carried, or with halves apart of another gate
+        than the first pass's last.
     """
 
     def __init__(self, equations, precision, form):
@@ -280,7 +285,11 @@ class Graph:
         if len(order) > 1:
             raise ValueError(f"A cell must feed back at most one kind of codes, "
                              f"not {', '.join(order)}")
+        if len(self.carried) > 1:
+            raise ValueError(f"A cell must carry at most one number, not {', '.join(self.carried)}")
         gates = list(dict.fromkeys(row.gate for row in rows))
+        if not 1 <= len(gates) <= _MOST_GATES:
+            raise ValueError(f"A cell must have from 1 to {_MOST_GATES} gates, not {len(gates)}")
         if gates != [gate for part in self.passes for gate in part]:
             raise ValueError("A cell must have the rows of fed-back codes after all others, "
                              f"not {', '.join(gates)}")
