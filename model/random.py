@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from ternloom.model.cell import CELLS
+from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.limits import LARGEST_BIAS, LARGEST_COEFFICIENT, LARGEST_SHIFT
 from ternloom.model.matrix import Matrix, Weight
@@ -22,6 +22,8 @@ from ternloom.model.rounding import Rounding
 __all__ = ["random_network", "random_sequences"]
 
 
+#: Cells that are drawn from: no more, so that a seed's network stays what it is.
+_DRAWN = (LSTM, GRU_RESET_AFTER, GRU_RESET_BEFORE)
 #: Largest magnitude of a coefficient that is drawn where no end of a range is asked for.
 _TYPICAL_COEFFICIENT = (1 << 15) - 1
 #: Exponential weights that are drawn are less than two to this power.
@@ -69,6 +71,7 @@ def random_network(seed, *, cell=None, layers=None, units=None, inputs=None, cla
     ----------
     seed : int or numpy Generator
     cell : Cell, optional
+        Any; drawn from LSTM and the GRUs with tanh.
     layers : int, optional
         Drawn from 1 to 3.
     units, inputs : int, optional
@@ -147,7 +150,7 @@ def _size(rng, largest):
 def _cells(state_format):
     """Cells that may have a state format."""
     online = state_format == "online" or isinstance(state_format, Online)
-    return [cell for cell in CELLS.values() if not online or not cell.feedback]
+    return [cell for cell in _DRAWN if not online or not cell.feedback]
 
 
 def _codes(rng, kind, shape):

@@ -18,7 +18,8 @@ from ternloom.model.random import random_network, random_sequences
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
 from ternloom.quantize.forward import run
 from ternloom.sim.build import SIMULATORS
-from ternloom.sim.run import simulate
+from ternloom.sim.case import Case
+from ternloom.sim.run import simulate, simulate_many
 
 
 OTHERS = [cell for cell in CELLS.values() if cell not in CORE]
@@ -46,6 +47,20 @@ def test_own_cell(simulator, precision):
     report = simulate(network, Folding.uniform(network, 2, 4),
                       random_sequences(1, network, 3, (1, 6)), simulator=simulator)
     assert report.mismatch is None and report.transfers > 0
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_gates(simulator):
+    """Each of the other cells in a core, exact in value and cycle."""
+    cases = []
+    for number, cell in enumerate(OTHERS):
+        network = random_network(number, cell=cell, layers=1 + number % 2, units=5, inputs=4,
+                                 precision=COMPARATORS if number % 3 == 2 else Precision())
+        cases.append(Case(network, Folding.uniform(network, 2, 4),
+                          tuple(random_sequences(number, network, 2, (1, 5)))))
+    for cell, report in zip(OTHERS, simulate_many(cases, simulator=simulator), strict=True):
+        assert report.mismatch is None, f"{cell}: {report.mismatch}"
+        assert report.transfers > 0
 
 
 def test_own_cell_in_a_file(tmp_path):

@@ -6,13 +6,14 @@ import itertools
 
 import numpy as np
 import pytest
+from cellstep import CORE
 
 from ternloom.files import dataset
 from ternloom.files import network as file
 from ternloom.hw import verilog
 from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.geometry import Element, network_geometry
-from ternloom.model.cell import CELLS, LSTM
+from ternloom.model.cell import LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.limits import COEFFICIENT_BITS
 from ternloom.model.matrix import Weight
@@ -98,7 +99,7 @@ def draw_small(weight, kind, number):
     weights = weight if isinstance(weight, tuple) else (weight,)
     places = [list(Weight).index(each) for each in weights]
     rng = np.random.default_rng([number, KINDS.index(kind), *places])
-    cells = [cell for cell in CELLS.values() if kind != "online" or not cell.feedback]
+    cells = [cell for cell in CORE if kind != "online" or not cell.feedback]
     last = number % BATCH == BATCH - 1
     while True:
         network = random_network(
@@ -234,7 +235,7 @@ def test_breadth():
     cases = [draw_small(weight, kind, number)
              for weight in Weight for kind in KINDS for number in range(BATCH)]
     layers = [layer for case in cases for layer in case.network.layers]
-    assert {layer.cell for layer in layers} == set(CELLS.values())
+    assert {layer.cell for layer in layers} == set(CORE)
     assert {layer.precision for layer in layers} == set(PRECISIONS)
     assert {(type(layer.input_format), type(layer.state_format)) for layer in layers} >= \
         set(itertools.product((Fixed, Binary, Ternary, Planes), FORMATS))
