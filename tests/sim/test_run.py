@@ -70,7 +70,7 @@ def test_waves(small, tmp_path, simulator, suffix, start):
     assert content.startswith(start)
     assert len(content) > 1000
     if suffix == ".vcd":
-        assert b" gate_value " in content
+        assert b" gate_z_seen " in content
         assert b"scope module layer0 " in content
     assert os.listdir(tmp_path) == [waves.name]
 
