@@ -9,7 +9,7 @@ from bench_elements import Harness, clock, netlist, tables
 from ternloom.hw.lane import Lane
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.schedule import lane_latency
-from ternloom.model.cell import CELLS, GRU_RESET_BEFORE
+from ternloom.model.cell import CELLS
 from ternloom.model.format import Fixed, Ternary
 from ternloom.model.precision import Precision
 from ternloom.model.random import random_network
@@ -42,7 +42,7 @@ def rows():
 def _row(cell, gates, family):
     layer = random_network(1, cell=cell, layers=1, units=_UNITS, inputs=1, state_format=Ternary(),
                            precision=_PRECISIONS[gates]).layers[0]
-    source = Source.RESET if cell is GRU_RESET_BEFORE else Source.STATE
+    source = Source.RESET if cell.feedback else Source.STATE
     with tempfile.TemporaryDirectory(prefix="ternloom-") as folder:
         folder = pathlib.Path(folder)
         lane = Lane(layer, _UNITS)

@@ -11,7 +11,7 @@ from ternloom.evaluate.perplexity import check
 from ternloom.evaluate.score import Accuracy, Perplexity, integer_accuracy
 from ternloom.files.dataset import load as load_dataset
 from ternloom.files.network import load as load_network
-from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
+from ternloom.model.cell import CELLS, GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.matrix import Weight
 from ternloom.quantize.activations import parse
 from ternloom.train.recipe import load_recipe
@@ -59,7 +59,7 @@ def methods(recipe):
 
 def test_variety():
     recipes = [load_recipe(path).recipe for path in RECIPES]
-    assert SHIPPED <= {(recipe.cell, *methods(recipe), pathlib.Path(recipe.data).stem)
+    assert SHIPPED <= {(CELLS[recipe.cell.name], *methods(recipe), pathlib.Path(recipe.data).stem)
                        for recipe in recipes}
 
 
@@ -69,7 +69,8 @@ def test_shipped_network(path):
     loaded = load_recipe(path)
     recipe, network = loaded.recipe, load_network(path.with_suffix(".safetensors"))
     layer = network.layers[0]
-    assert (network.name, layer.cell, layer.units) == (recipe.name, recipe.cell, recipe.units)
+    assert (network.name, layer.cell.name, layer.units) == (
+        recipe.name, recipe.cell.name, recipe.units)
     chosen = recipe.quantization.methods([layer.cell])
     for name, matrix in network.matrices.items():
         assert {matrix.weight} == {method.weight for method in chosen[name]}
@@ -126,8 +127,8 @@ def test_shipped_language_model(path):
     """The recipe's network, small enough to ship, without a word of the text it was trained on."""
     recipe, network = load_recipe(path.with_suffix(".toml")).recipe, load_network(path)
     layer, spec = network.layers[0], recipe.quantization
-    assert (network.name, layer.cell, layer.units, layer.inputs) == (recipe.name, recipe.cell,
-                                                                     recipe.units, recipe.inputs)
+    assert (network.name, layer.cell.name, layer.units, layer.inputs) == (
+        recipe.name, recipe.cell.name, recipe.units, recipe.inputs)
     chosen = spec.methods([layer.cell])
     for name, matrix in network.matrices.items():
         assert {matrix.weight} == {method.weight for method in chosen[name]}
