@@ -279,8 +279,8 @@ def test_wrong_kind(write):
 
 def test_unknown_cell(write):
     path = write(least().replace("lstm", "elman"))
-    assert message(path) == (f"{path}: cell must be one of lstm, gru-reset-after, "
-                             "gru-reset-before, not 'elman'")
+    names = ", ".join(name.value for name in CellName)
+    assert message(path) == f"{path}: cell must be one of {names}, not 'elman'"
 
 
 def test_missing_file(tmp_path):
