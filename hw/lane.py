@@ -34,20 +34,9 @@ class LaneProbe:
     value: str
 
 
-def _form(layer):
-    """Format of a lane's codes."""
-    form = layer.state_format
-    return form.sample if isinstance(form, Online) else form
-
-
-def _pipeline(layer):
-    return pipeline(layer.cell.graph(layer.precision, _form(layer)), layer.precision)
-
-
 def lane_probes(layer):
     """What can be watched in a lane of the layer, in the order of the data flow."""
-    form, found = _form(layer), []
-    made = _pipeline(layer)
+    form, made, found = layer.lane_format, pipeline(layer), []
     for node in made.graph.traced:
         is_code = node in made.graph.codes.values()
         # The wire form of a binary code is not the code, so it cannot be compared as it is.
@@ -69,7 +58,7 @@ def lane_units(layer):
     dict of str to int
         ``"multipliers"`` and ``"tables"``.
     """
-    names = _pipeline(layer).units
+    names = pipeline(layer).units
     return {title: sum(name.startswith(kind) for name in names)
             for title, kind in (("multipliers", "mul"), ("tables", "table"))}
 
@@ -107,7 +96,7 @@ class Lane(wiring.Component):
         self._layer = layer
         self._units = units
         preact = signed(layer.precision.preact.width)
-        width  = _form(layer).width
+        width  = layer.lane_format.width
         super().__init__({
             "i_valid":       In(1),
             "i_gate":        In(range(4)),
@@ -123,7 +112,7 @@ class Lane(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        made = _pipeline(self._layer)
+        made = pipeline(self._layer)
         moments = Moments(m, made, self, self._units)
         operations = _Operations(m, made, moments, self)
         for node in made.slots:
@@ -285,7 +274,7 @@ class _Operations:
 
     def _compare(self, node):
         """A function of few levels, by comparison; of a rounded state without its rounding."""
-        argument, slot = node.args[0], self._made.slots[node]
+        argument = node.args[0]
         if not self._made.cut(argument):
             value, = self._operands(node)
             self._result(node, compared(self._m, value, node.parameter, self._precision), signed(2))

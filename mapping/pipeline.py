@@ -92,6 +92,18 @@ class Pipeline:
         """Cycles from the last pre-activation that codes wait for to the codes."""
         return self.slots[self.graph.codes[name]].ready
 
+    def late(self, name="h"):
+        """Cycles by which memories are complete later than the codes that rows wait for, mostly
+        none: what is carried later than h, what later passes take later than what is fed back.
+        """
+        code = self.slots[self.graph.codes[name]]
+        kept = (self.graph.carried.values() if name == "h" else
+                [node for node, slot in self.slots.items() if slot.anchor[0] == code.anchor[0]
+                 and any(self.slots[user].anchor[0] > slot.anchor[0] for user in node.users)])
+        slots = [self.slots[node] for node in kept]
+        return max([0, *(slot.ready - (code.anchor[1] - slot.anchor[1]) - code.ready
+                         for slot in slots)])
+
     def rows(self, anchor):
         """Rows of a unit in the pass of an anchor."""
         return len(self.graph.passes[anchor[0]])
@@ -185,6 +197,16 @@ class Pipeline:
 
 
 @functools.lru_cache(maxsize=4096)
-def pipeline(graph, precision):
-    """The schedule of a graph, made once."""
+def _pipeline(graph, precision):
     return Pipeline(graph, precision)
+
+
+def pipeline(layer):
+    """The schedule of a layer's lanes, made once for all layers of the same cell and formats.
+
+    Parameters
+    ----------
+    layer : Layer
+        Online, lanes give samples, not codes.
+    """
+    return _pipeline(layer.cell.graph(layer.precision, layer.lane_format), layer.precision)

@@ -84,10 +84,13 @@ def lane_latency(layer, source):
     source : Source
         Of the block: one of the state makes codes that are fed back, in a cell that has such.
     """
-    form = layer.state_format
-    graph = layer.cell.graph(layer.precision, form.sample if isinstance(form, Online) else form)
+    return pipeline(layer).latency(_codes(layer, source))
+
+
+def _codes(layer, source):
+    """Name of the codes that a block's rows make."""
     feeds = layer.cell.feedback if source is Source.STATE else None
-    return pipeline(graph, layer.precision).latency(feeds or "h")
+    return feeds or "h"
 
 
 def result_latency(layer, geometry, block):
@@ -125,7 +128,8 @@ def waits(layer, geometry):
     blocks = geometry.blocks
     for block, following in zip(blocks, blocks[1:] + blocks[:1], strict=True):
         if block.source is not Source.INPUT:
-            result.append(result_latency(layer, geometry, block))
+            late = pipeline(layer).late(_codes(layer, block.source))
+            result.append(result_latency(layer, geometry, block) + late)
             continue
         complete = block.exits()[block.planes - 1::block.planes]
         wanted = following.exits()[::following.planes]

@@ -240,12 +240,12 @@ class _Layer:
         for size in sizes:
             named = self._step(rows[start:start + size],
                                {name: held[:size] for name, held in state.items()})
-            named["value"] = self._quantized(named)
+            meant = self._quantized(named)
             for name in self._layer.cell.carried:
                 state[name][:size] = named[name]
-            state["h"][:size] = named["value"]
+            state["h"][:size] = meant
             codes.append(named["h"])
-            outputs.append(named.pop("value"))
+            outputs.append(meant)
             for name, value in named.items():
                 if trace or name == "beta":
                     kept.setdefault(name, []).append(value)

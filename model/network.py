@@ -129,6 +129,12 @@ class Layer(Frozen):
         return slice(start * self.units, (start + len(self.cell.apart)) * self.units)
 
     @property
+    def lane_format(self):
+        """Format of what the cell's equations give: online the samples, else the codes."""
+        form = self.state_format
+        return form.sample if isinstance(form, Online) else form
+
+    @property
     def graph(self):
         """The cell's equations in the layer's formats."""
         return self.cell.graph(self.precision, self.state_format)

@@ -7,9 +7,8 @@ documentation.
 import numpy as np
 
 from ternloom.model.batch import Packing
-from ternloom.model.format import Fixed
+from ternloom.model.cell.reals import Reals
 from ternloom.model.frozen import Frozen
-from ternloom.model.precision import Precision
 
 
 __all__ = ["Forward", "logits", "run"]
@@ -73,48 +72,7 @@ def _sigmoid(value):
     return 0.5 + 0.5 * np.tanh(0.5 * value)
 
 
-class _Reals:
-    """Reading of a cell's graph on real numbers: nothing is rounded.
-
-    Parameters
-    ----------
-    row : callable
-        Sums of a ``Row``; gets what its recurrent half multiplies where this step has made it.
-    old : mapping of str to float array
-        What the step before carried.
-    """
-
-    _FUNCTIONS = {"sigmoid": _sigmoid, "tanh": np.tanh}
-
-    def __init__(self, row, old):
-        self._row, self._old = row, old
-
-    def row(self, node, *outputs):
-        return self._row(node.parameter, *outputs)
-
-    def old(self, node):
-        return self._old[node.parameter]
-
-    def constant(self, node):
-        return node.parameter
-
-    def add(self, node, one, other):
-        return one + other
-
-    def sub(self, node, one, other):
-        return one - other
-
-    def mul(self, node, one, other):
-        return one * other
-
-    def table(self, node, argument):
-        return self._FUNCTIONS[node.parameter](argument)
-
-    def relu(self, node, value):
-        return np.maximum(value, 0)
-
-    def round(self, node, value):
-        return value
+_FUNCTIONS = {"sigmoid": _sigmoid, "tanh": np.tanh, "relu": lambda value: np.maximum(value, 0)}
 
 
 def _run_layer(layer, values, sizes):
@@ -135,7 +93,6 @@ def _run_layer(layer, values, sizes):
 def _step(layer, inputs, held):
     """h and what is carried, by name, after a step."""
     cell, units, sums = layer.cell, layer.units, {}
-    graph = cell.graph(Precision(), Fixed(8, 7))
 
     def product(gate, outputs):
         """Sums of the gate's pass, all at once, and the place of the gate's among them."""
@@ -154,5 +111,5 @@ def _step(layer, inputs, held):
         found = product(what.gate, held["h"] if outputs is None else outputs)
         return given + found if what.part == "both" else found + layer.recurrent_bias
 
-    made = graph.walk(_Reals(row, held))
-    return {name: made[node] for name, node in (("h", graph.codes["h"]), *graph.carried.items())}
+    made = cell.outline.walk(Reals(row, held, _FUNCTIONS))
+    return {name: made[node] for name, node in cell.outline.results}

@@ -63,6 +63,35 @@ def test_gates(simulator):
         assert report.transfers > 0
 
 
+def slow_state(cell):
+    """What it carries is complete long after its codes."""
+    row, held = cell.row("a"), cell.old("s")
+    value = held + row
+    for _ in range(6):
+        value = cell.tanh(value)
+    cell.carry("s", value)
+    cell.output(cell.tanh(row) * held)
+
+
+def slow_gate(cell):
+    """What its second pass takes of the first is complete long after what is fed back."""
+    r, z = cell.sigmoid(cell.row("r")), cell.row("z")
+    for _ in range(6):
+        z = cell.tanh(z)
+    n = cell.tanh(cell.row("n", of=cell.feedback("reset", r * cell.old("s"))))
+    cell.output(cell.carry("s", z * n))
+
+
+@pytest.mark.parametrize("equations", [slow_state, slow_gate])
+@pytest.mark.parametrize("pe", [1, 2])
+def test_slow_memory(pe, equations):
+    """Rows wait for what is read with them, though it comes after the codes that they multiply."""
+    network = random_network(3, cell=Cell("slow", equations), layers=1, units=2, inputs=1)
+    report = simulate(network, Folding.uniform(network, pe, pe),
+                      random_sequences(2, network, 3, (6, 9)), simulator="icarus")
+    assert report.mismatch is None and report.transfers > 0
+
+
 def test_own_cell_in_a_file(tmp_path):
     network = random_network(1, cell=LEAKY, layers=1, units=3, inputs=2)
     with pytest.raises(NetworkError, match="^cell must be one of lstm, .* to be written to a file, "

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from ternloom.model.cell.reals import Reals
 from ternloom.model.format import Fixed, Online
-from ternloom.model.precision import Precision
 from ternloom.train.quantize import grid, sigmoid_gate, straight_through, tanh_gate, to_code
 from ternloom.train.weights import effective, effective_bias
 
@@ -39,58 +39,17 @@ def quantize_bias(bias, frac):
     return straight_through(bias, rounded)
 
 
-class _Floats:
-    """Reading of a cell's graph on tensors of real numbers: the reference.
-
-    Parameters
-    ----------
-    row : callable
-        Sums of a ``Row``; gets the codes that its recurrent half multiplies where this step has
-        made them.
-    old : mapping of str to tensor
-        What the step before carried.
-    """
-
-    _FUNCTIONS = {"sigmoid": torch.sigmoid, "tanh": torch.tanh}
-
-    def __init__(self, row, old):
-        self._row, self._old = row, old
-
-    def row(self, node, *codes):
-        return self._row(node.parameter, *codes)
-
-    def old(self, node):
-        return self._old[node.parameter]
-
-    def constant(self, node):
-        return node.parameter
-
-    def add(self, node, one, other):
-        return one + other
-
-    def sub(self, node, one, other):
-        return one - other
-
-    def mul(self, node, one, other):
-        return one * other
-
-    def table(self, node, argument):
-        return self._FUNCTIONS[node.parameter](argument)
-
-    def relu(self, node, value):
-        return functional.relu(value)
-
-    def round(self, node, value):
-        return value
+_FUNCTIONS = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": functional.relu}
 
 
-class _Grids(_Floats):
-    """The same on the design's numbers: every result is rounded where the golden model rounds it.
+class _Grids(Reals):
+    """Reading of a cell's graph on the design's numbers: every result is rounded where the golden
+    model rounds it.
 
     Parameters
     ----------
     row, old
-        As in real numbers.
+        As of ``Reading``, tensors.
     quantization : LayerCalibration
     drawn : float or None
         What the slope of gates is multiplied by, if they and ternary codes are drawn.
@@ -99,7 +58,7 @@ class _Grids(_Floats):
     _GATES = {"sigmoid": sigmoid_gate, "tanh": tanh_gate}
 
     def __init__(self, row, old, quantization, drawn):
-        super().__init__(row, old)
+        super().__init__(row, old, _FUNCTIONS)
         self._quantization, self._drawn = quantization, drawn
 
     def row(self, node, *codes):
@@ -123,7 +82,7 @@ class _Grids(_Floats):
 
 
 class RecurrentLayer(nn.Module):
-    """A layer of LSTM or GRU cells; its tensors are those of ``ternloom.model.network.Layer``.
+    """A layer of any cell; its tensors are those of ``ternloom.model.network.Layer``.
 
     Parameters
     ----------
@@ -198,10 +157,10 @@ class RecurrentLayer(nn.Module):
         input_weight, recurrent_weight, bias, recurrent_bias = self.effective()
         inputs = functional.linear(sequences, input_weight, bias)
         held = self._held(sequences, carry)
-        passes = self._passes(recurrent_weight, recurrent_bias)
+        graph, passes = self._graph, self._passes(recurrent_weight, recurrent_bias)
         outputs = []
         for row in inputs.unbind():
-            held = self._step(row, held, passes)
+            held = self._step(graph, row, held, passes)
             outputs.append(held["h"])
             if states is not None:
                 states.append(held[self._names[-1]])
@@ -217,12 +176,12 @@ class RecurrentLayer(nn.Module):
     @property
     def _graph(self):
         if self.quantization is None:
-            return self.cell.graph(Precision(), Fixed(8, 7))
+            return self.cell.outline
         return self.cell.graph(self.quantization.precision, self.quantization.state_format)
 
     def _reading(self, row, old):
         if self.quantization is None:
-            return _Floats(row, old)
+            return Reals(row, old, _FUNCTIONS)
         drawn = self.warmth if self.training and self.draw_activations else None
         return _Grids(row, old, self.quantization, drawn)
 
@@ -252,7 +211,7 @@ class RecurrentLayer(nn.Module):
             start = stop
         return found
 
-    def _step(self, inputs, held, passes):
+    def _step(self, graph, inputs, held, passes):
         """One step: h and what is carried, by name."""
         known, units = {}, self.units
 
@@ -269,7 +228,5 @@ class RecurrentLayer(nn.Module):
                 known[gates[-1], "recurrent"] = torch.addmm(apart[0], code, apart[1])
             return known[what.gate, what.part]
 
-        graph = self._graph
         values = graph.walk(self._reading(row, held))
-        return {name: values[node]
-                for name, node in (("h", graph.codes["h"]), *graph.carried.items())}
+        return {name: values[node] for name, node in graph.results}

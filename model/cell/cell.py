@@ -39,7 +39,8 @@ class Cell:
     equations: object
 
     def __post_init__(self):
-        self.graph(Precision(), Fixed(8, 7))
+        # Refuses equations that no core has.
+        _ = self.outline
 
     def __repr__(self):
         return f"Cell({self.name!r})"
@@ -66,41 +67,40 @@ class Cell:
         return _graph(self.equations, precision, form)
 
     @property
-    def _shape(self):
+    def outline(self):
+        """The graph for whom its formats don't matter."""
         return self.graph(Precision(), Fixed(8, 7))
 
     @property
     def gates(self):
         """Gate names in the order of the tensors and of the rows of a unit."""
-        return self._shape.gates
+        return self.outline.gates
 
     @property
     def passes(self):
         """Gates of each run over the units."""
-        return self._shape.passes
+        return self.outline.passes
 
     @property
     def apart(self):
         """Gates whose recurrent half stays apart from the input half, with a bias of its own."""
-        return self._shape.apart
+        return self.outline.apart
 
     @property
     def carried(self):
         """Names of what a step hands to the next, besides the codes h."""
-        return tuple(self._shape.carried)
+        return tuple(self.outline.carried)
 
     @property
     def bounded(self):
         """Whether what it carries stays from -1 to 1, as convex combinations of such numbers do."""
         precision = Precision()
         one = 1 << precision.state.frac
-        values = self._shape.walk(Ranges(precision, Range(-one, one)))
-        reached = [values[node.args[0]] for node in self._shape.carried.values()]
-        finer = [1 << node.args[0].frac for node in self._shape.carried.values()]
-        return all(-end <= each.low and each.high <= end
-                   for each, end in zip(reached, finer, strict=True))
+        values = self.outline.walk(Ranges(precision, Range(-one, one)))
+        made = [node.args[0] for node in self.outline.carried.values()]
+        return all(values[node].magnitude <= 1 << node.frac for node in made)
 
     @property
     def feedback(self):
         """Name of the codes that rows of the same step multiply, or None."""
-        return next((name for name in self._shape.codes if name != "h"), None)
+        return next((name for name in self.outline.codes if name != "h"), None)

@@ -25,7 +25,7 @@ import dataclasses
 from ternloom.model.format import value_frac
 
 
-__all__ = ["Equations", "Graph", "Node", "Row"]
+__all__ = ["Equations", "Graph", "Node", "Reading", "Row"]
 
 
 #: Gates of a cell, whose number goes along with every row.
@@ -84,6 +84,15 @@ class Node:
         return self.equations.node("mul", (self, other), self.frac + other.frac)
 
     @property
+    def ancestors(self):
+        """Nodes that it is made of, itself among them."""
+        found, pending = set(), [self]
+        while pending:
+            found.add(pending[-1])
+            pending += pending.pop().args
+        return found
+
+    @property
     def exact(self):
         """Whether it is a sum or product on the way to a rounding, and in no trace."""
         return self.kind in ("add", "sub", "mul")
@@ -102,6 +111,28 @@ class Node:
     def looked_up(self):
         """Whether tables alone take it."""
         return all(user.kind == "table" for user in self.users)
+
+
+class Reading:
+    """What all readings have in common: numbers that come from outside.
+
+    Parameters
+    ----------
+    row : callable
+        Number of a ``Row``; gets the codes that its recurrent half multiplies where this step has
+        made them.
+    old : mapping of str to number
+        What the step before carried.
+    """
+
+    def __init__(self, row, old):
+        self._row, self._old = row, old
+
+    def row(self, node, *codes):
+        return self._row(node.parameter, *codes)
+
+    def old(self, node):
+        return self._old[node.parameter]
 
 
 class Equations:
@@ -187,24 +218,19 @@ class Equations:
 
     def _gate(self, node, argument):
         """Name a gate's value after the last row that it depends on, if that has none yet."""
-        row, pending = None, [argument]
-        while pending:
-            one = pending.pop()
-            if one.kind == "row" and (row is None or
-                                      self.nodes.index(one) > self.nodes.index(row)):
-                row = one
-            pending += one.args
-        name = row and f"gate.{row.parameter.gate}"
-        if name and name not in self._named:
-            self._named.add(name)
-            if node.kind == "round":
-                self._name(node, f"{name}.preact", name)
-            else:
-                node.name = name
-            if argument.kind == "round":
-                self._name(argument, f"{name}.preact", name)
-                if row.parameter.part == "both":
-                    row.name = f"{name}.row"
+        rows = [one for one in self.nodes if one.kind == "row" and one in argument.ancestors]
+        name = f"gate.{rows[-1].parameter.gate}" if rows else ""
+        if not rows or name in self._named:
+            return node
+        self._named.add(name)
+        if node.kind == "round":
+            self._name(node, f"{name}.preact", name)
+        else:
+            node.name = name
+        if argument.kind == "round":
+            self._name(argument, f"{name}.preact", name)
+            if rows[-1].parameter.part == "both":
+                rows[-1].name = f"{name}.row"
         return node
 
     @staticmethod
@@ -296,7 +322,7 @@ class Graph:
         if self.apart and self.apart != self.passes[0][-1:]:
             raise ValueError("A cell must keep apart the halves of its first pass's last gate, "
                              f"not of {', '.join(self.apart)}")
-        used = self._made_of(self.codes["h"])
+        used = self.codes["h"].ancestors
         idle = [node.parameter.gate for node in self.nodes if node.kind == "row"
                 and node not in used and node.parameter.gate in self.passes[-1]]
         if idle:
@@ -307,19 +333,15 @@ class Graph:
             raise ValueError(f"A cell must carry what it takes from the step before: "
                              f"{', '.join(sorted(missing))}")
 
-    @staticmethod
-    def _made_of(node):
-        """Nodes that a node is made of, itself among them."""
-        found, pending = set(), [node]
-        while pending:
-            found.add(pending[-1])
-            pending += pending.pop().args
-        return found
-
     @property
     def gates(self):
         """Gates in the order of the tensors."""
         return tuple(gate for part in self.passes for gate in part)
+
+    @property
+    def results(self):
+        """Names and nodes of what a step leaves: h, then what is carried."""
+        return ("h", self.codes["h"]), *self.carried.items()
 
     @property
     def traced(self):

@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 
+from ternloom.model.cell.graph import Reading
 from ternloom.model.table import FUNCTIONS
 
 
@@ -21,7 +22,7 @@ def initial_code(state_format):
     return int(state_format.quantize(0, 0))
 
 
-class Integers:
+class Integers(Reading):
     """Reading of a graph on integer arrays of any shape.
 
     Everything is computed in one integer type, which must hold the ranges of
@@ -31,21 +32,13 @@ class Integers:
     ----------
     precision : Precision
     dtype : dtype
-    row : callable
-        Pre-activations of a ``Row``; gets the codes that its recurrent half multiplies where this
-        step has made them.
-    old : mapping of str to int array
-        What the step before carried.
+    row, old
+        As of ``Reading``: pre-activations and states, int arrays.
     """
 
     def __init__(self, precision, dtype, row, old):
-        self._precision, self._dtype, self._row, self._old = precision, dtype, row, old
-
-    def row(self, node, *codes):
-        return self._row(node.parameter, *codes)
-
-    def old(self, node):
-        return self._old[node.parameter]
+        super().__init__(row, old)
+        self._precision, self._dtype = precision, dtype
 
     def constant(self, node):
         return self._dtype(node.parameter)
