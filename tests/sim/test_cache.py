@@ -42,12 +42,23 @@ def test_built_once(built, small):
     assert built == 2 * ["verilator", "c++"]
 
 
-def test_no_cache(built, small, tmp_path):
+def test_no_cache(tmp_path, monkeypatch):
     """A place that cannot be written costs time and nothing else."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "cache").write_text("a file")
+    (tmp_path / "core.v").write_text("module core; endmodule")
+    bench, tools = tmp_path / "build" / "bench", []
+
+    def compile(command, folder, tool):
+        tools.append(tool)
+        bench.parent.mkdir(exist_ok=True)
+        bench.write_text("made")
+
+    monkeypatch.setattr(build, "_compile", compile)
     for _ in range(2):
-        assert simulate(*small[:3], design=small[3]).exact
-    assert built == 2 * ["verilator", "c++"]
+        build.build("verilator", tmp_path, ["core.v"])
+        assert bench.read_text() == "made"
+    assert tools == 2 * ["verilator", "c++"]
 
 
 def test_key():
