@@ -34,9 +34,10 @@ _RAM = {"ice40": ("SB_RAM40_4K",), "ecp5": ("DP16KD", "PDPW16KD")}
 
 
 def rows():
-    """One row a cell, kind of gates and family, as dicts."""
+    """One row a cell, kind of gates that it can have and family, as dicts."""
     return [_row(cell, gates, family) for cell in CELLS.values() for family in _DSP
-            for gates in _PRECISIONS]
+            for gates, precision in _PRECISIONS.items()
+            if cell.comparable or not precision.comparators]
 
 
 def _row(cell, gates, family):

@@ -20,7 +20,7 @@ class Size:
     Parameters
     ----------
     weights : int
-        Codes of all planes.
+        Codes of all planes, and those of weights that a unit has of its own.
     scales : int
         Coefficients, all as wide as the matrix' largest; one a plane where its rows share it.
     biases : int
@@ -71,6 +71,8 @@ def network_size(network):
         total += matrix_size(matrix)
     for layer in network.layers:
         total += _bias_size(layer.bias, layer.recurrent_bias)
+        if layer.diagonals is not None:
+            total += Size(weights=layer.diagonals.size * layer.diagonal_format.width)
     if network.readout is not None:
         total += _bias_size(network.readout.bias)
     if network.embedding is not None:
@@ -82,7 +84,8 @@ def float_bits(network):
     """Bits of a ``FloatNetwork`` in float32, embedding and biases included."""
     arrays = [network.readout_weight, network.readout_bias, network.embedding]
     for layer in network.layers:
-        arrays += [layer.input_weight, layer.recurrent_weight, layer.bias, layer.recurrent_bias]
+        arrays += [layer.input_weight, layer.recurrent_weight, layer.bias, layer.recurrent_bias,
+                   layer.diagonals]
     return 32 * sum(array.size for array in arrays if array is not None)
 
 
@@ -103,8 +106,9 @@ def meant(network):
     weights = {}
     for index, layer in enumerate(network.layers):
         frac = layer.precision.preact.frac + layer.shift
-        for part, form in (("input", layer.input_format), ("recurrent", layer.state_format)):
-            weights[f"layer{index}.{part}"] = _meant(getattr(layer, part), frac - value_frac(form))
+        forms = {"input": layer.input_format, "recurrent": layer.state_format}
+        for part, matrix in layer.matrices.items():
+            weights[f"layer{index}.{part}"] = _meant(matrix, frac - value_frac(forms[part]))
     if network.readout is not None:
         readout = network.readout
         frac = readout.logits.frac + readout.shift - value_frac(readout.input_format)

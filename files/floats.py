@@ -1,8 +1,9 @@
 """Files of float networks.
 
 A file is safetensors with the tensors ``layer0.input_weight`` (rows, inputs),
-``layer0.recurrent_weight`` (rows, units), ``layer0.bias`` (rows), ``layer0.recurrent_bias``
-(units) in a reset-after GRU, ``readout.weight`` (classes, units), ``readout.bias`` (classes) and
+``layer0.recurrent_weight`` (rows, units) where the cell has it, ``layer0.bias`` (rows),
+``layer0.recurrent_bias`` (units) of a gate whose halves the cell keeps apart,
+``layer0.diagonals`` (count, units) of an LSTM with peepholes, ``readout.weight`` (classes, units), ``readout.bias`` (classes) and
 ``embedding`` (words, inputs), all float32, and a description, see
 :mod:`ternloom.files.container`. A file without a description is taken as a PyTorch
 ``state_dict``, see :mod:`ternloom.files.pytorch`.
@@ -54,10 +55,13 @@ def _layout(spec):
     for index, layer in enumerate(spec.layers):
         cell, name = CELLS[layer.cell.name], f"layer{index}"
         rows = len(cell.gates) * layer.units
-        shapes |= {f"{name}.input_weight": (rows, layer.inputs),
-                   f"{name}.recurrent_weight": (rows, layer.units), f"{name}.bias": (rows,)}
+        shapes |= {f"{name}.input_weight": (rows, layer.inputs), f"{name}.bias": (rows,)}
+        if cell.recurrent:
+            shapes[f"{name}.recurrent_weight"] = (rows, layer.units)
         if cell.apart:
             shapes[f"{name}.recurrent_bias"] = (layer.units,)
+        if cell.diagonals:
+            shapes[f"{name}.diagonals"] = (len(cell.diagonals), layer.units)
     if spec.classes is not None:
         shapes |= {"readout.weight": (spec.classes, spec.layers[-1].units),
                    "readout.bias": (spec.classes,)}
@@ -75,7 +79,7 @@ def _tensors(network):
                "embedding": network.embedding}
     for index, layer in enumerate(network.layers):
         tensors |= {f"layer{index}.{name}": getattr(layer, name) for name in
-                    ("input_weight", "recurrent_weight", "bias", "recurrent_bias")}
+                    ("input_weight", "recurrent_weight", "bias", "recurrent_bias", "diagonals")}
     return {name: np.ascontiguousarray(tensor, dtype=np.float32)
             for name, tensor in tensors.items() if tensor is not None}
 
@@ -157,5 +161,6 @@ def load(path):
 def _layer(name, spec, tensors):
     with located(name):
         return FloatLayer(CELLS[spec.cell.name], tensors[f"{name}.input_weight"],
-                          tensors[f"{name}.recurrent_weight"], tensors[f"{name}.bias"],
-                          tensors.get(f"{name}.recurrent_bias"))
+                          tensors.get(f"{name}.recurrent_weight"), tensors[f"{name}.bias"],
+                          tensors.get(f"{name}.recurrent_bias"),
+                          tensors.get(f"{name}.diagonals"))

@@ -10,7 +10,9 @@ Tensors, by the names of the fields (``layer0.input.codes``, ``readout.bias``, .
                                    above it its magnitude less one
 ``*.coefficients``        int32    (planes, rows)
 ``*.bias``                int32    (rows)
-``*.recurrent_bias``      int32    (units), only in a reset-after GRU
+``*.recurrent_bias``      int32    (units), only of a gate whose halves the cell keeps apart
+``*.diagonals``           int32    (count, units), weights that a unit has of its own: the peepholes
+                                   of an LSTM
 ``embedding``             uint8    wire forms of the codes (words, inputs), one after another, the
                                    lowest bit of the first one lowest; only if there is one
 ========================= ======== =================================================================
@@ -65,15 +67,16 @@ class _MatrixSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bits: typing.Annotated[int, msgspec.Meta(ge=1, le=8)] | None = None
 
 
-class _LayerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _LayerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     cell: CellName
     units: _Size
     input_format: Format
     state_format: Format
     precision: Precision
     input: _MatrixSpec
-    recurrent: _MatrixSpec
+    recurrent: _MatrixSpec | None
     shift: _Shift
+    diagonal_format: Fixed | None = None
 
 
 class _ReadoutSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -129,7 +132,8 @@ def _spec(network):
     """Description of a network, without a digest."""
     layers = tuple(_LayerSpec(layer.cell.name, layer.units, layer.input_format,
                               layer.state_format, layer.precision, _matrix_spec(layer.input),
-                              _matrix_spec(layer.recurrent), layer.shift)
+                              layer.recurrent and _matrix_spec(layer.recurrent), layer.shift,
+                              layer.diagonal_format)
                    for layer in network.layers)
     readout = network.readout
     return _NetworkSpec(
@@ -178,11 +182,12 @@ def _tensors(network):
     """All tensors of a network, by name."""
     matrices, tensors = {}, {}
     for index, layer in enumerate(network.layers):
-        matrices[f"layer{index}.input"] = layer.input
-        matrices[f"layer{index}.recurrent"] = layer.recurrent
+        matrices |= {f"layer{index}.{part}": matrix for part, matrix in layer.matrices.items()}
         tensors[f"layer{index}.bias"] = layer.bias
         if layer.recurrent_bias is not None:
             tensors[f"layer{index}.recurrent_bias"] = layer.recurrent_bias
+        if layer.diagonals is not None:
+            tensors[f"layer{index}.diagonals"] = layer.diagonals
     if network.readout is not None:
         matrices["readout.weights"] = network.readout.weights
         tensors["readout.bias"] = network.readout.bias
@@ -211,11 +216,14 @@ def _layout(spec):
     matrices, shapes = {}, {}
     for index, layer in enumerate(spec.layers):
         matrices[f"layer{index}.input"] = layer.input
-        matrices[f"layer{index}.recurrent"] = layer.recurrent
+        if layer.recurrent is not None:
+            matrices[f"layer{index}.recurrent"] = layer.recurrent
         cell = CELLS[layer.cell.name]
         shapes[f"layer{index}.bias"] = "int32", (len(cell.gates) * layer.units,)
         if cell.apart:
             shapes[f"layer{index}.recurrent_bias"] = "int32", (layer.units,)
+        if cell.diagonals:
+            shapes[f"layer{index}.diagonals"] = "int32", (len(cell.diagonals), layer.units)
     if spec.readout is not None:
         matrices["readout.weights"] = spec.readout.weights
         shapes["readout.bias"] = "int32", (spec.readout.weights.rows,)
@@ -234,12 +242,13 @@ def _layout(spec):
 
 
 def _layer(name, spec, tensors):
-    matrices = (_matrix(f"{name}.input", spec.input, tensors),
-                _matrix(f"{name}.recurrent", spec.recurrent, tensors))
+    matrices = [part and _matrix(f"{name}.{which}", part, tensors)
+                for which, part in (("input", spec.input), ("recurrent", spec.recurrent))]
     with located(name):
         return Layer(CELLS[spec.cell.name], spec.units, spec.input_format, spec.state_format,
                      spec.precision, *matrices, tensors[f"{name}.bias"],
-                     tensors.get(f"{name}.recurrent_bias"), spec.shift)
+                     tensors.get(f"{name}.recurrent_bias"), spec.shift,
+                     tensors.get(f"{name}.diagonals"), spec.diagonal_format)
 
 
 def _readout(spec, tensors):

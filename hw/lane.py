@@ -79,6 +79,8 @@ class Lane(wiring.Component):
     layer : Layer
     units : int
         Units of the chain.
+    chain, chains : int
+        Which units these are: every ``chains``-th, from this one on.
 
     Members
     -------
@@ -92,9 +94,12 @@ class Lane(wiring.Component):
         Code that is fed back of the next unit, where the cell has such.
     """
 
-    def __init__(self, layer, units):
+    def __init__(self, layer, units, chain=0, chains=1):
         self._layer = layer
         self._units = units
+        #: Codes of the units' own weights, by name.
+        self.diagonals = {name: codes[chain::chains].tolist()
+                          for name, codes in layer.own_weights.items()}
         preact = signed(layer.precision.preact.width)
         width  = layer.lane_format.width
         super().__init__({
@@ -184,7 +189,8 @@ class _Operations:
         self._moments.made(node, result, self._steady(node))
 
     def _row(self, node):
-        aside = node.parameter.part == "input"
+        row = node.parameter
+        aside = row.part == "input" and row.gate in self._made.graph.apart
         self._moments.made(node, self._lane.i_aside if aside else self._lane.i_value, False)
 
     def _add(self, node):

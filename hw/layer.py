@@ -10,7 +10,7 @@ from ternloom.hw.lane import Lane
 from ternloom.hw.matvec import MatrixVector
 from ternloom.hw.online import OnlineQuantizer, beta_bits
 from ternloom.mapping.geometry import Source
-from ternloom.mapping.schedule import waits
+from ternloom.mapping.schedule import first_row, lane_latency, overlaps, waits
 from ternloom.model.format import Online
 
 
@@ -90,7 +90,7 @@ class RecurrentLayer(wiring.Component):
             array.i_next_last.eq(buffer.o_next_last),
             array.i_space.eq(self.i_space),
             self.o_reserve.eq(array.o_reserve),
-            self.o_last.eq(array.o_last),
+            self.o_last.eq(self._flag(m, array.o_last, lane_latency(layer, Source.INPUT))),
         ]
 
         lanes = self._lanes(m, array)
@@ -101,7 +101,9 @@ class RecurrentLayer(wiring.Component):
                 self.o_valid.eq(lanes[0].o_valid),
                 self.o_data.eq(Cat(lane.o_code for lane in lanes)),
             ]
-        words = {Source.INPUT: buffer.o_word, Source.STATE: self._states(m, array)}
+        words = {Source.INPUT: buffer.o_word}
+        if layer.cell.recurrent:
+            words[Source.STATE] = self._states(m, array)
         if layer.cell.feedback:
             words[Source.RESET] = self._resets(m, array, lanes)
         for index, block in enumerate(geometry.blocks):
@@ -109,17 +111,27 @@ class RecurrentLayer(wiring.Component):
 
         return m
 
+    def _flag(self, m, flag, cycles=0):
+        """What is true of a step, from so many cycles after its first row on where the array may
+        have begun the next one.
+        """
+        if not overlaps(self._layer, self._geometry):
+            return flag
+        return delayed(m, flag, first_row(self._geometry) + cycles)
+
     def _lanes(self, m, array):
-        lanes = []
-        for index in range(self._geometry.chains):
-            m.submodules[f"lane{index}"] = lane = Lane(self._layer, self._geometry.units)
+        first, lanes = self._flag(m, array.o_first), []
+        chains = self._geometry.chains
+        for index in range(chains):
+            m.submodules[f"lane{index}"] = lane = Lane(self._layer, self._geometry.units, index,
+                                                       chains)
             m.d.comb += [
                 lane.i_valid.eq(array.o_valid),
                 lane.i_gate.eq(array.o_gate),
                 lane.i_unit.eq(array.o_unit),
                 lane.i_value.eq(array.o_values[index]),
                 lane.i_aside.eq(array.o_asides[index]),
-                lane.i_first.eq(array.o_first),
+                lane.i_first.eq(first),
             ]
             lanes.append(lane)
         return lanes
@@ -135,8 +147,9 @@ class RecurrentLayer(wiring.Component):
             self.o_valid.eq(quantizer.o_valid),
             self.o_data.eq(quantizer.o_data),
             self.o_beta.eq(quantizer.o_beta),
-            array.i_state_beta.eq(Mux(array.o_first, 0, quantizer.o_beta.as_value())),
         ]
+        if self._layer.cell.recurrent:
+            m.d.comb += array.i_state_beta.eq(Mux(array.o_first, 0, quantizer.o_beta.as_value()))
 
     def _buffers(self, m, name, array, *, banks):
         """One slice of a state memory for each chain."""

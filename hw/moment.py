@@ -71,6 +71,8 @@ class Moments:
             return Const(node.parameter, range_shape(node.parameter, node.parameter))
         if node.kind == "old":
             return self._old(node, start)
+        if node.kind == "diagonal":
+            return self._diagonal(node, start)
         slot = self._pipeline.slots[node]
         if slot.anchor[0] != anchor[0]:
             return self._kept(node, start)
@@ -104,16 +106,32 @@ class Moments:
         """What the step before carried; zero in the first step of a sequence."""
         if node not in self._reads:
             first = min(self._pipeline.slots[user].start for user in node.users)
-            form = self._pipeline.precision.state
+            form, graph = self._pipeline.precision.state, self._pipeline.graph
             data = self._read(node.parameter, signed(form.width), first,
-                              self._pipeline.graph.carried[node.parameter])
+                              graph.carried[node.parameter])
             old = Signal(signed(form.width), name=f"{node.parameter}_old")
-            masked = old.eq(Mux(self._lane.i_first, 0, data))
+            # Of a recurrent cell the flag stays until all results have left.
+            read = 0 if graph.recurrent else first - (self._pipeline.cycles["memory"] - 1)
+            masked = old.eq(Mux(delayed(self._m, self._lane.i_first, read), 0, data))
             # Through a register where memory takes two cycles.
             self._m.d["sync" if self._pipeline.cycles["memory"] > 1 else "comb"] += masked
             self._reads[node] = first, old
         first, old = self._reads[node]
         return delayed(self._m, old, start - first)
+
+    def _diagonal(self, node, start):
+        """The unit's own weight."""
+        cycles, what = self._pipeline.cycles["memory"], node.parameter
+        if node not in self._reads:
+            first = min(self._pipeline.slots[user].start for user in node.users)
+            codes = self._lane.diagonals[what.name]
+            rom = Memory(shape=signed(what.form.width), depth=max(self._units, 2), init=codes)
+            self._m.submodules[f"diagonal_{what.name}"] = rom
+            port = rom.read_port()
+            self._m.d.comb += port.addr.eq(self.place(first - cycles))
+            self._reads[node] = first, delayed(self._m, port.data, cycles - 1)
+        first, value = self._reads[node]
+        return delayed(self._m, value, start - first)
 
     def _kept(self, node, start):
         """What an earlier pass made, of the unit."""

@@ -92,8 +92,7 @@ def describe(network, images):
         ``multipliers``.
     """
     matrices, arrays = [], []
-    parts = [(f"layer{index}", {"input": layer.input, "recurrent": layer.recurrent})
-             for index, layer in enumerate(network.layers)]
+    parts = [(f"layer{index}", layer.matrices) for index, layer in enumerate(network.layers)]
     if network.readout is not None:
         parts.append(("readout", {"weights": network.readout.weights}))
     for (name, held), image in zip(parts, images, strict=True):

@@ -23,7 +23,7 @@ class Sequencer(wiring.Component):
     ----------
     geometry : Geometry
     waits : tuple of int
-        For each block, the least cycles from its last word until a recurrent block is let in.
+        For each block, the least cycles from its last word until one that waits is let in.
     words : int
         Depth of the weight ROMs.
 
@@ -47,7 +47,7 @@ class Sequencer(wiring.Component):
         turn; 0 the highest.
     o_control : Control
     o_first, o_last : 1
-        The step whose recurrent blocks run is the first, the last of its sequence; stable until
+        The step whose waiting blocks run is the first, the last of its sequence; stable until
         its results have left.
     """
 
@@ -161,15 +161,16 @@ class Sequencer(wiring.Component):
         return ready
 
     def _settle(self, m, block_ends):
-        """Count down to the next recurrent block; returns what it may start by: now, at an end."""
-        waits, recurrent = self._waits, [b.source is not Source.INPUT for b in self._blocks]
-        if not any(recurrent):
+        """Count down to the next block that waits; returns what it may start by: now, at an end.
+        """
+        waits, waiting = self._waits, [block.waits for block in self._blocks]
+        if not any(waiting):
             return Const(1), Const(1)
         left    = Signal(range(max(max(waits), 2)))
         settled = Signal(init=1)
         load   = self._constant(m, "load", [max(w - 1, 0) for w in waits], self.o_block)
         single = self._constant(m, "load_none", [int(w <= 1) for w in waits], self.o_block)
-        always = self._constant(m, "load_always", [int(r) for r in recurrent], self.o_block)
+        always = self._constant(m, "load_always", [int(w) for w in waiting], self.o_block)
         pauses = self._constant(m, "pauses", [int(w > 0) for w in waits], self.o_block)
         with m.If(~settled):
             m.d.sync += [left.eq(left - 1), settled.eq(left == 1)]
@@ -185,7 +186,7 @@ class Sequencer(wiring.Component):
                 conditions = [Const(1)]
                 if block == 0:
                     conditions.append(full)
-                if part.source is not Source.INPUT:
+                if part.waits:
                     conditions.append(settled)
                 if block == len(self._blocks) - 1:
                     conditions.append(self.i_space)

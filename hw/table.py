@@ -9,7 +9,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ternloom.hw.fixed import delayed
-from ternloom.model.table import FUNCTIONS, HALVES
+from ternloom.model.table import EVEN, FUNCTIONS, HALVES
 
 
 __all__ = ["Table", "compared", "compared_unrounded"]
@@ -70,7 +70,7 @@ class Table(wiring.Component):
     ----------
     precision : Precision
     functions : tuple of str
-        "sigmoid" and "tanh", one or both, the second chosen by ``i_select``.
+        One or two, the second chosen by ``i_select``.
 
     Members
     -------
@@ -112,6 +112,9 @@ class Table(wiring.Component):
         tops = [(1 << gate_frac) if function == "sigmoid" else 0
                 for function in self._functions]
         top = Mux(select, tops[-1], tops[0]) if len(set(tops)) > 1 else tops[0]
+        evens = [function in EVEN for function in self._functions]
+        if any(evens):
+            negative = negative & ~(Mux(select, evens[-1], evens[0]) if len(set(evens)) > 1 else 1)
         m.d.comb += mirrored.eq(top - entry)
         m.d.sync += [entry.eq(port.data), self.o.eq(Mux(negative, mirrored, entry))]
 

@@ -59,6 +59,9 @@ class Block:
         Weight planes, so dots a row.
     words : int
         Activation words a dot.
+    waits : bool
+        Whether it is let in only when what earlier blocks make is complete: all of a layer but
+        those of the input that have a recurrent half.
     serial : int
         Bit planes in which a word is fed, most significant first; 1 if fed whole.
     turns : int
@@ -76,6 +79,7 @@ class Block:
     gates: tuple[int, ...]
     planes: int
     words: int
+    waits: bool
     serial: int
     units: int
     elements: int
@@ -329,26 +333,31 @@ def layer_geometry(layer, folding, beat_lanes):
     beat_lanes : int
         Codes that arrive together: the input stream's, or the chains of the layer before.
     """
-    weight, weight_bits = _wire((layer.input, layer.recurrent), "a layer's matrices")
-    element, lane_bits, lane_planes = _element(weight, layer.state_format)
+    recurrent = layer.cell.recurrent
+    weight, weight_bits = _wire(layer.matrices.values(), "a layer's matrices")
+    element, lane_bits, lane_planes = _element(
+        weight, layer.state_format if recurrent else layer.input_format)
     in_turn = folding.in_turn and lane_planes > 1
     serial, turns = 1, lane_planes if in_turn else 1
     if element is Element.SHIFT_ADD:
         lane_bits = max(lane_bits, value_width(layer.input_format))
-    elif not _same_planes(layer.input_format, layer.state_format):
+    elif recurrent and not _same_planes(layer.input_format, layer.state_format):
         serial = value_width(layer.input_format)
-    chains = _split(folding, -(-layer.units // folding.simd))
+    # The chains' results leave in the block that completes the rows.
+    chains = _split(folding, -(-(layer.units if recurrent else layer.inputs) // folding.simd))
     frame = Geometry(element, weight, weight_bits, lane_bits, lane_planes, in_turn, chains,
                      folding.pe // chains, folding.simd, -(-layer.units // chains), layer.units,
                      layer.inputs, beat_lanes, ())
     block = functools.partial(Block, units=frame.units, elements=frame.elements)
 
     def halves(gates, source):
-        return (block(Source.INPUT, gates, layer.input.planes, frame.input_words, serial,
-                      turns=turns if serial == 1 else 1,
-                      mix=_mix(element, layer.input_format, serial)),
-                block(source, gates, layer.recurrent.planes, frame.state_words, 1, turns=turns,
-                      mix=_mix(element, layer.state_format, 1)))
+        given = block(Source.INPUT, gates, layer.input.planes, frame.input_words, not recurrent,
+                      serial, turns=turns if serial == 1 else 1,
+                      mix=_mix(element, layer.input_format, serial))
+        if not recurrent:
+            return given,
+        return given, block(source, gates, layer.recurrent.planes, frame.state_words, True, 1,
+                            turns=turns, mix=_mix(element, layer.state_format, 1))
 
     blocks, first = (), 0
     for gates, source in zip(layer.cell.passes, (Source.STATE, Source.RESET)):
@@ -364,7 +373,7 @@ def readout_geometry(readout, folding, beat_lanes):
     in_turn = folding.in_turn and lane_planes > 1
     frame = Geometry(element, weight, weight_bits, lane_bits, lane_planes, in_turn, 1, folding.pe,
                      folding.simd, readout.classes, readout.classes, readout.inputs, beat_lanes, ())
-    block = Block(Source.INPUT, (0,), readout.weights.planes, frame.input_words, 1,
+    block = Block(Source.INPUT, (0,), readout.weights.planes, frame.input_words, False, 1,
                   readout.classes, folding.pe, lane_planes if in_turn else 1,
                   _mix(element, readout.input_format, 1))
     return dataclasses.replace(frame, blocks=(block,))

@@ -318,7 +318,7 @@ def layer_image(layer, geometry):
     bias = layer.bias.astype(np.int64).reshape(len(layer.cell.gates), layer.units)
     for block in geometry.blocks:
         is_input = block.source is Source.INPUT
-        matrix = layer.input if is_input else layer.recurrent
+        matrix = layer.matrices["input" if is_input else "recurrent"]
         formats.append(layer.input_format if is_input else layer.state_format)
         parts.append(_part(geometry, block, matrix, formats[-1]))
         if is_input:
@@ -327,8 +327,7 @@ def layer_image(layer, geometry):
     split = bool(layer.cell.apart)
     if split:
         recurrent = layer.recurrent_bias.astype(np.int64)[None, None]
-        biases.append(_spread(geometry, recurrent)
-                      .reshape(geometry.chains, geometry.units))
+        biases.append(_spread(geometry, recurrent).reshape(geometry.chains, geometry.units))
     return _assemble(geometry, tuple(formats), parts, biases, layer.shift, split)
 
 
@@ -340,10 +339,10 @@ def readout_image(readout, geometry):
 
 
 def network_images(network, folding):
-    """Programs of a network's layers in order, then of its readout if there is one."""
+    """Images of a network's layers in order, then of its readout if there is one."""
     geometries = network_geometry(network, folding)
     images = [layer_image(layer, geometry)
-                for layer, geometry in zip(network.layers, geometries, strict=False)]
+              for layer, geometry in zip(network.layers, geometries, strict=False)]
     if network.readout is not None:
         images.append(readout_image(network.readout, geometries[-1]))
     return tuple(images)

@@ -23,6 +23,9 @@ _CYCLES = {"table": 3, "mul": 2, "add": 1, "sub": 1, "relu": 1, "round": 1, "mem
 #: The same where gates are comparators: selections and sums are part of what takes them.
 _COMPARATORS = {"table": 1, "mul": 0, "add": 0, "sub": 0, "relu": 0, "round": 1, "memory": 1}
 
+#: Functions that a table holds.
+_MOST_FUNCTIONS = 2
+
 
 @dataclasses.dataclass
 class Slot:
@@ -138,7 +141,7 @@ class Pipeline:
         if node.kind == "row":
             self.slots[node] = Slot(self._places[node.parameter.gate], 0, 0)
             return
-        if node.kind in ("old", "constant"):
+        if node.kind in ("old", "diagonal", "constant"):
             return
         anchors = [self.slots[arg].anchor for arg in node.args if arg in self.slots]
         anchor = max(anchors) if anchors else self._wanted(node)
@@ -176,6 +179,8 @@ class Pipeline:
     def _share(self, node, slot):
         """Give a table or multiplication a unit in which it never meets another one."""
         for name, nodes in self.units.items():
+            if len({one.parameter for one in [*nodes, node]}) > _MOST_FUNCTIONS:
+                continue
             if name.startswith(node.kind) and all(self._apart(self.slots[other], slot)
                                                   for other in nodes):
                 nodes.append(node)
@@ -209,4 +214,4 @@ def pipeline(layer):
     layer : Layer
         Online, lanes give samples, not codes.
     """
-    return _pipeline(layer.cell.graph(layer.precision, layer.lane_format), layer.precision)
+    return _pipeline(layer.lane_graph, layer.precision)

@@ -14,7 +14,8 @@ from ternloom.model.matrix import Weight
 
 
 __all__ = ["MIX", "code_leads", "combiner_latency", "element_latency", "element_levels",
-           "element_stages", "exit_latency", "lane_latency", "result_latency", "waits"]
+           "element_stages", "exit_latency", "first_row", "lane_latency", "overlaps",
+           "result_latency", "waits"]
 
 
 #: Cycles of a combiner, and those that it takes more to mix planes with coefficients that come with
@@ -118,16 +119,40 @@ def code_leads(layer, geometry):
     return complete[-1] - complete
 
 
-def waits(layer, geometry):
-    """For each block, the least cycles from its last word until a recurrent block is let in.
-
-    After a recurrent block its codes must be complete. After an input block its first rows must
-    be in memory before they are read: zero but for the smallest layers.
+def first_row(geometry):
+    """Cycles from the issue of a step's first word to its first row's pre-activation, where all
+    blocks are of the input.
     """
+    exits = geometry.blocks[0].exits()[geometry.blocks[0].planes - 1]
+    return int(exits) + exit_latency(geometry) + combiner_latency(geometry)
+
+
+def overlaps(layer, geometry):
+    """Whether a step may begin while results of the one before leave: its rows multiply nothing
+    that those make, and coefficients of planes that come with the vectors are none.
+    """
+    return not (layer.cell.recurrent or isinstance(layer.state_format, Online)
+                or geometry.mixes_at_run_time)
+
+
+def waits(layer, geometry):
+    """For each block, the least cycles from its last word until one that waits is let in.
+
+    After a block that completes rows, their codes must be complete. After an input block that has a
+    recurrent half, its first rows must be in memory before they are read: zero but for the smallest
+    layers. Where steps overlap, each unit's state must be in memory before the next step reads it:
+    likewise.
+    """
+    if overlaps(layer, geometry):
+        block, = geometry.blocks
+        made = pipeline(layer)
+        rows = block.exits()[block.planes - 1::block.planes].reshape(-1, len(block.gates))
+        gap = int(np.max(rows[:, -1] - rows[:, 0])) + made.latency() + made.late() + 1
+        return max(0, gap - block.cycles),
     result = []
     blocks = geometry.blocks
     for block, following in zip(blocks, blocks[1:] + blocks[:1], strict=True):
-        if block.source is not Source.INPUT:
+        if block.waits:
             late = pipeline(layer).late(_codes(layer, block.source))
             result.append(result_latency(layer, geometry, block) + late)
             continue

@@ -66,7 +66,7 @@ class _Layer:
             decision = max(self._end, 0)
             if index == 0:
                 decision = max(decision, arrival + 1)
-            if block.source is not Source.INPUT:
+            if block.waits:
                 decision = max(decision, self._settled)
             if index == len(geometry.blocks) - 1:
                 decision = max(decision, space)

@@ -100,6 +100,10 @@ def _rows(matrix, kind, bias):
 
 def _layer_rows(layer):
     """Ranges of the dots, the two halves of a row, and what is shifted into a pre-activation."""
+    if layer.recurrent is None:
+        row = row_range(layer.input, layer.input_format, layer.bias)
+        return {"input.dot": dot_range(layer.input, layer.input_format), "input.row": row,
+                "sum": row}
     recurrent_bias = np.zeros(layer.rows, dtype=np.int64)
     if layer.recurrent_bias is not None:
         recurrent_bias[layer.apart] = layer.recurrent_bias
@@ -130,6 +134,7 @@ def bounds(network):
             dot product of one plane of one row;
         ``input.row``, ``recurrent.row``
             row with its coefficients; the former includes the bias, the latter the recurrent bias;
+            no recurrent ones in a cell without a recurrent matrix;
         ``sum``
             what is shifted into a pre-activation: both rows, or each alone in the n rows of a
             reset-after GRU;
@@ -174,6 +179,8 @@ def working_range(layer, ranges):
     preact = layer.precision.preact
     total = rounding_range(ranges["sum"], preact.frac + layer.shift, preact)
     for name, bias in (("input.row", layer.bias), ("recurrent.row", layer.recurrent_bias)):
+        if name not in ranges:
+            continue
         ends = Range(0, 0) if bias is None else Range(int(bias.min()), int(bias.max()))
         # A row is also met before its bias is added.
         total |= ranges[name] | ends | ranges[name] - ends

@@ -199,12 +199,14 @@ class _Layer:
         self._bias = layer.bias.astype(dtype)
         self._recurrent_bias = (None if layer.recurrent_bias is None
                                 else layer.recurrent_bias.astype(dtype))
+        self._diagonals = {name: codes.astype(dtype) for name, codes in layer.own_weights.items()}
         #: Rows of each pass, and their product with what they multiply.
         self._passes, start = [], 0
         for gates in layer.cell.passes:
             rows = slice(start, start + len(gates) * layer.units)
-            self._passes.append((gates, rows, Product(layer.recurrent, layer.state_format, dtype,
-                                                      rows)))
+            product = layer.cell.recurrent and Product(layer.recurrent, layer.state_format, dtype,
+                                                       rows)
+            self._passes.append((gates, rows, product))
             start = rows.stop
 
     def start(self, count):
@@ -272,13 +274,18 @@ class _Layer:
                 known.update(self._pass(number, rows, state["h"], *codes))
             return known[what.gate, what.part]
 
-        values = self._graph.walk(Integers(self._layer.precision, self._dtype, row, state))
+        values = self._graph.walk(Integers(self._layer.precision, self._dtype, row, state,
+                                           self._diagonals))
         return {node.name: values[node] for node in self._graph.traced}
 
     def _pass(self, number, rows, h, *codes):
         """Pre-activations of a pass by gate and part."""
         gates, part, product = self._passes[number]
         layer, units = self._layer, self._layer.units
+        if not product:
+            sums = self._preact(rows)
+            return {(gate, "input"): sums[:, place * units:(place + 1) * units]
+                    for place, gate in enumerate(gates)}
         inputs, recurrent = rows[:, part], product(*codes) if codes else product.rows(h)
         merged = [gate for gate in gates if gate not in layer.cell.apart]
         stop = len(merged) * units

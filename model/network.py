@@ -16,11 +16,14 @@ from ternloom.model.names import check_notes
 from ternloom.model.precision import Precision
 
 
-__all__ = ["Layer", "Network", "Readout", "When", "check_apart", "embedding_type"]
+__all__ = ["Layer", "Network", "Readout", "When", "check_diagonals", "check_recurrent",
+           "embedding_type"]
 
 
 #: Codes of an embedding that are looked at together.
 _PIECE = 1 << 20
+#: Widest code of a unit's own weight.
+_DIAGONAL_BITS = 16
 
 
 class When(enum.Enum):
@@ -43,8 +46,23 @@ def _check_shift(shift):
         raise NetworkError(f"shift must be from 0 to {LARGEST_SHIFT}, not {shift!r}")
 
 
-def check_apart(cell, recurrent_bias):
-    """Raise ``NetworkError`` unless a recurrent bias is there exactly if the cell needs one."""
+def check_diagonals(cell, units, diagonals):
+    """Raise ``NetworkError`` unless diagonals are there, and as many, as the cell has."""
+    shape = (len(cell.diagonals), units) if cell.diagonals else None
+    if (None if diagonals is None else diagonals.shape) != shape:
+        wanted = f"have the shape {shape}" if shape else "be None"
+        raise NetworkError(f"diagonals must {wanted} in a {cell.name}, "
+                           f"not {None if diagonals is None else diagonals.shape}")
+
+
+def check_recurrent(cell, matrix, recurrent_bias, name="recurrent"):
+    """Raise ``NetworkError`` unless a recurrent matrix, whose field has this name, and a recurrent
+    bias are there exactly if the cell has such.
+    """
+    if (matrix is not None) != cell.recurrent:
+        raise NetworkError(f"{name} must {'be there' if cell.recurrent else 'be None'} in a "
+                           f"{cell.name}, which has {'a' if cell.recurrent else 'no'} recurrent "
+                           "matrix")
     if (recurrent_bias is not None) != bool(cell.apart):
         raise NetworkError(f"recurrent_bias must {'be there' if cell.apart else 'be None'} in a "
                            f"{cell.name}, which keeps {'the' if cell.apart else 'no'} halves of "
@@ -67,14 +85,20 @@ class Layer(Frozen):
         Of the codes that the input and the recurrent matrix multiply. The latter is also what the
         layer puts out, and what a cell feeds back within a step.
     precision : Precision
-    input, recurrent : Matrix
-        (planes, gates * units, inputs) and (planes, gates * units, units).
+    input : Matrix
+        (planes, gates * units, inputs).
+    recurrent : Matrix or None
+        (planes, gates * units, units), where the cell has a recurrent matrix.
     bias : int32 array (gates * units)
         Less than 2**30 in magnitude, as is the other one; other integers are held as int32.
     recurrent_bias : int32 array (units) or None
         Of the rows whose halves the cell keeps apart, where there are such.
     shift : int
         Fraction bits of a row's sum beyond those of the pre-activation, 0 to 40.
+    diagonals : int32 array (count, units) or None
+        Codes of the weights that a unit has of its own, in the order of ``cell.diagonals``.
+    diagonal_format : Fixed or None
+        Theirs, signed and of at most 16 bits; both are there or neither is.
 
     Raises
     ------
@@ -88,35 +112,65 @@ class Layer(Frozen):
     state_format: Format
     precision: Precision
     input: Matrix
-    recurrent: Matrix
+    recurrent: Matrix | None
     bias: np.ndarray
     recurrent_bias: np.ndarray | None
     shift: int
+    diagonals: np.ndarray | None = None
+    diagonal_format: Fixed | None = None
 
     def __post_init__(self):
         check_kinds(self, cell=Cell, units=int, input_format=Format, state_format=Format,
-                     precision=Precision, input=Matrix, recurrent=Matrix)
+                     precision=Precision, input=Matrix)
         if self.units < 1:
             raise NetworkError(f"units must be from 1, not {self.units!r}")
-        for name, columns in (("input", self.inputs), ("recurrent", self.units)):
-            shape = getattr(self, name).codes.shape
+        check_recurrent(self.cell, self.recurrent, self.recurrent_bias)
+        if self.recurrent is not None:
+            check_kinds(self, recurrent=Matrix)
+        for name, matrix in self.matrices.items():
+            shape, columns = matrix.codes.shape, self.inputs if name == "input" else self.units
             if shape[1:] != (self.rows, columns):
                 raise NetworkError(f"{name}.codes must have the shape (planes, {self.rows}, "
                                    f"{columns}), not {shape}")
         _check_bias("bias", self.bias, (self.rows,))
-        check_apart(self.cell, self.recurrent_bias)
         if self.recurrent_bias is not None:
             _check_bias("recurrent_bias", self.recurrent_bias, (self.units,))
             self._hold(recurrent_bias=self.recurrent_bias.astype(np.int32, copy=False))
         _check_shift(self.shift)
+        if self.precision.comparators and not self.cell.comparable:
+            raise NetworkError(f"precision must have gate fraction bits in a {self.cell.name}, "
+                               "whose gates cannot be comparators")
         if isinstance(self.state_format, Online) and self.cell.feedback:
             raise NetworkError(f"state_format must not be online in a {self.cell.name}, whose "
                                f"{self.cell.feedback} is quantized before the step is complete")
         self._hold(bias=self.bias.astype(np.int32, copy=False))
+        self._check_diagonals()
+
+    def _check_diagonals(self):
+        form = self.diagonal_format
+        if self.diagonals is not None:
+            check_integers("diagonals", self.diagonals)
+        check_diagonals(self.cell, self.units, self.diagonals)
+        if self.diagonals is None:
+            if form is not None:
+                raise NetworkError(f"diagonal_format must be None without diagonals, not {form!r}")
+            return
+        if not isinstance(form, Fixed) or not form.signed or form.width > _DIAGONAL_BITS:
+            raise NetworkError("diagonal_format must be signed fixed point of at most "
+                               f"{_DIAGONAL_BITS} bits, not {form!r}")
+        if not form.contains(self.diagonals):
+            raise NetworkError(f"diagonals must hold codes of {form!r}")
+        self._hold(diagonals=self.diagonals.astype(np.int32, copy=False))
 
     @property
     def inputs(self):
         return self.input.columns
+
+    @property
+    def matrices(self):
+        """``input``, and ``recurrent`` where the cell has it."""
+        both = {"input": self.input, "recurrent": self.recurrent}
+        return {name: matrix for name, matrix in both.items() if matrix is not None}
 
     @property
     def rows(self):
@@ -137,7 +191,22 @@ class Layer(Frozen):
     @property
     def graph(self):
         """The cell's equations in the layer's formats."""
-        return self.cell.graph(self.precision, self.state_format)
+        return self.graph_of(self.state_format)
+
+    @property
+    def lane_graph(self):
+        """The same, of what a lane gives."""
+        return self.graph_of(self.lane_format)
+
+    def graph_of(self, form):
+        if self.diagonal_format is None:
+            return self.cell.graph(self.precision, form)
+        return self.cell.graph(self.precision, form, self.diagonal_format)
+
+    @property
+    def own_weights(self):
+        """Codes (units) of each diagonal, by name."""
+        return dict(zip(self.cell.diagonals, () if self.diagonals is None else self.diagonals))
 
 
 class Readout(Frozen):
@@ -300,8 +369,8 @@ class Network(Frozen):
     @property
     def matrices(self):
         """Every ``Matrix`` by name: ``layer0.input``, ``layer0.recurrent``, ..., ``readout``."""
-        named = {f"layer{index}.{part}": getattr(layer, part)
-                 for index, layer in enumerate(self.layers) for part in ("input", "recurrent")}
+        named = {f"layer{index}.{part}": matrix for index, layer in enumerate(self.layers)
+                 for part, matrix in layer.matrices.items()}
         return named | ({} if self.readout is None else {"readout": self.readout.weights})
 
     @property

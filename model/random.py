@@ -285,17 +285,24 @@ def _bias(rng, limit, count):
 
 def _layer(rng, cell, units, inputs, input_format, state_format, weight, precision):
     rows = len(cell.gates) * units
-    halves = [_weights(rng, weight, rows, inputs), _weights(rng, weight, rows, units)]
-    spreads = [halves[0][2] * _rms(input_format, state=False),
-               halves[1][2] * _rms(state_format, state=True)]
+    halves = [_weights(rng, weight, rows, inputs)]
+    spreads = [halves[0][2] * _rms(input_format, state=False)]
+    if cell.recurrent:
+        halves.append(_weights(rng, weight, rows, units))
+        spreads.append(halves[1][2] * _rms(state_format, state=True))
     shift, typical = _scale(rng, spreads, 0.3 * precision.preact.high)
     matrices = [Matrix(kind, codes, _coefficients(rng, codes.shape[:2], size))
                 for (kind, codes, _), size in zip(halves, typical, strict=True)]
+    matrices += [] if cell.recurrent else [None]
     limit = min(1 << 29, precision.preact.high << shift) // 2
     bias = _bias(rng, limit, rows)
     recurrent_bias = _bias(rng, limit, units) if cell.apart else None
+    diagonals = form = None
+    if cell.diagonals:
+        form = Fixed(8, int(rng.integers(4, 9)))
+        diagonals = rng.integers(form.low, form.high + 1, (len(cell.diagonals), units))
     return Layer(cell, units, input_format, state_format, precision, *matrices, bias,
-                 recurrent_bias, shift)
+                 recurrent_bias, shift, diagonals, form)
 
 
 def _scale(rng, spreads, target):

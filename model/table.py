@@ -7,7 +7,7 @@ is the sloping factor l, in sigmoid(a / l) and tanh(a / l): below one it sharpen
 
 All entries come from the ``decimal`` module at 40 digits, so that they are the same on every
 platform. Rounding them is safe: sigmoid and tanh of a rational other than zero are transcendental
-(Lindemann), hence never a tie, and an error below ``10**-35`` would matter only to a value as close
+(Lindemann), and so is the logarithm of ``1 + exp(-|a|)``, hence never a tie, and an error below ``10**-35`` would matter only to a value as close
 to one, which no table of at most 2048 entries is found to have (a test measures the distance).
 """
 
@@ -17,7 +17,8 @@ import functools
 import numpy as np
 
 
-__all__ = ["FUNCTIONS", "HALVES", "sigmoid", "sigmoid_half", "tanh", "tanh_half"]
+__all__ = ["EVEN", "FUNCTIONS", "HALVES", "sigmoid", "sigmoid_half", "softplus_tail",
+           "softplus_tail_half", "tanh", "tanh_half"]
 
 
 _CONTEXT = decimal.Context(prec=40, rounding=decimal.ROUND_HALF_EVEN)
@@ -37,6 +38,10 @@ def _tanh(numerator, denominator):
     return _CONTEXT.divide(_CONTEXT.subtract(1, decay), _CONTEXT.add(1, decay))
 
 
+def _softplus_tail(numerator, denominator):
+    return _CONTEXT.ln(_CONTEXT.add(1, _decay(numerator, denominator)))
+
+
 @functools.cache
 def _half(function, preact, gate_frac, slope, slope_frac):
     """Entries of a function for the codes from 0 up."""
@@ -54,10 +59,14 @@ def _frozen(table):
     return table
 
 
+def _below(half):
+    """Entries of the magnitudes of the negative codes, by bit pattern."""
+    return half[np.minimum(np.arange(len(half), 0, -1), len(half) - 1)]
+
+
 def _mirror(half, offset):
     """Full table by bit pattern: the entry of -a is ``offset`` less the entry of a."""
-    magnitudes = np.minimum(np.arange(len(half), 0, -1), len(half) - 1)
-    return _frozen(np.concatenate([half, offset - half[magnitudes]]))
+    return _frozen(np.concatenate([half, offset - _below(half)]))
 
 
 def sigmoid_half(precision):
@@ -86,6 +95,15 @@ def tanh_half(precision):
                  precision.slope_frac)
 
 
+def softplus_tail_half(precision):
+    """Softplus of the codes from 0 up, less the codes, as the hardware's ROM holds it.
+
+    Parameter and result are those of :func:`sigmoid_half`, with ``log(1 + exp(-a))`` of the number
+    itself: there is no sloping factor.
+    """
+    return _half(_softplus_tail, precision.preact, precision.gate_frac, 1, 0)
+
+
 @functools.cache
 def sigmoid(precision):
     """Sigmoid of every code.
@@ -110,6 +128,15 @@ def tanh(precision):
     return _mirror(tanh_half(precision), 0)
 
 
+@functools.cache
+def softplus_tail(precision):
+    """What softplus has above ``max(a, 0)``, of every code: as :func:`sigmoid`, but even in a."""
+    half = softplus_tail_half(precision)
+    return _frozen(np.concatenate([half, _below(half)]))
+
+
 #: Functions of a pre-activation by name: over every code, and over the codes from zero up.
-FUNCTIONS = {"sigmoid": sigmoid, "tanh": tanh}
-HALVES    = {"sigmoid": sigmoid_half, "tanh": tanh_half}
+FUNCTIONS = {"sigmoid": sigmoid, "tanh": tanh, "softplus_tail": softplus_tail}
+HALVES    = {"sigmoid": sigmoid_half, "tanh": tanh_half, "softplus_tail": softplus_tail_half}
+#: Those that are the same of a and of -a.
+EVEN      = ("softplus_tail",)

@@ -27,6 +27,8 @@ __all__ = ["Calibration", "LayerCalibration", "ReadoutCalibration", "calibrate"]
 _LEAST_LOGIT_FRAC = 4
 #: Cells saturate at 16: a larger one stays saturated in the tables, whose argument ends at 8.
 _MOST_STATE_BITS = 5
+#: Bits of a unit's own weight, a peephole of an LSTM: each takes part in one sum alone.
+_DIAGONAL_BITS = 8
 #: Smallest range of a state: below it gates of a few bits have nothing left to tell.
 _LEAST_RANGE = 2.0**-8
 #: Errors of rounding a matrix' scales to coefficients, relative to the square of its weights: from
@@ -44,9 +46,13 @@ class LayerCalibration:
     input_format, state_format : Format
     precision : Precision
     shift : int
-    input, recurrent : MatrixQuantizer
+    input : MatrixQuantizer
+    recurrent : MatrixQuantizer or None
+        Where the cell has a recurrent matrix.
     bias_as_weight : bool
         Biases are quantized as weights before they are rounded to the sum's fraction bits.
+    diagonal_format : Fixed or None
+        Of the units' own weights.
     """
 
     input_format: Format
@@ -54,8 +60,9 @@ class LayerCalibration:
     precision: Precision
     shift: int
     input: MatrixQuantizer
-    recurrent: MatrixQuantizer
+    recurrent: MatrixQuantizer | None
     bias_as_weight: bool = False
+    diagonal_format: Fixed | None = None
 
     @property
     def sum_frac(self):
@@ -125,6 +132,10 @@ def calibrate(network, sequences, spec, input_format=None):
         In one line: for data that are empty or not finite, and for methods that cannot be.
     """
     _check_sequences(sequences, network.inputs)
+    for layer in network.layers:
+        if not spec.gate_frac and not layer.cell.comparable:
+            raise ValueError(f"gate_frac must be from 2 in a {layer.cell.name}, whose gates cannot "
+                             "be comparators")
     methods = spec.methods([layer.cell for layer in network.layers], network.classes > 0)
     plans = {name: _plan(name, methods[name], latent, spec)
              for name, latent in network.matrices.items()}
@@ -134,11 +145,11 @@ def calibrate(network, sequences, spec, input_format=None):
     for index, (layer, forward) in enumerate(zip(network.layers, forwards, strict=True)):
         outputs = np.concatenate(forward.outputs)
         # What comparators put out is -1, 0 or 1, wherever the float network stays.
-        calibrated = spec.calibrated_range and spec.gate_frac
+        calibrated = (spec.calibrated_range or not layer.cell.confined) and spec.gate_frac
         largest = max(float(np.abs(outputs).max()), _LEAST_RANGE) if calibrated else 1.0
         after = activation.form(outputs, largest)
-        pair = [plans[f"layer{index}.{part}"] for part in ("input", "recurrent")]
-        layers.append(_calibrate_layer(spec, layer, pair, (before, after), forward.states))
+        own = [plans[f"layer{index}.{part}"] for part in layer.matrices]
+        layers.append(_calibrate_layer(spec, layer, own, (before, after), forward.states))
         before = after
     readout = None
     if network.classes:
@@ -255,11 +266,20 @@ def _ruin(plans, forms, losses, bias):
 def _calibrate_layer(spec, layer, plans, forms, states):
     precision = spec.precision(_state_bits(layer.cell, states))
     biases = [bias for bias in (layer.bias, layer.recurrent_bias) if bias is not None]
-    sum_frac = _sum_frac(plans, forms, biases, precision.preact.frac)
-    quantizers = [plan.scaled(sum_frac, form)
-                  for plan, form in zip(plans, forms, strict=True)]
+    sum_frac = _sum_frac(plans, forms[:len(plans)], biases, precision.preact.frac)
+    # A cell without a recurrent matrix has no plan for one.
+    quantizers = [plan.scaled(sum_frac, form) for plan, form in zip(plans, forms)]
+    quantizers += [None] * (len(forms) - len(plans))
     return LayerCalibration(*forms, precision, sum_frac - precision.preact.frac, *quantizers,
-                            spec.bias_as_weight)
+                            spec.bias_as_weight, _diagonal_format(layer.diagonals))
+
+
+def _diagonal_format(diagonals):
+    """The finest format that holds the units' own weights, as far as formats go."""
+    if diagonals is None:
+        return None
+    largest = max(float(np.abs(diagonals).max()), _LEAST_RANGE)
+    return Fixed(_DIAGONAL_BITS, _DIAGONAL_BITS - 1 - math.frexp(largest)[1])
 
 
 def _calibrate_readout(spec, network, plan, form):

@@ -9,7 +9,7 @@ from ternloom.model.cell import Cell
 from ternloom.model.error import NetworkError
 from ternloom.model.frozen import Frozen
 from ternloom.model.names import check_notes
-from ternloom.model.network import check_apart
+from ternloom.model.network import check_diagonals, check_recurrent
 
 
 __all__ = ["FloatLayer", "FloatNetwork"]
@@ -35,10 +35,13 @@ class FloatLayer(Frozen):
     ----------
     cell : Cell
     input_weight : float array (gates * units, inputs)
-    recurrent_weight : float array (gates * units, units)
+    recurrent_weight : float array (gates * units, units) or None
+        Where the cell has a recurrent matrix.
     bias : float array (gates * units)
     recurrent_bias : float array (units) or None
         Of the rows whose halves the cell keeps apart, where there are such: n of a reset-after GRU.
+    diagonals : float array (count, units) or None
+        Weights that a unit has of its own, in the order of ``cell.diagonals``.
 
     Raises
     ------
@@ -48,31 +51,48 @@ class FloatLayer(Frozen):
 
     cell: Cell
     input_weight: np.ndarray
-    recurrent_weight: np.ndarray
+    recurrent_weight: np.ndarray | None
     bias: np.ndarray
     recurrent_bias: np.ndarray | None = None
+    diagonals: np.ndarray | None = None
 
     def __post_init__(self):
         if not isinstance(self.cell, Cell):
             raise NetworkError(f"cell must be of the type Cell, not {self.cell!r}")
-        units, inputs = (_columns(getattr(self, name)) for name in
-                         ("recurrent_weight", "input_weight"))
-        rows = len(self.cell.gates) * units
-        _check("input_weight", self.input_weight, (rows, inputs))
-        _check("recurrent_weight", self.recurrent_weight, (rows, units))
-        _check("bias", self.bias, (rows,))
-        check_apart(self.cell, self.recurrent_bias)
+        check_recurrent(self.cell, self.recurrent_weight, self.recurrent_bias,
+                        "recurrent_weight")
+        gates, inputs = len(self.cell.gates), _columns(self.input_weight)
+        units = (_columns(self.recurrent_weight) if self.cell.recurrent
+                 else max(len(self.input_weight) // gates, 1))
+        _check("input_weight", self.input_weight, (gates * units, inputs))
+        if self.cell.recurrent:
+            _check("recurrent_weight", self.recurrent_weight, (gates * units, units))
+        _check("bias", self.bias, (gates * units,))
         if self.recurrent_bias is not None:
             _check("recurrent_bias", self.recurrent_bias, (units,))
+        check_diagonals(self.cell, units, self.diagonals)
+        if self.diagonals is not None:
+            _check("diagonals", self.diagonals, self.diagonals.shape)
         super().__post_init__()
 
     @property
     def units(self):
-        return self.recurrent_weight.shape[-1]
+        return len(self.input_weight) // len(self.cell.gates)
 
     @property
     def inputs(self):
         return self.input_weight.shape[-1]
+
+    @property
+    def own_weights(self):
+        """Numbers (units) of each diagonal, by name."""
+        return dict(zip(self.cell.diagonals, () if self.diagonals is None else self.diagonals))
+
+    @property
+    def matrices(self):
+        """``input``, and ``recurrent`` where the cell has it."""
+        both = {"input": self.input_weight, "recurrent": self.recurrent_weight}
+        return {name: weight for name, weight in both.items() if weight is not None}
 
 
 def _columns(matrix):
@@ -157,6 +177,6 @@ class FloatNetwork(Frozen):
     @property
     def matrices(self):
         """Weights by name: ``layer0.input``, ``layer0.recurrent``, ..., ``readout``."""
-        named = {f"layer{index}.{part}": getattr(layer, f"{part}_weight")
-                 for index, layer in enumerate(self.layers) for part in ("input", "recurrent")}
+        named = {f"layer{index}.{part}": weight for index, layer in enumerate(self.layers)
+                 for part, weight in layer.matrices.items()}
         return named | ({"readout": self.readout_weight} if self.classes else {})

@@ -72,7 +72,8 @@ def _sigmoid(value):
     return 0.5 + 0.5 * np.tanh(0.5 * value)
 
 
-_FUNCTIONS = {"sigmoid": _sigmoid, "tanh": np.tanh, "relu": lambda value: np.maximum(value, 0)}
+_FUNCTIONS = {"sigmoid": _sigmoid, "tanh": np.tanh, "relu": lambda value: np.maximum(value, 0),
+              "softplus_tail": lambda value: np.log1p(np.exp(-np.abs(value)))}
 
 
 def _run_layer(layer, values, sizes):
@@ -111,5 +112,5 @@ def _step(layer, inputs, held):
         found = product(what.gate, held["h"] if outputs is None else outputs)
         return given + found if what.part == "both" else found + layer.recurrent_bias
 
-    made = cell.outline.walk(Reals(row, held, _FUNCTIONS))
+    made = cell.outline.walk(Reals(row, held, layer.own_weights, _FUNCTIONS))
     return {name: made[node] for name, node in cell.outline.results}

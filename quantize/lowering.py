@@ -25,8 +25,19 @@ def _lower_layer(layer, calibration):
         cell=layer.cell, units=layer.units, input_format=calibration.input_format,
         state_format=calibration.state_format, precision=calibration.precision,
         input=calibration.input.matrix(layer.input_weight),
-        recurrent=calibration.recurrent.matrix(layer.recurrent_weight),
-        bias=bias, recurrent_bias=recurrent_bias, shift=calibration.shift)
+        recurrent=(calibration.recurrent.matrix(layer.recurrent_weight) if layer.cell.recurrent
+                   else None),
+        bias=bias, recurrent_bias=recurrent_bias, shift=calibration.shift,
+        diagonals=_diagonals(layer.diagonals, calibration.diagonal_format),
+        diagonal_format=calibration.diagonal_format)
+
+
+def _diagonals(latent, form):
+    if latent is None:
+        return None
+    # Beyond the ends of any format, so that none is lost in an integer.
+    limited = np.clip(latent.astype(np.float64) * 2.0**form.frac, 2 * form.low, 2 * form.high)
+    return np.clip(_integers(limited, 0), form.low, form.high)
 
 
 def _lower_readout(network, calibration):

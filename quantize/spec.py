@@ -46,7 +46,7 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     calibrated_range : bool
         Fixed point (and the samples of ``online``) gets the fraction bits at which it holds what
         the layer puts out on the calibration data; else those at which it holds all from -1 to 1,
-        which no cell leaves, and of which comparators put out the ends.
+        of which comparators put out the ends. Cells that leave this range get the former anyway.
     embedding : str
         Method of an embedding's table, ``fixed`` or ``planes``.
     power_of_two : bool
@@ -129,7 +129,7 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         """
         used, chosen = set(), {}
         for index, cell in enumerate(cells):
-            for part in ("input", "recurrent"):
+            for part in ("input", "recurrent") if cell.recurrent else ("input",):
                 chosen[f"layer{index}.{part}"] = tuple(self._method(index, part, gate, used)
                                                        for gate in cell.gates)
         if readout:

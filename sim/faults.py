@@ -129,7 +129,7 @@ def _permuted(layer, order):
     """The layer with its rows in another order."""
     matrices = {name: dataclasses.replace(matrix, codes=matrix.codes[:, order],
                                           coefficients=matrix.coefficients[:, order])
-                for name, matrix in (("input", layer.input), ("recurrent", layer.recurrent))}
+                for name, matrix in layer.matrices.items()}
     return matrices | {"bias": layer.bias[order]}
 
 

@@ -131,14 +131,22 @@ class Hostile:
 
     def layer(self, cell, units, inputs, input_format, state_format):
         precision = self.precision()
+        while precision.comparators and not cell.comparable:
+            precision = self.precision()
         rows = len(cell.gates) * units
-        matrices = [self.matrix(rows, inputs), self.matrix(rows, units)]
-        bits = max(self.spread(matrices[0], input_format), self.spread(matrices[1], state_format))
+        matrices = [self.matrix(rows, inputs), self.matrix(rows, units) if cell.recurrent else None]
+        bits = max(self.spread(matrix, form)
+                   for matrix, form in zip(matrices, (input_format, state_format)) if matrix)
         shift = self.shift(bits, precision.preact.width)
         top = precision.preact.high << shift
         extra = self.bias(units, top) if cell.apart else None
+        own = form = None
+        if cell.diagonals:
+            form = self.fixed((2, 16), (-16, 32), (6, 6))
+            own = np.array([[self.pick(form.low, form.high, (form.low, form.high))
+                             for _ in range(units)] for _ in cell.diagonals])
         return Layer(cell, units, input_format, state_format, precision, *matrices,
-                     self.bias(rows, top), extra, shift)
+                     self.bias(rows, top), extra, shift, own, form)
 
     def network(self):
         """A network of one to three layers."""

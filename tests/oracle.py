@@ -8,6 +8,8 @@ import decimal
 import operator
 from fractions import Fraction
 
+import msgspec
+
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.matrix import Weight
 from ternloom.model.network import When
@@ -17,7 +19,8 @@ from ternloom.model.rounding import Rounding
 __all__ = ["Restatement", "restated"]
 
 
-_GATES = {"lstm": "ifgo", "lstm-cifg": "fgo", "rnn-tanh": "h", "rnn-relu": "h"}
+_GATES = {"lstm": "ifgo", "lstm-cifg": "fgo", "rnn-tanh": "h", "rnn-relu": "h", "min-gru": "zn",
+          "min-lstm": "ifn", "lstm-peephole": "ifgo"}
 _DIGITS = decimal.Context(prec=60)
 
 
@@ -140,11 +143,13 @@ class Table(dict):
         Of a Decimal ``exp(-x)``, for x from 0 on.
     below : function
         Value of a negative code, from that of its mirror.
+    far : int
+        What the curve is far out, from 80 on to more digits than any table has.
     """
 
-    def __init__(self, precision, curve, below):
+    def __init__(self, precision, curve, below, far=1):
         super().__init__()
-        self.precision, self.curve, self.below = precision, curve, below
+        self.precision, self.curve, self.below, self.far = precision, curve, below, far
         self.cap = (1 << precision.gate_frac) - 1 if precision.gate_frac else 1
 
     def __missing__(self, code):
@@ -156,8 +161,7 @@ class Table(dict):
         precision = self.precision
         point = Fraction(code << precision.slope_frac,
                          precision.slope << precision.preact.frac)
-        # From 80 on both curves are 1 to more digits than any table has.
-        real = decimal.Decimal(1)
+        real = decimal.Decimal(self.far)
         if point < 80:
             real = self.curve(_DIGITS.exp(_DIGITS.divide(-point.numerator, point.denominator)))
         rounded = _DIGITS.multiply(1 << precision.gate_frac, real) + decimal.Decimal("0.5")
@@ -165,10 +169,12 @@ class Table(dict):
 
 
 def tables(precision):
-    """Sigmoid and tanh."""
+    """Sigmoid, tanh, and what softplus has above its argument, which knows no slope."""
     one = 1 << precision.gate_frac
+    plain = msgspec.structs.replace(precision, slope=1, slope_frac=0)
     return (Table(precision, lambda e: _DIGITS.divide(1, 1 + e), lambda value: one - value),
-            Table(precision, lambda e: _DIGITS.divide(1 - e * e, 1 + e * e), lambda value: -value))
+            Table(precision, lambda e: _DIGITS.divide(1 - e * e, 1 + e * e), lambda value: -value),
+            Table(plain, lambda e: _DIGITS.ln(1 + e), lambda value: value, far=0))
 
 
 def weight_value(weight, code):
@@ -203,13 +209,14 @@ class RestatedLayer:
 
     def __init__(self, layer, cache):
         self.layer, self.precision = layer, layer.precision
-        self.input, self.recurrent = effective(layer.input), effective(layer.recurrent)
+        self.input = effective(layer.input)
+        self.recurrent = None if layer.recurrent is None else effective(layer.recurrent)
         self.bias = layer.bias.tolist()
         key = (self.precision.preact.width, self.precision.preact.frac, self.precision.gate_frac,
                Fraction(self.precision.slope, 1 << self.precision.slope_frac))
         if key not in cache:
             cache[key] = tables(self.precision)
-        self.sigmoid, self.tanh = cache[key]
+        self.sigmoid, self.tanh, self.tail = cache[key]
         # c of an LSTM, wide h of a GRU.
         self.held = [0] * layer.units
         start = 0 if isinstance(layer.state_format, Online) else quantize(layer.state_format, 0, 0)
@@ -236,7 +243,8 @@ class RestatedLayer:
     def step(self, x):
         """Everything named of one step, a list over units each, from the input's values."""
         steps = {"lstm": self.lstm, "lstm-cifg": self.cifg, "rnn-tanh": self.rnn,
-                 "rnn-relu": self.rnn}
+                 "rnn-relu": self.rnn, "min-gru": self.min_gru, "min-lstm": self.min_lstm,
+                 "lstm-peephole": self.peephole}
         for end in ("", "-relu", "-linear"):
             steps |= {f"gru-reset-after{end}": self.gru_after,
                       f"gru-reset-before{end}": self.gru_before}
@@ -254,6 +262,32 @@ class RestatedLayer:
         i, f, o = ([self.sigmoid[a] for a in named[f"gate.{gate}.preact"]] for gate in "ifo")
         g = [self.tanh[a] for a in named["gate.g.preact"]]
         return named | {"gate.i": i} | self.count(i, f, g, o)
+
+    def peephole(self, x, h):
+        p, form = self.precision, self.layer.state_format
+        rows = {gate: self.merged(gate, x, h) for gate in "ifgo"}
+        own = dict(zip("ifo", self.layer.diagonals.tolist(), strict=True))
+
+        def seen(gate):
+            """Pre-activations of a gate that sees c."""
+            extra = p.state.frac + self.layer.diagonal_format.frac
+            frac = max(p.preact.frac, extra)
+            return [fixed(p.preact, (a << frac - p.preact.frac) + (w * c << frac - extra), frac)
+                    for a, w, c in zip(rows[gate], own[gate], self.held, strict=True)]
+
+        preacts = {gate: seen(gate) for gate in "if"} | {"g": rows["g"]}
+        i, f = ([self.sigmoid[a] for a in preacts[gate]] for gate in "if")
+        g = [self.tanh[a] for a in preacts["g"]]
+        self.held = [fixed(p.state, a * c + ((b * d) << p.state.frac - p.gate_frac),
+                           p.state.frac + p.gate_frac)
+                     for a, c, b, d in zip(f, self.held, i, g, strict=True)]
+        preacts["o"] = seen("o")
+        o = [self.sigmoid[a] for a in preacts["o"]]
+        out = [quantize(form, a * self.tanh[fixed(p.preact, c, p.state.frac)], 2 * p.gate_frac)
+               for a, c in zip(o, self.held, strict=True)]
+        return {f"gate.{gate}.preact": row for gate, row in preacts.items()} | {
+            f"gate.{gate}.row": rows[gate] for gate in "ifo"} | {
+            "gate.i": i, "gate.f": f, "gate.g": g, "gate.o": o, "cell": self.held, "h": out}
 
     def cifg(self, x, h):
         named = {f"gate.{gate}.preact": self.merged(gate, x, h) for gate in "fgo"}
@@ -321,6 +355,41 @@ class RestatedLayer:
               for i, r, j in zip(ax, named["gate.r"], ah, strict=True)]
         return named | {"gate.n.input": ax, "gate.n.recurrent": ah} | self.update(
             named["gate.z"], an)
+
+    def alone(self, gate, x):
+        """Pre-activations of the input alone."""
+        return [self.preact(dot(self.input[r], x) + self.bias[r]) for r in self.gate_rows(gate)]
+
+    def min_gru(self, x, h):
+        z_preact, n = (self.alone(gate, x) for gate in "zn")
+        z = [self.sigmoid[a] for a in z_preact]
+        return {"gate.z.preact": z_preact, "gate.n.preact": n, "gate.z": z} | self.mixed(z, n)
+
+    def min_lstm(self, x, h):
+        p = self.precision
+        rows = {gate: self.alone(gate, x) for gate in "ifn"}
+        frac = max(p.gate_frac, p.preact.frac)
+
+        def logarithm(a):
+            return (min(a, 0) << frac - p.preact.frac) - (self.tail[a] << frac - p.gate_frac)
+
+        share = [fixed(p.preact, logarithm(f) - logarithm(i), frac)
+                 for i, f in zip(rows["i"], rows["f"], strict=True)]
+        kept = [self.sigmoid[a] for a in share]
+        return {"gate.i.preact": rows["i"], "gate.f.row": rows["f"], "gate.n.preact": rows["n"],
+                "gate.f.preact": share, "gate.f": kept} | self.mixed(kept, rows["n"])
+
+    def mixed(self, kept, n):
+        """New wide states and codes, a share of the old and the rest of n, pre-activations."""
+        p = self.precision
+        frac, held = max(p.preact.frac, p.state.frac), []
+        for share, new, old in zip(kept, n, self.held, strict=True):
+            old, new = old << (frac - p.state.frac), new << (frac - p.preact.frac)
+            held.append(fixed(p.state, share * old + ((1 << p.gate_frac) - share) * new,
+                              frac + p.gate_frac))
+        self.held = held
+        return {"state": held,
+                "h": [quantize(self.layer.state_format, h, p.state.frac) for h in held]}
 
     def gru_before(self, x, h):
         p, form = self.precision, self.layer.state_format

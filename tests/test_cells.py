@@ -27,6 +27,10 @@ COMPARATORS = Precision(Fixed(10, 6), 0, Fixed(4, 0))
 other_cells = pytest.mark.parametrize("cell", OTHERS, ids=str)
 
 
+def precision_of(cell, comparators):
+    return COMPARATORS if comparators and cell.comparable else Precision()
+
+
 def leaky(cell):
     """A leaky integrator of ReLU units, with an output gate: not a cell of the package."""
     leak = cell.sigmoid(cell.row("a"))
@@ -55,7 +59,7 @@ def test_gates(simulator):
     cases = []
     for number, cell in enumerate(OTHERS):
         network = random_network(number, cell=cell, layers=1 + number % 2, units=5, inputs=4,
-                                 precision=COMPARATORS if number % 3 == 2 else Precision())
+                                 precision=precision_of(cell, number % 3 == 2))
         cases.append(Case(network, Folding.uniform(network, 2, 4),
                           tuple(random_sequences(number, network, 2, (1, 5)))))
     for cell, report in zip(OTHERS, simulate_many(cases, simulator=simulator), strict=True):
@@ -109,11 +113,12 @@ def test_file(cell, tmp_path):
 
 
 @other_cells
-@pytest.mark.parametrize("precision", [Precision(), COMPARATORS], ids=["tables", "comparators"])
-def test_integers(cell, precision):
+@pytest.mark.parametrize("comparators", [False, True], ids=["tables", "comparators"])
+def test_integers(cell, comparators):
     """The golden model against the restatement that was written from the document."""
     for seed in range(3):
-        network = random_network(seed, cell=cell, layers=2, precision=precision)
+        network = random_network(seed, cell=cell, layers=2,
+                                 precision=precision_of(cell, comparators))
         compare(network, random_sequences(seed, network, 2, (1, 6)))
 
 
@@ -121,14 +126,22 @@ def sigmoid(value):
     return 1 / (1 + math.exp(-value))
 
 
-def restated(name, w, u, b, after, xs):
+def restated(name, w, u, b, after, own, xs):
     """h of each step of one unit, in real numbers."""
     function = {"relu": lambda a: max(a, 0.0), "linear": float}.get(name.rpartition("-")[2],
                                                                     math.tanh)
     h = c = 0.0
     for x in xs:
         a = [w[gate] * x + u[gate] * h + b[gate] for gate in range(len(w))]
-        if name == "lstm-cifg":
+        if name == "lstm-peephole":
+            i, f = (sigmoid(a[gate] + own[gate] * c) for gate in (0, 1))
+            c = f * c + i * math.tanh(a[2])
+            h = sigmoid(a[3] + own[2] * c) * math.tanh(c)
+        elif name.startswith("min"):
+            kept = (sigmoid(a[0]) if name == "min-gru"
+                    else sigmoid(a[1]) / (sigmoid(a[0]) + sigmoid(a[1])))
+            h = kept * h + (1 - kept) * a[-1]
+        elif name == "lstm-cifg":
             c = sigmoid(a[0]) * c + (1 - sigmoid(a[0])) * math.tanh(a[1])
             h = sigmoid(a[2]) * math.tanh(c)
         elif name.startswith("rnn"):
@@ -146,13 +159,17 @@ def test_equations(cell):
     """Real numbers, against the cell's equations as its paper has them."""
     rng = np.random.default_rng(8)
     w, u, b = (rng.standard_normal((3, len(cell.gates))) / 2).tolist()
+    u = u if cell.recurrent else [0.0] * len(u)
     after = 0.7 if cell.apart else None
+    own = rng.standard_normal(len(cell.diagonals))
     xs = rng.standard_normal(12)
-    layer = FloatLayer(cell, np.array(w)[:, None], np.array(u)[:, None], np.array(b),
-                       None if after is None else np.array([after]))
+    layer = FloatLayer(cell, np.array(w)[:, None],
+                       np.array(u)[:, None] if cell.recurrent else None, np.array(b),
+                       None if after is None else np.array([after]),
+                       own[:, None] if cell.diagonals else None)
     forward, = run(FloatNetwork("unit", (layer,)), [xs[:, None]])
-    np.testing.assert_allclose(forward.outputs[0][:, 0], list(restated(cell.name, w, u, b, after,
-                                                                       xs)), rtol=1e-12)
+    expected = list(restated(cell.name, w, u, b, after, own.tolist(), xs))
+    np.testing.assert_allclose(forward.outputs[0][:, 0], expected, rtol=1e-12)
 
 
 @pytest.mark.train
@@ -187,6 +204,8 @@ def test_pytorch_rnn(kind):
      "A cell must have from 1 to 4 gates, not 5"),
     (lambda cell: cell.output(cell.carry("c", cell.row("a")) + cell.carry("d", cell.row("a"))),
      "A cell must carry at most one number, not c, d"),
+    (lambda cell: cell.output(cell.row("a") + cell.row("b", "input")),
+     "A cell must have a recurrent half in all gates or in none, not in a alone"),
     (lambda cell: (cell.row("b"), cell.output(cell.tanh(cell.row("a")))),
      "A cell must make its output of all rows of its last pass, and of b"),
 ])

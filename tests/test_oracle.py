@@ -101,8 +101,7 @@ def test_breadth():
         {(cell, form) for cell in CELLS.values() for form in (*formats, Online)
          if not cell.feedback or form is not Online}
     assert {type(network.input_format) for network in drawn} == set(formats)
-    assert {matrix.weight for layer in layers for matrix in (layer.input, layer.recurrent)} == \
-        set(Weight)
+    assert {matrix.weight for layer in layers for matrix in layer.matrices.values()} == set(Weight)
     assert {(network.readout and network.readout.when, len(network.layers))
             for network in drawn} == set(itertools.product((*When, None), (1, 2, 3)))
     precisions = [layer.precision for layer in layers]
@@ -120,7 +119,7 @@ def test_breadth():
     assert ends([bias for layer in layers for bias in layer.bias.tolist()], -limit, limit)
     limit = (1 << 24) - 1
     assert ends([coefficient for layer in layers
-                 for coefficient in layer.recurrent.coefficients.ravel().tolist()], -limit, limit)
+                 for coefficient in layer.input.coefficients.ravel().tolist()], -limit, limit)
     states = [layer.state_format for layer in layers]
     fixed = [each for each in states if isinstance(each, Fixed)]
     assert ends([each.width for each in fixed], 2, 32)

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from ternloom.model.cell.reals import Reals
 from ternloom.model.format import Fixed, Online
-from ternloom.train.quantize import grid, sigmoid_gate, straight_through, tanh_gate, to_code
+from ternloom.train.quantize import SMOOTH, gate, grid, straight_through, to_code
 from ternloom.train.weights import effective, effective_bias
 
 
@@ -39,7 +39,7 @@ def quantize_bias(bias, frac):
     return straight_through(bias, rounded)
 
 
-_FUNCTIONS = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": functional.relu}
+_FUNCTIONS = {name: smooth.value for name, smooth in SMOOTH.items()} | {"relu": functional.relu}
 
 
 class _Grids(Reals):
@@ -48,17 +48,15 @@ class _Grids(Reals):
 
     Parameters
     ----------
-    row, old
+    row, old, diagonals
         As of ``Reading``, tensors.
     quantization : LayerCalibration
     drawn : float or None
         What the slope of gates is multiplied by, if they and ternary codes are drawn.
     """
 
-    _GATES = {"sigmoid": sigmoid_gate, "tanh": tanh_gate}
-
-    def __init__(self, row, old, quantization, drawn):
-        super().__init__(row, old, _FUNCTIONS)
+    def __init__(self, row, old, diagonals, quantization, drawn):
+        super().__init__(row, old, diagonals, _FUNCTIONS)
         self._quantization, self._drawn = quantization, drawn
 
     def row(self, node, *codes):
@@ -67,7 +65,7 @@ class _Grids(Reals):
         return value if node.looked_up else grid(value, self._quantization.precision.preact)
 
     def table(self, node, argument):
-        return self._GATES[node.parameter](argument, self._quantization.precision, self._drawn)
+        return gate(node.parameter, argument, self._quantization.precision, self._drawn)
 
     def round(self, node, value):
         if node.looked_up and node.users:
@@ -95,11 +93,16 @@ class RecurrentLayer(nn.Module):
         self.cell, self.inputs, self.units = cell, inputs, units
         rows = len(cell.gates) * units
         self.input_weight = nn.Parameter(torch.empty(rows, inputs))
-        self.recurrent_weight = nn.Parameter(torch.empty(rows, units))
+        self.recurrent_weight = None
+        if cell.recurrent:
+            self.recurrent_weight = nn.Parameter(torch.empty(rows, units))
         self.bias = nn.Parameter(torch.zeros(rows))
         self.recurrent_bias = None
         if cell.apart:
             self.recurrent_bias = nn.Parameter(torch.zeros(units))
+        self.diagonals = None
+        if cell.diagonals:
+            self.diagonals = nn.Parameter(torch.zeros(len(cell.diagonals), units))
         #: A ``ternloom.quantize.calibration.LayerCalibration``, or None in floating point.
         self.quantization = None
         #: Whether training draws weights, and ternary activations, at random where it can.
@@ -110,11 +113,12 @@ class RecurrentLayer(nn.Module):
 
     def _reset(self):
         nn.init.xavier_uniform_(self.input_weight, gain=math.sqrt(2))
-        for gate in self.recurrent_weight.data.split(self.units):
-            nn.init.orthogonal_(gate)
+        if self.recurrent_weight is not None:
+            for part in self.recurrent_weight.data.split(self.units):
+                nn.init.orthogonal_(part)
         # Gates start out remembering: f of an LSTM, z of a GRU (Jozefowicz et al. 2015).
-        for place, gate in enumerate(self.cell.gates):
-            if gate in ("f", "z"):
+        for place, name in enumerate(self.cell.gates):
+            if name in ("f", "z"):
                 self.bias.data[place * self.units:(place + 1) * self.units] = 1.0
 
     def effective(self):
@@ -122,16 +126,19 @@ class RecurrentLayer(nn.Module):
 
         Returns
         -------
-        tuple of tensors (rows, inputs), (rows, units), (rows,), and (units,) or None
+        tuple of tensors (rows, inputs), (rows, units), (rows,), and (units,); None is what the cell
+        lacks
         """
         if self.quantization is None:
             return self.input_weight, self.recurrent_weight, self.bias, self.recurrent_bias
         quantization, draw = self.quantization, self.training and self.draw_weights
         pairs = [(quantization.input, self.input_weight),
                  (quantization.recurrent, self.recurrent_weight)]
+        weights = [None if weight is None else effective(quantizer, weight, draw)
+                   for quantizer, weight in pairs]
         biases = [None if bias is None else self._bias(*pair, bias, draw)
                   for pair, bias in zip(pairs, (self.bias, self.recurrent_bias))]
-        return *(effective(*pair, draw) for pair in pairs), *biases
+        return *weights, *biases
 
     def _bias(self, quantizer, latent, bias, draw):
         if self.quantization.bias_as_weight:
@@ -158,9 +165,9 @@ class RecurrentLayer(nn.Module):
         inputs = functional.linear(sequences, input_weight, bias)
         held = self._held(sequences, carry)
         graph, passes = self._graph, self._passes(recurrent_weight, recurrent_bias)
-        outputs = []
+        own, outputs = self._own_weights(), []
         for row in inputs.unbind():
-            held = self._step(graph, row, held, passes)
+            held = self._step(graph, row, held, own, passes)
             outputs.append(held["h"])
             if states is not None:
                 states.append(held[self._names[-1]])
@@ -177,13 +184,22 @@ class RecurrentLayer(nn.Module):
     def _graph(self):
         if self.quantization is None:
             return self.cell.outline
-        return self.cell.graph(self.quantization.precision, self.quantization.state_format)
+        quantization = self.quantization
+        formats = [quantization.precision, quantization.state_format]
+        return self.cell.graph(*formats, *filter(None, [quantization.diagonal_format]))
 
-    def _reading(self, row, old):
+    def _own_weights(self):
+        """Each diagonal by name, as the forward pass uses it."""
+        diagonals = self.diagonals
+        if diagonals is not None and self.quantization is not None:
+            diagonals = grid(diagonals, self.quantization.diagonal_format)
+        return dict(zip(self.cell.diagonals, () if diagonals is None else diagonals))
+
+    def _reading(self, row, old, diagonals):
         if self.quantization is None:
-            return Reals(row, old, _FUNCTIONS)
+            return Reals(row, old, diagonals, _FUNCTIONS)
         drawn = self.warmth if self.training and self.draw_activations else None
-        return _Grids(row, old, self.quantization, drawn)
+        return _Grids(row, old, diagonals, self.quantization, drawn)
 
     def _held(self, sequences, carry):
         """What the first step finds."""
@@ -194,13 +210,16 @@ class RecurrentLayer(nn.Module):
         # No samples have made coefficients yet, so planes of either sign stand for nothing.
         if self.quantization is not None \
                 and not isinstance(self.quantization.state_format, Online):
-            code = self._reading(None, None).code(zeros, 0)
+            code = self._reading(None, None, None).code(zeros, 0)
         return {"h": code} | dict.fromkeys(self.cell.carried, zeros)
 
     def _passes(self, recurrent_weight, recurrent_bias):
         """Of each pass the gates, their rows of the input, and pairs of weights and bias: of the
-        rows whose halves are added, and of those that stay apart.
+        rows whose halves are added, and of those that stay apart; None where there are no such.
         """
+        if recurrent_weight is None:
+            gates = self.cell.gates
+            return [(gates, 0, 0, len(gates) * self.units, None, None)]
         weight, units, found, start = recurrent_weight.t(), self.units, [], 0
         for gates in self.cell.passes:
             apart = sum(gate in self.cell.apart for gate in gates)
@@ -211,7 +230,7 @@ class RecurrentLayer(nn.Module):
             start = stop
         return found
 
-    def _step(self, graph, inputs, held, passes):
+    def _step(self, graph, inputs, held, own, passes):
         """One step: h and what is carried, by name."""
         known, units = {}, self.units
 
@@ -220,6 +239,9 @@ class RecurrentLayer(nn.Module):
                 return known[what.gate, what.part]
             gates, start, middle, stop, merged, apart = next(
                 each for each in passes if what.gate in each[0])
+            if merged is None:
+                known.update(zip(((gate, "input") for gate in gates), inputs.split(units, 1)))
+                return known[what.gate, what.part]
             code = held["h"] if code is None else code
             sums = torch.addmm(inputs[:, start:middle], code, merged)
             known.update(zip(((gate, "both") for gate in gates), sums.split(units, 1)))
@@ -228,5 +250,5 @@ class RecurrentLayer(nn.Module):
                 known[gates[-1], "recurrent"] = torch.addmm(apart[0], code, apart[1])
             return known[what.gate, what.part]
 
-        values = graph.walk(self._reading(row, held))
+        values = graph.walk(self._reading(row, held, own))
         return {name: values[node] for name, node in graph.results}

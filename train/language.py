@@ -148,7 +148,8 @@ def _absorb(network, activations, sequences):
         codes = form.quantize(integers, _FRAC)
         scale = float(codes @ outputs / max(1, codes @ codes))
         with torch.no_grad():
-            layer.recurrent_weight.mul_(scale)
+            if layer.recurrent_weight is not None:
+                layer.recurrent_weight.mul_(scale)
             reader.mul_(scale)
 
 

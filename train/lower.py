@@ -30,7 +30,8 @@ def floats(network, name, labels=(), notes=None):
         With an embedding if the network has one.
     """
     layers = tuple(FloatLayer(layer.cell, *map(_numpy, (
-        layer.input_weight, layer.recurrent_weight, layer.bias, layer.recurrent_bias)))
+        layer.input_weight, layer.recurrent_weight, layer.bias, layer.recurrent_bias,
+        layer.diagonals)))
         for layer in network.layers)
     return FloatNetwork(name, layers, _numpy(network.readout_weight), _numpy(network.readout_bias),
                         _numpy(getattr(network, "embedding", None)), tuple(labels),

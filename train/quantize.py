@@ -5,17 +5,39 @@ float32 wherever 24 bits hold the sum) and lets gradients through in the backwar
 straight-through estimator of Bengio et al. 2013, with the gradient cut off where a value saturates.
 """
 
+import collections.abc
 import functools
+import typing
 
 import numpy as np
 import torch
+from torch.nn import functional
 
-from ternloom.model import online, table
+from ternloom.model import online
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary, value_frac
+from ternloom.model.table import FUNCTIONS
 
 
-__all__ = ["code_values", "draw", "grid", "sigmoid_gate", "straight_through", "tanh_gate",
-           "to_code"]
+__all__ = ["SMOOTH", "code_values", "draw", "gate", "grid", "straight_through", "to_code"]
+
+
+class _Smooth(typing.NamedTuple):
+    """A function of real numbers; its slope, of the argument and the value; what has a sloping
+    factor.
+    """
+
+    value: collections.abc.Callable
+    slope: collections.abc.Callable
+    sloped: bool = True
+
+
+#: Functions of a pre-activation by name, as ``ternloom.model.table.FUNCTIONS`` has them.
+SMOOTH = {
+    "sigmoid": _Smooth(torch.sigmoid, lambda argument, value: value * (1 - value)),
+    "tanh": _Smooth(torch.tanh, lambda argument, value: 1 - value**2),
+    "softplus_tail": _Smooth(lambda argument: functional.softplus(-argument.abs()),
+                             lambda argument, value: -argument.sign()
+                             * torch.sigmoid(-argument.abs()), sloped=False)}
 
 
 class _Replace(torch.autograd.Function):
@@ -94,13 +116,8 @@ class _Compare(torch.autograd.Function):
         return gradient, None, None
 
 
-def _smooth(function, argument):
-    """A gate of real numbers."""
-    return torch.sigmoid(argument) if function is table.sigmoid else torch.tanh(argument)
-
-
-def _slope(precision):
-    return precision.slope * 2.0**-precision.slope_frac
+def _slope(function, precision):
+    return precision.slope * 2.0**-precision.slope_frac if SMOOTH[function].sloped else 1.0
 
 
 @functools.cache
@@ -109,11 +126,11 @@ def _gate_table(function, precision, dtype):
 
     The slopes are the exact function's, at the ends zero: there a pre-activation saturates.
     """
-    preact, slope = precision.preact, _slope(precision)
+    preact, slope = precision.preact, _slope(function, precision)
     codes = np.arange(preact.low, preact.high + 1)
-    entries = torch.from_numpy(function(precision)[codes] * 2.0**-precision.gate_frac)
-    exact = _smooth(function, torch.from_numpy(codes * 2.0**-preact.frac / slope))
-    slopes = (exact * (1 - exact) if function is table.sigmoid else 1 - exact**2) / slope
+    entries = torch.from_numpy(FUNCTIONS[function](precision)[codes] * 2.0**-precision.gate_frac)
+    argument, smooth = torch.from_numpy(codes * 2.0**-preact.frac / slope), SMOOTH[function]
+    slopes = smooth.slope(argument, smooth.value(argument)) / slope
     slopes[[0, -1]] = 0.0
     return entries.to(dtype), slopes.to(dtype)
 
@@ -140,31 +157,25 @@ def draw(value):
     return _Draw.apply(value)
 
 
-def _gate(value, function, precision, drawn):
-    if drawn is not None and precision.comparators:
-        argument = grid(value, precision.preact) / (_slope(precision) * drawn)
-        return draw(_smooth(function, argument))
-    entries, slopes = _gate_table(function, precision, value.dtype)
-    return _Gate.apply(value, precision.preact, entries, slopes)
-
-
-def sigmoid_gate(value, precision, drawn=None):
-    """Sigmoid of a pre-activation as its table has it.
+def gate(function, value, precision, drawn=None):
+    """A function of a pre-activation as its table has it.
 
     Parameters
     ----------
+    function : str
+        "sigmoid", "tanh" or "softplus_tail".
     value : float tensor
     precision : Precision
     drawn : float or None
-        If the gate is a comparator, draw zero or one with the sigmoid as mean instead of
-        comparing; the number multiplies the slope that the pre-activation is divided by.
+        If the gate is a comparator, draw zero or one with the sigmoid as mean, or a sign or zero
+        with tanh, instead of comparing; the number multiplies the slope that the pre-activation is
+        divided by.
     """
-    return _gate(value, table.sigmoid, precision, drawn)
-
-
-def tanh_gate(value, precision, drawn=None):
-    """Hyperbolic tangent of a pre-activation, as ``sigmoid_gate`` is the sigmoid."""
-    return _gate(value, table.tanh, precision, drawn)
+    if drawn is not None and precision.comparators:
+        argument = grid(value, precision.preact) / (_slope(function, precision) * drawn)
+        return draw(SMOOTH[function].value(argument))
+    entries, slopes = _gate_table(function, precision, value.dtype)
+    return _Gate.apply(value, precision.preact, entries, slopes)
 
 
 def code_values(number_format):

@@ -41,7 +41,8 @@ class RecurrentNetwork(nn.Module):
         for layer in self.layers:
             quantization = layer.quantization
             yield layer.input_weight, quantization and quantization.input
-            yield layer.recurrent_weight, quantization and quantization.recurrent
+            if layer.recurrent_weight is not None:
+                yield layer.recurrent_weight, quantization and quantization.recurrent
         readout = self.readout_quantization
         yield self.readout_weight, readout and readout.weights
 

@@ -8,18 +8,20 @@ from ternloom.model.cell.cell import Cell
 from ternloom.model.cell.gru import (GRU_RESET_AFTER, GRU_RESET_AFTER_LINEAR, GRU_RESET_AFTER_RELU,
                                      GRU_RESET_BEFORE, GRU_RESET_BEFORE_LINEAR,
                                      GRU_RESET_BEFORE_RELU)
-from ternloom.model.cell.lstm import LSTM, LSTM_CIFG
+from ternloom.model.cell.lstm import LSTM, LSTM_CIFG, LSTM_PEEPHOLE
+from ternloom.model.cell.minimal import MIN_GRU, MIN_LSTM
 from ternloom.model.cell.rnn import RNN_RELU, RNN_TANH
 
 
-__all__ = ["CELLS", "GRU_RESET_AFTER", "GRU_RESET_BEFORE", "LSTM", "LSTM_CIFG", "RNN_RELU",
-           "RNN_TANH", "Cell", "CellName"]
+__all__ = ["CELLS", "GRU_RESET_AFTER", "GRU_RESET_BEFORE", "LSTM", "LSTM_CIFG",
+           "LSTM_PEEPHOLE", "MIN_GRU", "MIN_LSTM", "RNN_RELU", "RNN_TANH", "Cell", "CellName"]
 
 
 #: The cells that files and recipes know, by name.
 CELLS = {cell.name: cell for cell in (
-    LSTM, LSTM_CIFG, GRU_RESET_AFTER, GRU_RESET_AFTER_RELU, GRU_RESET_AFTER_LINEAR,
-    GRU_RESET_BEFORE, GRU_RESET_BEFORE_RELU, GRU_RESET_BEFORE_LINEAR, RNN_TANH, RNN_RELU)}
+    LSTM, LSTM_CIFG, LSTM_PEEPHOLE, GRU_RESET_AFTER, GRU_RESET_AFTER_RELU, GRU_RESET_AFTER_LINEAR,
+    GRU_RESET_BEFORE, GRU_RESET_BEFORE_RELU, GRU_RESET_BEFORE_LINEAR, RNN_TANH, RNN_RELU, MIN_GRU,
+    MIN_LSTM)}
 
 #: Their names, as descriptions and recipes are decoded to.
 CellName = enum.Enum("CellName", {name: name for name in CELLS})

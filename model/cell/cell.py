@@ -14,8 +14,8 @@ __all__ = ["Cell"]
 
 
 @functools.lru_cache(maxsize=4096)
-def _graph(equations, precision, form):
-    return Graph(equations, precision, form)
+def _graph(equations, precision, form, diagonal_format):
+    return Graph(equations, precision, form, diagonal_format)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -51,7 +51,7 @@ class Cell:
     def __str__(self):
         return self.name
 
-    def graph(self, precision, form):
+    def graph(self, precision, form, diagonal_format=Fixed(8, 7)):
         """The equations with the formats of a layer.
 
         Parameters
@@ -59,12 +59,14 @@ class Cell:
         precision : Precision
         form : Format
             Of the layer's codes.
+        diagonal_format : Fixed
+            Of the units' own weights, where the cell has such.
 
         Returns
         -------
         Graph
         """
-        return _graph(self.equations, precision, form)
+        return _graph(self.equations, precision, form, diagonal_format)
 
     @property
     def outline(self):
@@ -82,9 +84,19 @@ class Cell:
         return self.outline.passes
 
     @property
+    def recurrent(self):
+        """Whether it has a recurrent matrix."""
+        return self.outline.recurrent
+
+    @property
     def apart(self):
         """Gates whose recurrent half stays apart from the input half, with a bias of its own."""
         return self.outline.apart
+
+    @property
+    def diagonals(self):
+        """Names of the weights that a unit has of its own."""
+        return self.outline.diagonals
 
     @property
     def carried(self):
@@ -92,12 +104,30 @@ class Cell:
         return tuple(self.outline.carried)
 
     @property
+    def comparable(self):
+        """Whether its gates can be comparators: each product has a gate, and each table is one."""
+        graph = self.graph(Precision(gate_frac=0), Fixed(8, 7))
+        values = graph.walk(Ranges(Precision(gate_frac=0)))
+        return all(any(values[arg].magnitude <= 1 for arg in node.args) if node.kind == "mul" else
+                   node.parameter in ("sigmoid", "tanh")
+                   for node in graph.nodes if node.kind in ("mul", "table"))
+
+    @property
     def bounded(self):
         """Whether what it carries stays from -1 to 1, as convex combinations of such numbers do."""
-        precision = Precision()
-        one = 1 << precision.state.frac
-        values = self.outline.walk(Ranges(precision, Range(-one, one)))
-        made = [node.args[0] for node in self.outline.carried.values()]
+        one = 1 << Precision().state.frac
+        return self._within(self.outline.carried.values(), Range(-one, one))
+
+    @property
+    def confined(self):
+        """Whether what it puts out stays from -1 to 1."""
+        one = 1 << Precision().state.frac
+        return self._within([self.outline.codes["h"]], Range(-one, one) if self.bounded else None)
+
+    def _within(self, roundings, old):
+        """Whether roundings are of numbers from -1 to 1 if all that is carried is of a range."""
+        values = self.outline.walk(Ranges(Precision(), old))
+        made = [node.args[0] for node in roundings]
         return all(values[node].magnitude <= 1 << node.frac for node in made)
 
     @property

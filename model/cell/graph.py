@@ -10,11 +10,13 @@ kind         parameter       meaning
 ============ =============== =======================================================================
 ``row``      ``Row``         pre-activation of a gate, or one half of it
 ``old``      name            what the step before carried, zero in the first one of a sequence
+``diagonal`` ``Diagonal``    a weight of each unit
 ``constant`` int             the same for all units
 ``add``      shifts          sum of both operands, each shifted left first
 ``sub``      shifts          their difference
 ``mul``                      their product
-``table``    "sigmoid", ...  a function of a number in the format of pre-activations
+``table``    "sigmoid", ...  a function of a number in the format of pre-activations, one of
+                             ``ternloom.model.table.FUNCTIONS``
 ``relu``                     the number, or zero if it is negative
 ``round``    ``Format``      the code of a number: its rounding and its saturation are the format's
 ============ =============== =======================================================================
@@ -49,6 +51,20 @@ class Row:
     gate: str
     part: str = "both"
     of: str = "h"
+
+
+@dataclasses.dataclass(frozen=True)
+class Diagonal:
+    """Which of a layer's diagonals a node is, and the format of its codes.
+
+    Parameters
+    ----------
+    name : str
+    form : Fixed
+    """
+
+    name: str
+    form: object
 
 
 @dataclasses.dataclass(eq=False)
@@ -121,18 +137,21 @@ class Reading:
     row : callable
         Number of a ``Row``; gets the codes that its recurrent half multiplies where this step has
         made them.
-    old : mapping of str to number
-        What the step before carried.
+    old, diagonals : mapping of str to number
+        What the step before carried; the units' own weights.
     """
 
-    def __init__(self, row, old):
-        self._row, self._old = row, old
+    def __init__(self, row, old, diagonals):
+        self._row, self._old, self._diagonals = row, old, diagonals
 
     def row(self, node, *codes):
         return self._row(node.parameter, *codes)
 
     def old(self, node):
         return self._old[node.parameter]
+
+    def diagonal(self, node):
+        return self._diagonals[node.parameter.name]
 
 
 class Equations:
@@ -143,10 +162,12 @@ class Equations:
     precision : Precision
     form : Format
         Of the codes that the layer puts out and feeds back.
+    diagonal_format : Fixed or None
+        Of the units' own weights, where the cell has such.
     """
 
-    def __init__(self, precision, form):
-        self._precision, self._form = precision, form
+    def __init__(self, precision, form, diagonal_format):
+        self._precision, self._form, self._diagonal_format = precision, form, diagonal_format
         self.nodes, self.carried, self.codes, self._named = [], {}, {}, set()
 
     def node(self, kind, args, frac, parameter=None, name=""):
@@ -169,7 +190,8 @@ class Equations:
         ----------
         gate : str
         part : str
-            ``"input"`` or ``"recurrent"`` keeps the halves apart, each a pre-activation.
+            ``"input"`` or ``"recurrent"`` keeps the halves apart, each a pre-activation; a cell of
+            ``"input"`` alone has no recurrent matrix.
         of : node or None
             What ``feedback`` gave; None is h of the step before.
         """
@@ -184,6 +206,14 @@ class Equations:
             if node.kind == "old" and node.parameter == name:
                 return node
         return self.node("old", (), self._precision.state.frac, name)
+
+    def diagonal(self, name):
+        """A weight of each unit: a diagonal matrix takes a state like this.
+
+        Diagonals come in the order in which a layer's tensor holds them.
+        """
+        form = self._diagonal_format
+        return self.node("diagonal", (), form.frac, Diagonal(name, form))
 
     def constant(self, value):
         """A whole number, the same for all units."""
@@ -205,6 +235,15 @@ class Equations:
     def linear(self, value):
         """The number itself, rounded to a pre-activation."""
         return value if value.kind == "row" else self._gate(self._preact(value), value)
+
+    def log_sigmoid(self, value):
+        """Logarithm of the logistic function of a number, which is rounded to a pre-activation
+        first: ``min(value, 0) - log(1 + exp(-|value|))``.
+        """
+        value = self._preact(value)
+        positive = self.node("relu", (value,), value.frac)
+        tail = self.node("table", (value,), self._precision.gate_frac, "softplus_tail")
+        return value - positive - tail
 
     def _preact(self, value):
         if value.kind == "row":
@@ -272,6 +311,7 @@ class Graph:
     equations : function of Equations
     precision : Precision
     form : Format
+    diagonal_format : Fixed or None
 
     Attributes
     ----------
@@ -283,27 +323,45 @@ class Graph:
         ``"h"``, and what is fed back within a step.
     passes : tuple of tuple of str
         Gates of each run over the units: rows of what this step makes wait for all of it.
+    recurrent : bool
+        Whether rows multiply h, or what a step feeds back; else all are of the input alone.
     apart : tuple of str
         Gates whose halves are pre-activations of their own.
+    diagonals : tuple of str
+        Names of the weights that a unit has of its own.
 
     Raises
     ------
     ValueError
         Equations that no core has: without an output or with more than four gates, with more than
-        one kind of fed-back codes or number that is carried, or with halves apart of another gate
-        than the first pass's last.
+        one kind of fed-back codes or number that is carried, with halves apart of another gate
+        than the first pass's last, or with a recurrent half in some gates only.
     """
 
-    def __init__(self, equations, precision, form):
-        made = Equations(precision, form)
+    def __init__(self, equations, precision, form, diagonal_format):
+        made = Equations(precision, form, diagonal_format)
         equations(made)
         self.nodes, self.carried, self.codes = tuple(made.nodes), made.carried, made.codes
         rows = [node.parameter for node in self.nodes if node.kind == "row"]
         order = [name for name in self.codes if name != "h"]
         passes = [dict.fromkeys(row.gate for row in rows if row.of == of) for of in ("h", *order)]
         self.passes = tuple(tuple(gates) for gates in passes if gates)
-        self.apart = tuple(dict.fromkeys(row.gate for row in rows if row.part != "both"))
+        self.recurrent = any(row.part != "input" for row in rows)
+        self.apart = tuple(dict.fromkeys(row.gate for row in rows
+                                         if self.recurrent and row.part != "both"))
+        if not self.recurrent:
+            self._name_whole_rows()
+        self.diagonals = tuple(dict.fromkeys(node.parameter.name for node in self.nodes
+                                             if node.kind == "diagonal"))
         self._check(rows, order)
+
+    def _name_whole_rows(self):
+        """Name rows of the input alone as those of both halves."""
+        taken = {node.name for node in self.nodes}
+        for node in self.nodes:
+            if node.kind == "row":
+                stem = f"gate.{node.parameter.gate}"
+                node.name = f"{stem}.{'row' if f'{stem}.preact' in taken else 'preact'}"
 
     def _check(self, rows, order):
         if "h" not in self.codes:
@@ -319,6 +377,10 @@ class Graph:
         if gates != [gate for part in self.passes for gate in part]:
             raise ValueError("A cell must have the rows of fed-back codes after all others, "
                              f"not {', '.join(gates)}")
+        whole = {row.gate for row in rows if row.part != "input"}
+        if self.recurrent and len(whole) < len(gates):
+            raise ValueError("A cell must have a recurrent half in all gates or in none, not in "
+                             f"{', '.join(gate for gate in gates if gate in whole)} alone")
         if self.apart and self.apart != self.passes[0][-1:]:
             raise ValueError("A cell must keep apart the halves of its first pass's last gate, "
                              f"not of {', '.join(self.apart)}")

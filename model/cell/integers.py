@@ -32,12 +32,12 @@ class Integers(Reading):
     ----------
     precision : Precision
     dtype : dtype
-    row, old
-        As of ``Reading``: pre-activations and states, int arrays.
+    row, old, diagonals
+        As of ``Reading``: pre-activations, states and codes, int arrays.
     """
 
-    def __init__(self, precision, dtype, row, old):
-        super().__init__(row, old)
+    def __init__(self, precision, dtype, row, old, diagonals):
+        super().__init__(row, old, diagonals)
         self._precision, self._dtype = precision, dtype
 
     def constant(self, node):

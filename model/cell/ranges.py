@@ -1,5 +1,7 @@
 """Worst cases of a cell: the reading of its graph on ranges of integers."""
 
+import numpy as np
+
 from ternloom.model.format import Fixed, Online
 from ternloom.model.range import Range
 from ternloom.model.table import FUNCTIONS
@@ -37,6 +39,9 @@ class Ranges:
     def old(self, node):
         return self._old
 
+    def diagonal(self, node):
+        return format_range(node.parameter.form)
+
     def constant(self, node):
         return Range(node.parameter, node.parameter)
 
@@ -52,7 +57,8 @@ class Ranges:
 
     def table(self, node, argument):
         entries = FUNCTIONS[node.parameter](self._precision)
-        return Range(int(entries[argument.low]), int(entries[argument.high]))
+        reached = entries[np.arange(argument.low, argument.high + 1)]
+        return Range(int(reached.min()), int(reached.max()))
 
     def relu(self, node, value):
         return Range(max(value.low, 0), max(value.high, 0))

@@ -11,14 +11,14 @@ class Reals(Reading):
 
     Parameters
     ----------
-    row, old
+    row, old, diagonals
         As of ``Reading``.
     functions : mapping of str to callable
-        ``"sigmoid"``, ``"tanh"`` and ``"relu"``.
+        ``"relu"``, and those of ``ternloom.model.table.FUNCTIONS``.
     """
 
-    def __init__(self, row, old, functions):
-        super().__init__(row, old)
+    def __init__(self, row, old, diagonals, functions):
+        super().__init__(row, old, diagonals)
         self._functions = functions
 
     def constant(self, node):

@@ -133,7 +133,7 @@ def test_list(place, capsys):
     text = told(capsys, "info")
     assert all(name in text for names in data.values() for name in names)
     assert f"\n{SHIPPED}           gru-reset-after 64    99.67 %\n" in text
-    assert "\nptb-lstm-hitnet                      lstm 300               128.93\n" in text
+    assert "\nptb-lstm-hitnet                      lstm 300               110.07\n" in text
 
 
 def test_progress_of_training():

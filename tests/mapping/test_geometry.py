@@ -113,22 +113,22 @@ def test_blocks(cell, expected):
 
 
 def test_block_sizes():
-    block = Block(Source.STATE, (0, 1, 2), planes=2, words=3, serial=1, units=5, elements=4)
+    block = Block(Source.STATE, (0, 1, 2), planes=2, words=3, waits=True, serial=1, units=5, elements=4)
     assert (block.rows, block.dots, block.groups) == (15, 30, 8)
     assert (block.period, block.cycles) == (4, 32)
-    block = Block(Source.INPUT, (0, 1, 2, 3), planes=1, words=3, serial=8, units=5, elements=4)
+    block = Block(Source.INPUT, (0, 1, 2, 3), planes=1, words=3, waits=False, serial=8, units=5, elements=4)
     assert (block.rows, block.dots, block.groups) == (20, 20, 5)
     assert (block.period, block.cycles) == (24, 120)
 
 
 def test_exits():
     """Results leave in the order of the dots, one a cycle at most, from the end of their group."""
-    block = Block(Source.INPUT, (0,), planes=1, words=2, serial=1, units=7, elements=3)
+    block = Block(Source.INPUT, (0,), planes=1, words=2, waits=False, serial=1, units=7, elements=3)
     assert block.exits().tolist() == [2, 3, 4, 5, 6, 7, 8]
-    block = Block(Source.INPUT, (0,), planes=1, words=5, serial=1, units=4, elements=3)
+    block = Block(Source.INPUT, (0,), planes=1, words=5, waits=False, serial=1, units=4, elements=3)
     assert block.exits().tolist() == [4, 5, 6, 9]
     for words, elements, units in itertools.product(range(1, 7), range(1, 7), range(1, 20)):
-        exits = Block(Source.INPUT, (0,), 1, words, 1, units, elements).exits()
+        exits = Block(Source.INPUT, (0,), 1, words, False, 1, units, elements).exits()
         assert len(exits) == units and (np.diff(exits) >= 1).all()
 
 

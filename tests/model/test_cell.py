@@ -229,9 +229,11 @@ def test_single_steps(cell):
     names += [f"{gate}.{part}" for gate in cell.apart for part in ("input", "recurrent")]
     rows = {name: rng.integers(-512, 512, (3, 5, 7)) for name in names}
     held = rng.integers(-2048, 2048, (3, 5, 7))
-    whole = step(cell, Precision(), Ternary(), rows, held)
+    own = {name: rng.integers(-128, 128, 7) for name in cell.diagonals}
+    whole = step(cell, Precision(), Ternary(), rows, held, diagonals=own)
     single = step(cell, Precision(), Ternary(),
-                  {name: values[2, 3, 4:5] for name, values in rows.items()}, held[2, 3, 4:5])
+                  {name: values[2, 3, 4:5] for name, values in rows.items()}, held[2, 3, 4:5],
+                  diagonals={name: codes[4:5] for name, codes in own.items()})
     assert whole.keys() == single.keys() and "h" in whole
     for name, values in whole.items():
         assert values.shape == (3, 5, 7)

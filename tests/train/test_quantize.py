@@ -7,12 +7,15 @@ import torch
 from ternloom.model import online, table
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary, value_frac
 from ternloom.model.precision import Precision
-from ternloom.train.quantize import code_values, draw, grid, sigmoid_gate, tanh_gate, to_code
+from ternloom.train.quantize import code_values, draw, gate, grid, to_code
 
 
 pytestmark = pytest.mark.train
 
 FRAC = 9
+#: Functions of gates as PyTorch has them.
+GATES = {"sigmoid": torch.sigmoid, "tanh": torch.tanh,
+         "softplus_tail": lambda a: torch.log1p(torch.exp(-a.abs()))}
 WIDE = np.arange(-2 << FRAC, (2 << FRAC) + 1)
 FORMATS = [
     Binary(), Ternary(), Ternary(3, 2), Ternary(5, 4), Ternary(341, 10), Planes((5,), 3),
@@ -50,22 +53,24 @@ def test_foreign_format():
 def test_tables(preact, gate_frac):
     precision = Precision(preact=preact, gate_frac=gate_frac, state=Fixed(18, 16))
     codes = np.arange(preact.low, preact.high + 1)
-    for gate, entries in ((sigmoid_gate, table.sigmoid), (tanh_gate, table.tanh)):
-        expected = entries(precision)[codes]
-        assert torch.equal(gate(real(codes, preact.frac), precision), real(expected, gate_frac))
+    for name in GATES:
+        expected = table.FUNCTIONS[name](precision)[codes]
+        assert torch.equal(gate(name, real(codes, preact.frac), precision),
+                           real(expected, gate_frac))
 
 
 def test_single_precision_tables():
     codes = torch.arange(-512, 512, dtype=torch.float64) / 64
-    for gate in (sigmoid_gate, tanh_gate):
-        assert torch.equal(gate(codes.float(), Precision()).double(), gate(codes, Precision()))
+    for name in GATES:
+        assert torch.equal(gate(name, codes.float(), Precision()).double(),
+                           gate(name, codes, Precision()))
 
 
 def test_gate_rounding():
     preact = torch.tensor([0.1, 0.4921875, 100.0, -100.0], dtype=torch.float64)
     snapped = torch.tensor([0.09375, 0.5, 511 / 64, -8.0], dtype=torch.float64)
-    for gate in (sigmoid_gate, tanh_gate):
-        assert torch.equal(gate(preact, Precision()), gate(snapped, Precision()))
+    for name in GATES:
+        assert torch.equal(gate(name, preact, Precision()), gate(name, snapped, Precision()))
 
 
 def gradient(function, values):
@@ -85,15 +90,12 @@ def test_saturated_gradient():
         == [0.0, 1.0, 1.0, 1.0, 0.0]
 
 
-def test_gate_gradient():
+@pytest.mark.parametrize("name", GATES)
+def test_gate_gradient(name):
     """The slope is the exact function's at the rounded argument."""
-    at = torch.tensor([0.5, -1.25], dtype=torch.float64)
     values = [0.5 + 1 / 256, -1.25, 8.5, -9.0]
-    sigmoid = torch.sigmoid(at)
-    assert gradient(lambda value: sigmoid_gate(value, Precision()), values) \
-        == pytest.approx((sigmoid * (1 - sigmoid)).tolist() + [0.0, 0.0], rel=1e-12)
-    assert gradient(lambda value: tanh_gate(value, Precision()), values) \
-        == pytest.approx((1 - torch.tanh(at) ** 2).tolist() + [0.0, 0.0], rel=1e-12)
+    assert gradient(lambda value: gate(name, value, Precision()), values) \
+        == pytest.approx(gradient(GATES[name], [0.5, -1.25]) + [0.0, 0.0], rel=1e-12)
 
 
 @pytest.mark.parametrize("planes", [2, 3])
@@ -114,8 +116,8 @@ COMPARATORS = Precision(gate_frac=0, state=Fixed(4, 0))
 
 def test_comparator_gates():
     values = torch.tensor([-3.0, -0.5, 0.0, 0.5, 0.6], dtype=torch.float64)
-    assert sigmoid_gate(values, COMPARATORS).tolist() == [0, 0, 1, 1, 1]
-    assert tanh_gate(values, COMPARATORS).tolist() == [-1, 0, 0, 0, 1]
+    assert gate("sigmoid", values, COMPARATORS).tolist() == [0, 0, 1, 1, 1]
+    assert gate("tanh", values, COMPARATORS).tolist() == [-1, 0, 0, 0, 1]
 
 
 def test_drawn_values():
@@ -132,10 +134,10 @@ def test_drawn_values():
 def test_drawn_gates():
     torch.manual_seed(2)
     at = torch.full((20_000,), 0.5, dtype=torch.float64)
-    for gate, mean in ((sigmoid_gate, torch.sigmoid(at[0])), (tanh_gate, torch.tanh(at[0]))):
-        drawn = gate(at, COMPARATORS, drawn=1.0)
+    for name in ("sigmoid", "tanh"):
+        drawn, mean = gate(name, at, COMPARATORS, drawn=1.0), GATES[name](at[0])
         assert abs(float(drawn.mean() - mean)) <= 5 * float(mean * (1 - mean) / 20_000) ** 0.5
-        assert torch.equal(gate(at, Precision(), drawn=1.0), gate(at, Precision()))
+        assert torch.equal(gate(name, at, Precision(), drawn=1.0), gate(name, at, Precision()))
 
 
 def test_drawn_gradient():
@@ -143,7 +145,7 @@ def test_drawn_gradient():
     torch.manual_seed(2)
     at = torch.tensor([0.5, -1.25], dtype=torch.float64)
     sigmoid = torch.sigmoid(at)
-    assert gradient(lambda value: sigmoid_gate(value, COMPARATORS, drawn=1.0), at.tolist()) \
+    assert gradient(lambda value: gate("sigmoid", value, COMPARATORS, drawn=1.0), at.tolist()) \
         == pytest.approx((sigmoid * (1 - sigmoid)).tolist(), rel=1e-12)
 
 
@@ -151,5 +153,5 @@ def test_warm_gates():
     """A slope of twice the size halves the argument."""
     at = [0.5, -1.25]
     sigmoid = torch.sigmoid(torch.tensor(at, dtype=torch.float64) / 2)
-    assert gradient(lambda value: sigmoid_gate(value, COMPARATORS, drawn=2.0), at) \
+    assert gradient(lambda value: gate("sigmoid", value, COMPARATORS, drawn=2.0), at) \
         == pytest.approx((sigmoid * (1 - sigmoid) / 2).tolist(), rel=1e-12)
