@@ -3,7 +3,8 @@
 A file is safetensors with the tensors ``layer0.input_weight`` (rows, inputs),
 ``layer0.recurrent_weight`` (rows, units) where the cell has it, ``layer0.bias`` (rows),
 ``layer0.recurrent_bias`` (units) of a gate whose halves the cell keeps apart,
-``layer0.diagonals`` (count, units) of an LSTM with peepholes, ``readout.weight`` (classes, units), ``readout.bias`` (classes) and
+``layer0.diagonals`` (count, units) of an LSTM with peepholes, ``readout.weight`` (classes, units),
+``readout.bias`` (classes) and
 ``embedding`` (words, inputs), all float32, and a description, see
 :mod:`ternloom.files.container`. A file without a description is taken as a PyTorch
 ``state_dict``, see :mod:`ternloom.files.pytorch`.

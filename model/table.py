@@ -7,8 +7,9 @@ is the sloping factor l, in sigmoid(a / l) and tanh(a / l): below one it sharpen
 
 All entries come from the ``decimal`` module at 40 digits, so that they are the same on every
 platform. Rounding them is safe: sigmoid and tanh of a rational other than zero are transcendental
-(Lindemann), and so is the logarithm of ``1 + exp(-|a|)``, hence never a tie, and an error below ``10**-35`` would matter only to a value as close
-to one, which no table of at most 2048 entries is found to have (a test measures the distance).
+(Lindemann), and so is the logarithm of ``1 + exp(-|a|)``, hence never a tie, and an error below
+``10**-35`` would matter only to a value as close to one, which no table of at most 2048 entries is
+found to have (a test measures the distance).
 """
 
 import decimal

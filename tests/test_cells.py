@@ -1,5 +1,6 @@
 """Cells that are not in all the other tests, and cells of one's own: from equations to gates."""
 
+import dataclasses
 import math
 import pickle
 
@@ -103,6 +104,31 @@ def test_own_cell_in_a_file(tmp_path):
         file.save(network, tmp_path / "net.safetensors")
     assert not list(tmp_path.iterdir())
     assert pickle.loads(pickle.dumps(network)) == network
+
+
+@pytest.mark.parametrize("cell, changes, message", [
+    ("lstm", {"recurrent": None},
+     "recurrent must be there in a lstm, which has a recurrent matrix"),
+    ("min-gru", {"recurrent": random_network(1, layers=1).layers[0].recurrent},
+     "recurrent must be None in a min-gru, which has no recurrent matrix"),
+    ("lstm-peephole", {"diagonals": None},
+     r"diagonals must have the shape \(3, 5\) in a lstm-peephole, not None"),
+    ("lstm-peephole", {"diagonals": np.full((3, 5), 128)},
+     r"diagonals must hold codes of Fixed\(width=8, frac=\d\)"),
+    ("lstm-peephole", {"diagonal_format": Fixed(17, 3)},
+     "diagonal_format must be signed fixed point of at most 16 bits, "
+     r"not Fixed\(width=17, frac=3\)"),
+    ("lstm", {"diagonals": np.zeros((3, 5), np.int32)},
+     r"diagonals must be None in a lstm, not \(3, 5\)"),
+    ("lstm", {"diagonal_format": Fixed(8, 7)},
+     r"diagonal_format must be None without diagonals, not Fixed\(width=8, frac=7\)"),
+    ("min-lstm", {"precision": COMPARATORS},
+     "precision must have gate fraction bits in a min-lstm, whose gates cannot be comparators"),
+])
+def test_unfit_layer(cell, changes, message):
+    layer = random_network(1, cell=CELLS[cell], layers=1, units=5, inputs=4).layers[0]
+    with pytest.raises(NetworkError, match=f"^{message}$"):
+        dataclasses.replace(layer, **changes)
 
 
 @other_cells

@@ -113,10 +113,12 @@ def test_blocks(cell, expected):
 
 
 def test_block_sizes():
-    block = Block(Source.STATE, (0, 1, 2), planes=2, words=3, waits=True, serial=1, units=5, elements=4)
+    block = Block(Source.STATE, (0, 1, 2), planes=2, words=3, waits=True, serial=1, units=5,
+                  elements=4)
     assert (block.rows, block.dots, block.groups) == (15, 30, 8)
     assert (block.period, block.cycles) == (4, 32)
-    block = Block(Source.INPUT, (0, 1, 2, 3), planes=1, words=3, waits=False, serial=8, units=5, elements=4)
+    block = Block(Source.INPUT, (0, 1, 2, 3), planes=1, words=3, waits=False, serial=8,
+                  units=5, elements=4)
     assert (block.rows, block.dots, block.groups) == (20, 20, 5)
     assert (block.period, block.cycles) == (24, 120)
 

@@ -8,7 +8,7 @@ import pytest
 
 from ternloom.model.format import Fixed
 from ternloom.model.precision import Precision
-from ternloom.model.table import sigmoid, sigmoid_half, tanh, tanh_half
+from ternloom.model.table import sigmoid, sigmoid_half, softplus_tail, tanh, tanh_half
 
 
 PREACTS = [Fixed(width, frac) for width in (4, 7, 10, 12) for frac in (0, 3, 6, 11)]
@@ -51,6 +51,18 @@ def test_symmetry(preact, gate_frac):
         assert (np.diff(entries[codes]) >= 0).all()
 
 
+@pytest.mark.parametrize("gate_frac", [2, 8, 15])
+@pytest.mark.parametrize("preact", PREACTS)
+def test_softplus_tail(preact, gate_frac):
+    """Even, without a slope: softplus less the positive part, to the nearest integer."""
+    codes = np.arange(preact.low, preact.high + 1)
+    magnitudes = np.minimum(np.abs(codes), preact.high) / 2 ** preact.frac
+    expected = [math.floor(2 ** gate_frac * math.log1p(math.exp(-a)) + 0.5) for a in magnitudes]
+    for slope in SLOPES:
+        entries = softplus_tail(widths(preact, gate_frac, slope))
+        np.testing.assert_array_equal(entries[codes], expected)
+
+
 @pytest.mark.parametrize("slope", SLOPES)
 @pytest.mark.parametrize("preact", PREACTS)
 def test_comparators(preact, slope):
@@ -88,6 +100,8 @@ def test_distance_from_ties(preact, gate_frac, slope):
             exact = context.divide(1 + weight * decay, context.add(1, decay)) * 2 ** gate_frac
             if exact < max(2 ** gate_frac - 1, 1):
                 nearest = min(nearest, abs(exact % 1 - decimal.Decimal("0.5")))
+        exact = context.ln(1 + context.exp(argument)) * 2 ** gate_frac
+        nearest = min(nearest, abs(exact % 1 - decimal.Decimal("0.5")))
     assert nearest > decimal.Decimal("1e-9")
 
 
