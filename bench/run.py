@@ -66,9 +66,11 @@ def _section(title, rows, note="", columns=None, level="##"):
 
 def _write(sections):
     """Write the sections to docs/bench.md, and their tables that the README quotes."""
+    from ternloom.train.record import processor
+
     versions = ", ".join(f"{tool} {importlib.metadata.version(tool)}" for tool in _TOOLS)
     head = ("# Measurements\n\nMade by `make bench`; each figure stands beside what it is compared "
-            f"to.\nPython {platform.python_version()}, {versions}.\n\n")
+            f"to.\n{processor()}; Python {platform.python_version()}, {versions}.\n\n")
     path = _ROOT / "docs" / "bench.md"
     parts = dict(re.findall(r"<!-- (\w+) -->\n(.*?)(?=<!-- |\Z)", path.read_text(), re.DOTALL))
     parts |= {name: _section(*section) + "\n" for name, section in sections.items()}
