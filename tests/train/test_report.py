@@ -112,7 +112,7 @@ def test_record(path):
         assert record["data"] == {loaded.data_path.name: digest(loaded.data_path)}
         before, after = (np.mean([scores[kind]["test"] for scores in record["seeds"].values()])
                          for kind in ("float", "integer"))
-        assert before - after <= 0.015
+        assert before - after <= (0.015 if path.stem.startswith("digits") else 0.02)
 
 
 def digest(path):
