@@ -43,6 +43,9 @@ def arguments(parser):
                              "(default: the recipe's)")
     parser.add_argument("--epochs", type=count, metavar="N",
                         help="train for this many epochs instead of the recipe's")
+    parser.add_argument("--device", default="cpu", metavar="NAME",
+                        help="what trains, by PyTorch's name: cpu, or cuda for a GPU, which makes "
+                             "another network of the same recipe (default: cpu)")
     parser.add_argument("--checkpoint-every", type=seconds, default=120.0, metavar="SECONDS",
                         help="time between checkpoints (default: 120)")
     output.add_force(parser, "files that the recipe did not make")
@@ -76,7 +79,7 @@ def run(chosen, console):
                       own=lambda path: training.wrote(loaded, path)) as path,
           console.progress("Training") as report):
         result = training.train(recipe, path, **changes, checkpoint=checkpoint,
-                                interval=chosen.checkpoint_every,
+                                interval=chosen.checkpoint_every, device=chosen.device,
                                 progress=lambda stage, step, steps, curve: report(
                                     step, steps, _text(stage, curve)))
     # Not before the files have their places: a kill in between would cost all of the training.

@@ -78,7 +78,7 @@ def test_demo_in_readme():
                      "clock", "utilization", "bitstream", "time", "What to do next", "look",
                      "install", "load", "send", "receive"]
     assert {line[20:] for line in lines} >= {
-        NETWORK.name, "99.67 %, 299 of 300 test recordings, golden model",
+        NETWORK.name, "99.33 %, 298 of 300 test recordings, golden model",
         "valid 99.67 %, test 100.00 %", "icebreaker", "demo/bitstream/ternloom_core.bin"}
 
 

@@ -50,6 +50,11 @@ class SequenceSet:
         lengths = self.lengths[index]
         return SequenceSet(self.values[:int(lengths.max()), index], lengths, self.labels[index])
 
+    def to(self, device):
+        """The sequences on a device of PyTorch's."""
+        return SequenceSet(*(getattr(self, field.name).to(device)
+                             for field in dataclasses.fields(self)))
+
     def in_order(self, batch):
         """Batches in ascending order of length; indices and ``SequenceSet``."""
         for index in torch.argsort(self.lengths, stable=True).split(batch):

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from ternloom.model.cell.reals import Reals
 from ternloom.model.format import Fixed, Online
+from ternloom.train.graph import Graphs
 from ternloom.train.quantize import SMOOTH, gate, grid, straight_through, to_code
 from ternloom.train.weights import effective, effective_bias
 
@@ -109,6 +110,7 @@ class RecurrentLayer(nn.Module):
         self.draw_weights = self.draw_activations = False
         #: What the slope of gates is multiplied by where they are drawn.
         self.warmth = 1.0
+        self._graphs = Graphs()
         self._reset()
 
     def _reset(self):
@@ -162,18 +164,37 @@ class RecurrentLayer(nn.Module):
             The layer's output codes as real numbers.
         """
         input_weight, recurrent_weight, bias, recurrent_bias = self.effective()
-        inputs = functional.linear(sequences, input_weight, bias)
-        held = self._held(sequences, carry)
-        graph, passes = self._graph, self._passes(recurrent_weight, recurrent_bias)
-        own, outputs = self._own_weights(), []
-        for row in inputs.unbind():
+        tensors = {"inputs": functional.linear(sequences, input_weight, bias),
+                   "recurrent_weight": recurrent_weight, "recurrent_bias": recurrent_bias,
+                   "diagonals": self._own_weights(), **self._held(sequences, carry)}
+        tensors = {name: tensor for name, tensor in tensors.items() if tensor is not None}
+
+        def run(*values):
+            return self._run(dict(zip(tensors, values, strict=True)), states)
+
+        # Chunks of a text are all of one length; what is drawn changes from step to step.
+        if sequences.is_cuda and carry is not None and states is None \
+                and not self.draw_activations:
+            outputs, *held = self._graphs(run, (self.training, self.quantization is None),
+                                          *tensors.values())
+        else:
+            outputs, *held = run(*tensors.values())
+        if carry is not None:
+            carry.state, carry.code = held[-1].detach().clone(), held[0].detach().clone()
+        return outputs
+
+    def _run(self, tensors, states):
+        """All steps: the outputs, and what the last one hands on, in the order of ``_names``."""
+        graph, outputs, names = self._graph, [], self._names
+        passes = self._passes(tensors.get("recurrent_weight"), tensors.get("recurrent_bias"))
+        own = dict(zip(self.cell.diagonals, tensors.get("diagonals", ())))
+        held = {name: tensors[name] for name in names}
+        for row in tensors["inputs"].unbind():
             held = self._step(graph, row, held, own, passes)
             outputs.append(held["h"])
             if states is not None:
-                states.append(held[self._names[-1]])
-        if carry is not None:
-            carry.state, carry.code = held[self._names[-1]].detach(), held["h"].detach()
-        return torch.stack(outputs)
+                states.append(held[names[-1]])
+        return torch.stack(outputs), *(held[name] for name in names)
 
     @property
     def _names(self):
@@ -189,11 +210,10 @@ class RecurrentLayer(nn.Module):
         return self.cell.graph(*formats, *filter(None, [quantization.diagonal_format]))
 
     def _own_weights(self):
-        """Each diagonal by name, as the forward pass uses it."""
-        diagonals = self.diagonals
-        if diagonals is not None and self.quantization is not None:
-            diagonals = grid(diagonals, self.quantization.diagonal_format)
-        return dict(zip(self.cell.diagonals, () if diagonals is None else diagonals))
+        """Diagonals as the forward pass uses them, (count, units), or None."""
+        if self.diagonals is None or self.quantization is None:
+            return self.diagonals
+        return grid(self.diagonals, self.quantization.diagonal_format)
 
     def _reading(self, row, old, diagonals):
         if self.quantization is None:

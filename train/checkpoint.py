@@ -71,7 +71,7 @@ def save(path, tensors, facts):
 
 
 def _digest(facts, tensors):
-    return container.digest(facts, {name: tensor.numpy() for name, tensor in tensors.items()})
+    return container.digest(facts, {name: tensor.cpu().numpy() for name, tensor in tensors.items()})
 
 
 def load(path):

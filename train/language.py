@@ -38,14 +38,17 @@ class LanguageTask(Task):
     ----------
     recipe : LanguageRecipe
     corpus : Corpus
+    device : str
+        Where PyTorch keeps the texts.
     """
 
-    def __init__(self, recipe, corpus):
+    def __init__(self, recipe, corpus, device="cpu"):
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self._steps, self._distillation = recipe.steps, recipe.distillation
         #: Where the states of the network, and of its teacher, stand in the streams.
         self._carries = {}
-        self.parts = {name: torch.tensor(part) for name, part in corpus.parts.items()}
+        self.parts = {name: torch.tensor(part, device=device)
+                      for name, part in corpus.parts.items()}
         tokens = self.parts["train"]
         length = len(tokens) // recipe.batch
         if length <= 2 * recipe.steps:
@@ -94,13 +97,14 @@ class LanguageTask(Task):
         for name in sorted(name for name in state if name.endswith(".state")):
             stem = name.removesuffix(".state")
             self._carries.setdefault(stem.partition(".")[0], []).append(
-                Carry(state[name], state[f"{stem}.code"]))
+                Carry(*(state[f"{stem}.{part}"].to(self._streams.device)
+                        for part in ("state", "code"))))
 
     def calibration(self, network):
         """Word vectors of the start of some streams, a list of float array (steps, inputs)."""
         tokens = self._streams[:_CALIBRATION_STEPS, :_CALIBRATION_STREAMS]
         with torch.no_grad():
-            return list(network.embed(tokens.t()).numpy())
+            return list(network.embed(tokens.t()).cpu().numpy())
 
 
 def load_floats(network, path):
@@ -162,7 +166,7 @@ def quantize(network, recipe, task):
     network.embedding_quantization = EmbeddingQuantization.fit(form, recipe.words)
 
 
-def train(recipe, corpus, start=None, checkpoint=None, progress=None):
+def train(recipe, corpus, start=None, checkpoint=None, progress=None, device="cpu"):
     """Train in floating point and then quantized, as a recipe says.
 
     Parameters
@@ -174,21 +178,23 @@ def train(recipe, corpus, start=None, checkpoint=None, progress=None):
     checkpoint : Checkpoints or None
     progress : callable or None
         As ``Loop`` calls it.
+    device : str
+        Where PyTorch computes; the networks that are returned are there.
 
     Returns
     -------
     (LanguageNetwork, LanguageNetwork or None, LanguageTask, Loop)
         The float network, and the quantized one unless the recipe has no epochs for it.
     """
-    task, quantized = LanguageTask(recipe, corpus), None
+    task, quantized = LanguageTask(recipe, corpus, device), None
     torch.manual_seed(recipe.seed)
-    network = _network(recipe, corpus)
+    network = _network(recipe, corpus).to(device)
     if start is not None:
         load_floats(network, start)
     loop = Loop(recipe, task, checkpoint, progress)
     loop.stage("float", network, recipe.float_epochs, recipe.float_learning_rate)
     if recipe.epochs:
-        quantized = _network(recipe, corpus)
+        quantized = _network(recipe, corpus).to(device)
         quantized.load_state_dict(network.state_dict())
         quantize(quantized, recipe, task)
         loop.stage("quantized", quantized, recipe.epochs, recipe.learning_rate, network.eval())

@@ -150,14 +150,14 @@ class Loop:
                  for name, tensor in values.items() if tensor is not None}
         self._write(run, {"network": network.state_dict(), "best": best, "optimizer": state,
                           "task": self._task.state(),
-                          "random": {"begun": begun, "torch": torch.get_rng_state()}})
+                          "random": {"begun": begun, "torch": torch.get_rng_state(), **_cuda()}})
 
     def _write(self, run, sections):
         finished = {f"{stage}.{name}": tensor for stage, state in self._finished.items()
                     for name, tensor in state.items()}
         self._checkpoints.save(sections | {"finished": finished}, {
             "recipe": self._digest, "seconds": self.seconds, "finished": list(self._finished),
-            "run": dataclasses.asdict(run),
+            "run": dataclasses.asdict(dataclasses.replace(run, loss=float(run.loss))),
             "curve": [dataclasses.astuple(line) for line in self.curve]})
 
     def finish(self):
@@ -210,6 +210,8 @@ class Loop:
         if tensors is not None:
             self._task.restore(tensors.get("task", {}))
             torch.set_rng_state(tensors["random"]["torch"])
+            if "cuda" in tensors["random"]:
+                torch.cuda.set_rng_state(tensors["random"]["cuda"])
         return batches
 
     def _step(self, network, optimizer, batch, teacher, run, epochs, learning_rate):
@@ -231,7 +233,8 @@ class Loop:
         optimizer.step()
         network.clip()
         run.position += 1
-        run.loss += float(loss.detach())
+        # The sum stays where it is, so that no step waits for a GPU.
+        run.loss = run.loss + loss.detach().double()
         if self._progress is not None:
             self._progress(run.stage, step + 1, steps, self.curve)
 
@@ -239,13 +242,19 @@ class Loop:
         """Measure after an epoch; the state of the best one so far."""
         network.eval()
         loss, accuracy = self._task.measure(network)
-        self.curve.append(Epoch(run.stage, run.epoch, run.loss / run.position, loss, accuracy))
+        self.curve.append(Epoch(run.stage, run.epoch, float(run.loss) / run.position, loss,
+                                accuracy))
         rank = self._task.rank(loss, accuracy)
         if best and rank <= tuple(run.rank):
             run.worse += 1
             return best
         run.rank = rank
         return {key: value.clone() for key, value in network.state_dict().items()}
+
+
+def _cuda():
+    """State of the GPU's generator, if there is one."""
+    return {"cuda": torch.cuda.get_rng_state()} if torch.cuda.is_initialized() else {}
 
 
 def _restore_optimizer(optimizer, tensors):

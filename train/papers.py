@@ -57,7 +57,8 @@ def _cost(record):
     """Epochs, processor seconds a seed and the start of the network's digest."""
     epochs = [str(count) for count in record["epochs"].values() if count]
     seconds = statistics.fmean(record["seconds"].values())
-    return [" + ".join(epochs), f"{seconds:,.0f}", f"`{record['written']['network'][:12]}`"]
+    network = record["written"].get("network")
+    return [" + ".join(epochs), f"{seconds:,.0f}", f"`{network[:12]}`" if network else "not kept"]
 
 
 def _table(head, rows):
@@ -95,6 +96,8 @@ def perplexities(folder):
     for loaded, record in _records(folder, True):
         recipe, spec = loaded.recipe, loaded.recipe.quantization
         before, after = (_tests(record, name) for name in ("float", "integer"))
+        # All seeds start from one network where it is given.
+        before = before[:1] if recipe.start and after else before
         rows.append([f"`{recipe.name}`", "" if spec is None else methods(spec.weights),
                      "" if spec is None else spec.activations, str(len(record["seeds"])),
                      _spread(before), _spread(after) if after else "", *_cost(record)])

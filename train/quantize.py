@@ -16,6 +16,7 @@ from torch.nn import functional
 from ternloom.model import online
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary, value_frac
 from ternloom.model.table import FUNCTIONS
+from ternloom.train import planes
 
 
 __all__ = ["SMOOTH", "code_values", "draw", "gate", "grid", "straight_through", "to_code"]
@@ -121,7 +122,7 @@ def _slope(function, precision):
 
 
 @functools.cache
-def _gate_table(function, precision, dtype):
+def _gate_table(function, precision, dtype, device):
     """Entries and slopes of a gate over the codes in ascending order.
 
     The slopes are the exact function's, at the ends zero: there a pre-activation saturates.
@@ -132,15 +133,15 @@ def _gate_table(function, precision, dtype):
     argument, smooth = torch.from_numpy(codes * 2.0**-preact.frac / slope), SMOOTH[function]
     slopes = smooth.slope(argument, smooth.value(argument)) / slope
     slopes[[0, -1]] = 0.0
-    return entries.to(dtype), slopes.to(dtype)
+    return entries.to(device, dtype), slopes.to(device, dtype)
 
 
 @functools.cache
-def _comparator(number_format, frac, dtype):
+def _comparator(number_format, frac, dtype, device):
     """Cuts and levels of a comparator format as real numbers."""
     cuts = np.asarray(number_format.cuts(frac)) * 2.0**-frac
-    return (torch.from_numpy(cuts).to(dtype),
-            torch.tensor(code_values(number_format), dtype=dtype))
+    return (torch.from_numpy(cuts).to(device, dtype),
+            torch.tensor(code_values(number_format), dtype=dtype, device=device))
 
 
 def grid(value, number_format):
@@ -174,7 +175,7 @@ def gate(function, value, precision, drawn=None):
     if drawn is not None and precision.comparators:
         argument = grid(value, precision.preact) / (_slope(function, precision) * drawn)
         return draw(SMOOTH[function].value(argument))
-    entries, slopes = _gate_table(function, precision, value.dtype)
+    entries, slopes = _gate_table(function, precision, value.dtype, value.device)
     return _Gate.apply(value, precision.preact, entries, slopes)
 
 
@@ -185,6 +186,12 @@ def code_values(number_format):
             for value in number_format.value(levels)]
 
 
+@functools.cache
+def _fused():
+    """Online planes in one kernel instead of dozens."""
+    return torch.compile(planes.online, dynamic=False)
+
+
 class _Online(torch.autograd.Function):
     """Planes with the vector's own coefficients; the gradient passes unchanged (Xu et al. 2018)."""
 
@@ -192,6 +199,9 @@ class _Online(torch.autograd.Function):
     def forward(ctx, value, number_format):
         sample = number_format.sample
         samples = (value * 2.0**sample.frac).add_(0.5).floor_().clamp_(sample.low, sample.high)
+        if value.is_cuda:
+            meant = _fused()(samples.long(), number_format.planes, number_format.rounds)
+            return meant.to(value.dtype).mul_(2.0**-number_format.frac)
         samples = samples.numpy().astype(np.int64)
         meant = online.values(number_format, *online.quantize(number_format, samples))
         return torch.from_numpy(meant * 2.0**-number_format.frac).to(value.dtype)
@@ -226,4 +236,5 @@ def to_code(value, number_format, frac, at_random=False):
         raise TypeError(f"Number format must be a Format, not {number_format!r}")
     if at_random and isinstance(number_format, Ternary):
         return draw(value)
-    return _Compare.apply(value, *_comparator(number_format, frac, value.dtype))
+    return _Compare.apply(value, *_comparator(number_format, frac, value.dtype,
+                                               value.device))

@@ -30,7 +30,7 @@ def processor():
     return platform.processor() or platform.machine()
 
 
-def record(loaded, result, made):
+def record(loaded, result, made, device):
     """What somebody needs who repeats a run, or doubts it, as JSON values.
 
     Parameters
@@ -40,12 +40,15 @@ def record(loaded, result, made):
     result : TrainingResult
     made : dict of str to pathlib.Path
         What was written, by what it is.
+    device : torch.device
+        What trained.
 
     Returns
     -------
     dict
         SHA-256 digests of the recipe, its data and all that was written; the scores of each seed;
-        epochs of each stage; processor seconds a seed, of one thread; PyTorch's version.
+        epochs of each stage; processor seconds a seed, of one thread; PyTorch's version; the GPU's
+        name if one has trained.
     """
     recipe, start = loaded.recipe, loaded.start_path
     return {
@@ -62,7 +65,12 @@ def record(loaded, result, made):
         "seconds": {str(seed): round(run.seconds, 1) for seed, run in result.runs.items()},
         "torch": torch.__version__,
         "processor": processor(),
+        **_gpu(device),
     }
+
+
+def _gpu(device):
+    return {"gpu": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}
 
 
 def is_of(path, loaded):

@@ -116,5 +116,5 @@ class RecurrentNetwork(nn.Module):
         tensor (batch, classes)
         """
         codes = self.run(sequences, states)
-        last = codes[lengths - 1, torch.arange(codes.shape[1])]
+        last = codes[lengths - 1, torch.arange(codes.shape[1], device=codes.device)]
         return self.logits(functional.dropout(last, self.dropout, self.training))

@@ -183,7 +183,7 @@ def load(recipe_path, *, data=None, start=None, epochs=None):
 
 
 def train(recipe_path, out_path, *, data=None, start=None, checkpoint=None, interval=INTERVAL,
-          progress=None, epochs=None):
+          progress=None, epochs=None, device="cpu"):
     """Train the network of a recipe and write it, with its curve and the float network beside it.
 
     Parameters
@@ -208,6 +208,9 @@ def train(recipe_path, out_path, *, data=None, start=None, checkpoint=None, inte
         and the curve so far.
     epochs : int or None
         Of each stage, instead of the recipe's.
+    device : str
+        Where PyTorch trains: ``"cpu"`` or ``"cuda"``, or as PyTorch names one of several. What was
+        made is measured on the processor.
 
     Returns
     -------
@@ -216,10 +219,11 @@ def train(recipe_path, out_path, *, data=None, start=None, checkpoint=None, inte
     Raises
     ------
     RecipeError
-        If the recipe, its data or the checkpoint isn't sound, in one line.
+        If the recipe, its data or the checkpoint isn't sound, and for a device that isn't there,
+        in one line.
     """
     loaded = load(recipe_path, data=data, start=start, epochs=epochs)
-    out_path = pathlib.Path(out_path)
+    out_path, device = pathlib.Path(out_path), _device(device)
     places = {seed: path and Checkpoints(path, interval)
               for seed, path in checkpoints(loaded.recipe, checkpoint).items()}
     run = _language if isinstance(loaded.recipe, LanguageRecipe) else _sequence
@@ -232,7 +236,7 @@ def train(recipe_path, out_path, *, data=None, start=None, checkpoint=None, inte
             with torch.random.fork_rng():
                 torch.manual_seed(seed)
                 runs[seed] = run(_seeded(loaded, seed), place,
-                                 _of_seed(progress, seed, len(places)))
+                                 _of_seed(progress, seed, len(places)), device)
     finally:
         torch.set_num_threads(threads)
     result = _kept(runs)
@@ -245,7 +249,7 @@ def train(recipe_path, out_path, *, data=None, start=None, checkpoint=None, inte
             made["float network"] = out_path.with_suffix(_FLOAT)
             save_floats(result.reference, made["float network"])
     _write_curve(result.curve, made["curve"])
-    record.write(out_path.with_suffix(_RECORD), record.record(loaded, result, made))
+    record.write(out_path.with_suffix(_RECORD), record.record(loaded, result, made, device))
     return result
 
 
@@ -322,14 +326,26 @@ def _found(name):
     return str(shipped.path(pathlib.Path(name), str(name)).absolute())
 
 
-def _sequence(loaded, checkpoint, progress):
+def _device(name):
+    """A device that PyTorch can compute on."""
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = " ".join(str(error).partition("\n")[0].split())
+        raise RecipeError(f"Device must be one that PyTorch finds here, such as cpu or cuda, "
+                          f"not {name!r}: {reason}") from error
+    return torch.device(name)
+
+
+def _sequence(loaded, checkpoint, progress, device):
     recipe, dataset = loaded.recipe, load_dataset(loaded.data_path)
     if not {"train", "valid", "test"} <= set(dataset.split.tolist()):
         raise RecipeError(f"{loaded.data_path} must have sequences in its parts train, valid "
                           "and test")
-    reference, network, task, loop = sequence.train(recipe, dataset, checkpoint, progress)
+    reference, network, task, loop = sequence.train(recipe, dataset, checkpoint, progress, device)
+    reference.cpu()
     # In float64 the grids hold every sum, so that what PyTorch computes is what is lowered.
-    network.double()
+    network.cpu().double()
     scores = {name: Accuracy(*(task.measure(one, part)[1] for part in ("valid", "test")))
               for name, one in (("float", reference), ("quantized", network))}
     float_notes = _notes(loaded, dataset.notes, {"float": scores["float"]})
@@ -340,19 +356,19 @@ def _sequence(loaded, checkpoint, progress):
     return Run(lowered, reference, loop.curve, scores, loop.seconds)
 
 
-def _language(loaded, checkpoint, progress):
+def _language(loaded, checkpoint, progress, device):
     recipe = loaded.recipe
     corpus = Corpus.load(loaded.data_path)
     reference, network, task, loop = language.train(recipe, corpus, loaded.start_path, checkpoint,
-                                                    progress)
-    scores = {"float": Perplexity(*language.perplexities(reference, task))}
+                                                    progress, device)
+    scores = {"float": Perplexity(*language.perplexities(reference.cpu(), task))}
     kept = None
     if network is None or _keeps_float(recipe):
         name = recipe.name if network is None else f"{recipe.name}-float"
         kept = floats(reference, name, (), _notes(loaded, {}, scores))
     if network is None:
         return Run(None, kept, loop.curve, scores, loop.seconds)
-    network.double()
+    network.cpu().double()
     scores["quantized"] = Perplexity(*language.perplexities(network, task))
     lowered = lower(network, recipe.name)
     scores["integer"] = Perplexity(*(predict(lowered, corpus.parts[part]).perplexity

@@ -27,18 +27,21 @@ class SequenceTask(Task):
     ----------
     recipe : SequenceRecipe
     dataset : Dataset
+    device : str
+        Where PyTorch computes; the sequences are made and changed on the processor.
     """
 
-    def __init__(self, recipe, dataset):
+    def __init__(self, recipe, dataset, device="cpu"):
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.parts = {name: SequenceSet.from_dataset(dataset.part(name))
                       for name in ("train", "valid", "test")}
-        self._recipe, self._format = recipe, dataset.format
+        self._recipe, self._format, self._device = recipe, dataset.format, device
         self.batches = math.ceil(len(self.parts["train"]) / recipe.batch)
 
     def epoch(self):
         for batch in self.parts["train"].shuffled(self._recipe.batch, self.generator):
-            yield augmented(batch, self._recipe.augment, self._format, self.generator)
+            yield augmented(batch, self._recipe.augment, self._format,
+                            self.generator).to(self._device)
 
     def loss(self, network, batch, teacher):
         recipe, logits = self._recipe, network(batch.values, batch.lengths)
@@ -57,6 +60,7 @@ class SequenceTask(Task):
         loss, right = 0.0, 0
         with torch.no_grad():
             for _, batch in part.in_order(_EVALUATION_BATCH):
+                batch = batch.to(network.readout_weight.device)
                 logits = network(batch.values.to(dtype), batch.lengths)
                 loss += float(functional.cross_entropy(logits, batch.labels, reduction="sum"))
                 right += int((logits.argmax(1) == batch.labels).sum())
@@ -72,7 +76,7 @@ class SequenceTask(Task):
                 for index, length in enumerate(part.lengths.tolist())]
 
 
-def train(recipe, dataset, checkpoint=None, progress=None):
+def train(recipe, dataset, checkpoint=None, progress=None, device="cpu"):
     """Train in floating point and then quantized, as a recipe says.
 
     Parameters
@@ -82,17 +86,19 @@ def train(recipe, dataset, checkpoint=None, progress=None):
     checkpoint : Checkpoints or None
     progress : callable or None
         As ``Loop`` calls it.
+    device : str
+        Where PyTorch computes; the networks that are returned are there.
 
     Returns
     -------
     (RecurrentNetwork, RecurrentNetwork, SequenceTask, Loop)
         The float network and the quantized one.
     """
-    task = SequenceTask(recipe, dataset)
+    task = SequenceTask(recipe, dataset, device)
     loop = Loop(recipe, task, checkpoint, progress)
     inputs, classes = dataset.sequences[0].shape[1], len(dataset.classes)
     reference = RecurrentNetwork(CELLS[recipe.cell.name], inputs, recipe.units, recipe.layers,
-                                 classes, recipe.dropout)
+                                 classes, recipe.dropout).to(device)
     loop.stage("float", reference, recipe.float_epochs, recipe.float_learning_rate)
     network = copy.deepcopy(reference)
     calibrate(network, recipe.quantization, task.calibration(), dataset.format)

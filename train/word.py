@@ -92,7 +92,7 @@ class LanguageNetwork(RecurrentNetwork):
     def word_vectors(self):
         """The whole embedding as the core is fed it, (words, inputs)."""
         with torch.no_grad():
-            return self.embed(torch.arange(len(self.embedding)))
+            return self.embed(torch.arange(len(self.embedding), device=self.embedding.device))
 
     def start(self):
         """Cleared states, one a layer, for ``forward`` to carry."""
@@ -145,7 +145,7 @@ class _SoftmaxLoss(torch.autograd.Function):
         to_codes = (share @ weight).float().sub_(weight[targets])
         to_weight = (share.t() @ narrow).float().index_add_(0, targets, codes, alpha=-1)
         to_bias = (share.new_ones(1, len(share)) @ share)[0].float()
-        to_bias.index_add_(0, targets, torch.ones(len(targets)), alpha=-1)
+        to_bias.index_add_(0, targets, codes.new_ones(len(targets)), alpha=-1)
         return to_codes.mul_(scale), to_weight.mul_(scale), to_bias.mul_(scale), None, None, None
 
 
@@ -191,6 +191,7 @@ def perplexity(network, tokens, streams=1):
     network : LanguageNetwork
         In evaluation mode; logits are computed in its own type.
     tokens : int64 tensor (tokens,)
+        On any device.
     streams : int
         Parts of the text that are run side by side, each from a cleared state; what is left over
         at the end is dropped. One is the whole text.
@@ -199,7 +200,7 @@ def perplexity(network, tokens, streams=1):
     -------
     (float, float)
     """
-    steps = (len(tokens) - 1) // streams
+    tokens, steps = tokens.to(network.embedding.device), (len(tokens) - 1) // streams
     inputs = tokens[:steps * streams].view(streams, steps).t()
     targets = tokens[1:steps * streams + 1].view(streams, steps).t()
     stride, carries = max(1, _CHUNK // streams), network.start()

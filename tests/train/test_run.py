@@ -186,6 +186,16 @@ def test_negative_epochs(folder):
         train(recipe(folder, "negative"), folder / "negative.safetensors", epochs=-1)
 
 
+@pytest.mark.parametrize("name", ["gpu", "cuda:9", ""])
+def test_no_device(folder, name):
+    """Before anything is trained, in one line."""
+    path = folder / "device.safetensors"
+    with pytest.raises(RecipeError, match="^Device must be one that PyTorch finds here, such as "
+                                          f"cpu or cuda, not '{name}': [^\n]+$"):
+        train(recipe(folder, "device"), path, epochs=1, device=name)
+    assert not path.exists()
+
+
 def test_missing_data(folder):
     path = recipe(folder, "lost")
     path.write_text(path.read_text().replace("waves", "missing"))
