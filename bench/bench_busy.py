@@ -13,8 +13,8 @@ from ternloom.hw.verilog import generate
 from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.geometry import network_geometry
 from ternloom.mapping.timing import predict
+from ternloom.model.alphabet import TERNARY
 from ternloom.model.cell import LSTM
-from ternloom.model.matrix import Weight
 from ternloom.model.network import When
 from ternloom.model.random import random_network, random_sequences
 from ternloom.sim import vectors
@@ -49,7 +49,7 @@ endmodule
 def rows():
     """One row a folding, as dicts."""
     network = random_network(1, layers=1, cell=LSTM, units=300, inputs=300, classes=4,
-                             weight=Weight.TERNARY, input_format="ternary",
+                             weight=TERNARY, input_format="ternary",
                              state_format="ternary", when=When.LAST)
     sequences = random_sequences(1, network, 1, (_STEPS, _STEPS))
     return [_row(network, pe, simd, sequences) for pe, simd in _FOLDINGS]

@@ -18,9 +18,9 @@ from ternloom.boards.tool import NEXTPNR_ECP5, NEXTPNR_ICE40, YOSYS
 from ternloom.hw import array
 from ternloom.mapping.folding import LayerFolding
 from ternloom.mapping.geometry import readout_geometry
-from ternloom.mapping.wire import levels
+from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, QUATERNARY, TERNARY
 from ternloom.model.format import Binary, Fixed, Ternary
-from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.matrix import Matrix
 from ternloom.model.network import Readout, When
 
 
@@ -35,9 +35,9 @@ TITLE = (f"Processing elements of {LANES} lanes: LUT4 a lane (a bit of a carry c
 
 #: Weights by name: alphabet, and bits of a lane.
 _WEIGHTS = {
-    "binary": (Weight.BINARY, 1), "ternary": (Weight.TERNARY, 2),
-    "quaternary": (Weight.QUATERNARY, 2), "exponential, 8 powers": (Weight.EXPONENTIAL, 4),
-    "int4": (Weight.INTEGER, 4), "int8": (Weight.INTEGER, 8),
+    "binary": (BINARY, 1), "ternary": (TERNARY, 2),
+    "quaternary": (QUATERNARY, 2), "exponential, 8 powers": (EXPONENTIAL, 4),
+    "int4": (INTEGER, 4), "int8": (INTEGER, 8),
 }
 
 #: Activations by name.
@@ -68,7 +68,7 @@ class _Plain(wiring.Component):
 
     def __init__(self, element, form):
         self._element, self._form = element, form
-        values = levels(element.weight, element.weight_bits)
+        values = element.weight.lane_levels(element.weight_bits)
         largest = element.simd * max(abs(value) for value in values) * form.magnitude
         super().__init__({
             "weights":     In(len(element.weights)),
@@ -88,16 +88,16 @@ class _Plain(wiring.Component):
 
     def _product(self, weight, code):
         value = Mux(code, 1, -1) if isinstance(self._form, Binary) else code.as_signed()
-        match self._element.weight:
-            case Weight.BINARY:
+        match self._element.weight.name:
+            case "binary":
                 return Mux(weight, value, -value)
-            case Weight.QUATERNARY:
+            case "quaternary":
                 size = Mux(weight[0] ^ weight[1], value, value << 1)
                 return Mux(weight[1], size, -size)
-            case Weight.EXPONENTIAL:
+            case "exponential":
                 size = value << weight[:-1]
                 return Mux(weight[-1], -size, size)
-            case Weight.TERNARY:
+            case "ternary":
                 return Mux(weight[0], Mux(weight[1], -value, value), 0)
             case _:
                 return weight.as_signed() * value
@@ -183,8 +183,8 @@ def rows():
 def make_element(weight, activation):
     """The element that a core would have for weights and activations by name."""
     kind, bits = _WEIGHTS[weight]
-    codes = np.array(levels(kind, bits))
-    if kind is Weight.EXPONENTIAL:
+    codes = np.array(kind.lane_levels(bits))
+    if kind == EXPONENTIAL:
         codes = np.sign(codes) * (np.log2(np.abs(codes)).astype(int) + 1)
     matrix = Matrix(kind, np.resize(codes, (1, 1, LANES * 8)).astype(np.int8),
                     np.ones((1, 1), dtype=np.int32))

@@ -15,15 +15,15 @@ _SECONDS, _MEMORY = 20.0, 4.0
 #: Runs by itself, so that its memory is its own.
 _CHILD = """\
 import json, resource, time
+from ternloom.model.alphabet import TERNARY
 from ternloom.hw.verilog import generate
 from ternloom.mapping.folding import Folding
 from ternloom.model.format import Ternary
-from ternloom.model.matrix import Weight
 from ternloom.model.cell import LSTM
 from ternloom.model.random import random_network
 
 network = random_network(1, cell=LSTM, layers=1, units=1024, inputs=1024, classes=10,
-                         input_format=Ternary(), state_format=Ternary(), weight=Weight.TERNARY)
+                         input_format=Ternary(), state_format=Ternary(), weight=TERNARY)
 folding = Folding.uniform(network, pe=64, simd=32)
 before = time.process_time(), time.perf_counter()
 design = generate(network, folding)

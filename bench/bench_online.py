@@ -14,9 +14,9 @@ from ternloom.mapping.geometry import network_geometry
 from ternloom.mapping.image import layer_image
 from ternloom.mapping.microcode import microcode
 from ternloom.mapping.timing import predict
+from ternloom.model.alphabet import BINARY
 from ternloom.model.cell import LSTM
 from ternloom.model.format import Fixed, Online, Planes
-from ternloom.model.matrix import Weight
 from ternloom.model.network import When
 from ternloom.model.random import random_network
 
@@ -49,7 +49,7 @@ def rows():
 def _network(form):
     return random_network(1, cell=LSTM, layers=1, units=_UNITS, inputs=_UNITS, classes=2,
                           input_format=Planes((1,) * form.width, 1), state_format=form,
-                          weight=Weight.BINARY, when=When.LAST)
+                          weight=BINARY, when=When.LAST)
 
 
 def _row(name, family):

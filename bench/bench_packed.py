@@ -6,8 +6,9 @@ import time
 import numpy as np
 
 from ternloom.model import online
+from ternloom.model.alphabet import PLANES
 from ternloom.model.format import Fixed, Online
-from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.matrix import Matrix
 from ternloom.model.packed import COMPILED, Packed
 
 
@@ -44,7 +45,7 @@ def rows():
 
 def _row(planes, theirs, form, samples, rng):
     codes = rng.choice([-1, 1], (planes, _ROWS, _COLUMNS)).astype(np.int8)
-    matrix = Matrix(Weight.PLANES, codes,
+    matrix = Matrix(PLANES, codes,
                     rng.integers(1, 256, (planes, _ROWS)).astype(np.int32))
     values = online.values(form, *online.quantize(form, samples[None]))[0]
     expected = np.vecdot(matrix.codes @ values, matrix.coefficients, axis=0)

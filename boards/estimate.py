@@ -7,7 +7,6 @@ from ternloom.hw.array import raw_shape
 from ternloom.hw.report import describe
 from ternloom.mapping.geometry import Element
 from ternloom.mapping.image import network_images
-from ternloom.model.matrix import Weight
 
 
 __all__ = ["Estimate", "beside", "estimate", "lane_tables"]
@@ -41,7 +40,7 @@ def lane_tables(element, weight, weight_bits, activation_bits):
     Parameters
     ----------
     element : Element
-    weight : Weight
+    weight : Alphabet
     weight_bits, activation_bits : int
         Of a lane.
 
@@ -50,24 +49,24 @@ def lane_tables(element, weight, weight_bits, activation_bits):
     float
         Within a tenth of what synthesis makes of 8 lanes of every kind.
     """
-    match element, weight:
+    match element, weight.name:
         case Element.XNOR_POPCOUNT, _:
             return 2.1
         case Element.GATED_POPCOUNT, _:
             return 4.5 if weight_bits == activation_bits else 3.75
         case Element.QUATERNARY_POPCOUNT, _:
             return 5.5
-        case Element.SHIFT_ADD, Weight.INTEGER:
+        case Element.SHIFT_ADD, "integer":
             digits = -(-weight_bits // 2)
             return digits * (2.2 * activation_bits + 0.5 + 5.5 * math.log2(digits))
-        case Element.SHIFT_ADD, Weight.EXPONENTIAL:
+        case Element.SHIFT_ADD, "exponential":
             return 0.65 * (activation_bits + (1 << (weight_bits - 1))) * (weight_bits + 1)
         case Element.SHIFT_ADD, _:
             return 2.2 * activation_bits + 0.5
-        case _, Weight.EXPONENTIAL:
+        case _, "exponential":
             bits = (1 << (weight_bits - 1)) + 1
             return (1.9 if activation_bits == 1 else 3.3) * bits + 1.9
-        case _, Weight.QUATERNARY:
+        case _, "quaternary":
             return 7.25
         case _:
             return 1.9 * weight_bits + 0.4 + 1.5 * activation_bits

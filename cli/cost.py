@@ -1,6 +1,5 @@
 """What a network is made of and what it costs, as JSON values."""
 
-from ternloom.cli.describe import describe
 from ternloom.evaluate.size import (float_bits, matrix_size, network_size,
                                     relative_errors)
 
@@ -10,9 +9,9 @@ __all__ = ["hardware", "matrix_rows", "methods", "size_data"]
 
 def methods(network):
     """Weights and activations in a word or two: methods where its notes tell, else alphabets."""
-    kinds = dict.fromkeys(matrix.weight.value + (f":{matrix.planes}" if matrix.planes > 1 else "")
+    kinds = dict.fromkeys(matrix.weight.name + (f":{matrix.planes}" if matrix.planes > 1 else "")
                           for matrix in network.matrices.values())
-    forms = dict.fromkeys(describe(layer.state_format) for layer in network.layers)
+    forms = dict.fromkeys(layer.state_format.text for layer in network.layers)
     notes = network.notes
     return {"weights": notes.get("weights", ", ".join(kinds)),
             "activations": notes.get("activations", ", ".join(forms))}
@@ -40,7 +39,7 @@ def matrix_rows(network, reference=None):
     errors = relative_errors(network, reference) if reference is not None else {}
     for name, matrix in network.matrices.items():
         size = matrix_size(matrix)
-        row = {"name": name, "weights": matrix.weight.value, "planes": matrix.planes,
+        row = {"name": name, "weights": matrix.weight.name, "planes": matrix.planes,
                "rows": matrix.rows, "columns": matrix.columns, "bits": size.weights,
                "scale_bits": size.scales, "zeros": float((matrix.codes == 0).mean())}
         yield row | ({"relative_error": errors[name]} if errors else {})

@@ -8,7 +8,7 @@ generated: cycles are those of the timing model, which the hardware matches exac
 from ternloom.cli import source
 from ternloom.cli.console import Outcome, facts, table
 from ternloom.cli.cost import matrix_rows
-from ternloom.cli.describe import describe, note
+from ternloom.cli.describe import note
 from ternloom.cli.option import add_core, add_network, core_network, folding
 from ternloom.files.network import digest
 from ternloom.mapping.timing import pace
@@ -35,7 +35,7 @@ def run(chosen, console):
     matrices = list(matrix_rows(network))
     cycles = pace(network, spread)
     data = {"name": network.name, "digest": digest(network), "inputs": network.inputs,
-            "input_format": describe(network.input_format), "layers": list(_layers(network)),
+            "input_format": network.input_format.text, "layers": list(_layers(network)),
             "readout": _readout(network),
             "words": None if network.embedding is None else len(network.embedding),
             "streams": _streams(network, spread),
@@ -92,12 +92,12 @@ def _recipes():
 def _layers(network):
     for index, layer in enumerate(network.layers):
         yield {"name": f"layer{index}", "cell": layer.cell.name, "units": layer.units,
-               "inputs": layer.inputs, "input_format": describe(layer.input_format),
-               "state_format": describe(layer.state_format),
-               "precision": {"preact": describe(layer.precision.preact),
+               "inputs": layer.inputs, "input_format": layer.input_format.text,
+               "state_format": layer.state_format.text,
+               "precision": {"preact": layer.precision.preact.text,
                              "gate_frac": layer.precision.gate_frac,
                              "slope": layer.precision.slope * 2.0**-layer.precision.slope_frac,
-                             "state": describe(layer.precision.state)}}
+                             "state": layer.precision.state.text}}
 
 
 def _gates(precision):
@@ -133,7 +133,7 @@ def _streams(network, spread):
     from ternloom.mapping.stream import input_stream, output_stream
 
     parts = {"input": input_stream(network, spread), "output": output_stream(network, spread)}
-    return {name: {"format": describe(part.form), "lanes": part.lanes, "beats": part.beats}
+    return {name: {"format": part.form.text, "lanes": part.lanes, "beats": part.beats}
             for name, part in parts.items()}
 
 

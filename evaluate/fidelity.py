@@ -11,7 +11,6 @@ import numpy as np
 
 from ternloom.model import golden, online
 from ternloom.model.error import NetworkError
-from ternloom.model.format import Fixed, Online, value_frac
 from ternloom.model.network import When
 from ternloom.quantize import forward
 
@@ -126,7 +125,7 @@ def measure(network, reference, codes, values, most=None):
             vectors += len(expected)
     layers = tuple(LayerFidelity(
         f"layer{index}", total.error,
-        total.ends / total.count if isinstance(layer.state_format, Fixed) else None,
+        total.ends / total.count if layer.state_format.rounded else None,
         total.carried / total.count)
         for index, (layer, total) in enumerate(zip(network.layers, sums, strict=True)))
     return Fidelity(len(codes), sum(map(len, codes)), layers, *(
@@ -160,13 +159,13 @@ def _add_layer(total, layer, prefix, trace, expected):
     """Count the steps of some sequences in."""
     kind = layer.state_format
     codes = np.concatenate(trace[f"{prefix}h"])
-    if isinstance(kind, Online):
+    if kind.header:
         meant = online.values(kind, codes, np.concatenate(trace[f"{prefix}beta"]))
     else:
         meant = kind.value(codes)
-    total.add(meant * 2.0**-value_frac(kind), np.concatenate(expected.outputs))
+    total.add(meant * 2.0**-kind.frac, np.concatenate(expected.outputs))
     total.count += codes.size
-    if isinstance(kind, Fixed):
+    if kind.rounded:
         total.ends += _at_ends(codes, kind)
     for name in layer.cell.carried:
         total.carried += _at_ends(np.concatenate(trace[prefix + name]), layer.precision.state)

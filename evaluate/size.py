@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 
 from ternloom.model.error import NetworkError
-from ternloom.model.format import value_frac
 from ternloom.quantize.codes import relative_error
 
 
@@ -108,10 +107,10 @@ def meant(network):
         frac = layer.precision.preact.frac + layer.shift
         forms = {"input": layer.input_format, "recurrent": layer.state_format}
         for part, matrix in layer.matrices.items():
-            weights[f"layer{index}.{part}"] = _meant(matrix, frac - value_frac(forms[part]))
+            weights[f"layer{index}.{part}"] = _meant(matrix, frac - forms[part].frac)
     if network.readout is not None:
         readout = network.readout
-        frac = readout.logits.frac + readout.shift - value_frac(readout.input_format)
+        frac = readout.logits.frac + readout.shift - readout.input_format.frac
         weights["readout"] = _meant(readout.weights, frac)
     return weights
 

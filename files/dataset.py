@@ -14,7 +14,7 @@ import numpy as np
 
 from ternloom.files.container import Description, read, write
 from ternloom.files.decode import convert
-from ternloom.model.format import Fixed, Format
+from ternloom.model.format import Format
 from ternloom.model.frozen import Frozen
 from ternloom.model.mistake import Mistake
 from ternloom.model.names import check_notes
@@ -166,17 +166,15 @@ def _same_codes(one, other):
 
     A threshold is: it says which values are a code's own.
     """
-    if isinstance(one, Fixed) and isinstance(other, Fixed):
-        return (one.width, one.frac, one.signed) == (other.width, other.frac, other.signed)
-    return one == other
+    return one.meaning == other.meaning
 
 
 def _codes_type(kind):
     """Narrowest dtype that holds the codes of a format."""
-    codes = (kind.low, kind.high) if isinstance(kind, Fixed) else kind.levels
-    if min(codes) < -(1 << 15) or max(codes) >= 1 << 15:
+    low, high = kind.code_range
+    if low < -(1 << 15) or high >= 1 << 15:
         raise ValueError(f"must have a format whose codes fit 16 signed bits, not {kind!r}")
-    return np.dtype(np.int8 if min(codes) >= -128 and max(codes) < 128 else np.int16)
+    return np.dtype(np.int8 if low >= -128 and high < 128 else np.int16)
 
 
 def _layout(spec):

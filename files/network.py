@@ -28,12 +28,12 @@ import numpy as np
 
 from ternloom.files.container import Description, content_digest, read, write
 from ternloom.files.decode import convert
-from ternloom.mapping.stream import decode
+from ternloom.model.alphabet import ALPHABETS, AlphabetName
 from ternloom.model.cell import CELLS, CellName
 from ternloom.model.error import NetworkError, located
 from ternloom.model.format import Fixed, Format
 from ternloom.model.limits import LARGEST_SHIFT
-from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.matrix import Matrix
 from ternloom.model.network import Layer, Network, Readout, When, embedding_type
 from ternloom.model.precision import Precision
 
@@ -51,20 +51,28 @@ _TRITS = 5
 _PLACES = np.array([3 ** place for place in range(_TRITS)], dtype=np.uint8)
 #: Codes that are unpacked together: whole bytes, however many bits or trits a code takes.
 _PIECE = 5 << 14
-#: Alphabets whose codes take as many bits as those in use.
-_OPEN = (Weight.EXPONENTIAL, Weight.INTEGER)
 
 _Size = typing.Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
 _Shift = typing.Annotated[int, msgspec.Meta(ge=0, le=LARGEST_SHIFT)]
 
 
 class _MatrixSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    weight: Weight
+    weight: AlphabetName
     planes: typing.Annotated[int, msgspec.Meta(ge=1, le=4)]
     rows: _Size
     columns: _Size
     #: Bits of a code, of alphabets that leave it open.
     bits: typing.Annotated[int, msgspec.Meta(ge=1, le=8)] | None = None
+
+    @property
+    def alphabet(self):
+        return ALPHABETS[self.weight.value]
+
+    @property
+    def code_bits(self):
+        """Bits of a code that isn't ternary."""
+        alphabet = self.alphabet
+        return self.bits or alphabet.code_bits(np.array(alphabet.codes, dtype=np.int8))
 
 
 class _LayerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -174,8 +182,9 @@ def load(path):
 
 
 def _matrix_spec(matrix):
-    bits = matrix.code_bits if matrix.weight in _OPEN else None
-    return _MatrixSpec(matrix.weight, matrix.planes, matrix.rows, matrix.columns, bits)
+    bits = matrix.code_bits if matrix.weight.sized else None
+    return _MatrixSpec(AlphabetName[matrix.weight.name], matrix.planes, matrix.rows,
+                       matrix.columns, bits)
 
 
 def _tensors(network):
@@ -202,13 +211,13 @@ def _tensors(network):
 
 def _packed_size(spec):
     """Bytes that the codes of a matrix take."""
-    if (spec.bits is not None) != (spec.weight in _OPEN):
+    if (spec.bits is not None) != spec.alphabet.sized:
         raise ValueError(f"must have bits for exponential and integer codes alone, not {spec.bits} "
                          f"for {spec.weight.value} ones")
     count = spec.planes * spec.rows * spec.columns
-    if spec.weight is Weight.TERNARY:
+    if spec.alphabet.base == 3:
         return -(-count // _TRITS)
-    return -(-count * _code_bits(spec) // 8)
+    return -(-count * spec.code_bits // 8)
 
 
 def _layout(spec):
@@ -260,7 +269,7 @@ def _readout(spec, tensors):
 
 def _matrix(name, spec, tensors):
     with located(name):
-        return Matrix(spec.weight, _unpack(spec, tensors[f"{name}.codes"]),
+        return Matrix(spec.alphabet, _unpack(spec, tensors[f"{name}.codes"]),
                       tensors[f"{name}.coefficients"])
 
 
@@ -278,20 +287,19 @@ def _unpack_embedding(spec, packed):
         raise NetworkError(f"embedding must end in zero bits after its {count * form.width}")
     codes = np.empty(count, dtype=embedding_type(form))
     for place, bits in _bits(packed, count, form.width):
-        codes[place] = decode(form, bits)
+        codes[place] = form.decode(bits)
     return _shaped(codes, (spec.words, columns))
 
 
 def _pack(matrix):
     """Codes of a matrix as bytes."""
-    flat, bits = matrix.codes.reshape(-1), matrix.code_bits
-    if matrix.weight is Weight.TERNARY:
-        digits = np.zeros(-(-len(flat) // _TRITS) * _TRITS, dtype=np.uint8)
-        digits[:len(flat)] = flat + 1
+    numbers = matrix.weight.digits(matrix.codes.reshape(-1))
+    if matrix.weight.base == 3:
+        digits = np.zeros(-(-len(numbers) // _TRITS) * _TRITS, dtype=np.uint8)
+        digits[:len(numbers)] = numbers
         return (digits.reshape(-1, _TRITS) * _PLACES).sum(axis=1, dtype=np.uint8)
-    if matrix.weight is not Weight.INTEGER:
-        flat = (flat > 0) | (np.abs(flat) - 1) << 1
-    return np.packbits(flat[:, None] >> np.arange(bits, dtype=np.int8) & 1, bitorder="little")
+    places = np.arange(matrix.code_bits, dtype=np.int8)
+    return np.packbits(numbers[:, None] >> places & 1, bitorder="little")
 
 
 def _rest(packed, digits, each, base):
@@ -321,19 +329,19 @@ def _trits(packed, count):
 def _unpack(spec, packed):
     """Codes (planes, rows, columns) of bytes, or ``NetworkError`` on a byte that none makes."""
     count = spec.planes * spec.rows * spec.columns
-    codes = np.empty(count, dtype=np.int8)
-    if spec.weight is Weight.TERNARY:
+    codes, weight = np.empty(count, dtype=np.int8), spec.alphabet
+    if weight.base == 3:
         if packed.max() >= 3 ** _TRITS:
             raise NetworkError(f"codes must hold bytes below {3 ** _TRITS}, five ternary codes "
                                f"each, not {int(packed.max())}")
         rest = _rest(packed, count, _TRITS, 3)
         for place, digits in _trits(packed, count):
-            codes[place] = digits.view(np.int8) - 1
+            codes[place] = weight.read(digits, None)
     else:
-        bits = _code_bits(spec)
+        bits = spec.code_bits
         rest = _rest(packed, count * bits, 8, 2)
         for place, stored in _bits(packed, count, bits):
-            codes[place] = _decode(spec.weight, stored, bits)
+            codes[place] = weight.read(stored, bits)
     if rest:
         raise NetworkError(f"codes must end in zero bits after its {count} codes")
     return _shaped(codes, (spec.planes, spec.rows, spec.columns))
@@ -343,16 +351,3 @@ def _shaped(codes, shape):
     """Codes that nobody else has, write-protected: what takes them over needs no copy."""
     codes.flags.writeable = False
     return codes.reshape(shape)
-
-
-def _decode(weight, stored, bits):
-    """Codes of stored bits, of their type."""
-    if weight is Weight.INTEGER:
-        sign = 1 << (bits - 1)
-        return (stored ^ sign) - sign
-    return (2 * (stored & 1) - 1) * ((stored >> 1) + 1)
-
-
-def _code_bits(spec):
-    """Bits of a code that isn't ternary."""
-    return spec.bits or {Weight.QUATERNARY: 2}.get(spec.weight, 1)

@@ -9,7 +9,6 @@ from ternloom.hw.coefficient import scaled, times
 from ternloom.hw.fixed import range_shape, rounded, saturated
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.schedule import MIX, combiner_latency
-from ternloom.model.format import Online
 
 
 __all__ = ["Combiner", "Place", "RowCounter", "mix_bits", "row_shape"]
@@ -142,7 +141,7 @@ def row_shape(image):
 
 def mix_bits(image):
     """Bits of a coefficient of an activation plane, zero where all are constants."""
-    formats = [form for form in image.formats if isinstance(form, Online)]
+    formats = [form for form in image.formats if form.header]
     blocks = image.geometry.blocks
     if not image.geometry.mixes_at_run_time:
         return 0

@@ -16,6 +16,7 @@ The elements here count; those that add are in :mod:`ternloom.hw.adder`.
 import functools
 import operator
 
+import numpy as np
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -23,8 +24,8 @@ from amaranth.lib.wiring import In, Out
 from ternloom.hw.compressor import Netlist, plan
 from ternloom.mapping.geometry import Element
 from ternloom.mapping.schedule import element_levels, element_stages
-from ternloom.mapping.wire import encode, gain, lacks
-from ternloom.model.matrix import Weight
+from ternloom.mapping.wire import gain, lacks
+from ternloom.model.alphabet import BINARY, QUATERNARY, TERNARY
 
 
 __all__ = ["GatedPopcount", "QuaternaryPopcount", "WordElement", "XnorPopcount"]
@@ -116,7 +117,7 @@ class WordElement(wiring.Component):
 
     def wire(self, weights):
         """Weight values as the lanes hold them."""
-        return encode(self.weight, self.weight_bits, weights)
+        return self.weight.wire(np.asarray(weights, dtype=np.int64), self.weight_bits)
 
     def _lane(self, lane):
         return (self.weights.word_select(lane, self.weight_bits),
@@ -223,7 +224,7 @@ class XnorPopcount(_Popcount):
 
     def __init__(self, simd, *, stages=None):
         simd = self._check_simd(simd)
-        super().__init__(simd, weight=Weight.BINARY, weight_bits=1, activation_bits=1, low=0,
+        super().__init__(simd, weight=BINARY, weight_bits=1, activation_bits=1, low=0,
                          high=simd, stages=stages)
 
     def _units(self, lane):
@@ -270,7 +271,7 @@ class GatedPopcount(_Popcount):
         if (weight_bits, activation_bits) not in ((1, 2), (2, 1), (2, 2)):
             raise ValueError("Weight and activation bits must be 1 or 2 and not both 1, "
                              f"not {(weight_bits, activation_bits)!r}")
-        super().__init__(simd, weight=Weight.BINARY if weight_bits == 1 else Weight.TERNARY,
+        super().__init__(simd, weight=BINARY if weight_bits == 1 else TERNARY,
                          weight_bits=weight_bits, activation_bits=activation_bits,
                          low=0, high=2 * simd, stages=stages)
 
@@ -349,7 +350,7 @@ class QuaternaryPopcount(_Popcount):
 
     def __init__(self, simd, *, stages=None):
         simd = self._check_simd(simd)
-        super().__init__(simd, weight=Weight.QUATERNARY, weight_bits=2, activation_bits=1, low=0,
+        super().__init__(simd, weight=QUATERNARY, weight_bits=2, activation_bits=1, low=0,
                          high=4 * simd, stages=stages)
 
     @property

@@ -6,7 +6,6 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from ternloom.mapping.geometry import Element
-from ternloom.model.format import Binary, Fixed, Online, Planes, value_width
 
 
 __all__ = ["Feed"]
@@ -41,8 +40,8 @@ class Feed(wiring.Component):
         self._block    = block
         self._form     = form
         #: Whether codes are fed as values that are known only as they come.
-        self.has_levels = isinstance(form, Online) and block.mix is not None
-        levels = data.ArrayLayout(signed(value_width(form)), 1 << form.width)
+        self.has_levels = bool(form.header) and block.mix is not None
+        levels = data.ArrayLayout(signed(form.value_width), 1 << form.width)
         super().__init__(({"i_levels": In(levels), "i_index": In(range(max(block.words, 2)))}
                           if self.has_levels else {}) | {
             "i_word":  In(geometry.simd * form.width),
@@ -55,17 +54,16 @@ class Feed(wiring.Component):
         form = self._form
         if self.has_levels:
             return self.i_levels[code]
-        if isinstance(form, Fixed):
-            return code.as_signed() if form.signed else Cat(code, 0).as_signed()
-        if isinstance(form, Binary):
-            return Mux(code, Const(1, signed(2)), Const(-1, signed(2)))
-        if isinstance(form, Planes):
-            shape = signed(value_width(form))
-            value = Const(-form.magnitude, shape)
-            for pattern in range(1, 1 << form.width):
-                value = Mux(code == pattern, Const(int(form.value(pattern)), shape), value)
-            return value
-        return code.as_signed()
+        if form.signed:
+            return code.as_signed()
+        if form.rounded:
+            return Cat(code, 0).as_signed()
+        shape = signed(form.value_width)
+        value = Const(form.padding, shape)
+        for pattern in range(1, 1 << form.width):
+            found = code if form.width == 1 else code == pattern
+            value = Mux(found, Const(int(form.value(form.decode(pattern))), shape), value)
+        return value
 
     def elaborate(self, platform):
         m = Module()

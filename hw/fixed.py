@@ -87,9 +87,9 @@ def saturated(m, value, form):
 
 def quantized(m, value, frac, form):
     """Wire form of the code of ``value``, which has ``frac`` fraction bits, as a new signal."""
-    if isinstance(form, Fixed) and form.signed:
+    if form.rounded and form.signed:
         return saturated(m, rounded(m, value, frac - form.frac, form.rounding), form)
-    if isinstance(form, Fixed):
+    if form.rounded:
         wide = rounded(m, value, frac - form.frac, form.rounding)
         clipped = saturated(m, wide, Fixed(form.width + 1, form.frac))
         result = Signal(form.width, name=f"{value.name}_code")

@@ -10,7 +10,6 @@ from ternloom.hw.fixed import delayed, quantized, range_shape, rounded_sum, satu
 from ternloom.hw.moment import Moments
 from ternloom.hw.table import Table, compared, compared_unrounded
 from ternloom.mapping.pipeline import pipeline
-from ternloom.model.format import Binary, Fixed, Online, Planes
 
 
 __all__ = ["Lane", "LaneProbe", "lane_probes", "lane_units"]
@@ -40,11 +39,11 @@ def lane_probes(layer):
     for node in made.graph.traced:
         is_code = node in made.graph.codes.values()
         # The wire form of a binary code is not the code, so it cannot be compared as it is.
-        if made.cut(node) or (is_code and isinstance(form, Binary)):
+        if made.cut(node) or (is_code and not form.plain):
             continue
-        is_signed = not is_code or (not isinstance(form, Planes) and getattr(form, "signed", True))
+        is_signed = not is_code or form.signed
         value = node.name
-        if value == "h" and isinstance(layer.state_format, Online):
+        if value == "h" and layer.state_format.header:
             value = "sample"
         found.append(LaneProbe(_signal(node), is_signed, value))
     return tuple(found)
@@ -296,7 +295,7 @@ class _Operations:
             self._moments.made(node, Const(0), False)
             return
         form, source = node.parameter, node.args[0]
-        shape = signed(form.width) if isinstance(form, Fixed) and form.signed else form.width
+        shape = signed(form.width) if form.rounded and form.signed else form.width
         if self._made.carries(source):
             whole, fine = (self._at(arg, node) for arg in source.args)
             dropped = source.frac - form.frac

@@ -8,10 +8,9 @@ from ternloom.hw.buffer import InputBuffer, StateBuffer
 from ternloom.hw.fixed import delayed
 from ternloom.hw.lane import Lane
 from ternloom.hw.matvec import MatrixVector
-from ternloom.hw.online import OnlineQuantizer, beta_bits
+from ternloom.hw.online import OnlineQuantizer
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.schedule import first_row, lane_latency, overlaps, waits
-from ternloom.model.format import Online
 
 
 __all__ = ["RecurrentLayer"]
@@ -45,9 +44,9 @@ class RecurrentLayer(wiring.Component):
         self._fills    = fills
         self._image  = image
         self._geometry = geometry = image.geometry
-        self._online   = isinstance(layer.state_format, Online)
-        betas = {"i_beta": In(beta_bits(layer.input_format)),
-                 "o_beta": Out(beta_bits(layer.state_format))}
+        self._online   = bool(layer.state_format.header)
+        betas = {"i_beta": In(layer.input_format.header_bits),
+                 "o_beta": Out(layer.state_format.header_bits)}
         super().__init__({name: port for name, port in betas.items() if port.shape} | {
             "i_valid":   In(1),
             "i_data":    In(geometry.beat_lanes * layer.input_format.width),
@@ -67,7 +66,7 @@ class RecurrentLayer(wiring.Component):
         m = Module()
         layer, geometry = self._layer, self._geometry
 
-        bits = beta_bits(layer.input_format)
+        bits = layer.input_format.header_bits
         m.submodules.buffer = buffer = InputBuffer(geometry, layer.input_format.width, bits,
                                                     fills=self._fills)
         m.submodules.array = array = MatrixVector(self._image, form=layer.precision.preact,

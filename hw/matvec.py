@@ -8,7 +8,6 @@ from ternloom.hw.array import Chain, raw_shape
 from ternloom.hw.combiner import Combiner, RowCounter, mix_bits
 from ternloom.hw.feed import Feed
 from ternloom.hw.fixed import delayed
-from ternloom.hw.online import beta_bits
 from ternloom.hw.sequencer import Sequencer
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.schedule import element_latency
@@ -53,9 +52,9 @@ class MatrixVector(wiring.Component):
         self._form    = form
         self._waits   = waits
         geometry = image.geometry
-        betas = {_BETAS[block.source]: In(beta_bits(form))
+        betas = {_BETAS[block.source]: In(form.header_bits)
                  for block, form in zip(geometry.blocks, image.formats, strict=True)
-                 if beta_bits(form)}
+                 if form.header_bits}
         values = signed(form.width)
         super().__init__({
             "i_full": In(1), "i_last": In(1), "i_next": In(1), "i_next_last": In(1),

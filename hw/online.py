@@ -12,19 +12,13 @@ from amaranth.lib.wiring import In, Out
 from ternloom.hw.fixed import delayed, watch
 from ternloom.hw.samples import SampleStore, cut_count, cut_shape, sum_bits
 from ternloom.mapping.microcode import Operation, microcode
-from ternloom.model.format import Online
 
 
-__all__ = ["OnlineQuantizer", "QuantizerUnit", "beta_bits"]
+__all__ = ["OnlineQuantizer", "QuantizerUnit"]
 
 
 #: Operations that give a product, or add to or subtract from the last.
 _PRODUCTS = (Operation.MUL, Operation.MAC, Operation.MSC)
-
-
-def beta_bits(form):
-    """Bits of the coefficients that come with a vector of codes, zero where none do."""
-    return form.planes * form.coefficient_bits if isinstance(form, Online) else 0
 
 
 class QuantizerUnit(wiring.Component):

@@ -5,7 +5,6 @@ from amaranth.lib import data, fifo, wiring
 from amaranth.lib.wiring import In, Out
 
 from ternloom.hw.fixed import delayed
-from ternloom.hw.online import beta_bits
 from ternloom.mapping.stream import Stream
 
 
@@ -19,7 +18,7 @@ def beat_layout(value, user):
 
 def output_members(form, lanes, layout):
     """Ports of what ends a core: vectors of ``lanes`` codes a beat in, beats of a layout out."""
-    bits = beta_bits(form)
+    bits = form.header_bits
     return ({"i_beta": In(bits)} if bits else {}) | {
         "i_valid":   In(1),
         "i_data":    In(lanes * form.width),

@@ -6,7 +6,6 @@ from amaranth.lib import wiring
 from ternloom.hw.buffer import InputBuffer
 from ternloom.hw.fixed import delayed
 from ternloom.hw.matvec import MatrixVector
-from ternloom.hw.online import beta_bits
 from ternloom.hw.output import OutputQueue, beat_layout, output_members
 from ternloom.mapping.schedule import combiner_latency, exit_latency
 from ternloom.model.network import When
@@ -38,7 +37,7 @@ class DenseReadout(wiring.Component):
         self._image  = image
         self._geometry = geometry = image.geometry
         self._layout   = beat_layout(signed(readout.logits.width), range(max(readout.classes, 2)))
-        self._beta_bits = beta_bits(readout.input_format)
+        self._beta_bits = readout.input_format.header_bits
         super().__init__(output_members(readout.input_format, geometry.beat_lanes, self._layout))
 
     def elaborate(self, platform):

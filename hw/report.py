@@ -14,7 +14,6 @@ from ternloom.hw.lane import lane_probes, lane_units
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.microcode import microcode
 from ternloom.mapping.stream import input_stream, output_stream
-from ternloom.model.format import Online
 
 
 __all__ = ["Probe", "describe", "header", "probes", "streams"]
@@ -55,7 +54,7 @@ def probes(network, images):
                 units = _units(geometry, chain)
                 names = tuple((f"layer{index}.{kind.value}", unit) for unit in units)
                 found.append(Probe(path, f"{path}_valid", path, kind.signed, names))
-        if isinstance(layer.state_format, Online):
+        if layer.state_format.header:
             found.extend(_online_probes(f"layer{index}", layer.state_format, geometry))
     return tuple(found)
 
@@ -101,7 +100,7 @@ def describe(network, images):
         width = geometry.simd * geometry.weight_bits
         for kind, matrix in held.items():
             matrices.append({
-                "name": f"{name}.{kind}", "weight": matrix.weight.value, "rows": matrix.rows,
+                "name": f"{name}.{kind}", "weight": matrix.weight.name, "rows": matrix.rows,
                 "columns": matrix.columns, "planes": matrix.planes,
                 "bits": matrix.codes.size * matrix.code_bits,
                 "roms": geometry.chains * geometry.elements, "rom_width": width,
@@ -129,7 +128,7 @@ def _quantizers(network, images):
     lines = []
     for index, (layer, image) in enumerate(zip(network.layers, images, strict=False)):
         form, geometry = layer.state_format, image.geometry
-        if isinstance(form, Online):
+        if form.header:
             cycles = microcode(form, geometry.units, geometry.chains).cycles
             lines.append({"name": f"layer{index}", "planes": form.planes, "rounds": form.rounds,
                           "cycles": cycles, "multipliers": int(form.planes == 3)})

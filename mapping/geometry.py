@@ -10,9 +10,8 @@ import math
 
 import numpy as np
 
+from ternloom.model.alphabet import BINARY, INTEGER, QUATERNARY, TERNARY, Alphabet, smallest
 from ternloom.model.error import NetworkError
-from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary, value_width
-from ternloom.model.matrix import Weight
 from ternloom.model.rounding import signed_width
 
 
@@ -129,7 +128,7 @@ class Geometry:
     Parameters
     ----------
     element : Element
-    weight : Weight
+    weight : Alphabet
         Alphabet that holds all weights of the array; binary for planes.
     weight_bits : int
         Bits of a weight in the ROM.
@@ -153,7 +152,7 @@ class Geometry:
     """
 
     element: Element
-    weight: Weight
+    weight: Alphabet
     weight_bits: int
     activation_bits: int
     activation_planes: int
@@ -268,59 +267,47 @@ def _split(folding, words):
     return divisors[-1]
 
 
-def _alphabet(matrix):
-    """Smallest alphabet that has the codes in use: binary for planes."""
-    if matrix.weight is Weight.PLANES:
-        return Weight.BINARY
-    if matrix.weight is Weight.EXPONENTIAL and matrix.code_bits <= 2:
-        return Weight.BINARY if matrix.code_bits == 1 else Weight.QUATERNARY
-    if matrix.weight is Weight.INTEGER and np.abs(matrix.codes).max() <= 1:
-        return Weight.TERNARY
-    return matrix.weight
-
-
 def _wire(matrices, name):
     """Alphabet and bits of a lane that hold the weights of all matrices of an array."""
-    kinds = {_alphabet(matrix) for matrix in matrices}
-    for weight, bits in ((Weight.BINARY, 1), (Weight.TERNARY, 2), (Weight.QUATERNARY, 2)):
-        if kinds <= {Weight.BINARY, weight}:
-            return weight, bits
-    if kinds <= {Weight.BINARY, Weight.QUATERNARY, Weight.EXPONENTIAL}:
-        return Weight.EXPONENTIAL, max(matrix.code_bits for matrix in matrices
-                                       if matrix.weight is Weight.EXPONENTIAL)
+    found = [matrix.weight.lane(matrix.codes) or (INTEGER, None) for matrix in matrices]
+    weight = smallest({weight for weight, _ in found})
+    if weight != INTEGER:
+        return weight, max(bits for each, bits in found if each == weight)
     low = min(int(matrix.values.min()) for matrix in matrices)
     high = max(int(matrix.values.max()) for matrix in matrices)
     if not -128 <= low <= high <= 127:
         raise NetworkError(f"{name} must have weights from -128 to 127 where an exponential and "
                            f"another alphabet meet, not from {low} to {high}")
-    return Weight.INTEGER, max(2, signed_width(low, high))
+    return INTEGER, max(2, signed_width(low, high))
+
+
+#: What counts products with one-bit activations; weights of other alphabets are selected.
+_POPCOUNTS = {BINARY: Element.XNOR_POPCOUNT, TERNARY: Element.GATED_POPCOUNT,
+              QUATERNARY: Element.QUATERNARY_POPCOUNT}
 
 
 def _element(weight, form):
     """Element, lane bits and lane planes for a multiplied format."""
-    if isinstance(form, Fixed):
-        return Element.SHIFT_ADD, value_width(form), 1
-    few = weight in (Weight.BINARY, Weight.TERNARY)
-    if isinstance(form, Ternary):
-        return Element.GATED_POPCOUNT if few else Element.SELECT_ADD, 2, 1
-    kind = {Weight.BINARY: Element.XNOR_POPCOUNT, Weight.TERNARY: Element.GATED_POPCOUNT,
-            Weight.QUATERNARY: Element.QUATERNARY_POPCOUNT}.get(weight, Element.SELECT_ADD)
-    return kind, 1, form.width
+    if not form.counted:
+        kind = Element.SHIFT_ADD
+    elif form.lane_bits == 1:
+        kind = _POPCOUNTS.get(weight, Element.SELECT_ADD)
+    else:
+        kind = Element.GATED_POPCOUNT if weight in (BINARY, TERNARY) else Element.SELECT_ADD
+    return kind, form.lane_bits, form.lane_planes
 
 
 def _same_planes(first, second):
     """Whether two formats of few levels feed lanes of one width in the same number of planes."""
-    if isinstance(first, Ternary) or isinstance(second, Ternary):
-        return type(first) is type(second)
-    few = (Binary, Online, Planes)
-    return isinstance(first, few) and isinstance(second, few) and first.width == second.width
+    lanes = {(form.counted, form.lane_bits, form.lane_planes) for form in (first, second)}
+    return len(lanes) == 1 and first.counted
 
 
 def _mix(element, form, serial):
     """Coefficients of the activation planes of a block."""
     if element is Element.SHIFT_ADD or serial > 1:
         return (1,)
-    return None if isinstance(form, Online) else form.coefficients
+    return None if form.header else form.coefficients
 
 
 def layer_geometry(layer, folding, beat_lanes):
@@ -340,9 +327,9 @@ def layer_geometry(layer, folding, beat_lanes):
     in_turn = folding.in_turn and lane_planes > 1
     serial, turns = 1, lane_planes if in_turn else 1
     if element is Element.SHIFT_ADD:
-        lane_bits = max(lane_bits, value_width(layer.input_format))
+        lane_bits = max(lane_bits, layer.input_format.value_width)
     elif recurrent and not _same_planes(layer.input_format, layer.state_format):
-        serial = value_width(layer.input_format)
+        serial = layer.input_format.value_width
     # The chains' results leave in the block that completes the rows.
     chains = _split(folding, -(-(layer.units if recurrent else layer.inputs) // folding.simd))
     frame = Geometry(element, weight, weight_bits, lane_bits, lane_planes, in_turn, chains,

@@ -9,29 +9,11 @@ nothing in the hardware.
 import numpy as np
 
 from ternloom.mapping.geometry import Element, Source, network_geometry
-from ternloom.mapping.wire import encode, gain, lacks
-from ternloom.model.format import Binary, Fixed, Online
+from ternloom.mapping.wire import gain, lacks
 from ternloom.model.frozen import Frozen
-from ternloom.model.matrix import Weight
 
 
 __all__ = ["BlockImage", "Image", "layer_image", "network_images", "readout_image"]
-
-
-def _zero_bits_value(form):
-    """Value of the code whose wire form is all zeros, which lanes without a column hold."""
-    if isinstance(form, Binary):
-        return -1
-    if isinstance(form, Online):
-        # No code of its own: the feed clears these lanes.
-        return 0
-    return int(form.value(np.int64(0)))
-
-
-def _value_range(form):
-    if isinstance(form, Fixed):
-        return form.low, form.high
-    return -form.magnitude, form.magnitude
 
 
 class BlockImage(Frozen):
@@ -122,7 +104,7 @@ class Image(Frozen):
 def _pack(geometry, values):
     """Words of lane-major weight values as Python integers."""
     bits = geometry.weight_bits
-    wire = encode(geometry.weight, bits, values)
+    wire = geometry.weight.wire(np.asarray(values, dtype=np.int64), bits)
     expanded = ((wire[..., None] >> np.arange(bits)) & 1).astype(np.uint8)
     packed = np.packbits(expanded.reshape(len(values), -1), axis=1, bitorder="little")
     return [int.from_bytes(row.tobytes(), "little") for row in packed]
@@ -161,8 +143,8 @@ class _Feed:
         self.geometry = geometry
         one_bit = geometry.activation_bits == 1
         self.gain = self.element_gain = gain(geometry.element, geometry.activation_bits)
-        self.pad = _zero_bits_value(form)
-        self.lane_low, self.lane_high = _value_range(form)
+        self.pad = form.padding
+        self.lane_low, self.lane_high = form.value_range
         if self.serial:
             self.width = block.serial
             self.gain = self.element_gain / 2 if one_bit else self.element_gain
@@ -244,7 +226,7 @@ def _part(geometry, block, matrix, form):
     shape = (matrix.planes, gates, geometry.total)
     values = matrix.values.reshape(shape + (-1,))[:, list(block.gates)]
     coefficients = matrix.coefficients.astype(np.int64).reshape(shape)[:, list(block.gates)]
-    pad = 0 if geometry.weight in (Weight.TERNARY, Weight.INTEGER) else 1
+    pad = 0 if 0 in geometry.weight.codes else 1
     words = _arrange(geometry, block, values, pad)
     absent = geometry.columns(block) < 0
     feed = _Feed(geometry, block, form)

@@ -9,8 +9,6 @@ import numpy as np
 from ternloom.mapping.geometry import Element, Source
 from ternloom.mapping.microcode import microcode
 from ternloom.mapping.pipeline import pipeline
-from ternloom.model.format import Online
-from ternloom.model.matrix import Weight
 
 
 __all__ = ["MIX", "code_leads", "combiner_latency", "element_latency", "element_levels",
@@ -32,19 +30,17 @@ def element_levels(element, weight, weight_bits, simd):
     Parameters
     ----------
     element : Element
-    weight : Weight
+    weight : Alphabet
     weight_bits : int
         Of a lane.
     simd : int
     """
     lanes = (simd - 1).bit_length()
-    match element, weight:
-        case Element.QUATERNARY_POPCOUNT, _:
+    match element:
+        case Element.QUATERNARY_POPCOUNT:
             return lanes + 2
-        case Element.SHIFT_ADD, Weight.EXPONENTIAL:
-            return lanes + (weight_bits - 1) // 2
-        case Element.SHIFT_ADD, Weight.INTEGER:
-            return lanes + ((weight_bits + 1) // 2 - 1).bit_length()
+        case Element.SHIFT_ADD:
+            return lanes + weight.product_levels(weight_bits)
         case _:
             return lanes
 
@@ -99,7 +95,7 @@ def result_latency(layer, geometry, block):
     last = (block.dots - 1) % block.elements
     latency = exit_latency(geometry) + last + combiner_latency(geometry)
     latency += lane_latency(layer, block.source)
-    if isinstance(layer.state_format, Online):
+    if layer.state_format.header:
         latency += microcode(layer.state_format, geometry.units, geometry.chains).cycles
     return latency
 
@@ -112,7 +108,7 @@ def code_leads(layer, geometry):
     int64 array (units)
         Falling, the last one 0.
     """
-    if isinstance(layer.state_format, Online):
+    if layer.state_format.header:
         return np.arange(geometry.units)[::-1]
     block = geometry.blocks[-1]
     complete = block.exits()[block.dots // block.units - 1::block.dots // block.units]
@@ -131,7 +127,7 @@ def overlaps(layer, geometry):
     """Whether a step may begin while results of the one before leave: its rows multiply nothing
     that those make, and coefficients of planes that come with the vectors are none.
     """
-    return not (layer.cell.recurrent or isinstance(layer.state_format, Online)
+    return not (layer.cell.recurrent or layer.state_format.header
                 or geometry.mixes_at_run_time)
 
 

@@ -5,37 +5,14 @@ import dataclasses
 import numpy as np
 
 from ternloom.mapping.geometry import network_geometry
-from ternloom.model.format import Binary, Fixed, Online, Ternary
 
 
-__all__ = ["Stream", "decode", "input_stream", "output_stream", "whole_bytes"]
+__all__ = ["Stream", "input_stream", "output_stream", "whole_bytes"]
 
 
 def whole_bytes(bits):
     """Bits of as many whole bytes."""
     return -(-bits // 8) * 8
-
-
-def decode(form, bits):
-    """Codes of wire forms: the inverse of ``form.bits``.
-
-    Parameters
-    ----------
-    form : Format
-    bits : int array
-        Unsigned, of ``form.width`` bits.
-
-    Returns
-    -------
-    int64 array
-    """
-    bits = np.asarray(bits, dtype=np.int64)
-    if isinstance(form, Binary):
-        return 2 * bits - 1
-    if isinstance(form, Ternary) or isinstance(form, Fixed) and form.signed:
-        sign = 1 << (form.width - 1)
-        return (bits ^ sign) - sign
-    return bits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +41,7 @@ class Stream:
     @property
     def header(self):
         """Beats of coefficients before a vector's codes."""
-        return self.form.planes if isinstance(self.form, Online) else 0
+        return self.form.header
 
     @property
     def beats(self):
@@ -122,7 +99,7 @@ class Stream:
         width, mask = self.form.width, (1 << self.form.width) - 1
         bits = [[word >> (lane * width) & mask for lane in range(self.lanes)]
                 for beat, word in enumerate(words) if beat % self.beats >= self.header]
-        codes = decode(self.form, np.array(bits, dtype=np.int64).reshape(-1, self.lanes))
+        codes = self.form.decode(np.array(bits, dtype=np.int64).reshape(-1, self.lanes))
         return codes.reshape(-1, (self.beats - self.header) * self.lanes)[:, :self.elements]
 
     def coefficients(self, words):

@@ -5,7 +5,6 @@ import numpy as np
 from ternloom.mapping.geometry import Source, network_geometry
 from ternloom.mapping.schedule import (code_leads, combiner_latency, exit_latency, result_latency,
                                        waits)
-from ternloom.model.format import Online
 from ternloom.model.frozen import Frozen
 from ternloom.model.network import When
 
@@ -105,8 +104,7 @@ class _Codes:
 
     def __init__(self, layer, geometry):
         # Coefficients take the place of the codes, which follow them without a gap.
-        kind   = layer.state_format
-        header = kind.planes if isinstance(kind, Online) else 0
+        header = layer.state_format.header
         leads  = code_leads(layer, geometry)
         self._delays = np.concatenate([np.arange(header) - leads[0], header - leads])
         self._queue  = _Queue(len(self._delays), 2)

@@ -7,11 +7,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["bounds", "golden"],
     submod_attrs={
+        "alphabet": ["ALPHABETS", "Alphabet"],
         "cell": ["CELLS", "Cell"],
         "error": ["NetworkError"],
         "format": ["Binary", "Fixed", "Format", "Online", "Planes", "Ternary"],
         "golden": ["Session"],
-        "matrix": ["Matrix", "Weight"],
+        "matrix": ["Matrix"],
         "mistake": ["Mistake"],
         "network": ["Layer", "Network", "Readout", "When"],
         "precision": ["Precision"],

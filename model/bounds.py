@@ -9,24 +9,11 @@ can occur, and the elementwise sums that any code of the state can.
 import numpy as np
 
 from ternloom.model.cell.ranges import Ranges, rounding_range
-from ternloom.model.format import Fixed, Online
 from ternloom.model.range import Range
 
 
 __all__ = ["bounds", "dot_range", "effective", "row_range", "working_range",
            "worst_inputs"]
-
-
-def _extreme_codes(kind):
-    """Codes of a format with the smallest and the largest value."""
-    return (kind.low, kind.high) if isinstance(kind, Fixed) else (kind.levels[0], kind.levels[-1])
-
-
-def _value_range(kind):
-    """Range of what a dot product sees of a format."""
-    if isinstance(kind, Online):
-        return Range(-kind.magnitude, kind.magnitude)
-    return Range(*(int(kind.value(code)) for code in _extreme_codes(kind)))
 
 
 def effective(matrix):
@@ -58,13 +45,13 @@ def worst_inputs(row, kind):
     (int64 array (columns), int64 array (columns))
         Codes at the smallest and at the largest product.
     """
-    low, high = _extreme_codes(kind)
+    low, high = kind.ends
     return np.where(row > 0, low, high), np.where(row > 0, high, low)
 
 
 def _products(weights, kind):
     """Lows and highs of each row's product, as Python integers: int64 might not hold them."""
-    value = _value_range(kind)
+    value = Range(*kind.value_range)
     positive = np.maximum(weights, 0).sum(axis=-1, dtype=np.int64).astype(object)
     negative = np.minimum(weights, 0).sum(axis=-1, dtype=np.int64).astype(object)
     return (positive * value.low + negative * value.high,

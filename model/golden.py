@@ -14,7 +14,6 @@ from ternloom.model.batch import Packing
 from ternloom.model.bounds import bounds, working_range
 from ternloom.model.cell.integers import Integers, initial_code
 from ternloom.model.error import NetworkError
-from ternloom.model.format import Online
 from ternloom.model.frozen import Frozen
 from ternloom.model.network import When
 from ternloom.model.product import Product
@@ -214,7 +213,7 @@ class _Layer:
         layer = self._layer
         # The code of zero need not have the value zero, but online its coefficients are.
         kind = layer.state_format
-        h = 0 if isinstance(kind, Online) else kind.value(initial_code(kind))
+        h = 0 if kind.header else kind.value(initial_code(kind))
         held = {name: np.zeros((count, layer.units), dtype=self._dtype)
                 for name in layer.cell.carried}
         return held | {"h": np.full((count, layer.units), h)}
@@ -257,7 +256,7 @@ class _Layer:
     def _quantized(self, named):
         """Values of a step's codes, which online come only now."""
         kind = self._layer.state_format
-        if not isinstance(kind, Online):
+        if not kind.header:
             return kind.value(named["h"])
         named["sample"] = named["h"]
         named["h"], named["beta"] = online.quantize(kind, named["sample"])

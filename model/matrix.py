@@ -1,56 +1,16 @@
-"""Matrices of weight codes, and the alphabets that the codes are of."""
+"""Matrices of weight codes."""
 
-import enum
 import functools
 
 import numpy as np
 
+from ternloom.model.alphabet import Alphabet
 from ternloom.model.error import NetworkError, check_integers, check_kinds
 from ternloom.model.frozen import Frozen
 from ternloom.model.limits import LARGEST_COEFFICIENT
-from ternloom.model.rounding import signed_width
 
 
-__all__ = ["Matrix", "Weight", "magnitude"]
-
-
-class Weight(enum.Enum):
-    """Alphabets of weight codes."""
-
-    #: -1, +1.
-    BINARY      = "binary"
-    #: -1, 0, +1.
-    TERNARY     = "ternary"
-    #: k sign planes, each with a coefficient a row.
-    PLANES      = "planes"
-    #: -2, -1, +1, +2: twice the levels of Alom et al. 2018, the coefficient carries the half.
-    QUATERNARY  = "quaternary"
-    #: +-1 to +-16: a sign and an exponent, ``sign * 2**(|code| - 1)``; there is no zero.
-    EXPONENTIAL = "exponential"
-    #: -128 to 127.
-    INTEGER     = "integer"
-
-    @property
-    def codes(self):
-        """Every code of the alphabet, ascending."""
-        return _ALPHABETS[self]
-
-    def values(self, codes):
-        """Integer that each code stands for in a dot product, of the type of ``codes`` or int32."""
-        if self is not Weight.EXPONENTIAL:
-            return codes
-        wide = codes.astype(np.int32)
-        return np.sign(wide) << (np.abs(wide) - 1)
-
-
-_ALPHABETS = {
-    Weight.BINARY:      (-1, 1),
-    Weight.TERNARY:     (-1, 0, 1),
-    Weight.PLANES:      (-1, 1),
-    Weight.QUATERNARY:  (-2, -1, 1, 2),
-    Weight.EXPONENTIAL: (*range(-16, 0), *range(1, 17)),
-    Weight.INTEGER:     tuple(range(-128, 128)),
-}
+__all__ = ["Matrix", "magnitude"]
 
 
 def magnitude(array):
@@ -65,9 +25,9 @@ class Matrix(Frozen):
 
     Parameters
     ----------
-    weight : Weight
+    weight : Alphabet
     codes : int8 array (planes, rows, columns)
-        One plane unless ``weight`` is ``PLANES``, which has one to four of {-1, +1}. Other integers
+        One plane unless the alphabet has more: ``PLANES`` one to four of {-1, +1}. Other integers
         are held as int8.
     coefficients : int32 array (planes, rows)
         From -16777215 to 16777215. Other integers are held as int32.
@@ -78,15 +38,15 @@ class Matrix(Frozen):
         Parts that don't fit each other or the alphabet.
     """
 
-    weight: Weight
+    weight: Alphabet
     codes: np.ndarray
     coefficients: np.ndarray
 
     def __post_init__(self):
-        check_kinds(self, weight=Weight)
+        check_kinds(self, weight=Alphabet)
         for name in ("codes", "coefficients"):
             check_integers(name, getattr(self, name))
-        planes = range(1, 5) if self.weight is Weight.PLANES else range(1, 2)
+        planes = range(1, self.weight.planes + 1)
         shape = self.codes.shape
         if len(shape) != 3 or shape[0] not in planes or 0 in shape:
             raise NetworkError("codes must have the shape (planes, rows, columns) with "
@@ -109,7 +69,7 @@ class Matrix(Frozen):
             bad.append(0)
         if bad:
             listed = alphabet if len(alphabet) <= 4 else f"from {alphabet[0]} to {alphabet[-1]}"
-            raise NetworkError(f"codes must be {self.weight.value} codes {listed}, not {bad[0]}")
+            raise NetworkError(f"codes must be {self.weight.name} codes {listed}, not {bad[0]}")
 
     @property
     def planes(self):
@@ -131,12 +91,4 @@ class Matrix(Frozen):
     @functools.cached_property
     def code_bits(self):
         """Bits of a stored code: the fewest that hold the codes in use."""
-        match self.weight:
-            case Weight.BINARY | Weight.PLANES:
-                return 1
-            case Weight.TERNARY | Weight.QUATERNARY:
-                return 2
-            case Weight.EXPONENTIAL:
-                return 1 + (magnitude(self.codes) - 1).bit_length()
-            case Weight.INTEGER:
-                return max(2, signed_width(int(self.codes.min()), int(self.codes.max())))
+        return self.weight.code_bits(self.codes)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ternloom.model.cell import Cell
 from ternloom.model.error import NetworkError, check_integers, check_kinds
-from ternloom.model.format import Fixed, Format, Online
+from ternloom.model.format import Fixed, Format
 from ternloom.model.frozen import Frozen
 from ternloom.model.limits import BIAS_BITS, LARGEST_SHIFT
 from ternloom.model.matrix import Matrix, magnitude
@@ -140,7 +140,7 @@ class Layer(Frozen):
         if self.precision.comparators and not self.cell.comparable:
             raise NetworkError(f"precision must have gate fraction bits in a {self.cell.name}, "
                                "whose gates cannot be comparators")
-        if isinstance(self.state_format, Online) and self.cell.feedback:
+        if self.state_format.header and self.cell.feedback:
             raise NetworkError(f"state_format must not be online in a {self.cell.name}, whose "
                                f"{self.cell.feedback} is quantized before the step is complete")
         self._hold(bias=self.bias.astype(np.int32, copy=False))
@@ -185,8 +185,7 @@ class Layer(Frozen):
     @property
     def lane_format(self):
         """Format of what the cell's equations give: online the samples, else the codes."""
-        form = self.state_format
-        return form.sample if isinstance(form, Online) else form
+        return self.state_format.lane_format
 
     @property
     def graph(self):
@@ -263,9 +262,9 @@ def embedding_type(kind):
     NetworkError
         A format whose codes do not fit 16 bits.
     """
-    codes = (kind.low, kind.high) if isinstance(kind, Fixed) else kind.levels
+    low, high = kind.code_range
     for dtype in (np.int8, np.int16):
-        if np.iinfo(dtype).min <= min(codes) and max(codes) <= np.iinfo(dtype).max:
+        if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
             return dtype
     raise NetworkError(f"embedding must have an input format whose codes fit 16 bits, not {kind!r}")
 
@@ -309,7 +308,7 @@ class Network(Frozen):
             if not isinstance(layer, Layer):
                 raise NetworkError(f"layer{index} must be of the type Layer, not {layer!r}")
         inputs, input_format = self.inputs, self.input_format
-        if isinstance(input_format, Online):
+        if input_format.header:
             raise NetworkError("layer0.input_format must not be online: coefficients come from a "
                                "layer's own state, and an input stream carries codes alone")
         for index, layer in enumerate(self.layers):

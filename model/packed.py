@@ -18,7 +18,7 @@ import importlib.util
 import numpy as np
 
 from ternloom.model import online
-from ternloom.model.matrix import Weight
+from ternloom.model.alphabet import BINARY, PLANES
 
 
 __all__ = ["COMPILED", "Packed", "product", "quantize"]
@@ -98,8 +98,8 @@ class Packed:
     """
 
     def __init__(self, matrix, compiled=COMPILED):
-        if matrix.weight not in (Weight.PLANES, Weight.BINARY):
-            raise ValueError(f"Packed weights must be planes or binary, not {matrix.weight.value}")
+        if matrix.weight not in (PLANES, BINARY):
+            raise ValueError(f"Packed weights must be planes or binary, not {matrix.weight.name}")
         self._columns = matrix.columns
         self._words = -(-matrix.columns // (64 * _WORDS)) * _WORDS
         # Words of the same place lie together, so that rows are counted side by side.

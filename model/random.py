@@ -10,10 +10,11 @@ import math
 
 import numpy as np
 
+from ternloom.model.alphabet import ALPHABETS, EXPONENTIAL, INTEGER, TERNARY, Alphabet
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.limits import LARGEST_BIAS, LARGEST_COEFFICIENT, LARGEST_SHIFT
-from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.matrix import Matrix
 from ternloom.model.network import Layer, Network, Readout, When
 from ternloom.model.precision import Precision
 from ternloom.model.rounding import Rounding
@@ -81,7 +82,7 @@ def random_network(seed, *, cell=None, layers=None, units=None, inputs=None, cla
     input_format, state_format : Format or str, optional
         A format, or the kind of one to draw: "fixed", "binary", "ternary", "planes" or, for the
         state of a cell that may have it, "online".
-    weight : Weight or tuple of Weight, optional
+    weight : Alphabet or tuple of Alphabet, optional
         Of every matrix, or those that matrices are drawn from.
     when : When, optional
     precision : Precision, optional
@@ -149,13 +150,13 @@ def _size(rng, largest):
 
 def _cells(state_format):
     """Cells that may have a state format."""
-    online = state_format == "online" or isinstance(state_format, Online)
+    online = state_format == "online" or getattr(state_format, "header", 0)
     return [cell for cell in _DRAWN if not online or not cell.feedback]
 
 
 def _codes(rng, kind, shape):
     """Codes of a format: mostly even over its range, one in ten an extreme."""
-    if not isinstance(kind, Fixed):
+    if not kind.rounded:
         return np.array(kind.levels, dtype=np.int64)[rng.integers(len(kind.levels), size=shape)]
     even = rng.integers(kind.low, kind.high + 1, size=shape)
     extreme = np.where(rng.random(shape) < 0.5, kind.low, kind.high)
@@ -164,9 +165,9 @@ def _codes(rng, kind, shape):
 
 def _rms(kind, *, state):
     """Typical magnitude of what a dot product sees of a code."""
-    if isinstance(kind, Online):
-        return 2 * _rms(kind.sample, state=state)
-    if not isinstance(kind, Fixed):
+    if kind.header:
+        return 2 * _rms(kind.lane_format, state=state)
+    if not kind.rounded:
         values = kind.value(np.array(kind.levels, dtype=np.int64))
         return math.sqrt(np.mean(values.astype(np.float64) ** 2))
     return 0.55 * (min(kind.high, 2.0 ** kind.frac) if state else kind.high) + 0.1
@@ -246,22 +247,20 @@ def _hostile_precision(rng, usual):
 
 def _weights(rng, weight, rows, columns):
     """Codes of a matrix, and the typical magnitude of one of its dot products with unit inputs."""
-    weight = weight if isinstance(weight, Weight) else _draw(rng, None, weight or Weight)
-    planes = int(rng.integers(1, 5)) if weight is Weight.PLANES else 1
+    if not isinstance(weight, Alphabet):
+        weight = _draw(rng, None, weight or ALPHABETS.values())
+    planes = int(rng.integers(1, weight.planes + 1)) if weight.planes > 1 else 1
     shape = (planes, rows, columns)
-    match weight:
-        case Weight.TERNARY:
-            codes = rng.choice([-1, 0, 1], size=shape, p=[0.3, 0.4, 0.3])
-        case Weight.QUATERNARY:
-            codes = rng.choice(weight.codes, size=shape)
-        case Weight.EXPONENTIAL:
-            codes = rng.integers(1, rng.integers(2, _EXPONENTS + 1) + 1, shape)
-            codes *= rng.choice([-1, 1], size=shape)
-        case Weight.INTEGER:
-            edge = 1 << int(rng.integers(1, 8))
-            codes = rng.integers(-edge, edge, shape)
-        case _:
-            codes = rng.choice([-1, 1], size=shape)
+    if weight == TERNARY:
+        codes = rng.choice([-1, 0, 1], size=shape, p=[0.3, 0.4, 0.3])
+    elif weight == EXPONENTIAL:
+        codes = rng.integers(1, rng.integers(2, _EXPONENTS + 1) + 1, shape)
+        codes *= rng.choice([-1, 1], size=shape)
+    elif weight == INTEGER:
+        edge = 1 << int(rng.integers(1, 8))
+        codes = rng.integers(-edge, edge, shape)
+    else:
+        codes = rng.choice(weight.codes, size=shape)
     codes = codes.astype(np.int8)
     energy = np.mean(weight.values(codes).astype(np.float64) ** 2)
     return weight, codes, math.sqrt(max(energy, 0.25) * planes * columns)

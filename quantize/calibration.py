@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from ternloom.model.format import Fixed, Format, value_frac
+from ternloom.model.format import Fixed, Format
 from ternloom.model.frozen import Frozen
 from ternloom.model.limits import BIAS_BITS, LARGEST_SHIFT
 from ternloom.model.network import When
@@ -179,14 +179,14 @@ class _Plan(Frozen):
 
     def scaled(self, sum_frac, form):
         """The quantizer for a sum of so many fraction bits and codes of this format."""
-        quantizer = self.quantizer.with_exponent(sum_frac - value_frac(form))
+        quantizer = self.quantizer.with_exponent(sum_frac - form.frac)
         if self.loss(sum_frac, form) <= _FELT:
             return quantizer
         return quantizer.coarsened(self.latent)
 
     def loss(self, sum_frac, form):
         """What rounding scales to coefficients loses beyond what was asked for."""
-        quantizer = self.quantizer.with_exponent(sum_frac - value_frac(form))
+        quantizer = self.quantizer.with_exponent(sum_frac - form.frac)
         if self.exponents is None or quantizer.exponent >= self.exponents[0]:
             return 0.0
         return quantizer.loss(self.latent)
@@ -231,7 +231,7 @@ def _sum_frac(plans, forms, biases, least):
     scales differ much need coefficients of many bits: the smaller ones keep theirs only if the
     larger ones get more.
     """
-    useful = [(plan.exponents, value_frac(form)) for plan, form in zip(plans, forms, strict=True)
+    useful = [(plan.exponents, form.frac) for plan, form in zip(plans, forms, strict=True)
               if plan.exponents is not None]
     wanted = max([least, *(exponents[0] + frac for exponents, frac in useful)])
     largest = max(float(np.abs(bias).max(initial=0)) for bias in biases)
@@ -251,7 +251,7 @@ def _sum_frac(plans, forms, biases, least):
 def _ruin(plans, forms, losses, bias):
     """Why the coefficients of a matrix cannot be; ``bias`` is the one that leaves no room."""
     worst = int(np.argmax(losses))
-    name, frac = plans[worst].name, value_frac(forms[worst])
+    name, frac = plans[worst].name, forms[worst].frac
     line = (f"{name}: coefficients must stand for the scales of its weights within "
             f"{100 * math.sqrt(_RUINOUS):.0f} %, not {100 * math.sqrt(losses[worst]):.0f} %: ")
     if bias is not None:
@@ -259,7 +259,7 @@ def _ruin(plans, forms, losses, bias):
                        "activations of fewer bits, or scale the network's inputs")
     other = 1 - worst
     return line + (f"they share a sum with those of {plans[other].name}, whose codes have "
-                   f"{value_frac(forms[other])} fraction bits to its {frac}; choose activations of "
+                   f"{forms[other].frac} fraction bits to its {frac}; choose activations of "
                    "fewer bits, or an input format with more fraction bits")
 
 

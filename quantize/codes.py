@@ -1,7 +1,7 @@
 """Codes with real scales: what a weight quantizer gives, and each alphabet's nearest codes.
 
 A matrix of floats is approximated as ``sum over p of scales[p, r] * value(codes[p, r, c])``. For
-given scales each alphabet of :class:`ternloom.model.matrix.Weight` has one deterministic rule,
+given scales each alphabet of :mod:`ternloom.model.alphabet` has one deterministic rule,
 the nearest level (:func:`nearest`), and most have a stochastic one, either of the two neighbouring
 levels with the probabilities that keep the mean (:func:`draw`).
 """
@@ -11,13 +11,13 @@ import math
 
 import numpy as np
 
+from ternloom.model.alphabet import BINARY, PLANES, Alphabet
+from ternloom.model.alphabet.alphabet import sign
 from ternloom.model.frozen import Frozen
-from ternloom.model.matrix import Weight
 from ternloom.quantize import multibit
 
 
-__all__ = ["Codes", "as_planes", "draw", "exponents", "nearest", "powers", "relative_error",
-           "sign"]
+__all__ = ["Codes", "as_planes", "draw", "nearest", "relative_error"]
 
 
 class Codes(Frozen):
@@ -28,13 +28,13 @@ class Codes(Frozen):
     codes : int8 array (planes, rows, columns)
     scales : float array (planes, rows)
         Not negative.
-    weight : Weight
+    weight : Alphabet
         The alphabet of the codes.
     """
 
     codes: np.ndarray
     scales: np.ndarray
-    weight: Weight
+    weight: Alphabet
 
     def reconstruct(self):
         """The floats that codes and scales stand for, (rows, columns), of the scales' type."""
@@ -42,11 +42,6 @@ class Codes(Frozen):
         for codes, scales in zip(self.codes, self.scales, strict=True):
             total += self.weight.values(codes) * scales[:, None]
         return total
-
-
-def sign(values):
-    """Codes +1 where a value is zero or more and -1 elsewhere."""
-    return 2 * (values >= 0).astype(np.int8) - 1
 
 
 def relative_error(latent, codes):
@@ -71,10 +66,6 @@ def relative_error(latent, codes):
     return error / power if power else math.inf if error else 0.0
 
 
-#: Coefficients of two sign planes that make a code: ternary 0.5 and 0.5, quaternary 1.5 and 0.5.
-_AS_TWO = {Weight.TERNARY: 0.5, Weight.QUATERNARY: 1.5}
-
-
 def as_planes(codes):
     """The same weights as sign planes: binary as one, ternary and quaternary as two.
 
@@ -91,55 +82,17 @@ def as_planes(codes):
     Codes
         Of the alphabet ``PLANES``. Scales are exact unless 1.5 of one takes another bit.
     """
-    if codes.weight in (Weight.BINARY, Weight.PLANES):
-        return dataclasses.replace(codes, weight=Weight.PLANES)
-    if codes.weight not in _AS_TWO:
+    if codes.weight in (BINARY, PLANES):
+        return dataclasses.replace(codes, weight=PLANES)
+    major = codes.weight.major
+    if major is None:
         raise ValueError("Weights as planes must be binary, ternary, quaternary or planes, "
-                         f"not {codes.weight.value}")
-    major = _AS_TWO[codes.weight]
+                         f"not {codes.weight.name}")
     (code,), (scale,) = codes.codes, codes.scales
     first = sign(code)
     second = sign(code - major * first)
     scales = np.stack([scale * scale.dtype.type(major), scale * scale.dtype.type(0.5)])
-    return Codes(np.stack([first, second]), scales, Weight.PLANES)
-
-
-def exponents(size):
-    """Exponent below each magnitude, and the fraction of the way from its power to the next.
-
-    Parameters
-    ----------
-    size : float array
-        Not negative.
-
-    Returns
-    -------
-    exponent : int32 array
-        ``floor(log2(size))``; -1 for zero.
-    fraction : float array
-        ``size / 2**exponent - 1``; -1 for zero.
-    """
-    mantissa, exponent = np.frexp(size)
-    return exponent - 1, 2 * mantissa - 1
-
-
-def powers(values, step, limit):
-    """Exponential codes of values in units of the smallest level.
-
-    Parameters
-    ----------
-    values : float array
-    step : function of a float array
-        Whether a magnitude takes the power above, from the fraction of the way there.
-    limit : int
-        Largest magnitude of a code; what lies beyond the levels takes the outermost ones.
-
-    Returns
-    -------
-    int8 array
-    """
-    exponent, fraction = exponents(np.abs(values))
-    return sign(values) * np.clip(exponent + step(fraction) + 1, 1, limit).astype(np.int8)
+    return Codes(np.stack([first, second]), scales, PLANES)
 
 
 def nearest(weight, latent, scales, limit=None):
@@ -147,7 +100,7 @@ def nearest(weight, latent, scales, limit=None):
 
     Parameters
     ----------
-    weight : Weight
+    weight : Alphabet
     latent : float array (rows, columns)
     scales : float array (planes, rows)
         Not negative; a scale of zero leaves only level zero, and any code is as near as another.
@@ -158,22 +111,10 @@ def nearest(weight, latent, scales, limit=None):
     -------
     int8 array (planes, rows, columns)
     """
-    if weight is Weight.PLANES:
+    if weight.planes > 1:
         return multibit.nearest(latent, scales).astype(np.int8)
     values = _in_units(latent, scales)
-    limit = limit or weight.codes[-1]
-    match weight:
-        case Weight.BINARY:
-            codes = sign(values)
-        case Weight.QUATERNARY:
-            codes = sign(values) + (values >= 1.5) - (values < -1.5)
-        case Weight.EXPONENTIAL:
-            # In a tie the upper level of a negative weight is the smaller power.
-            up = np.where(values > 0, 0.5, np.nextafter(values.dtype.type(0.5), 1))
-            codes = powers(values, lambda fraction: fraction >= up, limit)
-        case _:
-            codes = np.clip(np.floor(values + values.dtype.type(0.5)), -limit, limit)
-    return codes.astype(np.int8)[None]
+    return weight.nearest(values, limit or weight.codes[-1]).astype(np.int8)[None]
 
 
 def _in_units(latent, scales):
@@ -190,20 +131,4 @@ def draw(weight, latent, scales, rng, limit=None):
     """
     values = _in_units(latent, scales)
     chance = rng.random(values.shape, dtype=values.dtype)
-    size = np.abs(values)
-    # Between -1 and +1, where those are neighbours.
-    around = -sign(2 * chance - 1 - values)
-    match weight:
-        case Weight.BINARY:
-            codes = around
-        case Weight.TERNARY:
-            codes = sign(values) * (chance < size)
-        case Weight.QUATERNARY:
-            codes = np.where(size < 1, around, sign(values) * (1 + (chance < size - 1)))
-        case Weight.EXPONENTIAL:
-            outer = powers(values, lambda fraction: chance < fraction, limit or weight.codes[-1])
-            codes = np.where(size < 1, around, outer)
-        case _:
-            raise ValueError(f"Stochastic weights must be binary, ternary, quaternary or "
-                             f"exponential, not {weight.value}")
-    return codes.astype(np.int8)[None]
+    return weight.draw(values, chance, limit or weight.codes[-1]).astype(np.int8)[None]

@@ -128,9 +128,19 @@ def usage(kind):
         + "]" * len(numbers) + "".join(flags)
 
 
+def tag(kind):
+    """The name of a method's struct, which :func:`parse` knows it by."""
+    return kind.__struct_config__.tag
+
+
+def is_weight_method(found):
+    """Whether an object is a struct of weight methods."""
+    return isinstance(found, type) and issubclass(found, WeightMethod)
+
+
 def by_name(kinds):
     """Structs of methods by the name that :func:`parse` knows."""
-    return {kind.__struct_config__.tag: kind for kind in kinds}
+    return {tag(kind): kind for kind in kinds}
 
 
 def listing(kinds):

@@ -9,8 +9,9 @@ import math
 
 import numpy as np
 
-from ternloom.model.matrix import Weight
-from ternloom.quantize.codes import exponents, powers, relative_error
+from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, TERNARY
+from ternloom.model.alphabet.exponential import exponents, powers
+from ternloom.quantize.codes import relative_error
 from ternloom.quantize.method import WeightMethod, same_scale
 
 
@@ -40,7 +41,7 @@ class OttBinary(WeightMethod, tag="ott-binary", frozen=True):
 
     scaled: bool = False
 
-    weight = Weight.BINARY
+    weight = BINARY
     stochastic = True
 
     def clip(self, shape, units=None):
@@ -56,7 +57,7 @@ class OttTernary(WeightMethod, tag="ott-ternary", frozen=True):
     +W above W/2, -W from -W/2 down. Stochastic: the sign with probability ``min(|w| / W, 1)``.
     """
 
-    weight = Weight.TERNARY
+    weight = TERNARY
     stochastic = True
 
     def clip(self, shape, units=None):
@@ -92,7 +93,7 @@ class OttPow2(WeightMethod, tag="ott-pow2", frozen=True):
 
     @property
     def weight(self):
-        return Weight.TERNARY if self.limit == 1 else Weight.INTEGER
+        return TERNARY if self.limit == 1 else INTEGER
 
     @property
     def limit(self):
@@ -132,7 +133,7 @@ class OttExponential(WeightMethod, tag="ott-exponential", frozen=True):
     levels: int = 8
     top: int | None = None
 
-    weight = Weight.EXPONENTIAL
+    weight = EXPONENTIAL
     stochastic = True
 
     def __post_init__(self):

@@ -5,9 +5,10 @@ import math
 
 import numpy as np
 
+from ternloom.model.alphabet import INTEGER, PLANES, smallest
 from ternloom.model.frozen import Frozen
 from ternloom.model.limits import COEFFICIENT_BITS, LARGEST_COEFFICIENT
-from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.matrix import Matrix
 from ternloom.quantize.codes import Codes, as_planes, relative_error
 from ternloom.quantize.weights import Method
 
@@ -18,17 +19,6 @@ __all__ = ["MatrixQuantizer", "merge", "power_of_two"]
 #: Bits of coefficients that one multiplier of an FPGA takes, sign aside: as many as there may be
 #: unless more are asked for.
 _NARROW_BITS = 15
-#: Alphabets by preference, and those whose codes each can hold.
-_HOLDS = {
-    Weight.BINARY:      {Weight.BINARY},
-    Weight.TERNARY:     {Weight.BINARY, Weight.TERNARY},
-    Weight.QUATERNARY:  {Weight.BINARY, Weight.QUATERNARY},
-    Weight.EXPONENTIAL: {Weight.BINARY, Weight.QUATERNARY, Weight.EXPONENTIAL},
-    Weight.INTEGER:     {Weight.BINARY, Weight.TERNARY, Weight.QUATERNARY, Weight.EXPONENTIAL,
-                         Weight.INTEGER},
-    Weight.PLANES:      {Weight.BINARY, Weight.TERNARY, Weight.QUATERNARY, Weight.PLANES},
-}
-
 
 def power_of_two(scales):
     """Nearest powers of two, on the logarithmic axis; zero stays zero."""
@@ -38,24 +28,25 @@ def power_of_two(scales):
 
 def _common(weights):
     """Smallest alphabet that holds some others."""
-    for weight, holds in _HOLDS.items():
-        if weights <= holds:
-            return weight
-    names = " and ".join(sorted(weight.value for weight in weights))
-    raise ValueError(f"Gates of one matrix must have weights that one alphabet holds, not {names}")
+    weight = smallest(weights)
+    if weight is None:
+        names = " and ".join(sorted(weight.name for weight in weights))
+        raise ValueError("Gates of one matrix must have weights that one alphabet holds, "
+                         f"not {names}")
+    return weight
 
 
 def _in_alphabet(codes, weight):
     """The same weights as codes of another alphabet that holds them."""
-    if weight is Weight.PLANES:
+    if weight == codes.weight:
+        return codes
+    if weight == PLANES:
         return as_planes(codes)
-    if weight is Weight.INTEGER and codes.weight is Weight.EXPONENTIAL:
-        values = codes.weight.values(codes.codes)
-        if np.abs(values).max() > 127:
-            raise ValueError("Exponential weights beside ternary or integer ones must have at most "
-                             f"7 powers, not {int(np.abs(codes.codes).max())}")
-        codes = dataclasses.replace(codes, codes=values.astype(np.int8))
-    return dataclasses.replace(codes, weight=weight)
+    values = codes.weight.values(codes.codes)
+    if np.abs(values).max() > weight.levels[-1]:
+        raise ValueError("Exponential weights beside ternary or integer ones must have at most "
+                         f"7 powers, not {int(np.abs(codes.codes).max())}")
+    return dataclasses.replace(codes, codes=weight.recode(values), weight=weight)
 
 
 def merge(parts):
@@ -218,7 +209,7 @@ class MatrixQuantizer(Frozen):
 
         Sign planes keep the scales that fit them.
         """
-        if self.weight is Weight.PLANES:
+        if self.weight == PLANES:
             return self
         return dataclasses.replace(self, frozen=power_of_two(self.fit(latent).scales))
 
@@ -229,11 +220,11 @@ class MatrixQuantizer(Frozen):
         scales of other alphabets are frozen at the nearest coefficients.
         """
         scales = self.fit(latent).scales * 2.0**self.exponent
-        if self.weight is Weight.PLANES:
+        if self.weight == PLANES:
             return self
         frozen = np.floor(scales + 0.5)
         for rows, method in self._parts(latent):
-            if method.weight is Weight.INTEGER:
+            if method.weight == INTEGER:
                 frozen[:, rows] = np.ceil(scales[:, rows])
         return dataclasses.replace(self, frozen=frozen * 2.0**-self.exponent)
 

@@ -10,9 +10,11 @@ import math
 
 import numpy as np
 
-from ternloom.model.matrix import Weight
+from ternloom.model.alphabet import BINARY, INTEGER, PLANES, QUATERNARY, TERNARY
+from ternloom.model.alphabet.alphabet import sign
+from ternloom.model.plugin import Registry
 from ternloom.quantize import method, multibit
-from ternloom.quantize.codes import Codes, as_planes, relative_error, sign
+from ternloom.quantize.codes import Codes, as_planes, relative_error
 from ternloom.quantize.method import WeightMethod, same_scale
 from ternloom.quantize.ott import (OttBinary, OttExponential, OttPow2, OttTernary, bounding_cost,
                                    glorot)
@@ -90,7 +92,7 @@ class BinaryConnect(_Connect, tag="binary-connect", frozen=True):
         training starts from (Ternloom's choice).
     """
 
-    weight = Weight.BINARY
+    weight = BINARY
 
     def _levels(self, latent):
         return sign(latent)
@@ -108,7 +110,7 @@ class TernaryConnect(_Connect, tag="ternary-connect", frozen=True):
         training starts from (Ternloom's choice).
     """
 
-    weight = Weight.TERNARY
+    weight = TERNARY
 
     def _levels(self, latent):
         return _beyond(latent, 0.5)[0]
@@ -132,7 +134,7 @@ class QuaternaryConnect(_Connect, tag="quaternary-connect", frozen=True):
         training starts from (Ternloom's choice).
     """
 
-    weight = Weight.QUATERNARY
+    weight = QUATERNARY
     _unit = 0.5
 
     def _levels(self, latent):
@@ -144,7 +146,7 @@ class _Multibit(WeightMethod, frozen=True):
 
     planes: int = 2
 
-    weight = Weight.PLANES
+    weight = PLANES
 
     def __post_init__(self):
         if not 1 <= self.planes <= 4:
@@ -152,7 +154,7 @@ class _Multibit(WeightMethod, frozen=True):
 
     def fit(self, latent, *, rng=None, units=None):
         self._check(latent, rng)
-        return Codes(*self._quantize(latent), Weight.PLANES)
+        return Codes(*self._quantize(latent), PLANES)
 
 
 class Greedy(_Multibit, tag="greedy", frozen=True):
@@ -243,7 +245,7 @@ class _Threshold(WeightMethod, frozen=True):
 
     threshold: float = 0.7
 
-    weight = Weight.TERNARY
+    weight = TERNARY
 
     def __post_init__(self):
         if not 0 <= self.threshold < math.inf:
@@ -314,7 +316,7 @@ class MeanBinary(WeightMethod, tag="mean-binary", frozen=True):
 
     by_row: bool = False
 
-    weight = Weight.BINARY
+    weight = BINARY
 
     def _scales(self, latent, units):
         return _mean(np.abs(latent), np.ones_like(latent, dtype=bool), self.by_row)
@@ -336,7 +338,7 @@ class Integer(WeightMethod, tag="integer", frozen=True):
     bits: int = 8
     by_row: bool = False
 
-    weight = Weight.INTEGER
+    weight = INTEGER
 
     def __post_init__(self):
         if not 2 <= self.bits <= 8:
@@ -359,7 +361,8 @@ Method = (Alternating | Balanced | BinaryConnect | Greedy | HitnetTernary | Inte
           | OttBinary | OttExponential | OttPow2 | OttTernary | QuaternaryConnect | Refined
           | TernaryConnect | Twn | Uniform)
 
-_METHODS = method.by_name(Method.__args__)
+#: By name; other packages bring theirs (``ternloom.methods``).
+_METHODS = Registry("ternloom.methods", Method.__args__, method.is_weight_method, method.tag)
 
 
 def names():

@@ -8,7 +8,7 @@ import numpy as np
 
 from ternloom.mapping import timing
 from ternloom.mapping.folding import Folding
-from ternloom.mapping.stream import decode, input_stream, output_stream
+from ternloom.mapping.stream import input_stream, output_stream
 from ternloom.model import golden
 from ternloom.model.frozen import Frozen
 from ternloom.model.network import Network, When
@@ -160,7 +160,7 @@ class Case(Frozen):
     def seen(self):
         """The sequences as the core sees them: codes that a vector lacks are zero bits."""
         sequences = [np.array(sequence, dtype=np.int64) for sequence in self.sequences]
-        zero = int(decode(self.network.input_format, 0))
+        zero = int(self.network.input_format.decode(0))
         for sequence, lack in zip(sequences, self.short, strict=False):
             if lack:
                 sequence[-1, (self.taken.beats - lack) * self.taken.lanes:] = zero

@@ -4,7 +4,6 @@ import bisect
 import dataclasses
 import itertools
 
-from ternloom.mapping.stream import decode
 
 
 __all__ = ["Mismatch", "checked", "first_mismatch", "first_probe_mismatch"]
@@ -52,7 +51,7 @@ def _data_difference(case, transfer, data):
         if pair[0] == pair[1] or element >= stream.elements:
             continue
         if case.network.readout is None:
-            return f"layer{count - 1}.h[{element}]", *(int(decode(stream.form, bits))
+            return f"layer{count - 1}.h[{element}]", *(int(stream.form.decode(bits))
                                                        for bits in pair)
         return f"readout.logits[{element}]", *(bits - ((bits >> (width - 1)) << width)
                                                for bits in pair)

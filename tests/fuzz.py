@@ -20,11 +20,11 @@ import safetensors.numpy
 from corrupt import corrupt_bytes, corrupt_safetensors, corrupt_toml
 from ternloom.files import dataset, floats, text
 from ternloom.files import network as file
+from ternloom.model.alphabet import INTEGER, TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER, LSTM
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Fixed, Ternary
 from ternloom.model.golden import run
-from ternloom.model.matrix import Weight
 from ternloom.model.network import Network
 from ternloom.model.random import random_network, random_sequences
 
@@ -88,10 +88,10 @@ def use_network(network):
 
 def networks(folder):
     drawn = [random_network(1, layers=2, units=3, inputs=4), random_network(2, readout=False),
-             random_network(3, layers=1, units=2, inputs=2, weight=Weight.INTEGER),
+             random_network(3, layers=1, units=2, inputs=2, weight=INTEGER),
              random_network(4, cell=LSTM, layers=1, state_format="online", units=5)]
     base = random_network(5, layers=1, units=4, inputs=3, classes=6, input_format=Ternary(),
-                          weight=Weight.TERNARY)
+                          weight=TERNARY)
     words = np.array([[-1, 0, 1]] * 6, dtype=np.int8)
     drawn.append(Network("words", base.layers, base.readout, labels=tuple("abcdef"),
                          notes={"a": "b"}, embedding=words))

@@ -8,9 +8,18 @@ import random
 
 import numpy as np
 
+from ternloom.model.alphabet import (
+    ALPHABETS,
+    BINARY,
+    EXPONENTIAL,
+    INTEGER,
+    PLANES,
+    QUATERNARY,
+    TERNARY,
+)
 from ternloom.model.cell import CELLS
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
-from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.matrix import Matrix
 from ternloom.model.network import Layer, Network, Readout, When
 from ternloom.model.precision import Precision
 from ternloom.model.rounding import Rounding
@@ -90,12 +99,12 @@ class Hostile:
                          self.pick(1, 65535, (1, 2 << slope_frac)), slope_frac)
 
     def matrix(self, rows, columns):
-        weight = self.rng.choice(list(Weight))
-        planes = self.rng.randint(1, 4) if weight is Weight.PLANES else 1
-        alphabet = {Weight.BINARY: [-1, 1], Weight.PLANES: [-1, 1], Weight.TERNARY: [-1, 0, 1],
-                    Weight.QUATERNARY: [-2, -1, 1, 2],
-                    Weight.EXPONENTIAL: [c for c in range(-16, 17) if c],
-                    Weight.INTEGER: list(range(-128, 128))}[weight]
+        weight = self.rng.choice(list(ALPHABETS.values()))
+        planes = self.rng.randint(1, 4) if weight == PLANES else 1
+        alphabet = {BINARY: [-1, 1], PLANES: [-1, 1], TERNARY: [-1, 0, 1],
+                    QUATERNARY: [-2, -1, 1, 2],
+                    EXPONENTIAL: [c for c in range(-16, 17) if c],
+                    INTEGER: list(range(-128, 128))}[weight]
         reach = self.rng.randint(1, len(alphabet) // 2)
         middle = len(alphabet) // 2
         used = alphabet if self.rng.random() < 0.5 else alphabet[middle - reach:middle + reach]
@@ -116,7 +125,7 @@ class Hostile:
             form.sample.high if isinstance(form, Online) else 1
         total = magnitude * max(int(np.abs(matrix.coefficients).max()), 1)
         largest = int(np.abs(matrix.codes.astype(int)).max())
-        largest = 1 << largest - 1 if matrix.weight is Weight.EXPONENTIAL else max(largest, 1)
+        largest = 1 << largest - 1 if matrix.weight == EXPONENTIAL else max(largest, 1)
         return (total * largest * max(int(matrix.columns ** 0.5), 1)).bit_length() - 1
 
     def shift(self, bits, width):

@@ -11,7 +11,6 @@ from ternloom.model import online
 from ternloom.model.bounds import worst_inputs
 from ternloom.model.cell import GRU_RESET_AFTER
 from ternloom.model.format import Binary, Fixed, Online, Planes
-from ternloom.model.matrix import Weight
 from ternloom.model.product import Product
 
 
@@ -84,12 +83,12 @@ def _decode(image, index):
 
 def _weights(weight, bits, wire):
     """Value of each weight on the wire."""
-    match weight:
-        case Weight.BINARY:
+    match weight.name:
+        case "binary":
             return 2 * wire - 1
-        case Weight.QUATERNARY:
+        case "quaternary":
             return (3 * (2 * (wire >> 1) - 1) + 2 * (wire & 1) - 1) // 2
-        case Weight.EXPONENTIAL:
+        case "exponential":
             negative = wire >> (bits - 1)
             return (1 - 2 * negative) << (wire - (negative << (bits - 1)))
         case _:

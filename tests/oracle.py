@@ -10,8 +10,8 @@ from fractions import Fraction
 
 import msgspec
 
+from ternloom.model.alphabet import EXPONENTIAL
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
-from ternloom.model.matrix import Weight
 from ternloom.model.network import When
 from ternloom.model.rounding import Rounding
 
@@ -178,7 +178,7 @@ def tables(precision):
 
 
 def weight_value(weight, code):
-    if weight is Weight.EXPONENTIAL:
+    if weight == EXPONENTIAL:
         return 2 ** (code - 1) if code > 0 else -2 ** (-code - 1)
     return code
 

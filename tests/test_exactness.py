@@ -13,10 +13,10 @@ from ternloom.files import network as file
 from ternloom.hw import verilog
 from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.geometry import Element, network_geometry
+from ternloom.model.alphabet import ALPHABETS, INTEGER, PLANES
 from ternloom.model.cell import LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.limits import COEFFICIENT_BITS
-from ternloom.model.matrix import Weight
 from ternloom.model.network import Network, When
 from ternloom.model.precision import Precision
 from ternloom.model.random import random_network, random_sequences
@@ -88,7 +88,7 @@ def draw_small(weight, kind, number):
 
     Parameters
     ----------
-    weight : Weight or tuple of Weight
+    weight : Alphabet or tuple of Alphabet
         Of all matrices, or of those that each is drawn from.
     kind : str
         Of ``KINDS``.
@@ -97,7 +97,7 @@ def draw_small(weight, kind, number):
         are fed in turn, and with BATCH - 1 for two layers.
     """
     weights = weight if isinstance(weight, tuple) else (weight,)
-    places = [list(Weight).index(each) for each in weights]
+    places = [list(ALPHABETS.values()).index(each) for each in weights]
     rng = np.random.default_rng([number, KINDS.index(kind), *places])
     cells = [cell for cell in CORE if kind != "online" or not cell.feedback]
     last = number % BATCH == BATCH - 1
@@ -128,7 +128,7 @@ def _check(cases):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("weight", Weight)
+@pytest.mark.parametrize("weight", ALPHABETS.values())
 def test_pair(weight, kind):
     """Weights and state codes of every kind together."""
     _check([draw_small(weight, kind, number) for number in range(BATCH)])
@@ -155,7 +155,7 @@ def widened(network, rng):
 def test_wide_coefficients():
     """More bits than a multiplier of any board takes at once."""
     cases = []
-    for number, (weight, kind) in enumerate([(Weight.INTEGER, "fixed"), (Weight.PLANES, "planes")]):
+    for number, (weight, kind) in enumerate([(INTEGER, "fixed"), (PLANES, "planes")]):
         case = draw_small(weight, kind, number)
         network = widened(case.network, np.random.default_rng(number))
         cases.append(dataclasses.replace(case, network=network))
@@ -165,7 +165,8 @@ def test_wide_coefficients():
 
 
 #: Every two alphabets, with each kind of state in its turn.
-MIXED = list(zip(itertools.combinations(Weight, 2), itertools.cycle(KINDS), strict=False))
+MIXED = list(zip(itertools.combinations(ALPHABETS.values(), 2), itertools.cycle(KINDS),
+                 strict=False))
 
 
 @pytest.mark.parametrize("first", range(0, len(MIXED), BATCH))
@@ -203,7 +204,8 @@ def draw_hostile(number):
     while True:
         network = random_network(
             rng, layers=1, units=int(rng.integers(1, 7)), inputs=int(rng.integers(1, 7)), classes=2,
-            weight=list(Weight)[number % len(Weight)], state_format=kind, readout=number % 4 != 3,
+            weight=list(ALPHABETS.values())[number % len(ALPHABETS)], state_format=kind,
+            readout=number % 4 != 3,
             hostile=(0.2, 0.5, 1.0)[number % 3])
         sequences = random_sequences(rng, network, 2, (1, 4))
         case = Case(network, _folding(rng, network, (5, 5), bool(rng.integers(2))),
@@ -233,7 +235,7 @@ def test_random_networks(first):
 def test_breadth():
     """What is drawn for ``make test`` has each kind of everything."""
     cases = [draw_small(weight, kind, number)
-             for weight in Weight for kind in KINDS for number in range(BATCH)]
+             for weight in ALPHABETS.values() for kind in KINDS for number in range(BATCH)]
     layers = [layer for case in cases for layer in case.network.layers]
     assert {layer.cell for layer in layers} == set(CORE)
     assert {layer.precision for layer in layers} == set(PRECISIONS)

@@ -7,9 +7,9 @@ import pytest
 
 from ternloom.hw import verilog
 from ternloom.mapping.folding import Folding, LayerFolding
+from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, QUATERNARY
 from ternloom.model.cell import LSTM
 from ternloom.model.format import Fixed, Online
-from ternloom.model.matrix import Weight
 from ternloom.model.network import When
 from ternloom.model.precision import Precision
 from ternloom.model.random import random_network, random_sequences
@@ -36,7 +36,7 @@ def _network():
     """An LSTM of which every part matters: it saturates, has ties, and beats with spare lanes."""
     network = random_network(12, layers=1, cell=LSTM, units=6, inputs=5, classes=4,
                              input_format=Fixed(6, 4), state_format=Fixed(6, 4),
-                             weight=Weight.BINARY, when=When.EVERY,
+                             weight=BINARY, when=When.EVERY,
                              precision=Precision(Fixed(7, 4), 6, Fixed(8, 7)))
     # Class 2 is class 1 again, and so they tie at every step.
     same = [0, 1, 1, 3]
@@ -61,7 +61,7 @@ def online():
     """A case with online planes and ties, in four chains; one of their eight units is absent."""
     network = random_network(5, layers=1, cell=LSTM, units=7, inputs=5, classes=4,
                              input_format=Fixed(6, 4), state_format=Online(Fixed(4, 3), 2),
-                             weight=Weight.BINARY, when=When.EVERY,
+                             weight=BINARY, when=When.EVERY,
                              precision=Precision(Fixed(7, 4), 6, Fixed(8, 7)))
     folding = Folding((LayerFolding(8, 4),), LayerFolding(1, 4), 2)
     sequences = tuple(random_sequences(12, network, 6, (4, 9)))
@@ -137,7 +137,7 @@ def _wide(weight, planted):
 def test_wide_weights():
     """Faults in weights of several bits."""
     pairs = [(weight, planted)
-             for weight in (Weight.QUATERNARY, Weight.EXPONENTIAL, Weight.INTEGER)
+             for weight in (QUATERNARY, EXPONENTIAL, INTEGER)
              for planted in ("input-weight", "recurrent-weight")]
     reports = simulate_many([_wide(*pair) for pair in pairs], simulator="icarus")
     for pair, report in zip(pairs, reports, strict=True):

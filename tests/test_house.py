@@ -165,3 +165,33 @@ def test_comments(path):
         assert word not in text
     handlers = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ExceptHandler)]
     assert all(handler.type is not None for handler in handlers)
+
+
+#: The modules that tell one alphabet of weights from another; all others ask the alphabet.
+KNOW_ALPHABETS = {
+    "model.packed", "model.random", "quantize.codes", "quantize.ott", "quantize.quantizer",
+    "quantize.weights", "mapping.geometry", "hw.element", "hw.term"}
+ALPHABETS = {f"ternloom.model.alphabet.{name}" for name in (
+    "BINARY", "TERNARY", "PLANES", "QUATERNARY", "EXPONENTIAL", "INTEGER")}
+
+
+def test_who_knows_alphabets():
+    found = {dotted(path).removeprefix("ternloom.") for path in MODULES
+             if ALPHABETS & set(imports(path))}
+    assert {name for name in found if not name.startswith("model.alphabet")} == KNOW_ALPHABETS
+
+
+FORMATS = {"Fixed", "Binary", "Ternary", "Planes", "Online"}
+
+
+def kinds(path):
+    """Names of types that a file asks objects for."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", None) == "isinstance":
+            yield from (name.id for name in ast.walk(node.args[1]) if isinstance(name, ast.Name))
+
+
+def test_who_tells_formats_apart():
+    """A format is asked what it does; only where fixed point is all that may be, which it is."""
+    found = {dotted(path) for path in MODULES if FORMATS & set(kinds(path))}
+    assert found == {"ternloom.model.network"}

@@ -7,11 +7,11 @@ import pytest
 
 from agreement import compare, compare_pieces
 from hostile import Hostile
+from ternloom.model.alphabet import ALPHABETS
 from ternloom.model.cell import CELLS
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.golden import run
-from ternloom.model.matrix import Weight
 from ternloom.model.network import When
 from ternloom.model.random import random_network, random_sequences
 
@@ -101,7 +101,8 @@ def test_breadth():
         {(cell, form) for cell in CELLS.values() for form in (*formats, Online)
          if not cell.feedback or form is not Online}
     assert {type(network.input_format) for network in drawn} == set(formats)
-    assert {matrix.weight for layer in layers for matrix in layer.matrices.values()} == set(Weight)
+    assert {matrix.weight for layer in layers for matrix in layer.matrices.values()} \
+        == set(ALPHABETS.values())
     assert {(network.readout and network.readout.when, len(network.layers))
             for network in drawn} == set(itertools.product((*When, None), (1, 2, 3)))
     precisions = [layer.precision for layer in layers]

@@ -8,7 +8,6 @@ from torch import nn
 from torch.nn import functional
 
 from ternloom.model.cell.reals import Reals
-from ternloom.model.format import Fixed, Online
 from ternloom.train.graph import Graphs
 from ternloom.train.quantize import SMOOTH, gate, grid, straight_through, to_code
 from ternloom.train.weights import effective, effective_bias
@@ -71,7 +70,7 @@ class _Grids(Reals):
     def round(self, node, value):
         if node.looked_up and node.users:
             return value
-        if isinstance(node.parameter, Fixed):
+        if node.parameter.rounded:
             return grid(value, node.parameter)
         return self.code(value, node.args[0].frac)
 
@@ -228,8 +227,7 @@ class RecurrentLayer(nn.Module):
         zeros = sequences.new_zeros(sequences.shape[1], self.units)
         code = zeros
         # No samples have made coefficients yet, so planes of either sign stand for nothing.
-        if self.quantization is not None \
-                and not isinstance(self.quantization.state_format, Online):
+        if self.quantization is not None and not self.quantization.state_format.header:
             code = self._reading(None, None, None).code(zeros, 0)
         return {"h": code} | dict.fromkeys(self.cell.carried, zeros)
 

@@ -9,7 +9,6 @@ import torch
 from ternloom.files.floats import load
 from ternloom.model.cell import CELLS
 from ternloom.model.error import NetworkError
-from ternloom.model.format import Binary, Ternary
 from ternloom.quantize import activations
 from ternloom.quantize.forward import run
 from ternloom.train.cell import Carry
@@ -146,7 +145,7 @@ def _absorb(network, activations, sequences):
     for layer, reader, forward in zip(network.layers, readers, forwards, strict=True):
         outputs = np.concatenate(forward.outputs).ravel()
         form = activations.form(outputs, 1.0)
-        if not isinstance(form, (Binary, Ternary)):
+        if form.scaled:
             continue
         integers = np.floor(outputs * 2.0**_FRAC + 0.5).astype(np.int64)
         codes = form.quantize(integers, _FRAC)

@@ -14,7 +14,6 @@ import torch
 from torch.nn import functional
 
 from ternloom.model import online
-from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary, value_frac
 from ternloom.model.table import FUNCTIONS
 from ternloom.train import planes
 
@@ -182,7 +181,7 @@ def gate(function, value, precision, drawn=None):
 def code_values(number_format):
     """Real value of each level of a comparator format, in ascending order."""
     levels = np.asarray(number_format.levels)
-    return [float(value) * 2.0**-value_frac(number_format)
+    return [float(value) * 2.0**-number_format.frac
             for value in number_format.value(levels)]
 
 
@@ -226,15 +225,13 @@ def to_code(value, number_format, frac, at_random=False):
     Returns
     -------
     float tensor
-        What a dot product sees, times ``2**-value_frac(number_format)``.
+        What a dot product sees, times ``2**-number_format.frac``.
     """
-    if isinstance(number_format, Fixed):
+    if number_format.rounded:
         return grid(value, number_format)
-    if isinstance(number_format, Online):
+    if number_format.header:
         return _Online.apply(value, number_format)
-    if not isinstance(number_format, (Binary, Planes, Ternary)):
-        raise TypeError(f"Number format must be a Format, not {number_format!r}")
-    if at_random and isinstance(number_format, Ternary):
+    if at_random and number_format.levels == (-1, 0, 1):
         return draw(value)
     return _Compare.apply(value, *_comparator(number_format, frac, value.dtype,
                                                value.device))

@@ -11,17 +11,23 @@ from ternloom.model.cell.gru import (GRU_RESET_AFTER, GRU_RESET_AFTER_LINEAR, GR
 from ternloom.model.cell.lstm import LSTM, LSTM_CIFG, LSTM_PEEPHOLE
 from ternloom.model.cell.minimal import MIN_GRU, MIN_LSTM
 from ternloom.model.cell.rnn import RNN_RELU, RNN_TANH
+from ternloom.model.plugin import Registry
 
 
 __all__ = ["CELLS", "GRU_RESET_AFTER", "GRU_RESET_BEFORE", "LSTM", "LSTM_CIFG",
            "LSTM_PEEPHOLE", "MIN_GRU", "MIN_LSTM", "RNN_RELU", "RNN_TANH", "Cell", "CellName"]
 
 
-#: The cells that files and recipes know, by name.
-CELLS = {cell.name: cell for cell in (
+#: The cells that files and recipes know, by name; other packages bring theirs (``ternloom.cells``).
+CELLS = Registry("ternloom.cells", (
     LSTM, LSTM_CIFG, LSTM_PEEPHOLE, GRU_RESET_AFTER, GRU_RESET_AFTER_RELU, GRU_RESET_AFTER_LINEAR,
     GRU_RESET_BEFORE, GRU_RESET_BEFORE_RELU, GRU_RESET_BEFORE_LINEAR, RNN_TANH, RNN_RELU, MIN_GRU,
-    MIN_LSTM)}
+    MIN_LSTM), lambda found: isinstance(found, Cell), lambda cell: cell.name)
 
-#: Their names, as descriptions and recipes are decoded to.
-CellName = enum.Enum("CellName", {name: name for name in CELLS})
+
+def __getattr__(name):
+    # Not before somebody asks, so that packages that bring cells can import this one.
+    if name == "CellName":
+        globals()[name] = enum.Enum("CellName", {name: name for name in CELLS})
+        return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -24,7 +24,6 @@ kind         parameter       meaning
 
 import dataclasses
 
-from ternloom.model.format import value_frac
 
 
 __all__ = ["Equations", "Graph", "Node", "Reading", "Row"]
@@ -284,7 +283,7 @@ class Equations:
                     inner.name = f"{stem}.difference"
 
     def _round(self, value, form):
-        return self.node("round", (value,), value_frac(form), form)
+        return self.node("round", (value,), form.frac, form)
 
     def carry(self, name, value):
         """Round to the format of states, and carry to the next step under a name."""

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from ternloom.model.format import Fixed, Online
 from ternloom.model.range import Range
 from ternloom.model.table import FUNCTIONS
 
@@ -12,11 +11,7 @@ __all__ = ["Ranges", "format_range", "rounding_range"]
 
 def format_range(form):
     """Range of a format's codes; online, of what the codes are made of."""
-    if isinstance(form, Online):
-        form = form.sample
-    if isinstance(form, Fixed):
-        return Range(form.low, form.high)
-    return Range(min(form.levels), max(form.levels))
+    return Range(*form.lane_format.code_range)
 
 
 class Ranges:
@@ -65,7 +60,7 @@ class Ranges:
 
     def round(self, node, value):
         form = node.parameter
-        if not isinstance(form, Fixed):
+        if not form.rounded:
             return format_range(form)
         return Range(*(int(form.quantize(end, node.args[0].frac))
                        for end in (value.low, value.high)))
@@ -92,9 +87,8 @@ class Ranges:
 
 def rounding_range(value, frac, form):
     """What a format's ``quantize`` computes on its way from a range of ``frac`` fraction bits."""
-    if isinstance(form, Online):
-        form = form.sample
-    if not isinstance(form, Fixed):
+    form = form.lane_format
+    if not form.rounded:
         return value
     shift = frac - form.frac
     if shift <= 0:

@@ -10,43 +10,43 @@ from ternloom.hw.report import describe
 from ternloom.mapping.folding import Folding
 from ternloom.mapping.geometry import Element
 from ternloom.mapping.image import network_images
+from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, PLANES, QUATERNARY, TERNARY
 from ternloom.model.cell import LSTM
 from ternloom.model.format import Fixed, Online, Planes
-from ternloom.model.matrix import Weight
 from ternloom.model.precision import Precision
 from ternloom.model.random import random_network
 
 
 #: Tables of elements of 8 lanes after synthesis for ECP5, a lane.
 MEASURED = {
-    (Element.XNOR_POPCOUNT, Weight.BINARY, 1, 1): 2.0,
-    (Element.GATED_POPCOUNT, Weight.TERNARY, 2, 2): 4.62,
-    (Element.GATED_POPCOUNT, Weight.TERNARY, 2, 1): 3.75,
-    (Element.GATED_POPCOUNT, Weight.BINARY, 1, 2): 3.75,
-    (Element.QUATERNARY_POPCOUNT, Weight.QUATERNARY, 2, 1): 5.5,
-    (Element.SHIFT_ADD, Weight.BINARY, 1, 8): 17.0,
-    (Element.SHIFT_ADD, Weight.TERNARY, 2, 4): 9.5,
-    (Element.SHIFT_ADD, Weight.TERNARY, 2, 8): 17.0,
-    (Element.SHIFT_ADD, Weight.QUATERNARY, 2, 8): 18.5,
-    (Element.SHIFT_ADD, Weight.EXPONENTIAL, 3, 8): 32.25,
-    (Element.SHIFT_ADD, Weight.EXPONENTIAL, 4, 8): 49.75,
-    (Element.SHIFT_ADD, Weight.INTEGER, 2, 8): 18.5,
-    (Element.SHIFT_ADD, Weight.INTEGER, 4, 4): 29.0,
-    (Element.SHIFT_ADD, Weight.INTEGER, 4, 8): 48.5,
-    (Element.SHIFT_ADD, Weight.INTEGER, 8, 8): 112.1,
-    (Element.SELECT_ADD, Weight.INTEGER, 4, 1): 9.5,
-    (Element.SELECT_ADD, Weight.INTEGER, 4, 2): 11.0,
-    (Element.SELECT_ADD, Weight.INTEGER, 8, 1): 17.0,
-    (Element.SELECT_ADD, Weight.INTEGER, 8, 2): 18.5,
-    (Element.SELECT_ADD, Weight.EXPONENTIAL, 4, 1): 19.0,
-    (Element.SELECT_ADD, Weight.EXPONENTIAL, 4, 2): 31.5,
-    (Element.SELECT_ADD, Weight.QUATERNARY, 2, 2): 7.25,
+    (Element.XNOR_POPCOUNT, BINARY, 1, 1): 2.0,
+    (Element.GATED_POPCOUNT, TERNARY, 2, 2): 4.62,
+    (Element.GATED_POPCOUNT, TERNARY, 2, 1): 3.75,
+    (Element.GATED_POPCOUNT, BINARY, 1, 2): 3.75,
+    (Element.QUATERNARY_POPCOUNT, QUATERNARY, 2, 1): 5.5,
+    (Element.SHIFT_ADD, BINARY, 1, 8): 17.0,
+    (Element.SHIFT_ADD, TERNARY, 2, 4): 9.5,
+    (Element.SHIFT_ADD, TERNARY, 2, 8): 17.0,
+    (Element.SHIFT_ADD, QUATERNARY, 2, 8): 18.5,
+    (Element.SHIFT_ADD, EXPONENTIAL, 3, 8): 32.25,
+    (Element.SHIFT_ADD, EXPONENTIAL, 4, 8): 49.75,
+    (Element.SHIFT_ADD, INTEGER, 2, 8): 18.5,
+    (Element.SHIFT_ADD, INTEGER, 4, 4): 29.0,
+    (Element.SHIFT_ADD, INTEGER, 4, 8): 48.5,
+    (Element.SHIFT_ADD, INTEGER, 8, 8): 112.1,
+    (Element.SELECT_ADD, INTEGER, 4, 1): 9.5,
+    (Element.SELECT_ADD, INTEGER, 4, 2): 11.0,
+    (Element.SELECT_ADD, INTEGER, 8, 1): 17.0,
+    (Element.SELECT_ADD, INTEGER, 8, 2): 18.5,
+    (Element.SELECT_ADD, EXPONENTIAL, 4, 1): 19.0,
+    (Element.SELECT_ADD, EXPONENTIAL, 4, 2): 31.5,
+    (Element.SELECT_ADD, QUATERNARY, 2, 2): 7.25,
 }
 
 
 def network(**settings):
     return random_network(3, **{"layers": 1, "units": 12, "inputs": 6, "classes": 4,
-                                "cell": LSTM, "weight": Weight.TERNARY,
+                                "cell": LSTM, "weight": TERNARY,
                                 "input_format": "fixed", "state_format": "ternary",
                                 "precision": Precision()} | settings)
 
@@ -100,7 +100,7 @@ def test_synthesized(name, pe, simd):
 def test_online(planes):
     """Fitting activations at every step takes tables and multipliers beside frozen planes."""
     frozen, online = (estimate(made, Folding.uniform(made, 2, 8)) for made in (
-        network(weight=Weight.PLANES, state_format=form) for form in (
+        network(weight=PLANES, state_format=form) for form in (
             Planes((2,) * planes, 1), Online(Fixed(8, 7), planes))))
     assert 500 < online.luts - frozen.luts < 1700
     assert online.multipliers >= frozen.multipliers + planes - 1

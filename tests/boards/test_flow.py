@@ -16,6 +16,7 @@ from ternloom.boards.error import (BoardError, NetlistBroken, TooLarge, TooSlow,
                                    ToolMissing, UnknownBoard)
 from ternloom.boards.registry import BOARDS, find
 from ternloom.boards.shape import CoreShape
+from ternloom.model.format import Fixed
 
 
 #: A core of no network: it multiplies, looks up and remembers, so that all cells occur.
@@ -61,7 +62,8 @@ module loom(clk, rst, s_axis_tdata, s_axis_tvalid, s_axis_tready, s_axis_tlast,
 
 
 def design(extra=""):
-    network = types.SimpleNamespace(inputs=5, readout=types.SimpleNamespace(classes=4, logits=None))
+    readout = types.SimpleNamespace(classes=4, logits=Fixed(16, 8))
+    network = types.SimpleNamespace(inputs=5, readout=readout)
     return types.SimpleNamespace(name="loom", verilog=PORTS + extra + "endmodule\n",
                                  network=network, folding=types.SimpleNamespace(input_lanes=2))
 
@@ -297,8 +299,10 @@ def test_interrupt(tmp_path):
 INTERRUPTED = """\
 import pathlib, sys, types
 from ternloom.boards import flow
+from ternloom.model.format import Fixed
 folder = pathlib.Path(sys.argv[1])
-network = types.SimpleNamespace(inputs=5, readout=types.SimpleNamespace(classes=4, logits=None))
+readout = types.SimpleNamespace(classes=4, logits=Fixed(16, 8))
+network = types.SimpleNamespace(inputs=5, readout=readout)
 design = types.SimpleNamespace(name="loom", verilog=(folder / "core.v").read_text(),
                                network=network, folding=types.SimpleNamespace(input_lanes=2))
 flow.build("icebreaker", design, work_dir=folder / "out",

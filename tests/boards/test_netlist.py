@@ -9,9 +9,9 @@ from ternloom.hw import verilog
 from ternloom.hw.coefficient import Scaling, scaling
 from ternloom.mapping.folding import Folding
 from ternloom.mapping.image import network_images
+from ternloom.model.alphabet import TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
-from ternloom.model.matrix import Weight
 from ternloom.model.network import When
 from ternloom.model.precision import Precision
 from ternloom.model.random import random_network, random_sequences
@@ -27,7 +27,7 @@ FIXED, ONLINE, PLANES = Fixed(6, 4), Fixed(5, 4), Planes((3, 2), 3)
 def drawn(seed, cell, state, precision=TABLES):
     """A network of one layer that is soon synthesized."""
     return random_network(seed, layers=1, cell=cell, units=4, inputs=3, classes=2,
-                          input_format=FIXED, state_format=state, weight=Weight.TERNARY,
+                          input_format=FIXED, state_format=state, weight=TERNARY,
                           precision=precision, when=When.EVERY)
 
 

@@ -16,10 +16,10 @@ from ternloom.hw.core import Core
 from ternloom.hw.verilog import generate
 from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.stream import output_stream
+from ternloom.model.alphabet import TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER, LSTM
 from ternloom.model.format import Fixed, Ternary
 from ternloom.model.golden import run
-from ternloom.model.matrix import Weight
 from ternloom.model.network import When
 from ternloom.model.random import random_network, random_sequences
 
@@ -138,7 +138,7 @@ def test_network(cell, when):
     """A real core behind its UART gives the golden model's logits and winners."""
     network = random_network(3, cell=cell, when=when, layers=1, units=5, inputs=3, classes=4,
                              input_format=Fixed(4, 2), state_format=Ternary(),
-                             weight=Weight.TERNARY)
+                             weight=TERNARY)
     folding = Folding.uniform(network, pe=2, simd=3)
     sequences = random_sequences(4, network, 3, steps=(1, 4))
     shape = CoreShape.of(generate(network, folding))
@@ -174,7 +174,7 @@ def test_network(cell, when):
 def test_codes():
     """Without a readout the codes of every step come back, and no index."""
     network = random_network(3, layers=1, units=5, inputs=3, input_format=Fixed(4, 2),
-                             state_format=Ternary(), weight=Weight.TERNARY, readout=False)
+                             state_format=Ternary(), weight=TERNARY, readout=False)
     folding = Folding((LayerFolding(4, 2),), None)
     sequence = random_sequences(4, network, 1, steps=(3, 3))[0]
     shape = CoreShape.of(generate(network, folding))

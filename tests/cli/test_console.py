@@ -16,8 +16,8 @@ from ternloom.cli.main import main
 from ternloom.files.dataset import Dataset
 from ternloom.files.dataset import save as save_dataset
 from ternloom.files.network import save
+from ternloom.model.alphabet import TERNARY
 from ternloom.model.format import Fixed
-from ternloom.model.matrix import Weight
 from ternloom.model.network import When
 from ternloom.model.random import random_network
 
@@ -36,7 +36,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "40")
     classes = tuple(f"[/class{index}]" for index in range(4))
-    network = random_network(5, layers=1, units=6, inputs=3, classes=4, weight=Weight.TERNARY,
+    network = random_network(5, layers=1, units=6, inputs=3, classes=4, weight=TERNARY,
                              input_format=Fixed(8, 5), state_format="ternary", when=When.LAST)
     save(dataclasses.replace(network, name=MARKUP, labels=classes,
                              notes={"[/key]": "[/value]"}), "net.safetensors")

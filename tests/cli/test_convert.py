@@ -17,9 +17,9 @@ from ternloom.files.dataset import save as save_dataset
 from ternloom.files.floats import save
 from ternloom.files.floats import load as load_floats
 from ternloom.files.network import load
+from ternloom.model.alphabet import PLANES
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Fixed, Planes
-from ternloom.model.matrix import Weight
 from ternloom.model.network import When
 from ternloom.quantize import activations, forward, weights
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
@@ -104,7 +104,7 @@ def test_methods_by_place(place, capsys):
 def test_defaults(place, capsys):
     answer(capsys)
     layer = load("net.safetensors").layers[0]
-    assert (layer.input.weight, layer.input.planes) == (Weight.PLANES, 2)
+    assert (layer.input.weight, layer.input.planes) == (PLANES, 2)
     assert layer.state_format == Fixed(8, 7) and layer.input_format == Fixed(8, 5)
 
 

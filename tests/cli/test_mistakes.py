@@ -17,9 +17,9 @@ from ternloom.cli.main import VERBS, main
 from ternloom.files.dataset import Dataset
 from ternloom.files.dataset import save as save_dataset
 from ternloom.files.network import VERSION, save
+from ternloom.model.alphabet import TERNARY
 from ternloom.model.cell import LSTM
 from ternloom.model.format import Fixed
-from ternloom.model.matrix import Weight
 from ternloom.model.precision import Precision
 from ternloom.model.random import random_network
 
@@ -57,7 +57,7 @@ def rewrite(path, *, edit=None, tensors=None):
 
 @pytest.fixture
 def network_file(place):
-    network = random_network(5, layers=1, units=8, inputs=3, classes=4, weight=Weight.TERNARY,
+    network = random_network(5, layers=1, units=8, inputs=3, classes=4, weight=TERNARY,
                              input_format=Fixed(8, 5), state_format="ternary")
     save(network, "net.safetensors")
     return place / "net.safetensors"
@@ -405,7 +405,7 @@ def test_missing_synthesis(place, capsys, monkeypatch):
 
 def test_small_board(place, capsys):
     """Four chains have more multipliers than the smallest board, and the line says so."""
-    network = random_network(1, layers=1, units=4, inputs=2, classes=2, weight=Weight.TERNARY,
+    network = random_network(1, layers=1, units=4, inputs=2, classes=2, weight=TERNARY,
                              cell=LSTM, state_format="ternary", input_format="ternary",
                              precision=Precision())
     save(network, "net.safetensors")

@@ -8,10 +8,11 @@ import pytest
 
 from ternloom.evaluate.size import (Size, float_bits, matrix_size, meant, network_size,
                                     relative_errors)
+from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, PLANES, QUATERNARY, TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER, LSTM
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Fixed
-from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.matrix import Matrix
 from ternloom.model.random import random_network
 from ternloom.quantize.calibration import calibrate
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
@@ -24,15 +25,15 @@ def matrix(weight, codes, coefficients):
 
 
 @pytest.mark.parametrize("made, size", [
-    (matrix(Weight.BINARY, [[[1, -1, 1], [1, 1, 1]]], [[4, 4]]), Size(6, 3)),
-    (matrix(Weight.BINARY, [[[1, -1, 1], [1, 1, 1]]], [[4, 1]]), Size(6, 6)),
-    (matrix(Weight.TERNARY, [[[1, 0, 1], [1, 1, 1]]], [[1, 1]]), Size(12, 1)),
-    (matrix(Weight.PLANES, [[[1, 1], [1, 1]], [[1, 1], [1, 1]]], [[200, 100], [50, 0]]),
+    (matrix(BINARY, [[[1, -1, 1], [1, 1, 1]]], [[4, 4]]), Size(6, 3)),
+    (matrix(BINARY, [[[1, -1, 1], [1, 1, 1]]], [[4, 1]]), Size(6, 6)),
+    (matrix(TERNARY, [[[1, 0, 1], [1, 1, 1]]], [[1, 1]]), Size(12, 1)),
+    (matrix(PLANES, [[[1, 1], [1, 1]], [[1, 1], [1, 1]]], [[200, 100], [50, 0]]),
      Size(8, 32)),
-    (matrix(Weight.PLANES, [[[1, 1], [1, 1]], [[1, 1], [1, 1]]], [[2, 2], [1, 1]]), Size(8, 4)),
-    (matrix(Weight.QUATERNARY, [[[1, -2]]], [[1]]), Size(4, 1)),
-    (matrix(Weight.EXPONENTIAL, [[[1, -8]]], [[1]]), Size(8, 1)),
-    (matrix(Weight.INTEGER, [[[7, -8, 0]]], [[300]]), Size(12, 9)),
+    (matrix(PLANES, [[[1, 1], [1, 1]], [[1, 1], [1, 1]]], [[2, 2], [1, 1]]), Size(8, 4)),
+    (matrix(QUATERNARY, [[[1, -2]]], [[1]]), Size(4, 1)),
+    (matrix(EXPONENTIAL, [[[1, -8]]], [[1]]), Size(8, 1)),
+    (matrix(INTEGER, [[[7, -8, 0]]], [[300]]), Size(12, 9)),
 ], ids=str)
 def test_matrix(made, size):
     assert matrix_size(made) == size
@@ -41,7 +42,7 @@ def test_matrix(made, size):
 def test_network():
     """Biases are counted, those of a GRU's n row too, and an embedding."""
     network = random_network(3, layers=1, units=4, inputs=3, classes=2, cell=GRU_RESET_AFTER,
-                             weight=Weight.TERNARY, input_format=Fixed(8, 5),
+                             weight=TERNARY, input_format=Fixed(8, 5),
                              state_format="ternary")
     layer = dataclasses.replace(network.layers[0], bias=np.full(12, -8, np.int32),
                                 recurrent_bias=np.full(4, 3, np.int32))

@@ -15,10 +15,19 @@ import safetensors.numpy
 from storing import forge, parts
 from ternloom.files import dataset
 from ternloom.files.network import load, save
+from ternloom.model.alphabet import (
+    ALPHABETS,
+    BINARY,
+    EXPONENTIAL,
+    INTEGER,
+    PLANES,
+    QUATERNARY,
+    TERNARY,
+)
 from ternloom.model.cell import CELLS, GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
-from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.matrix import Matrix
 from ternloom.model.network import Network, embedding_type
 from ternloom.model.random import random_network
 
@@ -64,7 +73,7 @@ def small(path):
     """A ternary network, saved."""
     network = random_network(3, cell=GRU_RESET_AFTER, layers=1, units=4, inputs=3, classes=2,
                              input_format=Fixed(8, 5), state_format=Ternary(),
-                             weight=Weight.TERNARY)
+                             weight=TERNARY)
     save(network, path)
     return network
 
@@ -90,7 +99,7 @@ def test_round_trip(seed, path):
     assert path.read_bytes() == first
 
 
-@pytest.mark.parametrize("weight", Weight)
+@pytest.mark.parametrize("weight", ALPHABETS.values())
 def test_packing(weight, path):
     """Numbers of codes that do and don't fill their last byte."""
     for inputs in range(1, 11):
@@ -108,11 +117,11 @@ def with_codes(weight, codes):
 
 
 @pytest.mark.parametrize("weight, codes, bits", [
-    (Weight.QUATERNARY, (-2, -1, 1, 2, 1), 2), (Weight.QUATERNARY, (-1, 1), 2),
-    (Weight.EXPONENTIAL, (1, -1), 1), (Weight.EXPONENTIAL, (2, -1, 1), 2),
-    (Weight.EXPONENTIAL, (-16, 16, 5, -1, 9), 5), (Weight.EXPONENTIAL, (-8, 7), 4),
-    (Weight.INTEGER, (0, 1, -2), 2), (Weight.INTEGER, (-128, 127, 0, -1, 64), 8),
-    (Weight.INTEGER, (3, -4, 2), 3), (Weight.INTEGER, (0, 0), 2),
+    (QUATERNARY, (-2, -1, 1, 2, 1), 2), (QUATERNARY, (-1, 1), 2),
+    (EXPONENTIAL, (1, -1), 1), (EXPONENTIAL, (2, -1, 1), 2),
+    (EXPONENTIAL, (-16, 16, 5, -1, 9), 5), (EXPONENTIAL, (-8, 7), 4),
+    (INTEGER, (0, 1, -2), 2), (INTEGER, (-128, 127, 0, -1, 64), 8),
+    (INTEGER, (3, -4, 2), 3), (INTEGER, (0, 0), 2),
 ])
 def test_codes_of_several_bits(weight, codes, bits, path):
     """Every code comes back, from as many bits as those in use take."""
@@ -121,7 +130,7 @@ def test_codes_of_several_bits(weight, codes, bits, path):
     assert same(load(path), network)
     document, tensors = parts(path)
     assert tensors["layer0.input.codes"].nbytes == -(-3 * len(codes) * bits // 8)
-    assert document["layers"][0]["input"]["bits"] == (None if weight is Weight.QUATERNARY else bits)
+    assert document["layers"][0]["input"]["bits"] == (None if weight == QUATERNARY else bits)
 
 
 @pytest.mark.parametrize("weight, bits", [("ternary", 2), ("integer", None), ("binary", 1)])
@@ -135,7 +144,7 @@ def test_bits_of_alphabet(weight, bits, path, small):
 
 def test_size(path):
     """Ternary codes take 1.6 bits, others one a plane."""
-    for weight, bits in ((Weight.TERNARY, 1.6), (Weight.BINARY, 1)):
+    for weight, bits in ((TERNARY, 1.6), (BINARY, 1)):
         save(random_network(1, cell=LSTM, layers=1, units=50, inputs=50, weight=weight), path)
         _, tensors = parts(path)
         assert tensors["layer0.input.codes"].nbytes == 4 * 50 * 50 * bits / 8
@@ -373,10 +382,10 @@ def test_inconsistent_description(path, small, place, value, message):
 
 def test_plane_weights_of_one_alphabet(path):
     """A file may not mix a weight's name and the number of its planes."""
-    network = random_network(5, layers=1, weight=Weight.PLANES, state_format=Planes((2, 1), 1))
+    network = random_network(5, layers=1, weight=PLANES, state_format=Planes((2, 1), 1))
     planes = 4
     while network.layers[0].input.planes != planes:
-        network = random_network(network.layers[0].units + planes, layers=1, weight=Weight.PLANES)
+        network = random_network(network.layers[0].units + planes, layers=1, weight=PLANES)
         planes -= 1
     save(network, path)
     document, tensors = parts(path)
@@ -475,15 +484,15 @@ def limited(path, memory):
 
 
 @pytest.mark.parametrize("weight, bits, per_byte", [
-    (Weight.BINARY, None, 8), (Weight.TERNARY, None, 5), (Weight.EXPONENTIAL, 5, 1.6)])
+    (BINARY, None, 8), (TERNARY, None, 5), (EXPONENTIAL, 5, 1.6)])
 def test_memory(weight, bits, per_byte, path, small):
     """Loading takes a byte a code, besides the packed ones."""
     rows, columns = 12, 1 << 20
     count = rows * columns
-    packed = np.zeros(-(-count // per_byte) if weight is Weight.TERNARY
+    packed = np.zeros(-(-count // per_byte) if weight == TERNARY
                       else -(-count * (bits or 1) // 8), dtype=np.uint8)
     document, tensors = parts(path)
-    document["layers"][0]["input"] |= {"weight": weight.value, "bits": bits, "columns": columns}
+    document["layers"][0]["input"] |= {"weight": weight.name, "bits": bits, "columns": columns}
     forge(path, document, tensors | {"layer0.input.codes": packed})
     assert limited(path, count + 2 * packed.nbytes + (24 << 20)) == f"(1, {rows}, {columns})"
 

@@ -9,9 +9,9 @@ from hwsim import events, pack, play, unpack
 from ternloom.hw.array import Chain, ProcessingElement, drain_layout, raw_shape
 from ternloom.mapping.geometry import Element, Source
 from ternloom.mapping.schedule import element_latency
+from ternloom.model.alphabet import ALPHABETS, TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER, LSTM
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
-from ternloom.model.matrix import Weight
 from ternloom.model.random import random_network
 
 
@@ -104,7 +104,7 @@ def check(layer, image, rng, gap):
             assert found == expected[chain].tolist()
 
 
-@pytest.mark.parametrize("weight", Weight)
+@pytest.mark.parametrize("weight", ALPHABETS.values())
 @pytest.mark.parametrize("state, source", PAIRS)
 def test_chain(state, source, weight):
     """Every element, also fed bit by bit, in groups as close as they may be."""
@@ -115,7 +115,7 @@ def test_chain(state, source, weight):
 
 @pytest.mark.parametrize("words", [1, 2, 3])
 @pytest.mark.parametrize("source", ["planes", "ternary"])
-@pytest.mark.parametrize("weight", Weight)
+@pytest.mark.parametrize("weight", ALPHABETS.values())
 def test_in_turn(weight, source, words):
     """Activation planes one after another, beside an input that is fed whole or bit by bit."""
     layer = random_network(4, cell=LSTM, layers=1, units=words * 4, inputs=3, weight=weight,
@@ -148,7 +148,7 @@ def worst_blocks(layer, image):
             max(candidates, key=lambda each: each[3].max()))
 
 
-@pytest.mark.parametrize("weight", Weight)
+@pytest.mark.parametrize("weight", ALPHABETS.values())
 @pytest.mark.parametrize("state, source", PAIRS)
 def test_worst_case(state, source, weight):
     """The extremes of the accumulators are exact, and with one bit less they are not."""
@@ -172,7 +172,7 @@ def test_elements():
     """The formats above make all elements, fed whole and bit by bit."""
     kinds = set()
     for state, source in PAIRS:
-        for weight in Weight:
+        for weight in ALPHABETS.values():
             layer = random_network(9, cell=LSTM, layers=1, units=5, inputs=6, weight=weight,
                                    input_format=FORMATS[source],
                                    state_format=FORMATS[state]).layers[0]
@@ -182,7 +182,7 @@ def test_elements():
 
 
 def make_pe(simd=5):
-    layer = random_network(8, cell=LSTM, layers=1, units=5, inputs=5, weight=Weight.TERNARY,
+    layer = random_network(8, cell=LSTM, layers=1, units=5, inputs=5, weight=TERNARY,
                            input_format=Ternary(), state_format=Ternary()).layers[0]
     image = folded(layer, 1, simd)
     return image, ProcessingElement(image.geometry, image.rom(0, 0), shape=raw_shape(image))

@@ -6,14 +6,14 @@ from hwsim import events, pack, play
 
 from ternloom.hw.buffer import InputBuffer, StateBuffer
 from ternloom.mapping.geometry import Element, Geometry
-from ternloom.model.matrix import Weight
+from ternloom.model.alphabet import BINARY
 
 
 WIDTH = 5
 
 
 def make_geometry(*, simd=4, chains=1, total=4, inputs=6, beat_lanes=1):
-    return Geometry(Element.SHIFT_ADD, Weight.BINARY, 1, WIDTH, 1, False, chains, 1, simd,
+    return Geometry(Element.SHIFT_ADD, BINARY, 1, WIDTH, 1, False, chains, 1, simd,
                     -(-total // chains), total, inputs, beat_lanes, ())
 
 

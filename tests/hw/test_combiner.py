@@ -16,9 +16,10 @@ from ternloom.hw.coefficient import Scaling, scaling
 from ternloom.hw.combiner import Combiner, RowCounter, mix_bits
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.schedule import combiner_latency
+from ternloom.model.alphabet import ALPHABETS, INTEGER, PLANES, TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER, LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
-from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.matrix import Matrix
 from ternloom.model.random import random_network
 
 
@@ -155,7 +156,7 @@ def random_steps(rng, layer, image, count):
              for index, block in enumerate(image.geometry.blocks)] for _ in range(count)]
 
 
-@pytest.mark.parametrize("weight", Weight)
+@pytest.mark.parametrize("weight", ALPHABETS.values())
 @pytest.mark.parametrize("state", ["fixed", "binary", "ternary", "planes"])
 @pytest.mark.parametrize("cell", CORE, ids=str)
 def test_layers(cell, state, weight):
@@ -169,7 +170,7 @@ def test_layers(cell, state, weight):
     check(image, layer.precision.preact, random_steps(rng, layer, image, 3), rng, lambda: 0)
 
 
-@pytest.mark.parametrize("weight", [Weight.TERNARY, Weight.INTEGER, Weight.PLANES])
+@pytest.mark.parametrize("weight", [TERNARY, INTEGER, PLANES])
 @pytest.mark.parametrize("source", [Fixed(4, 2), Planes((5, 3), 3), Online(Fixed(5, 4), 2)])
 @pytest.mark.parametrize("cell", [LSTM, GRU_RESET_AFTER])
 def test_online(cell, source, weight):
@@ -243,7 +244,7 @@ ZEROS = [[0, -2, 1, 0, 16, 4, 2, 2, -4, 1, 0, 4]]
 ])
 def test_multiplier(state, values, kind):
     """Made only where a coefficient is not a power of two."""
-    layer = random_network(2, cell=LSTM, layers=1, units=3, inputs=3, weight=Weight.TERNARY,
+    layer = random_network(2, cell=LSTM, layers=1, units=3, inputs=3, weight=TERNARY,
                            input_format=state, state_format=state).layers[0]
     layer = with_coefficients(layer, values)
     image, form = folded(layer, 2, 2), layer.precision.preact

@@ -15,9 +15,9 @@ from amaranth.lib import wiring
 
 from ternloom.hw.core import Core
 from ternloom.mapping.folding import Folding
+from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, PLANES, QUATERNARY, TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Fixed
-from ternloom.model.matrix import Weight
 from ternloom.model.precision import Precision
 from ternloom.model.random import random_network
 
@@ -28,14 +28,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 TABLES, COMPARATORS = Precision(Fixed(6, 4), 5, Fixed(9, 6)), Precision(Fixed(6, 3), 0, Fixed(5, 3))
 #: Cores that have every component between them: cell, weights, state codes, precision, readout.
 CORES = [
-    (LSTM, Weight.BINARY, "binary", TABLES, True),
-    (LSTM, Weight.TERNARY, "ternary", COMPARATORS, True),
-    (LSTM, Weight.INTEGER, "fixed", TABLES, True),
-    (LSTM, Weight.PLANES, "online", TABLES, False),
-    (GRU_RESET_AFTER, Weight.QUATERNARY, "planes", TABLES, True),
-    (GRU_RESET_AFTER, Weight.EXPONENTIAL, "ternary", COMPARATORS, True),
-    (GRU_RESET_BEFORE, Weight.TERNARY, "fixed", TABLES, True),
-    (GRU_RESET_BEFORE, Weight.PLANES, "planes", COMPARATORS, True),
+    (LSTM, BINARY, "binary", TABLES, True),
+    (LSTM, TERNARY, "ternary", COMPARATORS, True),
+    (LSTM, INTEGER, "fixed", TABLES, True),
+    (LSTM, PLANES, "online", TABLES, False),
+    (GRU_RESET_AFTER, QUATERNARY, "planes", TABLES, True),
+    (GRU_RESET_AFTER, EXPONENTIAL, "ternary", COMPARATORS, True),
+    (GRU_RESET_BEFORE, TERNARY, "fixed", TABLES, True),
+    (GRU_RESET_BEFORE, PLANES, "planes", COMPARATORS, True),
 ]
 
 

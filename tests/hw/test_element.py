@@ -11,12 +11,11 @@ from hwsim import play
 
 from ternloom.hw.adder import SelectAdd, ShiftAdd
 from ternloom.hw.element import GatedPopcount, QuaternaryPopcount, XnorPopcount
-from ternloom.mapping.wire import levels
-from ternloom.model.matrix import Weight
+from ternloom.model.alphabet import ALPHABETS, BINARY, EXPONENTIAL, INTEGER, QUATERNARY, TERNARY
 
 
 ALPHABETS = {1: (-1, 1), 2: (-1, 0, 1)}
-QUATERNARY = Weight.QUATERNARY.codes
+FOUR = QUATERNARY.codes
 
 #: What makes each element, given lanes, and the codes of its weights and activations.
 KINDS = {
@@ -27,29 +26,29 @@ KINDS = {
                        (-1, 0, 1), (-1, 1)),
     "ternary-ternary": (GatedPopcount, {"weight_bits": 2, "activation_bits": 2},
                         (-1, 0, 1), (-1, 0, 1)),
-    "quaternary-binary": (QuaternaryPopcount, {}, QUATERNARY, (-1, 1)),
-    "quaternary-ternary": (SelectAdd, {"weight": Weight.QUATERNARY, "activation_bits": 2},
-                           QUATERNARY, (-1, 0, 1)),
-    "exponential-binary": (SelectAdd, {"weight": Weight.EXPONENTIAL, "weight_bits": 4,
+    "quaternary-binary": (QuaternaryPopcount, {}, FOUR, (-1, 1)),
+    "quaternary-ternary": (SelectAdd, {"weight": QUATERNARY, "activation_bits": 2},
+                           FOUR, (-1, 0, 1)),
+    "exponential-binary": (SelectAdd, {"weight": EXPONENTIAL, "weight_bits": 4,
                                        "activation_bits": 1},
-                           levels(Weight.EXPONENTIAL, 4), (-1, 1)),
-    "exponential-ternary": (SelectAdd, {"weight": Weight.EXPONENTIAL, "weight_bits": 5,
+                           EXPONENTIAL.lane_levels(4), (-1, 1)),
+    "exponential-ternary": (SelectAdd, {"weight": EXPONENTIAL, "weight_bits": 5,
                                         "activation_bits": 2},
-                            levels(Weight.EXPONENTIAL, 5), (-1, 0, 1)),
-    "integer-binary": (SelectAdd, {"weight": Weight.INTEGER, "weight_bits": 4,
+                            EXPONENTIAL.lane_levels(5), (-1, 0, 1)),
+    "integer-binary": (SelectAdd, {"weight": INTEGER, "weight_bits": 4,
                                    "activation_bits": 1}, range(-8, 8), (-1, 1)),
-    "integer-ternary": (SelectAdd, {"weight": Weight.INTEGER, "weight_bits": 8,
+    "integer-ternary": (SelectAdd, {"weight": INTEGER, "weight_bits": 8,
                                     "activation_bits": 2}, range(-128, 128), (-1, 0, 1)),
-    "binary-fixed": (ShiftAdd, {"weight": Weight.BINARY, "activation_width": 8},
+    "binary-fixed": (ShiftAdd, {"weight": BINARY, "activation_width": 8},
                      (-1, 1), range(-128, 128)),
-    "ternary-fixed": (ShiftAdd, {"weight": Weight.TERNARY, "activation_width": 5},
+    "ternary-fixed": (ShiftAdd, {"weight": TERNARY, "activation_width": 5},
                       (-1, 0, 1), range(-16, 16)),
-    "quaternary-fixed": (ShiftAdd, {"weight": Weight.QUATERNARY, "activation_width": 6},
-                         QUATERNARY, range(-32, 32)),
-    "exponential-fixed": (ShiftAdd, {"weight": Weight.EXPONENTIAL, "weight_bits": 4,
+    "quaternary-fixed": (ShiftAdd, {"weight": QUATERNARY, "activation_width": 6},
+                         FOUR, range(-32, 32)),
+    "exponential-fixed": (ShiftAdd, {"weight": EXPONENTIAL, "weight_bits": 4,
                                      "activation_width": 6},
-                          levels(Weight.EXPONENTIAL, 4), range(-32, 32)),
-    "integer-fixed": (ShiftAdd, {"weight": Weight.INTEGER, "weight_bits": 8,
+                          EXPONENTIAL.lane_levels(4), range(-32, 32)),
+    "integer-fixed": (ShiftAdd, {"weight": INTEGER, "weight_bits": 8,
                                  "activation_width": 8}, range(-128, 128), range(-128, 128)),
 }
 
@@ -128,7 +127,7 @@ def test_gated_every_code(bits, lanes):
 
 
 @pytest.mark.parametrize("width, lanes", [(2, 1), (2, 2), (2, 3), (3, 2), (8, 1)])
-@pytest.mark.parametrize("weight", [Weight.BINARY, Weight.TERNARY])
+@pytest.mark.parametrize("weight", [BINARY, TERNARY])
 def test_shift_add_every_code(weight, width, lanes):
     activations = range(-1 << (width - 1), 1 << (width - 1))
     check(ShiftAdd(lanes, weight=weight, activation_width=width),
@@ -136,14 +135,14 @@ def test_shift_add_every_code(weight, width, lanes):
 
 
 #: Alphabets of several bits, and the bits of each.
-WIDE = [(Weight.QUATERNARY, 2), *((Weight.EXPONENTIAL, bits) for bits in range(2, 6)),
-        *((Weight.INTEGER, bits) for bits in range(2, 9))]
+WIDE = [(QUATERNARY, 2), *((EXPONENTIAL, bits) for bits in range(2, 6)),
+        *((INTEGER, bits) for bits in range(2, 9))]
 
 
 @pytest.mark.parametrize("width, lanes", [(2, 1), (5, 1), (2, 2)])
 @pytest.mark.parametrize("weight, bits", WIDE)
 def test_shift_add_every_wide_code(weight, bits, width, lanes):
-    weights = levels(weight, bits)
+    weights = weight.lane_levels(bits)
     if lanes == 2:
         weights = weights[::max(1, len(weights) // 10)]
     activations = range(-1 << (width - 1), 1 << (width - 1))
@@ -155,7 +154,7 @@ def test_shift_add_every_wide_code(weight, bits, width, lanes):
 @pytest.mark.parametrize("activation_bits", [1, 2])
 @pytest.mark.parametrize("weight, bits", WIDE)
 def test_select_add_every_code(weight, bits, activation_bits, lanes):
-    weights = levels(weight, bits)
+    weights = weight.lane_levels(bits)
     if lanes == 2:
         weights = weights[::max(1, len(weights) // 10)]
     check(SelectAdd(lanes, weight=weight, weight_bits=bits, activation_bits=activation_bits),
@@ -164,7 +163,7 @@ def test_select_add_every_code(weight, bits, activation_bits, lanes):
 
 @pytest.mark.parametrize("lanes", [1, 2, 3])
 def test_quaternary_every_code(lanes):
-    check(QuaternaryPopcount(lanes), every(QUATERNARY, (-1, 1), lanes))
+    check(QuaternaryPopcount(lanes), every(FOUR, (-1, 1), lanes))
 
 
 @pytest.mark.parametrize("lanes", range(1, 71))
@@ -184,8 +183,8 @@ def test_random_element(kind, lanes):
 def test_random_width(width):
     random = np.random.default_rng(width)
     codes = random.integers(-1 << (width - 1), 1 << (width - 1), (8, 11)).tolist()
-    for weight, bits in [(Weight.TERNARY, 2), *WIDE]:
-        weights = random.choice(levels(weight, bits), (8, 11)).tolist()
+    for weight, bits in [(TERNARY, 2), *WIDE]:
+        weights = random.choice(weight.lane_levels(bits), (8, 11)).tolist()
         check(ShiftAdd(11, weight=weight, weight_bits=bits, activation_width=width),
               list(zip(weights, codes, strict=True)))
 
@@ -219,12 +218,12 @@ def test_parameters():
     assert (element.low, element.high, element.gain, element.offset([1] * 9)) == (0, 9, 2, -9)
     element = QuaternaryPopcount(3)
     assert (element.low, element.high, element.gain, element.offset([2] * 3)) == (0, 12, 1, -6)
-    element = ShiftAdd(3, weight=Weight.TERNARY, activation_width=8)
+    element = ShiftAdd(3, weight=TERNARY, activation_width=8)
     assert (element.low, element.high, element.gain) == (-384, 381, 1)
     assert element.offset([[0, 1, 1], [-1, 1, -1]]).tolist() == [0, 2]
-    element = ShiftAdd(2, weight=Weight.INTEGER, weight_bits=4, activation_width=8)
+    element = ShiftAdd(2, weight=INTEGER, weight_bits=4, activation_width=8)
     assert element.offset([[7, -8], [-1, 3]]).tolist() == [5, 2]
-    element = SelectAdd(2, weight=Weight.EXPONENTIAL, weight_bits=3, activation_bits=1)
+    element = SelectAdd(2, weight=EXPONENTIAL, weight_bits=3, activation_bits=1)
     assert (element.low, element.high, element.gain, element.offset([8, -4])) == (0, 16, 2, -12)
 
 
@@ -287,14 +286,14 @@ def test_wrong_parameters():
                                          r"both 1, not \(1, 1\)$"):
         GatedPopcount(4, weight_bits=1, activation_bits=1)
     with pytest.raises(ValueError, match=r"^Bits of ternary weights must be from 2 to 2, not 3$"):
-        ShiftAdd(4, weight=Weight.TERNARY, weight_bits=3, activation_width=8)
+        ShiftAdd(4, weight=TERNARY, weight_bits=3, activation_width=8)
     with pytest.raises(ValueError, match=r"^Bits of integer weights must be from 2 to 8, "
                                          r"not None$"):
-        ShiftAdd(4, weight=Weight.INTEGER, activation_width=8)
+        ShiftAdd(4, weight=INTEGER, activation_width=8)
     with pytest.raises(ValueError, match=r"^Activation width must be from 2 to 33, not 34$"):
-        ShiftAdd(4, weight=Weight.TERNARY, activation_width=34)
+        ShiftAdd(4, weight=TERNARY, activation_width=34)
     with pytest.raises(ValueError, match=r"^Weights that are selected must be quaternary, "
                                          r"exponential or integer, not ternary$"):
-        SelectAdd(4, weight=Weight.TERNARY, activation_bits=1)
+        SelectAdd(4, weight=TERNARY, activation_bits=1)
     with pytest.raises(ValueError, match=r"^Activation bits must be 1 or 2, not 3$"):
-        SelectAdd(4, weight=Weight.QUATERNARY, activation_bits=3)
+        SelectAdd(4, weight=QUATERNARY, activation_bits=3)

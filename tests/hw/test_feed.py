@@ -9,14 +9,14 @@ from hwsim import pack, play, unpack
 from ternloom.hw.feed import Feed
 from ternloom.mapping.folding import LayerFolding
 from ternloom.mapping.geometry import Element, layer_geometry
+from ternloom.model.alphabet import ALPHABETS, BINARY, PLANES, TERNARY
 from ternloom.model.cell import LSTM
-from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary, value_width
-from ternloom.model.matrix import Weight
+from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.random import random_network
 
 
 SIMD = 4
-DRAWN = (Weight.BINARY, Weight.TERNARY, Weight.PLANES)
+DRAWN = (BINARY, TERNARY, PLANES)
 FORMATS = [Binary(), Ternary(), Ternary(5, 3), Planes((3,), 1), Planes((5, 2), 3),
            Planes((1, 4, 9), 2), Planes((4, 3, 2, 1), 2), Fixed(2, 1), Fixed(5, 3),
            Fixed(3, 1, signed=False)]
@@ -56,7 +56,7 @@ def rows_of(form):
     return np.stack([np.roll(every, shift) for shift in range(SIMD)], axis=1)
 
 
-@pytest.mark.parametrize("weight", Weight)
+@pytest.mark.parametrize("weight", ALPHABETS.values())
 @pytest.mark.parametrize("form", FORMATS)
 def test_state(form, weight):
     """Codes of the state's own kind: coefficients times lane planes are the values."""
@@ -73,7 +73,7 @@ def test_state(form, weight):
 @pytest.mark.parametrize("source", FORMATS)
 def test_input(source, state):
     """Any input beside any state: bit planes give back the value in offset binary."""
-    geometry = make_geometry(source, state, Weight.TERNARY)
+    geometry = make_geometry(source, state, TERNARY)
     block, rows = geometry.blocks[0], rows_of(source)
     for row, words in zip(rows, fed(geometry, block, source, rows), strict=True):
         if block.serial == 1:
@@ -95,10 +95,10 @@ def test_input(source, state):
 def test_online_input(form, state):
     """A code is fed as the value that it has just now, and a lane without a column as zero."""
     layer = random_network(1, cell=LSTM, layers=1, units=5, inputs=6, state_format=state,
-                           weight=Weight.TERNARY).layers[0]
+                           weight=TERNARY).layers[0]
     geometry = layer_geometry(dataclasses.replace(layer, input_format=form), LayerFolding(2, SIMD),
                               2)
-    block, width, rng = geometry.blocks[0], value_width(form), np.random.default_rng(form.planes)
+    block, width, rng = geometry.blocks[0], form.value_width, np.random.default_rng(form.planes)
     values = rng.integers(-form.magnitude, form.magnitude + 1, 1 << form.planes)
     present = geometry.columns(block) >= 0
     assert not present.all()

@@ -17,10 +17,10 @@ from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.schedule import combiner_latency, exit_latency, result_latency, waits
 from ternloom.mapping.timing import predict
+from ternloom.model.alphabet import BINARY, TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER, LSTM
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.golden import run
-from ternloom.model.matrix import Weight
 from ternloom.model.network import When
 from ternloom.model.random import random_network, random_sequences
 from ternloom.model.rounding import signed_width
@@ -159,8 +159,8 @@ def worst_steps(layer, image):
             max(candidates, key=lambda each: each[0].high))
 
 
-@pytest.mark.parametrize("cell, weight", [(LSTM, Weight.BINARY), (LSTM, Weight.TERNARY),
-                                          (GRU_RESET_AFTER, Weight.TERNARY)])
+@pytest.mark.parametrize("cell, weight", [(LSTM, BINARY), (LSTM, TERNARY),
+                                          (GRU_RESET_AFTER, TERNARY)])
 @pytest.mark.parametrize("state, source", [(kind, kind) for kind in FORMATS]
                          + [("ternary", "fixed"), ("binary", "fixed"), ("fixed", "planes")])
 def test_worst_rows(cell, weight, state, source):
@@ -177,7 +177,7 @@ def test_worst_rows(cell, weight, state, source):
 @pytest.mark.parametrize("cell", [LSTM, GRU_RESET_AFTER])
 def test_narrow_row(cell):
     """With one bit less the worst case comes out wrong."""
-    layer = make_layer(12, cell=cell, units=5, inputs=6, weight=Weight.TERNARY,
+    layer = make_layer(12, cell=cell, units=5, inputs=6, weight=TERNARY,
                        input_format=FORMATS["fixed"], state_format=FORMATS["fixed"])
     layer = dataclasses.replace(layer, bias=np.zeros_like(layer.bias))
     image = folded(layer, 4, 4, 3)

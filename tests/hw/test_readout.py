@@ -9,8 +9,9 @@ from hwsim import converse, events, pack
 
 from ternloom.hw.readout import DenseReadout
 from ternloom.mapping.schedule import combiner_latency, exit_latency
+from ternloom.model.alphabet import ALPHABETS, BINARY, PLANES
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
-from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.matrix import Matrix
 from ternloom.model.network import When
 from ternloom.model.product import Product
 from ternloom.model.random import random_network
@@ -100,7 +101,7 @@ def make_case(readout, count, rng):
 
 
 @pytest.mark.parametrize("when", When)
-@pytest.mark.parametrize("weight", Weight)
+@pytest.mark.parametrize("weight", ALPHABETS.values())
 @pytest.mark.parametrize("kind", FORMATS)
 def test_values(kind, weight, when):
     """Vectors as fast as they go in, beats taken at once."""
@@ -132,11 +133,11 @@ def test_back_pressure(seed, when):
 def test_planes_in_one_group(classes, pe):
     """Rows of several planes that leave while the next vector is already read keep their flag."""
     rng = np.random.default_rng(41)
-    readout = make_readout(rng, units=2, state_format=Binary(), weight=Weight.BINARY,
+    readout = make_readout(rng, units=2, state_format=Binary(), weight=BINARY,
                            classes=classes, when=When.EVERY)
     codes = rng.choice([-1, 1], (4, classes, 2)).astype(np.int8)
     coefficients = rng.integers(1, 9, (4, classes)).astype(np.int32)
-    readout = dataclasses.replace(readout, weights=Matrix(Weight.PLANES, codes, coefficients))
+    readout = dataclasses.replace(readout, weights=Matrix(PLANES, codes, coefficients))
     image = folded_readout(readout, pe, 2, 2)
     vectors, last = make_case(readout, 12, rng)
     taken, _ = run_readout(readout, image, vectors, last, rng)
@@ -145,12 +146,12 @@ def test_planes_in_one_group(classes, pe):
 
 def test_ties():
     """The winner of equals is the first; a later one must be larger."""
-    readout = make_readout(2, units=3, state_format=Binary(), weight=Weight.BINARY, classes=5,
+    readout = make_readout(2, units=3, state_format=Binary(), weight=BINARY, classes=5,
                            when=When.EVERY)
     bias = np.array([4, 4, 9, 9, 4], dtype=np.int32)
     readout = dataclasses.replace(
         readout, bias=bias, shift=0, logits=Fixed(8, 0),
-        weights=Matrix(Weight.BINARY, readout.weights.codes,
+        weights=Matrix(BINARY, readout.weights.codes,
                        np.zeros_like(readout.weights.coefficients)))
     rng = np.random.default_rng(43)
     vectors, last = make_case(readout, 3, rng)

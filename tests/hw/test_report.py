@@ -10,10 +10,10 @@ from cellstep import CORE
 
 from ternloom.hw.verilog import generate
 from ternloom.mapping.folding import Folding, LayerFolding
+from ternloom.model.alphabet import ALPHABETS, TERNARY
 from ternloom.model.cell import LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.golden import run
-from ternloom.model.matrix import Weight
 from ternloom.model.precision import Precision
 from ternloom.model.random import random_network, random_sequences
 
@@ -22,7 +22,7 @@ from ternloom.model.random import random_network, random_sequences
 def design(request):
     network = random_network(3, cell=request.param, layers=1, units=5, inputs=4, classes=2,
                              input_format=Fixed(5, 3), state_format=Ternary(),
-                             weight=Weight.TERNARY)
+                             weight=TERNARY)
     return generate(network, Folding((LayerFolding(4, 4),), LayerFolding(2, 3)))
 
 
@@ -104,7 +104,7 @@ def test_arrays(design):
         assert 0 < line["accumulator_bits"] and 0 < line["row_bits"]
 
 
-@pytest.mark.parametrize("weight", Weight)
+@pytest.mark.parametrize("weight", ALPHABETS.values())
 def test_weights(weight):
     """Bits of the codes in use, and of a weight in the ROM, which holds those of both matrices."""
     network = random_network(5, layers=1, units=4, inputs=3, weight=weight, state_format=Planes(
@@ -126,7 +126,7 @@ def test_weights(weight):
 def test_elementwise(cell, gate_frac, gates):
     """Products and ROMs of the lanes' Verilog are as many as the report says; comparators: none."""
     network = random_network(3, cell=cell, layers=1, units=8, inputs=4, state_format=Ternary(),
-                             weight=Weight.TERNARY, precision=Precision(gate_frac=gate_frac))
+                             weight=TERNARY, precision=Precision(gate_frac=gate_frac))
     design = generate(network, Folding((LayerFolding(4, 4),), LayerFolding(2, 3)))
     line, = design.report["elementwise"]
     assert line["gates"] == gates and line["lanes"] == 2
@@ -143,7 +143,7 @@ def test_elementwise(cell, gate_frac, gates):
 def test_coefficients(values, coefficients):
     """Products in the combiners' Verilog are there only where the report says so."""
     network = random_network(3, cell=LSTM, layers=1, units=8, inputs=4,
-                             input_format=Ternary(), state_format=Ternary(), weight=Weight.TERNARY)
+                             input_format=Ternary(), state_format=Ternary(), weight=TERNARY)
     def filled(matrix):
         given = np.full_like(matrix.coefficients, values[0])
         given[:, 0] = values[1]

@@ -10,9 +10,8 @@ from test_exactness import KINDS, draw, draw_after_online, draw_small
 from cellstep import CORE
 
 from ternloom.hw import verilog
-
+from ternloom.model.alphabet import ALPHABETS
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
-from ternloom.model.matrix import Weight
 from ternloom.sim.build import SIMULATORS
 from ternloom.sim.run import simulate_many
 
@@ -73,7 +72,7 @@ def is_online(case):
 @pytest.fixture(scope="module")
 def handful():
     """Cores with each cell, alphabet and kind of state codes, with tables and with comparators."""
-    weights, numbers = itertools.cycle(Weight), itertools.count()
+    weights, numbers = itertools.cycle(ALPHABETS.values()), itertools.count()
     cases = [draw_small(next(weights), kind, next(numbers)) for kind in KINDS * 2]
     return generated([*cases, draw_after_online(4)])
 
@@ -82,7 +81,7 @@ def test_breadth(handful):
     layers = [layer for case in handful for layer in case.network.layers]
     assert {(layer.cell, layer.precision.comparators) for layer in layers} == \
         set(itertools.product(CORE, (False, True)))
-    assert {layer.input.weight for layer in layers} == set(Weight)
+    assert {layer.input.weight for layer in layers} == set(ALPHABETS.values())
     formats = {(type(layer.state_format), getattr(layer.state_format, "planes", None))
                for layer in layers}
     assert {kind for kind, _ in formats} == {Fixed, Binary, Ternary, Planes, Online}
@@ -113,7 +112,7 @@ def test_random_networks(first):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(5))
 def test_online(number):
-    cases = generated([*(draw_small(weight, "online", number) for weight in Weight),
+    cases = generated([*(draw_small(weight, "online", number) for weight in ALPHABETS.values()),
                        draw_after_online(number)])
     for turn in range(3):
         check(cases, "icarus", np.random.default_rng([number, turn]))

@@ -9,9 +9,9 @@ from cellstep import CORE
 from ternloom.hw.sequencer import Sequencer
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.schedule import waits
+from ternloom.model.alphabet import TERNARY
 from ternloom.model.cell import LSTM
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
-from ternloom.model.matrix import Weight
 from ternloom.model.random import random_network
 
 
@@ -171,7 +171,7 @@ def test_starved(seed, cell):
 def test_serial(source):
     """Bit planes repeat the addresses of their group."""
     rng, layer, geometry = layer_case(3, LSTM, input_format=source, state_format=Ternary(),
-                                      weight=Weight.TERNARY)
+                                      weight=TERNARY)
     assert geometry.blocks[0].serial > 1
     cycles = 5 * sum(block.cycles for block in geometry.blocks) + 200
     walk = compare(rng, geometry, waits(layer, geometry), [2] * cycles, [1] * cycles)

@@ -14,10 +14,11 @@ import pytest
 from ternloom.files import network as file
 from ternloom.hw.verilog import generate
 from ternloom.mapping.folding import Folding, FoldingError, LayerFolding
+from ternloom.model.alphabet import EXPONENTIAL, INTEGER
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
-from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.matrix import Matrix
 from ternloom.model.network import When
 from ternloom.model.random import random_network
 from ternloom.sim.tools import find, verilator_root
@@ -154,11 +155,11 @@ def test_wrong_folding():
 def test_mixed_alphabets():
     """What no array holds is refused before there is a component, of which Amaranth would warn."""
     network = random_network(1, layers=1, cell=LSTM, units=2, inputs=2, classes=2,
-                             weight=Weight.INTEGER, state_format="ternary")
+                             weight=INTEGER, state_format="ternary")
     layer = network.layers[0]
-    wide = Matrix(Weight.EXPONENTIAL, np.full(layer.input.codes.shape, 9, np.int8),
+    wide = Matrix(EXPONENTIAL, np.full(layer.input.codes.shape, 9, np.int8),
                   layer.input.coefficients)
-    other = Matrix(Weight.INTEGER, np.full(layer.recurrent.codes.shape, -2, np.int8),
+    other = Matrix(INTEGER, np.full(layer.recurrent.codes.shape, -2, np.int8),
                    layer.recurrent.coefficients)
     layer = dataclasses.replace(layer, input=wide, recurrent=other)
     network = dataclasses.replace(network, layers=(layer,))

@@ -9,10 +9,12 @@ import pytest
 from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.geometry import (Block, Element, Geometry, Source, layer_geometry,
                                        network_geometry, readout_geometry)
+from ternloom.model.alphabet import (ALPHABETS, BINARY, EXPONENTIAL, INTEGER, PLANES, QUATERNARY,
+                                     TERNARY)
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
-from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.matrix import Matrix
 from ternloom.model.random import random_network
 
 
@@ -57,7 +59,7 @@ def test_chains_rule():
 ])
 def test_input_columns(simd, beat_lanes, inputs):
     """Every element of the input is at one place, and beats fill words from the low lanes on."""
-    geometry = Geometry(Element.SHIFT_ADD, Weight.BINARY, 1, 4, 1, False, 1, 1, simd, 1, 1, inputs,
+    geometry = Geometry(Element.SHIFT_ADD, BINARY, 1, 4, 1, False, 1, 1, simd, 1, 1, inputs,
                         beat_lanes, ())
     columns = geometry.input_columns
     assert columns.shape == (geometry.input_words, simd)
@@ -101,8 +103,8 @@ def test_columns():
                              (Source.RESET, (2,))]),
 ])
 def test_blocks(cell, expected):
-    geometry = layer_geometry(make_layer(cell, weight=Weight.PLANES), LayerFolding(2, 3), 2)
-    layer = make_layer(cell, weight=Weight.PLANES)
+    geometry = layer_geometry(make_layer(cell, weight=PLANES), LayerFolding(2, 3), 2)
+    layer = make_layer(cell, weight=PLANES)
     assert [(block.source, block.gates) for block in geometry.blocks] == expected
     for block in geometry.blocks:
         is_input = block.source is Source.INPUT
@@ -138,35 +140,35 @@ FORMATS = {"fixed": Fixed(6, 4), "unsigned": Fixed(6, 4, signed=False), "binary"
            "ternary": Ternary(3, 2), "planes": Planes((5, 2), 3), "other": Planes((4, 2), 3),
            "three": Planes((4, 2, 1), 3), "online": Online(Fixed(5, 4), 2)}
 #: Planes of the formats that feed lanes of one bit.
-PLANES = {"binary": 1, "planes": 2, "other": 2, "three": 3, "online": 2}
+AT_ONCE = {"binary": 1, "planes": 2, "other": 2, "three": 3, "online": 2}
 
 
 def together(source, state):
     """Whether codes of both formats are fed as planes of the same number."""
-    return source == state or (state in PLANES and PLANES.get(source) == PLANES[state])
+    return source == state or (state in AT_ONCE and AT_ONCE.get(source) == AT_ONCE[state])
 
 
-@pytest.mark.parametrize("weight", Weight)
+@pytest.mark.parametrize("weight", ALPHABETS.values())
 @pytest.mark.parametrize("source", FORMATS)
 @pytest.mark.parametrize("state", FORMATS)
 def test_element(state, source, weight):
     """The state's format and the weights decide; the input's decides whether it is fed serially."""
     layer = make_layer(input_format=FORMATS[source], state_format=FORMATS[state], weight=weight)
     geometry = layer_geometry(layer, LayerFolding(2, 3), 1)
-    binary = weight in (Weight.BINARY, Weight.PLANES)
+    binary = weight in (BINARY, PLANES)
     if state in ("fixed", "unsigned"):
         expected = Element.SHIFT_ADD
-    elif weight in (Weight.EXPONENTIAL, Weight.INTEGER) or \
-            (weight is Weight.QUATERNARY and state == "ternary"):
+    elif weight in (EXPONENTIAL, INTEGER) or \
+            (weight == QUATERNARY and state == "ternary"):
         expected = Element.SELECT_ADD
-    elif weight is Weight.QUATERNARY:
+    elif weight == QUATERNARY:
         expected = Element.QUATERNARY_POPCOUNT
     elif binary and state != "ternary":
         expected = Element.XNOR_POPCOUNT
     else:
         expected = Element.GATED_POPCOUNT
     assert geometry.element is expected
-    assert geometry.weight is (Weight.BINARY if binary else weight)
+    assert geometry.weight is (BINARY if binary else weight)
     assert geometry.weight_bits == max(matrix.code_bits for matrix in (layer.input,
                                                                        layer.recurrent))
     widths = {"fixed": 6, "unsigned": 7, "binary": 2, "ternary": 2, "planes": 4, "other": 4,
@@ -175,11 +177,11 @@ def test_element(state, source, weight):
         assert geometry.activation_bits == max(widths[state], widths[source])
     else:
         assert geometry.activation_bits == (2 if state == "ternary" else 1)
-    assert geometry.activation_planes == PLANES.get(state, 1)
+    assert geometry.activation_planes == AT_ONCE.get(state, 1)
     whole = expected is Element.SHIFT_ADD or together(source, state)
     assert [block.serial for block in geometry.blocks] == [1 if whole else widths[source], 1]
     for block, form, at_once in zip(geometry.blocks, (source, state), (whole, True), strict=True):
-        if expected is Element.SHIFT_ADD or not at_once or form not in PLANES:
+        if expected is Element.SHIFT_ADD or not at_once or form not in AT_ONCE:
             assert block.mix == (1,)
         else:
             assert block.mix == (None if form == "online" else FORMATS[form].coefficients)
@@ -192,25 +194,25 @@ def make_matrix(weight, codes):
 
 
 MATRICES = {
-    "binary": make_matrix(Weight.BINARY, [1, -1]), "planes": make_matrix(Weight.PLANES, [1, -1]),
-    "ternary": make_matrix(Weight.TERNARY, [1, 0]),
-    "quaternary": make_matrix(Weight.QUATERNARY, [2, -1]),
-    "one": make_matrix(Weight.EXPONENTIAL, [1, -1]), "two": make_matrix(Weight.EXPONENTIAL, [2, 1]),
-    "power": make_matrix(Weight.EXPONENTIAL, [-7, 3]),
-    "huge": make_matrix(Weight.EXPONENTIAL, [16, -1]),
-    "trits": make_matrix(Weight.INTEGER, [1, -1]), "int2": make_matrix(Weight.INTEGER, [-2, 1]),
-    "int8": make_matrix(Weight.INTEGER, [100, -3]),
+    "binary": make_matrix(BINARY, [1, -1]), "planes": make_matrix(PLANES, [1, -1]),
+    "ternary": make_matrix(TERNARY, [1, 0]),
+    "quaternary": make_matrix(QUATERNARY, [2, -1]),
+    "one": make_matrix(EXPONENTIAL, [1, -1]), "two": make_matrix(EXPONENTIAL, [2, 1]),
+    "power": make_matrix(EXPONENTIAL, [-7, 3]),
+    "huge": make_matrix(EXPONENTIAL, [16, -1]),
+    "trits": make_matrix(INTEGER, [1, -1]), "int2": make_matrix(INTEGER, [-2, 1]),
+    "int8": make_matrix(INTEGER, [100, -3]),
 }
 
 
 @pytest.mark.parametrize("first, second, weight, bits", [
-    ("binary", "planes", Weight.BINARY, 1), ("binary", "one", Weight.BINARY, 1),
-    ("binary", "ternary", Weight.TERNARY, 2), ("planes", "trits", Weight.TERNARY, 2),
-    ("binary", "quaternary", Weight.QUATERNARY, 2), ("two", "one", Weight.QUATERNARY, 2),
-    ("quaternary", "power", Weight.EXPONENTIAL, 4), ("huge", "binary", Weight.EXPONENTIAL, 5),
-    ("ternary", "quaternary", Weight.INTEGER, 3), ("ternary", "power", Weight.INTEGER, 7),
-    ("int2", "int2", Weight.INTEGER, 2), ("int2", "int8", Weight.INTEGER, 8),
-    ("trits", "quaternary", Weight.INTEGER, 3),
+    ("binary", "planes", BINARY, 1), ("binary", "one", BINARY, 1),
+    ("binary", "ternary", TERNARY, 2), ("planes", "trits", TERNARY, 2),
+    ("binary", "quaternary", QUATERNARY, 2), ("two", "one", QUATERNARY, 2),
+    ("quaternary", "power", EXPONENTIAL, 4), ("huge", "binary", EXPONENTIAL, 5),
+    ("ternary", "quaternary", INTEGER, 3), ("ternary", "power", INTEGER, 7),
+    ("int2", "int2", INTEGER, 2), ("int2", "int8", INTEGER, 8),
+    ("trits", "quaternary", INTEGER, 3),
 ])
 def test_mixed_weights(first, second, weight, bits):
     """The smallest form that holds the weights of both matrices of a layer."""
@@ -236,10 +238,10 @@ def test_mixed_weights_too_wide():
 def test_in_turn(state, source):
     """Only several activation planes are fed in turn; then a pass over the words each."""
     layer = make_layer(input_format=FORMATS[source], state_format=FORMATS[state],
-                       weight=Weight.BINARY)
+                       weight=BINARY)
     at_once = layer_geometry(layer, LayerFolding(2, 3), 1)
     geometry = layer_geometry(layer, LayerFolding(2, 3, True), 1)
-    planes = PLANES.get(state, 1)
+    planes = AT_ONCE.get(state, 1)
     assert geometry.in_turn is (planes > 1)
     assert geometry.planes_at_once == 1 and at_once.planes_at_once == planes
     assert [block.turns for block in geometry.blocks] == [
@@ -252,7 +254,7 @@ def test_in_turn(state, source):
 def test_cycles():
     """Busy and ideal cycles of a step, counted by hand: 4 * 6 rows, 4 inputs, 6 units, 2 by 2."""
     layer = make_layer(units=6, inputs=4, input_format=Ternary(), state_format=Ternary(),
-                       weight=Weight.TERNARY)
+                       weight=TERNARY)
     geometry = layer_geometry(layer, LayerFolding(2, 2), 2)
     assert (geometry.chains, geometry.elements) == (1, 2)
     assert [(block.groups, block.words) for block in geometry.blocks] == [(12, 2), (12, 3)]

@@ -13,9 +13,17 @@ from ternloom.hw.adder import SelectAdd, ShiftAdd
 from ternloom.hw.array import make_element, raw_shape
 from ternloom.hw.element import GatedPopcount, QuaternaryPopcount, XnorPopcount
 from ternloom.mapping.geometry import Element, Source
+from ternloom.model.alphabet import (
+    ALPHABETS,
+    BINARY,
+    EXPONENTIAL,
+    INTEGER,
+    PLANES,
+    QUATERNARY,
+    TERNARY,
+)
 from ternloom.model.cell import GRU_RESET_AFTER, LSTM
-from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary, value_width
-from ternloom.model.matrix import Weight
+from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.product import Product
 from ternloom.model.random import random_network
 
@@ -59,7 +67,7 @@ def check(layer, image, rng, count=3):
 def test_online(source, state):
     """Coefficients of input or state that come with the vector, with every kind of weights."""
     rng = np.random.default_rng(12)
-    for number, weight in enumerate(Weight):
+    for number, weight in enumerate(ALPHABETS.values()):
         layer = random_network(number, cell=(LSTM, GRU_RESET_AFTER)[number % 2],
                                layers=1, units=7, inputs=9, weight=weight,
                                state_format=state).layers[0]
@@ -72,7 +80,7 @@ def test_online(source, state):
 def test_formats(source, state):
     """Every input format beside every state format, with every kind of weights."""
     rng = np.random.default_rng(11)
-    for number, weight in enumerate(Weight):
+    for number, weight in enumerate(ALPHABETS.values()):
         network = random_network(number, layers=1, units=7, inputs=9, weight=weight,
                                  input_format=FORMATS[source], state_format=FORMATS[state])
         check(network.layers[0], folded(network.layers[0], 3, 4, 2), rng)
@@ -96,7 +104,7 @@ def worst_steps(layer, image):
         yield from zip(*ends, strict=True)
 
 
-@pytest.mark.parametrize("weight", [weight for weight in Weight if weight is not Weight.PLANES])
+@pytest.mark.parametrize("weight", [weight for weight in ALPHABETS.values() if weight != PLANES])
 @pytest.mark.parametrize("source", FORMATS)
 @pytest.mark.parametrize("state", FORMATS)
 def test_ranges_attained(state, source, weight):
@@ -121,7 +129,7 @@ def test_ranges_attained(state, source, weight):
 @pytest.mark.parametrize("source", FORMATS)
 def test_plane_ranges(state, source):
     """Rows of several weight planes stay within their range in the worst case of each plane."""
-    layer = random_network(6, layers=1, units=5, inputs=6, weight=Weight.PLANES,
+    layer = random_network(6, layers=1, units=5, inputs=6, weight=PLANES,
                            input_format=FORMATS[source], state_format=FORMATS[state]).layers[0]
     image = folded(layer, 3, 4, 1)
     for step in worst_steps(layer, image):
@@ -164,12 +172,12 @@ def test_readout(seed):
 
 def test_half_gain():
     """Bits of a binary lane count half, so that all is doubled and one bit more is dropped."""
-    layer = random_network(1, layers=1, units=3, inputs=3, weight=Weight.BINARY,
+    layer = random_network(1, layers=1, units=3, inputs=3, weight=BINARY,
                            input_format=Fixed(4, 2), state_format=Binary()).layers[0]
     image = folded(layer, 2, 2)
     assert image.geometry.element is Element.XNOR_POPCOUNT
     assert image.shift == layer.shift
-    layer = random_network(1, layers=1, units=3, inputs=3, weight=Weight.TERNARY,
+    layer = random_network(1, layers=1, units=3, inputs=3, weight=TERNARY,
                            input_format=Fixed(4, 2), state_format=Binary()).layers[0]
     image = folded(layer, 2, 2)
     assert image.geometry.element is Element.GATED_POPCOUNT
@@ -178,7 +186,7 @@ def test_half_gain():
 
 def test_raw_shape():
     """Counts are never negative and have no sign bit; sums of a shift-and-add have."""
-    counted = folded(random_network(1, layers=1, units=5, inputs=4, weight=Weight.BINARY,
+    counted = folded(random_network(1, layers=1, units=5, inputs=4, weight=BINARY,
                                     input_format=Binary(), state_format=Binary()).layers[0], 2, 4)
     assert not raw_shape(counted).signed
     summed = folded(random_network(1, layers=1, units=5, inputs=4, input_format=Fixed(4, 2),
@@ -189,7 +197,7 @@ def test_raw_shape():
 def test_surplus_words():
     """Elements without a dot in the last group read words of their own, of zeros."""
     layer = random_network(1, cell=LSTM, layers=1, units=3, inputs=3,
-                           weight=Weight.TERNARY).layers[0]
+                           weight=TERNARY).layers[0]
     image = folded(layer, 5, 2)
     geometry = image.geometry
     depths = {len(image.rom(chain, element)) for chain in range(geometry.chains)
@@ -209,20 +217,20 @@ def test_surplus_words():
 ])
 def test_value_width(form, width):
     """The narrowest signed number that holds the values; it also is the number of bit planes."""
-    assert value_width(form) == width
+    assert form.value_width == width
     codes = np.arange(form.low, form.high + 1) if isinstance(form, Fixed) else form.levels
     values = [int(form.value(np.int64(code))) for code in codes]
     assert -(1 << (width - 1)) <= min(values) and max(values) < 1 << (width - 1)
 
 
 @pytest.mark.parametrize("state, weight, kind", [
-    (Binary(), Weight.BINARY, XnorPopcount), (Planes((2, 1), 1), Weight.PLANES, XnorPopcount),
-    (Binary(), Weight.TERNARY, GatedPopcount), (Ternary(), Weight.BINARY, GatedPopcount),
-    (Ternary(), Weight.TERNARY, GatedPopcount), (Fixed(6, 3), Weight.BINARY, ShiftAdd),
-    (Fixed(6, 3), Weight.TERNARY, ShiftAdd), (Fixed(6, 3), Weight.QUATERNARY, ShiftAdd),
-    (Fixed(6, 3), Weight.EXPONENTIAL, ShiftAdd), (Fixed(6, 3), Weight.INTEGER, ShiftAdd),
-    (Binary(), Weight.QUATERNARY, QuaternaryPopcount), (Ternary(), Weight.QUATERNARY, SelectAdd),
-    (Binary(), Weight.EXPONENTIAL, SelectAdd), (Planes((2, 1), 1), Weight.INTEGER, SelectAdd),
+    (Binary(), BINARY, XnorPopcount), (Planes((2, 1), 1), PLANES, XnorPopcount),
+    (Binary(), TERNARY, GatedPopcount), (Ternary(), BINARY, GatedPopcount),
+    (Ternary(), TERNARY, GatedPopcount), (Fixed(6, 3), BINARY, ShiftAdd),
+    (Fixed(6, 3), TERNARY, ShiftAdd), (Fixed(6, 3), QUATERNARY, ShiftAdd),
+    (Fixed(6, 3), EXPONENTIAL, ShiftAdd), (Fixed(6, 3), INTEGER, ShiftAdd),
+    (Binary(), QUATERNARY, QuaternaryPopcount), (Ternary(), QUATERNARY, SelectAdd),
+    (Binary(), EXPONENTIAL, SelectAdd), (Planes((2, 1), 1), INTEGER, SelectAdd),
 ])
 def test_make_element(state, weight, kind):
     layer = random_network(1, layers=1, units=5, inputs=4, weight=weight, input_format=state,
@@ -233,7 +241,7 @@ def test_make_element(state, weight, kind):
     assert (element.simd, element.weight_bits, element.activation_bits) == \
         (geometry.simd, geometry.weight_bits, geometry.activation_bits)
     # Lanes of ones are +1 in one bit, of one sign in two, -1 in more.
-    ones = {Weight.BINARY: 1, Weight.QUATERNARY: 2, Weight.EXPONENTIAL: -1 << (
+    ones = {BINARY: 1, QUATERNARY: 2, EXPONENTIAL: -1 << (
         (1 << (geometry.weight_bits - 1)) - 1)}
     weights = (ones.get(geometry.weight, -1),) * geometry.simd
     activations = (1 if geometry.activation_bits == 1 else -1,) * geometry.simd

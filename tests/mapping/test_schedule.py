@@ -10,17 +10,17 @@ from ternloom.mapping.folding import LayerFolding
 from ternloom.mapping.geometry import Element, Source, layer_geometry
 from ternloom.mapping.schedule import (combiner_latency, element_latency, element_levels,
                                        exit_latency, lane_latency, result_latency, waits)
+from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, QUATERNARY, TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
-from ternloom.model.matrix import Weight
 from ternloom.model.precision import Precision
 from ternloom.model.random import random_network
 
 
 @pytest.mark.parametrize("state, weight, depth, extra", [
-    (Binary(), Weight.BINARY, 3, 0), (Ternary(), Weight.TERNARY, 3, 0),
-    (Fixed(6, 4), Weight.TERNARY, 2, 0), (Binary(), Weight.QUATERNARY, 3, 2),
-    (Ternary(), Weight.INTEGER, 2, 0), (Fixed(6, 4), Weight.QUATERNARY, 2, 0),
+    (Binary(), BINARY, 3, 0), (Ternary(), TERNARY, 3, 0),
+    (Fixed(6, 4), TERNARY, 2, 0), (Binary(), QUATERNARY, 3, 2),
+    (Ternary(), INTEGER, 2, 0), (Fixed(6, 4), QUATERNARY, 2, 0),
 ])
 def test_element_latency(state, weight, depth, extra):
     """What the hardware's elements have, for every number of lanes, and more with more lanes."""
@@ -35,9 +35,9 @@ def test_element_latency(state, weight, depth, extra):
 
 
 @pytest.mark.parametrize("weight, bits, extra", [
-    (Weight.EXPONENTIAL, 2, 0), (Weight.EXPONENTIAL, 3, 1), (Weight.EXPONENTIAL, 5, 2),
-    (Weight.INTEGER, 2, 0), (Weight.INTEGER, 3, 1), (Weight.INTEGER, 4, 1),
-    (Weight.INTEGER, 6, 2), (Weight.INTEGER, 8, 2),
+    (EXPONENTIAL, 2, 0), (EXPONENTIAL, 3, 1), (EXPONENTIAL, 5, 2),
+    (INTEGER, 2, 0), (INTEGER, 3, 1), (INTEGER, 4, 1),
+    (INTEGER, 6, 2), (INTEGER, 8, 2),
 ])
 def test_element_levels(weight, bits, extra):
     """Shifters of two bits a level, and the sum of digits of two bits each."""
@@ -51,7 +51,7 @@ def layer_of(cell, units=4, inputs=4, pe=2, simd=2, lanes=2, precision=Precision
     """A layer and its geometry."""
     layer = random_network(1, cell=cell, layers=1, units=units, inputs=inputs,
                            input_format=Ternary(), state_format=form,
-                           weight=Weight.TERNARY, precision=precision).layers[0]
+                           weight=TERNARY, precision=precision).layers[0]
     return layer, layer_geometry(layer, LayerFolding(pe, simd), lanes)
 
 

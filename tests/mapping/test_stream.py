@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ternloom.mapping.folding import Folding, LayerFolding
-from ternloom.mapping.stream import Stream, decode, input_stream, output_stream, whole_bytes
+from ternloom.mapping.stream import Stream, input_stream, output_stream, whole_bytes
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.random import random_network
 
@@ -43,7 +43,7 @@ def test_filling():
 def test_decode(form):
     codes = (np.arange(form.low, form.high + 1) if isinstance(form, Fixed)
              else np.array(form.levels))
-    np.testing.assert_array_equal(decode(form, form.bits(codes)), codes)
+    np.testing.assert_array_equal(form.decode(form.bits(codes)), codes)
 
 
 def test_coefficients():

@@ -10,9 +10,9 @@ from ternloom.mapping.folding import Folding, FoldingError, LayerFolding
 from ternloom.mapping.geometry import Source, network_geometry
 from ternloom.mapping.schedule import combiner_latency, exit_latency, result_latency, waits
 from ternloom.mapping.timing import predict
+from ternloom.model.alphabet import TERNARY
 from ternloom.model.cell import GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Ternary
-from ternloom.model.matrix import Weight
 from ternloom.model.network import When
 from ternloom.model.random import random_network
 
@@ -25,7 +25,7 @@ def make_case(cell=LSTM, when=When.LAST, layers=1, classes=2):
     """Four units on four inputs, two elements of two lanes: nothing is padded."""
     network = random_network(1, cell=cell, layers=layers, units=4, inputs=4, classes=classes,
                              when=when, input_format=Ternary(), state_format=Ternary(),
-                             weight=Weight.TERNARY)
+                             weight=TERNARY)
     folding = Folding((LayerFolding(2, 2),) * layers, LayerFolding(1, 4), 2)
     return network, folding, network_geometry(network, folding)
 

@@ -19,11 +19,12 @@ from ternloom.hw.verilog import Design
 from ternloom.mapping.folding import Folding
 from ternloom.mapping.image import BlockImage, Image, network_images
 from ternloom.mapping.timing import Timing
+from ternloom.model.alphabet import BINARY
 from ternloom.model.cell import GRU_RESET_AFTER
 from ternloom.model.format import Fixed
 from ternloom.model.frozen import Frozen, protected
 from ternloom.model.golden import Result, run
-from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.matrix import Matrix
 from ternloom.model.network import Layer, Network, Readout
 from ternloom.model.random import random_network, random_sequences
 from ternloom.quantize.codes import Codes
@@ -55,7 +56,7 @@ INSTANCES = {type(each): each for each in (
     NETWORK, NETWORK.layers[0], NETWORK.layers[0].input, NETWORK.readout, FLOATS,
     FloatNetwork("floats", [FLOATS], np.ones((2, 2)), np.ones(2), np.ones((4, 3)), ["a", "b"]),
     Dataset("data", [np.ones((2, 3), np.int16)], [0], ["test"], ["a"], Fixed(8, 5), {"by": "me"}),
-    Codes(np.ones((1, 2, 2), np.int8), np.ones((1, 2)), Weight.BINARY),
+    Codes(np.ones((1, 2, 2), np.int8), np.ones((1, 2)), BINARY),
     MatrixQuantizer((parse("twn"),), np.ones((1, 2))), Forward([VALUES], [VALUES]),
     Timing(np.arange(3), np.arange(2), VALUES), run(NETWORK, SEQUENCES, trace=True),
     PROGRAM, PROGRAM.blocks[0], Case(NETWORK, FOLDING, SEQUENCES), Stimulus("s", SEQUENCES, [1, 0]),

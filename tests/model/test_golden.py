@@ -7,12 +7,12 @@ import pytest
 from cellstep import CORE
 
 from agreement import compare
+from ternloom.model.alphabet import ALPHABETS, BINARY
 from ternloom.model.bounds import bounds
 from ternloom.model.cell import GRU_RESET_AFTER, LSTM
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Fixed, Online, Planes
 from ternloom.model.golden import Session, run
-from ternloom.model.matrix import Weight
 from ternloom.model.network import Network, When
 from ternloom.model.precision import Precision
 from ternloom.model.random import random_network, random_sequences
@@ -25,7 +25,7 @@ def test_random_network(seed):
     compare(network, random_sequences(seed, network, 3, (1, 6)))
 
 
-@pytest.mark.parametrize("weight", Weight)
+@pytest.mark.parametrize("weight", ALPHABETS.values())
 @pytest.mark.parametrize("state", ["fixed", "binary", "ternary", "planes"])
 @pytest.mark.parametrize("cell", CORE, ids=str)
 def test_every_combination(cell, state, weight):
@@ -192,7 +192,7 @@ def test_bad_code():
 
 def test_sums_beyond_int64():
     network = random_network(10, layers=1, units=2, inputs=1 << 17, input_format=Fixed(32, 0),
-                             weight=Weight.BINARY)
+                             weight=BINARY)
     layer = network.layers[0]
     layer = dataclasses.replace(layer, input=dataclasses.replace(
         layer.input, coefficients=np.full_like(layer.input.coefficients, (1 << 15) - 1)))

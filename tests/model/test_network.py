@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from cellstep import CORE
 
+from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, PLANES, TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE
 from ternloom.model.error import NetworkError, located
 from ternloom.model.format import Binary, Fixed, Ternary
-from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.matrix import Matrix
 from ternloom.model.network import Network, embedding_type
 from ternloom.model.precision import Precision
 from ternloom.model.random import random_network
@@ -17,7 +18,7 @@ from ternloom.model.rounding import Rounding
 
 
 NETWORK = random_network(1, cell=GRU_RESET_AFTER, layers=2, units=4, inputs=3, classes=2,
-                         state_format=Ternary(), weight=Weight.TERNARY)
+                         state_format=Ternary(), weight=TERNARY)
 
 
 def with_layer(index, **fields):
@@ -30,7 +31,7 @@ def with_readout(**fields):
     return dataclasses.replace(NETWORK, readout=dataclasses.replace(NETWORK.readout, **fields))
 
 
-def matrix(weight=Weight.TERNARY, shape=(1, 12, 4), coefficient=1, code=1):
+def matrix(weight=TERNARY, shape=(1, 12, 4), coefficient=1, code=1):
     return Matrix(weight, np.full(shape, code, dtype=np.int8),
                   np.full(shape[:2], coefficient, dtype=np.int32))
 
@@ -112,18 +113,18 @@ def test_gates():
      r"^input\.codes must have the shape \(planes, 12, 3\), not \(1, 11, 3\)$"),
     (lambda: with_layer(1, recurrent=matrix(shape=(1, 12, 3))),
      r"^recurrent\.codes must have the shape \(planes, 12, 4\), not \(1, 12, 3\)$"),
-    (lambda: with_layer(1, recurrent=matrix(Weight.PLANES, (5, 12, 4))),
+    (lambda: with_layer(1, recurrent=matrix(PLANES, (5, 12, 4))),
      r"^codes must have the shape \(planes, rows, columns\) with 1 to 4 planes, "
      r"not \(5, 12, 4\)$"),
-    (lambda: with_layer(1, recurrent=matrix(Weight.BINARY, (2, 12, 4))),
+    (lambda: with_layer(1, recurrent=matrix(BINARY, (2, 12, 4))),
      r"^codes must have the shape \(planes, rows, columns\) with 1 to 1 planes, "
      r"not \(2, 12, 4\)$"),
-    (lambda: with_layer(1, recurrent=Matrix(Weight.TERNARY, np.ones((1, 12, 4), dtype=np.int8),
+    (lambda: with_layer(1, recurrent=Matrix(TERNARY, np.ones((1, 12, 4), dtype=np.int8),
                                             np.ones(12, dtype=np.int32))),
      r"^coefficients must have the shape \(1, 12\), not \(12,\)$"),
     (lambda: with_layer(1, recurrent=matrix(code=2)),
      r"^codes must be ternary codes \(-1, 0, 1\), not 2$"),
-    (lambda: with_layer(1, recurrent=matrix(Weight.BINARY, code=0)),
+    (lambda: with_layer(1, recurrent=matrix(BINARY, code=0)),
      r"^codes must be binary codes \(-1, 1\), not 0$"),
     (lambda: with_layer(1, recurrent=matrix(coefficient=-(1 << 24))),
      r"^coefficients must be from -16777215 to 16777215$"),
@@ -164,17 +165,17 @@ ONES = np.ones((1, 1), dtype=np.int32)
 
 
 @pytest.mark.parametrize("make, message", [
-    (lambda: matrix(Weight.PLANES, (9, 12, 4), code=77),
+    (lambda: matrix(PLANES, (9, 12, 4), code=77),
      r"^codes must have the shape \(planes, rows, columns\) with 1 to 4 planes, "
      r"not \(9, 12, 4\)$"),
-    (lambda: matrix(Weight.PLANES, code=77), r"^codes must be planes codes \(-1, 1\), not 77$"),
-    (lambda: matrix(Weight.EXPONENTIAL, code=-17),
+    (lambda: matrix(PLANES, code=77), r"^codes must be planes codes \(-1, 1\), not 77$"),
+    (lambda: matrix(EXPONENTIAL, code=-17),
      "^codes must be exponential codes from -16 to 16, not -17$"),
-    (lambda: matrix(Weight.EXPONENTIAL, code=0),
+    (lambda: matrix(EXPONENTIAL, code=0),
      "^codes must be exponential codes from -16 to 16, not 0$"),
-    (lambda: Matrix(Weight.INTEGER, np.full((1, 1, 1), 128), ONES),
+    (lambda: Matrix(INTEGER, np.full((1, 1, 1), 128), ONES),
      "^codes must be integer codes from -128 to 127, not 128$"),
-    (lambda: Matrix(Weight.INTEGER, np.full((1, 1, 1), 1 << 32 | 1), ONES),
+    (lambda: Matrix(INTEGER, np.full((1, 1, 1), 1 << 32 | 1), ONES),
      "^codes must be integer codes from -128 to 127, not 4294967297$"),
     (lambda: matrix(shape=(1, 0, 4)),
      r"^codes must have the shape \(planes, rows, columns\) with 1 to 1 planes, "
@@ -182,14 +183,14 @@ ONES = np.ones((1, 1), dtype=np.int32)
     (lambda: matrix(shape=(12, 4)),
      r"^codes must have the shape \(planes, rows, columns\) with 1 to 1 planes, not \(12, 4\)$"),
     (lambda: Matrix("ternary", ONES[None], ONES),
-     "^weight must be of the type Weight, not 'ternary'$"),
-    (lambda: Matrix(Weight.BINARY, [[[1]]], ONES),
+     "^weight must be of the type Alphabet, not 'ternary'$"),
+    (lambda: Matrix(BINARY, [[[1]]], ONES),
      "^codes must be an array of integers, not list$"),
-    (lambda: Matrix(Weight.BINARY, np.ones((1, 1, 1)), ONES),
+    (lambda: Matrix(BINARY, np.ones((1, 1, 1)), ONES),
      "^codes must be an array of integers, not float64$"),
-    (lambda: Matrix(Weight.BINARY, ONES[None], ONES > 0),
+    (lambda: Matrix(BINARY, ONES[None], ONES > 0),
      "^coefficients must be an array of integers, not bool$"),
-    (lambda: Matrix(Weight.BINARY, ONES[None], ONES.astype(np.uint64) << 63),
+    (lambda: Matrix(BINARY, ONES[None], ONES.astype(np.uint64) << 63),
      "^coefficients must be from -16777215 to 16777215$"),
     (lambda: with_layer(0, cell="lstm"), "^cell must be of the type Cell, not 'lstm'$"),
     (lambda: with_layer(0, units=0), "^units must be from 1, not 0$"),
@@ -212,9 +213,9 @@ def test_parts_alone(make, message):
 
 def test_wide_integers():
     """Integers of any type are held as the narrow ones."""
-    wide = Matrix(Weight.INTEGER, np.full((1, 1, 1), -128), np.full((1, 1), 32767))
+    wide = Matrix(INTEGER, np.full((1, 1, 1), -128), np.full((1, 1), 32767))
     assert (wide.codes.dtype, wide.coefficients.dtype) == (np.int8, np.int32)
-    narrow = Matrix(Weight.INTEGER, np.full((1, 1, 1), -128, np.int8), ONES * 32767)
+    narrow = Matrix(INTEGER, np.full((1, 1, 1), -128, np.int8), ONES * 32767)
     assert wide == narrow
     layer = NETWORK.layers[0]
     assert with_layer(0, bias=layer.bias.astype(np.int64)) == NETWORK
@@ -223,7 +224,7 @@ def test_wide_integers():
 def test_located():
     with pytest.raises(NetworkError, match="^layer3.input.codes must be binary codes"):
         with located("layer3"), located("input"):
-            matrix(Weight.BINARY, code=0)
+            matrix(BINARY, code=0)
 
 
 HALF_EVEN = Rounding.HALF_EVEN

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from ternloom.model import online
+from ternloom.model.alphabet import BINARY, PLANES, TERNARY
 from ternloom.model.format import Binary, Fixed, Online, Planes
-from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.matrix import Matrix
 from ternloom.model.packed import COMPILED, Packed
 from ternloom.model.product import Product
 
@@ -21,7 +22,7 @@ def matrix(planes, rows, columns, seed=1):
     rng = np.random.default_rng(seed)
     codes = rng.choice([-1, 1], (planes, rows, columns)).astype(np.int8)
     coefficients = rng.integers(-(1 << 15) + 1, 1 << 15, (planes, rows)).astype(np.int32)
-    return Matrix(Weight.PLANES, codes, coefficients)
+    return Matrix(PLANES, codes, coefficients)
 
 
 def test_compiled():
@@ -56,7 +57,7 @@ def test_rows(compiled, rows):
 def test_binary(compiled):
     """Binary weights times binary activations, whose code is 1 for +1 in wire form."""
     planes = matrix(1, 8, 100)
-    weights = Matrix(Weight.BINARY, planes.codes, planes.coefficients)
+    weights = Matrix(BINARY, planes.codes, planes.coefficients)
     codes = np.random.default_rng(4).choice([-1, 1], (1, 100))
     np.testing.assert_array_equal(Packed(weights, compiled).rows(Binary().bits(codes[0]), (1,)),
                                   Product(weights, Binary())(codes)[0])
@@ -94,7 +95,7 @@ def test_online(compiled, planes, rounds, width, units):
 
 
 def test_bad_weights():
-    ternary = Matrix(Weight.TERNARY, np.ones((1, 2, 3), dtype=np.int8),
+    ternary = Matrix(TERNARY, np.ones((1, 2, 3), dtype=np.int8),
                      np.ones((1, 2), dtype=np.int32))
     with pytest.raises(ValueError, match="^Packed weights must be planes or binary, not ternary$"):
         Packed(ternary)
@@ -106,9 +107,10 @@ def test_without_numba():
 import sys
 sys.modules["numba"] = None
 import numpy as np
-from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.alphabet import PLANES
+from ternloom.model.matrix import Matrix
 from ternloom.model.packed import COMPILED, Packed
-weights = Matrix(Weight.PLANES, np.ones((1, 2, 3), dtype=np.int8), np.ones((1, 2), dtype=np.int32))
+weights = Matrix(PLANES, np.ones((1, 2, 3), dtype=np.int8), np.ones((1, 2), dtype=np.int32))
 print(COMPILED, Packed(weights).rows(np.array([1, 1, 0]), [4]))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,

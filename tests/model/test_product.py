@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from ternloom.model.alphabet import BINARY, PLANES
 from ternloom.model.bounds import effective, worst_inputs
 from ternloom.model.format import Fixed, Planes, Ternary
-from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.matrix import Matrix
 from ternloom.model.product import Product
 
 
@@ -13,7 +14,7 @@ def matrix(seed, columns, scale, coefficients):
     """A matrix of four rows and two planes."""
     rng = np.random.default_rng(seed)
     codes = rng.choice([-1, 1], size=(2, 4, columns)).astype(np.int8)
-    return Matrix(Weight.PLANES, codes, (scale * rng.integers(*coefficients, (2, 4))).astype("i4"))
+    return Matrix(PLANES, codes, (scale * rng.integers(*coefficients, (2, 4))).astype("i4"))
 
 
 @pytest.mark.parametrize("kind, columns, scale, coefficients", [
@@ -45,7 +46,7 @@ def test_exact_at_worst(kind, columns, scale, coefficients):
 ])
 def test_exact_beyond_limit(kind, coefficient, columns):
     """Odd sums just beyond what single (2**24) and double precision (2**53) hold exactly."""
-    weights = Matrix(Weight.BINARY, np.ones((1, 1, columns), np.int8),
+    weights = Matrix(BINARY, np.ones((1, 1, columns), np.int8),
                      np.array([[coefficient]], np.int32))
     total = coefficient * columns * kind.high
     assert total % 2 and total.bit_length() in (25, 54)

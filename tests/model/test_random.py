@@ -7,11 +7,11 @@ import pytest
 from cellstep import CORE
 
 from ternloom.files.network import save
+from ternloom.model.alphabet import ALPHABETS, PLANES
 from ternloom.model.bounds import bounds
 from ternloom.model.cell import CELLS, LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.golden import run
-from ternloom.model.matrix import Weight
 from ternloom.model.network import When
 from ternloom.model.precision import Precision
 from ternloom.model.random import random_network, random_sequences
@@ -32,14 +32,14 @@ def test_same_seed(tmp_path):
 
 def test_choices():
     network = random_network(7, cell=LSTM, layers=2, units=9, inputs=4, classes=3,
-                             input_format=Binary(), state_format="ternary", weight=Weight.PLANES,
+                             input_format=Binary(), state_format="ternary", weight=PLANES,
                              when=When.EVERY, precision=Precision(), name="given")
     assert network.name == "given" and network.inputs == 4 and len(network.layers) == 2
     assert network.input_format == Binary() and network.readout.when is When.EVERY
-    assert network.readout.classes == 3 and network.readout.weights.weight is Weight.PLANES
+    assert network.readout.classes == 3 and network.readout.weights.weight == PLANES
     for layer in network.layers:
         assert (layer.cell, layer.units, layer.precision) == (LSTM, 9, Precision())
-        assert layer.input.weight is layer.recurrent.weight is Weight.PLANES
+        assert layer.input.weight is layer.recurrent.weight == PLANES
         assert isinstance(layer.state_format, Ternary)
     with pytest.raises(ValueError, match="^Format must be one of fixed, binary, ternary, planes "
                                          "or online, not 'float'$"):
@@ -54,7 +54,7 @@ def test_variety():
     assert {type(layer.state_format) for layer in layers} == {Fixed, Binary, Ternary, Planes}
     assert {type(network.input_format) for network in networks} == {Fixed, Binary, Ternary, Planes}
     drawn = {layer.input.weight for layer in layers}
-    assert drawn == set(Weight)
+    assert drawn == set(ALPHABETS.values())
     assert {layer.recurrent.planes for layer in layers} == {1, 2, 3, 4}
     assert {network.readout.when for network in networks} == set(When)
     assert {layer.units for layer in layers} >= {1, 2, 39, 40}

@@ -9,7 +9,7 @@ from cellstep import CORE
 from ternloom.evaluate.size import relative_errors
 from ternloom.model import golden
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
-from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary, value_frac
+from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.network import When
 from ternloom.quantize.calibration import calibrate
 from ternloom.quantize.codes import relative_error
@@ -86,7 +86,7 @@ def test_integers(weights, activations):
         assert frac == fixed.sum_frac
         for part, form in (("input", held.input_format), ("recurrent", held.state_format)):
             np.testing.assert_array_equal(
-                meant(getattr(held, part), frac - value_frac(form)),
+                meant(getattr(held, part), frac - form.frac),
                 getattr(fixed, part).values(getattr(layer, f"{part}_weight")))
         for name in ("bias", "recurrent_bias"):
             np.testing.assert_array_equal(
@@ -95,7 +95,7 @@ def test_integers(weights, activations):
     frac = readout.logits.frac + readout.shift
     assert frac == calibration.readout.sum_frac and readout.when is When.LAST
     np.testing.assert_array_equal(
-        meant(readout.weights, frac - value_frac(readout.input_format)),
+        meant(readout.weights, frac - readout.input_format.frac),
         calibration.readout.weights.values(network.readout_weight))
 
 

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from ternloom.model.matrix import Weight
+from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, PLANES, QUATERNARY, TERNARY
 from ternloom.quantize.codes import Codes, relative_error
 from ternloom.quantize.quantizer import MatrixQuantizer, merge, power_of_two
 from ternloom.quantize.weights import names, parse
@@ -65,16 +65,16 @@ def test_every_method(name, shape):
 
 
 @pytest.mark.parametrize("texts, weight", [
-    (("ott-binary", "ott-ternary"), Weight.TERNARY),
-    (("ott-binary", "quaternary-connect"), Weight.QUATERNARY),
-    (("ott-ternary", "quaternary-connect"), Weight.INTEGER),
-    (("quaternary-connect", "ott-exponential:6"), Weight.EXPONENTIAL),
-    (("ott-ternary", "ott-exponential:6"), Weight.INTEGER),
-    (("integer:5", "ott-exponential:7"), Weight.INTEGER),
-    (("mean-binary", "integer:4", "twn"), Weight.INTEGER),
-    (("mean-binary", "alternating:3"), Weight.PLANES),
-    (("twn", "alternating:3", "greedy:1"), Weight.PLANES),
-    (("quaternary-connect", "refined:1"), Weight.PLANES),
+    (("ott-binary", "ott-ternary"), TERNARY),
+    (("ott-binary", "quaternary-connect"), QUATERNARY),
+    (("ott-ternary", "quaternary-connect"), INTEGER),
+    (("quaternary-connect", "ott-exponential:6"), EXPONENTIAL),
+    (("ott-ternary", "ott-exponential:6"), INTEGER),
+    (("integer:5", "ott-exponential:7"), INTEGER),
+    (("mean-binary", "integer:4", "twn"), INTEGER),
+    (("mean-binary", "alternating:3"), PLANES),
+    (("twn", "alternating:3", "greedy:1"), PLANES),
+    (("quaternary-connect", "refined:1"), PLANES),
 ], ids=str)
 def test_merged_alphabet(texts, weight):
     """Each gate's rows mean what its method alone makes of them."""
@@ -217,7 +217,7 @@ def test_frozen_scales(texts):
     for row, (values, meant) in enumerate(zip(weights, codes.reconstruct())):
         method = frozen.methods[row * len(texts) // len(weights)]
         held = levels[np.abs(levels) <= method.limit] * frozen.frozen[0, row]
-        if method.weight is Weight.BINARY:
+        if method.weight == BINARY:
             held = held[held != 0]
         nearest = held[np.abs(values[:, None] - held).argmin(axis=1)]
         np.testing.assert_array_equal(meant, nearest)
@@ -273,8 +273,8 @@ def test_bad_weights():
 
 
 def test_merge_of_rows():
-    one = Codes(np.full((1, 2, 3), -1, np.int8), np.full((1, 2), 0.5), Weight.BINARY)
-    other = dataclasses.replace(one, codes=np.zeros((1, 2, 3), np.int8), weight=Weight.TERNARY)
+    one = Codes(np.full((1, 2, 3), -1, np.int8), np.full((1, 2), 0.5), BINARY)
+    other = dataclasses.replace(one, codes=np.zeros((1, 2, 3), np.int8), weight=TERNARY)
     merged = merge([(np.array([0, 3]), one), (np.array([1, 2]), other)])
-    assert merged.weight is Weight.TERNARY
+    assert merged.weight == TERNARY
     assert merged.codes[0, :, 0].tolist() == [-1, 0, 0, -1]

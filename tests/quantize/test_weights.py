@@ -6,7 +6,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from ternloom.model.matrix import Matrix, Weight
+from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, PLANES, QUATERNARY, TERNARY
+from ternloom.model.matrix import Matrix
 from ternloom.quantize import multibit, weights
 from ternloom.quantize.codes import draw, nearest
 
@@ -121,8 +122,8 @@ def test_ott_defaults():
     latent = np.array([[0.24, 0.25, -0.25, -0.26, 0.9, -7]])
     codes = weights.OttPow2().fit(latent)
     assert codes.reconstruct().tolist() == [[0, 0.5, -0.5, -0.5, 0.5, -0.5]]
-    assert codes.weight is Weight.TERNARY
-    assert weights.OttPow2(1, 2).weight is Weight.INTEGER
+    assert codes.weight == TERNARY
+    assert weights.OttPow2(1, 2).weight == INTEGER
 
 
 def row_parts(latent, by_row):
@@ -204,7 +205,7 @@ def test_nearest(method):
     codes = method.nearest(latent, scales)
     got = weights.Codes(codes, scales, method.weight).reconstruct()
     allowed = np.array([code for code in method.weight.codes if abs(code) <= method.limit])
-    if method.planes == 1 and method.weight is not Weight.PLANES:
+    if method.planes == 1 and method.weight != PLANES:
         levels = method.weight.values(allowed)[:, None, None] * scales[0, :, None]
     else:
         signs = np.indices((2,) * method.planes).reshape(method.planes, -1) * 2 - 1
@@ -214,8 +215,8 @@ def test_nearest(method):
 
 
 @pytest.mark.parametrize("weight, limit", [
-    (Weight.BINARY, 1), (Weight.TERNARY, 1), (Weight.QUATERNARY, 2), (Weight.EXPONENTIAL, 5),
-    (Weight.INTEGER, 7)])
+    (BINARY, 1), (TERNARY, 1), (QUATERNARY, 2), (EXPONENTIAL, 5),
+    (INTEGER, 7)])
 def test_nearest_ties(weight, limit):
     """Halfway between two levels the upper one is taken."""
     levels = sorted(weight.values(np.array([code for code in weight.codes
@@ -282,7 +283,7 @@ def test_as_planes(text):
     """Sign planes give the direct form's floats, and its integer products, exactly."""
     codes = weights.parse(text).fit(matrix(dtype=np.float32))
     planes = weights.as_planes(codes)
-    assert planes.weight is Weight.PLANES and set(np.unique(planes.codes)) == {-1, 1}
+    assert planes.weight == PLANES and set(np.unique(planes.codes)) == {-1, 1}
     np.testing.assert_array_equal(planes.reconstruct(), codes.reconstruct())
     rng = np.random.default_rng(5)
     inputs, scale = rng.integers(-128, 128, INPUTS), rng.integers(1, 1000, (1, 4 * UNITS))
@@ -341,8 +342,8 @@ def test_zero_row(method):
     latent[3] = 0
     meant = method.fit(latent).reconstruct()
     assert np.isfinite(meant).all()
-    keeps = method.weight in (Weight.TERNARY, Weight.INTEGER) or (
-        method.weight is Weight.PLANES and not getattr(method, "by_matrix", False))
+    keeps = method.weight in (TERNARY, INTEGER) or (
+        method.weight == PLANES and not getattr(method, "by_matrix", False))
     assert (not meant[3].any()) == (keeps or getattr(method, "by_row", False))
     zeros = method.fit(np.zeros((3, 4)))
     assert np.isfinite(zeros.scales).all()

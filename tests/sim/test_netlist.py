@@ -4,9 +4,9 @@ import pytest
 
 from ternloom.hw import verilog
 from ternloom.mapping.folding import Folding
+from ternloom.model.alphabet import TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER
 from ternloom.model.format import Fixed, Ternary
-from ternloom.model.matrix import Weight
 from ternloom.model.precision import Precision
 from ternloom.model.random import random_network, random_sequences
 from ternloom.sim.netlist import FAMILIES, synthesize
@@ -17,7 +17,7 @@ from ternloom.sim.run import simulate
 def small():
     network = random_network(2, layers=1, cell=GRU_RESET_AFTER, units=5, inputs=4, classes=3,
                              input_format=Fixed(6, 4), state_format=Ternary(),
-                             weight=Weight.TERNARY,
+                             weight=TERNARY,
                              precision=Precision(Fixed(8, 5), 6, Fixed(10, 7)))
     folding = Folding.uniform(network, pe=2, simd=4)
     sequences = random_sequences(2, network, 3, (1, 5))

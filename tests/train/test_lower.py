@@ -5,7 +5,7 @@ import torch
 from cellstep import CORE
 
 from ternloom.model.cell import LSTM
-from ternloom.model.format import Fixed, value_frac
+from ternloom.model.format import Fixed
 from ternloom.model.network import When
 from ternloom.quantize.spec import Spec
 from ternloom.train.lower import calibrate, lower
@@ -51,9 +51,9 @@ def test_layers(cell, weights, activations):
         inputs, recurrent, bias, recurrent_bias = (
             None if tensor is None else tensor.detach() for tensor in layer.effective())
         assert torch.equal(inputs, meant(integers.input,
-                                         frac - value_frac(integers.input_format)))
+                                         frac - integers.input_format.frac))
         assert torch.equal(recurrent, meant(integers.recurrent,
-                                            frac - value_frac(integers.state_format)))
+                                            frac - integers.state_format.frac))
         assert integers.bias.tolist() == (bias * 2.0**frac).tolist()
         assert (integers.recurrent_bias is None) == (recurrent_bias is None)
         if recurrent_bias is not None:
@@ -67,7 +67,7 @@ def test_readout():
     assert readout.logits.frac + readout.shift == quantization.sum_frac
     weights = effective(quantization.weights, network.readout_weight).detach()
     assert torch.equal(weights, meant(
-        readout.weights, quantization.sum_frac - value_frac(readout.input_format)))
+        readout.weights, quantization.sum_frac - readout.input_format.frac))
 
 
 def test_uncalibrated_network():

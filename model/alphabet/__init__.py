@@ -1,0 +1,38 @@
+"""Alphabets of weight codes, each written once: what its codes stand for, which of them is nearest
+to a real number, how a file holds them, and how a lane of an array carries them.
+"""
+
+import enum
+
+from ternloom.model.alphabet.alphabet import Alphabet
+from ternloom.model.alphabet.binary import BINARY, PLANES
+from ternloom.model.alphabet.exponential import EXPONENTIAL
+from ternloom.model.alphabet.integer import INTEGER
+from ternloom.model.alphabet.quaternary import QUATERNARY
+from ternloom.model.alphabet.ternary import TERNARY
+from ternloom.model.plugin import Registry
+
+
+__all__ = ["ALPHABETS", "BINARY", "EXPONENTIAL", "INTEGER", "PLANES", "QUATERNARY", "TERNARY",
+           "Alphabet", "AlphabetName", "smallest"]
+
+
+#: The alphabets that files know, by name; other packages bring theirs (``ternloom.alphabets``).
+ALPHABETS = Registry(
+    "ternloom.alphabets", (BINARY, TERNARY, PLANES, QUATERNARY, EXPONENTIAL, INTEGER),
+    lambda found: isinstance(found, Alphabet), lambda alphabet: alphabet.name)
+
+
+def __getattr__(name):
+    # Not before somebody asks, so that packages that bring alphabets can import this one.
+    if name == "AlphabetName":
+        globals()[name] = enum.Enum("AlphabetName", {name: name for name in ALPHABETS})
+        return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def smallest(alphabets):
+    """The alphabet of the fewest planes and codes that holds some others, or None."""
+    fitting = [one for one in {*ALPHABETS.values(), *alphabets}
+               if all(one.holds(other) for other in alphabets)]
+    return min(fitting, key=lambda one: (one.planes, len(one.codes)), default=None)

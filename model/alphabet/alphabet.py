@@ -1,0 +1,160 @@
+"""What an alphabet of weight codes is."""
+
+import abc
+import functools
+
+import numpy as np
+
+
+__all__ = ["Alphabet", "sign"]
+
+
+def sign(values):
+    """Codes +1 where a value is zero or more and -1 elsewhere, int8."""
+    return 2 * (values >= 0).astype(np.int8) - 1
+
+
+class Alphabet(abc.ABC):
+    """The codes that a weight may have, and everything that is done with one.
+
+    What a lane of an array carries is the wire form of a weight's integer. An alphabet without a
+    wire form of its own travels as integers.
+
+    Attributes
+    ----------
+    name : str
+        In files, reports and messages.
+    codes : tuple of int
+        Every code, ascending; a range, with zero or without it.
+    planes : int
+        Most planes of a matrix.
+    base : int
+        Of the digits that a file holds: 2, or 3 for codes of three values.
+    sized : bool
+        Whether a code takes as many bits as the codes in use need, so that a file notes them.
+    major : float or None
+        With b of {-1, +1} a code is ``major * b1 + b2 / 2``; None if it isn't.
+    lane_bits : (int, int)
+        Fewest and most bits of a lane.
+    """
+
+    name: str
+    codes: tuple
+    planes = 1
+    base = 2
+    sized = False
+    major = None
+    lane_bits = 2, 8
+
+    def __eq__(self, other):
+        return type(self) is type(other)
+
+    def __hash__(self):
+        return hash(type(self))
+
+    def __repr__(self):
+        return self.name.upper()
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def values(self, codes):
+        """Integer that each code stands for in a dot product, of the type of ``codes`` or int32."""
+        return codes
+
+    def recode(self, values):
+        """Codes, int8, that stand for integers which all are levels of the alphabet."""
+        return values.astype(np.int8)
+
+    @functools.cached_property
+    def levels(self):
+        """What the codes stand for, ascending."""
+        return tuple(self.values(np.array(self.codes, dtype=np.int32)).tolist())
+
+    def holds(self, other):
+        """Whether the weights of another alphabet can be written in this one."""
+        return other.planes <= self.planes and set(other.levels) <= set(self.levels)
+
+    @abc.abstractmethod
+    def code_bits(self, codes):
+        """Bits of a stored code: the fewest that hold the codes in use, an int8 array."""
+
+    @abc.abstractmethod
+    def digits(self, codes):
+        """Numbers that a file has for codes, not negative; of ``base`` 3, or of some bits each."""
+
+    @abc.abstractmethod
+    def read(self, digits, bits):
+        """Codes of the numbers that a file has."""
+
+    @abc.abstractmethod
+    def nearest(self, values, limit):
+        """Codes of the levels nearest to real numbers; the upper one in a tie.
+
+        Parameters
+        ----------
+        values : float array
+            In units of the scale.
+        limit : int
+            Largest magnitude of a code.
+
+        Returns
+        -------
+        array of integers, or of floats that are integers
+        """
+
+    def draw(self, values, chance, limit):
+        """Codes of one of the two neighbouring levels, so that the mean is the real number.
+
+        What lies beyond the outermost levels becomes the outermost one.
+
+        Parameters
+        ----------
+        values : float array
+            In units of the scale.
+        chance : float array
+            From 0 to below 1, uniform.
+        limit : int
+            Largest magnitude of a code.
+
+        Raises
+        ------
+        ValueError
+            Where there is no such rule.
+        """
+        raise ValueError("Stochastic weights must be binary, ternary, quaternary or exponential, "
+                         f"not {self.name}")
+
+    def lane(self, codes):
+        """The alphabet that lanes carry, and the bits of one, for codes in use.
+
+        Parameters
+        ----------
+        codes : int8 array
+
+        Returns
+        -------
+        (Alphabet, int) or None
+            None, which is the default: as integers.
+        """
+        return None
+
+    def lane_levels(self, bits):
+        """Values that the wire form of so many bits has, ascending."""
+        return self.levels
+
+    def wire(self, values, bits):
+        """Wire form of integers, an int64 array: numbers of ``bits`` bits that are not negative."""
+        raise NotImplementedError
+
+    def product_levels(self, bits):
+        """Levels of adders and shifters that make a product of a lane, beside the tree of lanes."""
+        return 0
+
+    def complemented(self, values, bits):
+        """What a product lacks where negatives are complements, which are less by one: int64."""
+        return np.int64(values < 0)
+
+    def selected(self, values):
+        """What an activation that selects a weight adds, once or twice: int64."""
+        return np.abs(values)

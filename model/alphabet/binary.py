@@ -1,0 +1,63 @@
+"""Two codes, -1 and +1: alone, or as sign planes with coefficients."""
+
+import numpy as np
+
+from ternloom.model.alphabet.alphabet import Alphabet, sign
+
+
+__all__ = ["BINARY", "PLANES", "around"]
+
+
+def around(values, chance):
+    """-1 or +1, so that the mean is a real number between them."""
+    return -sign(2 * chance - 1 - values)
+
+
+class _Signs(Alphabet):
+    """What both alphabets share."""
+
+    codes = -1, 1
+    lane_bits = 1, 1
+
+    def code_bits(self, codes):
+        return 1
+
+    def digits(self, codes):
+        return np.int8(codes > 0)
+
+    def read(self, digits, bits):
+        return 2 * digits - 1
+
+    def nearest(self, values, limit):
+        return sign(values)
+
+    def lane(self, codes):
+        return BINARY, 1
+
+    def wire(self, values, bits):
+        """1 for +1, 0 for -1."""
+        return np.int64(values > 0)
+
+
+class _Binary(_Signs):
+    """-1, +1."""
+
+    name = "binary"
+
+    def draw(self, values, chance, limit):
+        return around(values, chance)
+
+
+class _Planes(_Signs):
+    """One to four sign planes, each with a coefficient a row."""
+
+    name = "planes"
+    planes = 4
+
+    def holds(self, other):
+        """What is one or two planes."""
+        return other.major is not None or other in (BINARY, self)
+
+
+BINARY = _Binary()
+PLANES = _Planes()

@@ -1,0 +1,43 @@
+"""Three codes: -1, 0 and +1."""
+
+import numpy as np
+
+from ternloom.model.alphabet.alphabet import Alphabet, sign
+
+
+__all__ = ["TERNARY"]
+
+
+class _Ternary(Alphabet):
+    """-1, 0, +1."""
+
+    name = "ternary"
+    codes = -1, 0, 1
+    base = 3
+    major = 0.5
+    lane_bits = 2, 2
+
+    def code_bits(self, codes):
+        return 2
+
+    def digits(self, codes):
+        return codes + 1
+
+    def read(self, digits, bits):
+        return digits.view(np.int8) - 1
+
+    def nearest(self, values, limit):
+        return np.clip(np.floor(values + values.dtype.type(0.5)), -1, 1)
+
+    def draw(self, values, chance, limit):
+        return sign(values) * (chance < np.abs(values))
+
+    def lane(self, codes):
+        return self, 2
+
+    def wire(self, values, bits):
+        """Two's complement, without 10."""
+        return values & 3
+
+
+TERNARY = _Ternary()

@@ -1,0 +1,30 @@
+"""Two codes."""
+
+import msgspec
+
+from ternloom.model.format.shared import Comparator
+
+
+__all__ = ["Binary"]
+
+
+class Binary(Comparator, msgspec.Struct, frozen=True, tag="binary", forbid_unknown_fields=True):
+    """Codes {-1, +1}; the wire form is 1 for +1 and 0 for -1. The code of zero is +1."""
+
+    width = 1
+    magnitude = 1
+    levels = (-1, 1)
+    scaled = plain = False
+    text = "binary"
+
+    def cuts(self, frac):
+        """Sorted comparator thresholds, integers of ``frac`` fraction bits."""
+        return (0,)
+
+    def bits(self, code):
+        """Unsigned wire form of each code, one bit."""
+        return (code + 1) >> 1
+
+    def decode(self, bits):
+        """Codes of wire forms: int64 array."""
+        return 2 * super().decode(bits) - 1
