@@ -11,8 +11,8 @@ from ternloom.evaluate.perplexity import check
 from ternloom.evaluate.score import Accuracy, Perplexity, integer_accuracy
 from ternloom.files.dataset import load as load_dataset
 from ternloom.files.network import load as load_network
+from ternloom.model.alphabet import PLANES
 from ternloom.model.cell import CELLS, GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
-from ternloom.model.matrix import Weight
 from ternloom.quantize.activations import parse
 from ternloom.train.recipe import load_recipe
 from ternloom.train.report import main, markdown
@@ -78,7 +78,7 @@ def test_shipped_network(path):
     notes = network.notes
     assert integer.note() == notes["integer accuracy"] == notes["quantized accuracy"]
     for matrix in network.matrices.values():
-        if recipe.quantization.power_of_two and matrix.weight is not Weight.PLANES:
+        if recipe.quantization.power_of_two and matrix.weight != PLANES:
             assert not (matrix.coefficients & (matrix.coefficients - 1)).any()
 
 
@@ -89,8 +89,9 @@ def test_floor(path):
     notes = load_network(path.with_suffix(".safetensors")).notes
     reference, integer = (Accuracy.from_note(notes[f"{kind} accuracy"]).test
                           for kind in ("float", "integer"))
-    assert reference >= 0.98
-    assert reference - integer <= LOSSES.get(methods(recipe), 0.02)
+    unseen = "speakers" in path.stem
+    assert reference >= (0.8 if unseen else 0.98)
+    assert reference - integer <= (0.06 if unseen else LOSSES.get(methods(recipe), 0.02))
 
 
 RECORDS = sorted(path for path in EXAMPLES.glob("*.json") if path.with_suffix(".toml").is_file())
@@ -112,7 +113,8 @@ def test_record(path):
         assert record["data"] == {loaded.data_path.name: digest(loaded.data_path)}
         before, after = (np.mean([scores[kind]["test"] for scores in record["seeds"].values()])
                          for kind in ("float", "integer"))
-        assert before - after <= (0.015 if path.stem.startswith("digits") else 0.02)
+        unseen, digits = "speakers" in path.stem, path.stem.startswith("digits")
+        assert before - after <= (0.05 if unseen else 0.015 if digits else 0.02)
 
 
 def digest(path):
