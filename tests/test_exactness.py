@@ -257,7 +257,7 @@ def _load(loader, name):
         return loader(path)
 
 
-def _check_shipped(name, folding, clips, simulators=tuple(SIMULATORS)):
+def _check_shipped(name, folding, clips, simulator):
     network = _load(file.load, name)
     data = _load(dataset.load, f"{network.notes['data'].replace('-', '_')}.safetensors")
     # Evenly over the part, which may be sorted by class.
@@ -265,21 +265,22 @@ def _check_shipped(name, folding, clips, simulators=tuple(SIMULATORS)):
     chosen = [part[place * len(part) // clips] for place in range(clips)]
     folding = Folding.uniform(network, **folding)
     design = verilog.generate(network, folding)
-    for simulator in simulators:
-        report = simulate(network, folding, chosen, simulator=simulator, design=design)
-        assert report.mismatch is None, f"{report.simulator}: {report.mismatch}"
+    report = simulate(network, folding, chosen, simulator=simulator, design=design)
+    assert report.mismatch is None, f"{report.simulator}: {report.mismatch}"
 
 
 @pytest.mark.parametrize("place, name", list(enumerate(SHIPPED)))
 def test_shipped_network(place, name):
     """On one simulator each, in turn; on both with more clips where there is time."""
-    _check_shipped(name, {}, 2, [list(SIMULATORS)[place % len(SIMULATORS)]])
+    _check_shipped(name, {}, 2, list(SIMULATORS)[place % len(SIMULATORS)])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_network_clips(name):
-    _check_shipped(name, {"pe": 8, "simd": 16}, 100)
+    """Icarus takes as long for two clips as Verilator for a hundred."""
+    _check_shipped(name, {"pe": 8, "simd": 16}, 100, "verilator")
+    _check_shipped(name, {"pe": 8, "simd": 16}, 2, "icarus")
 
 
 def test_shipped_breadth():
