@@ -7,6 +7,7 @@ from ternloom.hw.array import raw_shape
 from ternloom.hw.report import describe
 from ternloom.mapping.geometry import Element
 from ternloom.mapping.image import network_images
+from ternloom.model.alphabet import EXPONENTIAL, INTEGER, QUATERNARY
 
 
 __all__ = ["Estimate", "beside", "estimate", "lane_tables"]
@@ -49,24 +50,24 @@ def lane_tables(element, weight, weight_bits, activation_bits):
     float
         Within a tenth of what synthesis makes of 8 lanes of every kind.
     """
-    match element, weight.name:
-        case Element.XNOR_POPCOUNT, _:
+    match element:
+        case Element.XNOR_POPCOUNT:
             return 2.1
-        case Element.GATED_POPCOUNT, _:
+        case Element.GATED_POPCOUNT:
             return 4.5 if weight_bits == activation_bits else 3.75
-        case Element.QUATERNARY_POPCOUNT, _:
+        case Element.QUATERNARY_POPCOUNT:
             return 5.5
-        case Element.SHIFT_ADD, "integer":
+        case Element.SHIFT_ADD if weight == INTEGER:
             digits = -(-weight_bits // 2)
             return digits * (2.2 * activation_bits + 0.5 + 5.5 * math.log2(digits))
-        case Element.SHIFT_ADD, "exponential":
+        case Element.SHIFT_ADD if weight == EXPONENTIAL:
             return 0.65 * (activation_bits + (1 << (weight_bits - 1))) * (weight_bits + 1)
-        case Element.SHIFT_ADD, _:
+        case Element.SHIFT_ADD:
             return 2.2 * activation_bits + 0.5
-        case _, "exponential":
+        case _ if weight == EXPONENTIAL:
             bits = (1 << (weight_bits - 1)) + 1
             return (1.9 if activation_bits == 1 else 3.3) * bits + 1.9
-        case _, "quaternary":
+        case _ if weight == QUATERNARY:
             return 7.25
         case _:
             return 1.9 * weight_bits + 0.4 + 1.5 * activation_bits

@@ -18,7 +18,7 @@ import numpy as np
 
 from ternloom.files import container
 from ternloom.files.pytorch import collect
-from ternloom.model.cell import CELLS, CellName
+from ternloom.model.cell import CELLS
 from ternloom.model.error import NetworkError, located
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
 
@@ -36,7 +36,7 @@ _Size = typing.Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
 
 
 class _LayerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    cell: CellName
+    cell: CELLS.names
     inputs: _Size
     units: _Size
 
@@ -101,7 +101,7 @@ def save(network, path):
     """
     spec = _FloatSpec(
         kind=_KIND, version=VERSION, name=network.name,
-        layers=tuple(_LayerSpec(CellName[layer.cell.name], layer.inputs, layer.units)
+        layers=tuple(_LayerSpec(CELLS.names[layer.cell.name], layer.inputs, layer.units)
                      for layer in network.layers),
         classes=network.classes or None,
         words=None if network.embedding is None else len(network.embedding),

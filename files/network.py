@@ -28,8 +28,8 @@ import numpy as np
 
 from ternloom.files.container import Description, content_digest, read, write
 from ternloom.files.decode import convert
-from ternloom.model.alphabet import ALPHABETS, AlphabetName
-from ternloom.model.cell import CELLS, CellName
+from ternloom.model.alphabet import ALPHABETS
+from ternloom.model.cell import CELLS
 from ternloom.model.error import NetworkError, located
 from ternloom.model.format import Fixed, Format
 from ternloom.model.limits import LARGEST_SHIFT
@@ -57,7 +57,7 @@ _Shift = typing.Annotated[int, msgspec.Meta(ge=0, le=LARGEST_SHIFT)]
 
 
 class _MatrixSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    weight: AlphabetName
+    weight: ALPHABETS.names
     planes: typing.Annotated[int, msgspec.Meta(ge=1, le=4)]
     rows: _Size
     columns: _Size
@@ -76,7 +76,7 @@ class _MatrixSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _LayerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    cell: CellName
+    cell: CELLS.names
     units: _Size
     input_format: Format
     state_format: Format
@@ -183,7 +183,7 @@ def load(path):
 
 def _matrix_spec(matrix):
     bits = matrix.code_bits if matrix.weight.sized else None
-    return _MatrixSpec(AlphabetName[matrix.weight.name], matrix.planes, matrix.rows,
+    return _MatrixSpec(ALPHABETS.names[matrix.weight.name], matrix.planes, matrix.rows,
                        matrix.columns, bits)
 
 

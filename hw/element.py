@@ -16,7 +16,6 @@ The elements here count; those that add are in :mod:`ternloom.hw.adder`.
 import functools
 import operator
 
-import numpy as np
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -117,7 +116,7 @@ class WordElement(wiring.Component):
 
     def wire(self, weights):
         """Weight values as the lanes hold them."""
-        return self.weight.wire(np.asarray(weights, dtype=np.int64), self.weight_bits)
+        return self.weight.wire(weights, self.weight_bits)
 
     def _lane(self, lane):
         return (self.weights.word_select(lane, self.weight_bits),

@@ -104,7 +104,7 @@ class Image(Frozen):
 def _pack(geometry, values):
     """Words of lane-major weight values as Python integers."""
     bits = geometry.weight_bits
-    wire = geometry.weight.wire(np.asarray(values, dtype=np.int64), bits)
+    wire = geometry.weight.wire(values, bits)
     expanded = ((wire[..., None] >> np.arange(bits)) & 1).astype(np.uint8)
     packed = np.packbits(expanded.reshape(len(values), -1), axis=1, bitorder="little")
     return [int.from_bytes(row.tobytes(), "little") for row in packed]

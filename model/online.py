@@ -23,7 +23,7 @@ take the greedy codes; here they take the nearest ones, which are never farther.
 import numpy as np
 
 
-__all__ = ["quantize", "values"]
+__all__ = ["Vectors", "coefficients", "quantize", "values"]
 
 
 #: Codes of a positive sample by its rank, from the innermost level outwards; with three planes the
@@ -31,8 +31,16 @@ __all__ = ["quantize", "values"]
 _RANKED = {2: (0b01, 0b11), 3: (0b001, 0b101, 0b011, 0b111)}
 
 
-class _Vectors:
-    """Samples of vectors, ready for the question that is asked of them."""
+class Vectors:
+    """Samples of vectors, ready for what is asked of them, and the operations that differ between
+    array libraries: NumPy's here, those of another in a class of its own.
+
+    Parameters
+    ----------
+    samples : int array (vectors, units)
+    """
+
+    larger, where = staticmethod(np.maximum), staticmethod(np.where)
 
     def __init__(self, samples):
         samples = samples.astype(np.int32)
@@ -45,60 +53,78 @@ class _Vectors:
         self._keys = 2 * self._magnitudes - self.negative
         self.total = self._magnitudes.sum(axis=1, dtype=np.int64)
 
+    def reached(self, cut):
+        """Which samples are at or above each vector's cut."""
+        return self._keys >= cut[:, None]
+
     def above(self, cut):
         """How many samples are at or above each vector's cut, and the sum of their magnitudes."""
-        hits = self._keys >= cut[:, None]
+        hits = self.reached(cut)
         return (np.count_nonzero(hits, axis=1),
                 (self._magnitudes * hits).sum(axis=1, dtype=np.int64))
 
-    def rank(self, cuts):
-        """Number of cuts that each sample is at or above."""
-        return sum((self._keys >= cut[:, None]).astype(np.int64) for cut in cuts)
+    def descending(self, *coefficients):
+        """Coefficients of each vector, sorted."""
+        return tuple(np.sort(coefficients, axis=0)[::-1])
+
+    def quotient(self, numerator, denominator, default):
+        """Magnitude of a quotient, rounded half up; ``default`` where the denominator is zero."""
+        safe = self.larger(denominator, denominator * 0 + 1)
+        return self.where(denominator == 0, default, (abs(numerator) + (safe >> 1)) // safe)
+
+    def mean(self, sums):
+        """Mean of all samples, rounded half up, of sums that are not negative."""
+        return (sums + (self.count >> 1)) // self.count
 
 
-def _quotient(numerator, denominator, default):
-    """Magnitude of a quotient, rounded half up; ``default`` where the denominator is zero."""
-    safe = np.maximum(denominator, 1)
-    return np.where(denominator == 0, default, (np.abs(numerator) + (safe >> 1)) // safe)
+def coefficients(vectors, planes, rounds):
+    """Coefficients of each plane, descending and not negative, and the cuts between their levels.
+
+    Parameters
+    ----------
+    vectors : Vectors
+    planes, rounds : int
+        Of the format.
+
+    Returns
+    -------
+    (tuple of int array (vectors,), tuple of int array (vectors,))
+        In units of half a sample; cuts on magnitudes, ascending.
+    """
+    if planes == 2:
+        return _two(vectors, rounds)
+    found = _greedy(vectors)
+    for _ in range(rounds):
+        found = _solve(vectors, *found)
+    return found, _cuts(vectors, *found)
 
 
 def _two(vectors, rounds):
-    """Coefficients of two planes, (a, b) with a >= b >= 0, and the cuts."""
     count, total = vectors.count, vectors.total
-    upper = lower = _quotient(total, np.full_like(total, count), total)
+    upper = lower = vectors.mean(total)
     for _ in range(rounds):
         above, reached = vectors.above(upper + lower)
-        upper = _quotient(reached, above, upper)
-        lower = _quotient(total - reached, count - above, lower)
+        upper = vectors.quotient(reached, above, upper)
+        lower = vectors.quotient(total - reached, count - above, lower)
     return (upper + lower, upper - lower), (upper + lower,)
 
 
-def _cuts(a, b, c):
-    """Cuts between the levels of three sorted coefficients, on magnitudes, ascending."""
-    return np.maximum(a - b, c), a, a + b
+def _cuts(vectors, a, b, c):
+    return vectors.larger(a - b, c), a, a + b
 
 
 def _greedy(vectors):
-    """Greedy coefficients of three planes, sorted."""
     count, total = vectors.count, 2 * vectors.total
-
-    def mean(sums):
-        return (sums + (count >> 1)) // count
 
     # Deviations bend at a cut: beyond it, each sample's sign turns.
     def turned(cut):
         above, reached = vectors.above(cut)
         return 2 * (2 * reached - above * cut)
 
-    a = mean(total)
-    b = mean(turned(a) - total + count * a)
-    c = mean(count * (a - b) - total + turned(a - b) - turned(a) + turned(a + b))
-    return _sorted(a, b, c)
-
-
-def _sorted(a, b, c):
-    c, b, a = np.sort([a, b, c], axis=0)
-    return a, b, c
+    a = vectors.mean(total)
+    b = vectors.mean(turned(a) - total + count * a)
+    c = vectors.mean(count * (a - b) - total + turned(a - b) - turned(a) + turned(a + b))
+    return vectors.descending(a, b, c)
 
 
 def _solve(vectors, a, b, c):
@@ -107,13 +133,13 @@ def _solve(vectors, a, b, c):
     With n and s the count and the sum of magnitudes of each level, 0 the innermost, the solution
     of the normal equations in closed form; their determinant is 16 times ``weight``.
     """
-    above, reached = zip(*(vectors.above(cut) for cut in _cuts(a, b, c)), strict=True)
+    above, reached = zip(*(vectors.above(cut) for cut in _cuts(vectors, a, b, c)), strict=True)
     n0, n1, n2, n3 = vectors.count - above[0], above[0] - above[1], above[1] - above[2], above[2]
     s0, s1, s2, s3 = (vectors.total - reached[0], reached[0] - reached[1],
                       reached[1] - reached[2], reached[2])
-    s0 = np.where(a - b < c, -s0, s0)
+    s0 = vectors.where(a - b < c, -s0, s0)
     weight = n3 * n2 * (n1 + n0) + n1 * n0 * (n3 + n2)
-    return _sorted(*(_quotient(numerator, weight, old) for numerator, old in (
+    return vectors.descending(*(vectors.quotient(numerator, weight, old) for numerator, old in (
         ((n0 + n3) * (n1 * s2 + n2 * s1) + (n1 + n2) * (n0 * s3 + n3 * s0), a),
         ((n1 + n3) * (n0 * s2 - n2 * s0) + (n0 + n2) * (n1 * s3 - n3 * s1), b),
         ((n2 + n3) * (n0 * s1 - n1 * s0) + (n0 + n1) * (n2 * s3 - n3 * s2), c))))
@@ -135,21 +161,16 @@ def quantize(form, samples):
     coefficients : int64 array (vectors, planes)
         Descending and not negative, in units of ``2**-form.frac``.
     """
-    vectors = _Vectors(np.asarray(samples))
-    if form.planes == 2:
-        coefficients, cuts = _two(vectors, form.rounds)
-    else:
-        coefficients = _greedy(vectors)
-        for _ in range(form.rounds):
-            coefficients = _solve(vectors, *coefficients)
-        cuts = _cuts(*coefficients)
-    codes = np.take(_RANKED[form.planes], vectors.rank(cuts))
+    vectors = Vectors(np.asarray(samples))
+    found, cuts = coefficients(vectors, form.planes, form.rounds)
+    rank = sum(vectors.reached(cut).astype(np.int64) for cut in cuts)
+    codes = np.take(_RANKED[form.planes], rank)
     if form.planes == 3:
-        a, b, c = coefficients
+        a, b, c = found
         flipped = (a - b < c)[:, None] & (codes == _RANKED[3][0])
         codes = np.where(flipped, codes ^ 0b111, codes)
     codes = np.where(vectors.negative, codes ^ ((1 << form.planes) - 1), codes)
-    return codes, np.stack(coefficients, axis=1)
+    return codes, np.stack(found, axis=1)
 
 
 def values(form, codes, coefficients):

@@ -7,6 +7,7 @@ A package says in its ``pyproject.toml`` what it has, by name::
 """
 
 import collections.abc
+import enum
 import functools
 import importlib.metadata
 
@@ -39,6 +40,11 @@ class Registry(collections.abc.Mapping):
 
     def __len__(self):
         return len(self._known)
+
+    @functools.cached_property
+    def names(self):
+        """An enumeration of the names, as descriptions and recipes are decoded to."""
+        return enum.Enum("Name", {name: name for name in self})
 
     @functools.cached_property
     def _known(self):

@@ -20,6 +20,7 @@ __all__ = ["MatrixQuantizer", "merge", "power_of_two"]
 #: unless more are asked for.
 _NARROW_BITS = 15
 
+
 def power_of_two(scales):
     """Nearest powers of two, on the logarithmic axis; zero stays zero."""
     exponent = np.round(np.log2(scales, where=scales > 0, out=np.zeros_like(scales)))

@@ -5,7 +5,6 @@ import dataclasses
 import itertools
 
 
-
 __all__ = ["Mismatch", "checked", "first_mismatch", "first_probe_mismatch"]
 
 

@@ -8,15 +8,8 @@ import random
 
 import numpy as np
 
-from ternloom.model.alphabet import (
-    ALPHABETS,
-    BINARY,
-    EXPONENTIAL,
-    INTEGER,
-    PLANES,
-    QUATERNARY,
-    TERNARY,
-)
+from ternloom.model.alphabet import (ALPHABETS, BINARY, EXPONENTIAL, INTEGER, PLANES, QUATERNARY,
+                                     TERNARY)
 from ternloom.model.cell import CELLS
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.matrix import Matrix

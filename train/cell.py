@@ -168,8 +168,10 @@ class RecurrentLayer(nn.Module):
                    "diagonals": self._own_weights(), **self._held(sequences, carry)}
         tensors = {name: tensor for name, tensor in tensors.items() if tensor is not None}
 
+        names = tuple(tensors)
+
         def run(*values):
-            return self._run(dict(zip(tensors, values, strict=True)), states)
+            return self._run(dict(zip(names, values, strict=True)), states)
 
         # Chunks of a text are all of one length; what is drawn changes from step to step.
         if sequences.is_cuda and carry is not None and states is None \

@@ -15,8 +15,6 @@ from ternloom.train.recipe import Optimizer, RecipeError
 __all__ = ["Epoch", "Loop", "Task"]
 
 
-
-
 @dataclasses.dataclass(frozen=True)
 class Epoch:
     """One line of the training curve.

@@ -1,20 +1,49 @@
 """Sign planes in PyTorch's operations alone, for a GPU: the same results as those in NumPy.
 
-``alternating`` is :func:`ternloom.quantize.multibit.alternating` from the paper's start, and
-``online`` the values of :func:`ternloom.model.online.quantize`, integer for integer. On a processor
-training calls those themselves.
+``alternating`` is :func:`ternloom.quantize.multibit.alternating` from the paper's start, written
+for whole matrices at once where that one keeps blocks of rows in a processor's cache; ``online``
+runs the rule of :mod:`ternloom.model.online` on tensors. On a processor training calls those.
 """
 
 import itertools
 
 import torch
 
+from ternloom.model.limits import LARGEST_COEFFICIENT
+from ternloom.model.online import Vectors, coefficients
+from ternloom.quantize.weights import Alternating
 
-__all__ = ["alternating", "online"]
+
+__all__ = ["alternating", "covers", "online", "values"]
 
 
 #: As in ``ternloom.quantize.multibit``.
 _SINGULAR = 1e-9
+
+
+def covers(quantizer):
+    """Whether :func:`values` knows what a ``MatrixQuantizer`` does."""
+    method = quantizer.methods[0]
+    return (set(quantizer.methods) == {method} and isinstance(method, Alternating)
+            and (method.greedy_start or method.planes <= 2))
+
+
+def values(quantizer, latent):
+    """Weights as the integers mean them, as ``MatrixQuantizer.values``, of one that is covered.
+
+    Parameters
+    ----------
+    quantizer : MatrixQuantizer
+    latent : float tensor (rows, columns)
+
+    Returns
+    -------
+    float tensor (rows, columns)
+    """
+    method = quantizer.methods[0]
+    codes, scales = alternating(latent, method.planes, method.rounds)
+    scales = (scales * 2.0**quantizer.exponent + 0.5).floor_().clamp_(max=LARGEST_COEFFICIENT)
+    return (codes * scales[:, :, None]).sum(0).mul_(2.0**-quantizer.exponent)
 
 
 def alternating(rows, planes, rounds):
@@ -90,21 +119,23 @@ def online(samples, planes, rounds):
         In units of ``2**-frac`` of the format.
     """
     vectors = _Vectors(samples)
+    found, cuts = coefficients(vectors, planes, rounds)
     if planes == 2:
-        upper, lower = _two(vectors, rounds)
-        size = torch.where(vectors.reached(upper + lower), 2 * upper[:, None], 2 * lower[:, None])
+        a, b = found
+        levels = a - b, a + b
     else:
-        a, b, c = _greedy(vectors)
-        for _ in range(rounds):
-            a, b, c = _solve(vectors, a, b, c)
-        size = (a - b - c).abs()[:, None]
-        for cut, level in zip(_cuts(a, b, c), (a - b + c, a + b - c, a + b + c), strict=True):
-            size = torch.where(vectors.reached(cut), level[:, None], size)
+        a, b, c = found
+        levels = abs(a - b - c), a - b + c, a + b - c, a + b + c
+    size = levels[0][:, None]
+    for cut, level in zip(cuts, levels[1:], strict=True):
+        size = torch.where(vectors.reached(cut), level[:, None], size)
     return torch.where(vectors.negative, -size, size)
 
 
-class _Vectors:
-    """As in ``ternloom.model.online``."""
+class _Vectors(Vectors):
+    """Samples of vectors as tensors."""
+
+    larger, where = staticmethod(torch.maximum), staticmethod(torch.where)
 
     def __init__(self, samples):
         self.negative, self.count = samples < 0, samples.shape[1]
@@ -112,64 +143,9 @@ class _Vectors:
         self._keys = 2 * self._magnitudes - self.negative.long()
         self.total = self._magnitudes.sum(1)
 
-    def reached(self, cut):
-        """Which samples are at or above each vector's cut."""
-        return self._keys >= cut[:, None]
-
     def above(self, cut):
-        """How many samples are, and the sum of their magnitudes."""
         hits = self.reached(cut)
         return hits.sum(1), (self._magnitudes * hits).sum(1)
 
-
-def _quotient(numerator, denominator, default):
-    safe = denominator.clamp(min=1)
-    rounded = torch.div(numerator.abs() + (safe >> 1), safe, rounding_mode="floor")
-    return torch.where(denominator == 0, default, rounded)
-
-
-def _two(vectors, rounds):
-    count, total = vectors.count, vectors.total
-    upper = lower = torch.div(total + (count >> 1), count, rounding_mode="floor")
-    for _ in range(rounds):
-        above, reached = vectors.above(upper + lower)
-        upper = _quotient(reached, above, upper)
-        lower = _quotient(total - reached, count - above, lower)
-    return upper, lower
-
-
-def _cuts(a, b, c):
-    return torch.maximum(a - b, c), a, a + b
-
-
-def _greedy(vectors):
-    count, total = vectors.count, 2 * vectors.total
-
-    def mean(sums):
-        return torch.div(sums + (count >> 1), count, rounding_mode="floor")
-
-    def turned(cut):
-        above, reached = vectors.above(cut)
-        return 2 * (2 * reached - above * cut)
-
-    a = mean(total)
-    b = mean(turned(a) - total + count * a)
-    c = mean(count * (a - b) - total + turned(a - b) - turned(a) + turned(a + b))
-    return _sorted(a, b, c)
-
-
-def _sorted(a, b, c):
-    return torch.stack([a, b, c]).sort(dim=0, descending=True).values.unbind()
-
-
-def _solve(vectors, a, b, c):
-    above, reached = zip(*(vectors.above(cut) for cut in _cuts(a, b, c)), strict=True)
-    n0, n1, n2, n3 = vectors.count - above[0], above[0] - above[1], above[1] - above[2], above[2]
-    s0, s1, s2, s3 = (vectors.total - reached[0], reached[0] - reached[1],
-                      reached[1] - reached[2], reached[2])
-    s0 = torch.where(a - b < c, -s0, s0)
-    weight = n3 * n2 * (n1 + n0) + n1 * n0 * (n3 + n2)
-    return _sorted(*(_quotient(numerator, weight, old) for numerator, old in (
-        ((n0 + n3) * (n1 * s2 + n2 * s1) + (n1 + n2) * (n0 * s3 + n3 * s0), a),
-        ((n1 + n3) * (n0 * s2 - n2 * s0) + (n0 + n2) * (n1 * s3 - n3 * s1), b),
-        ((n2 + n3) * (n0 * s1 - n1 * s0) + (n0 + n1) * (n2 * s3 - n3 * s2), c))))
+    def descending(self, *coefficients):
+        return torch.stack(coefficients).sort(dim=0, descending=True).values.unbind()

@@ -9,7 +9,7 @@ import msgspec
 
 from ternloom.files import shipped
 from ternloom.files.decode import convert, said
-from ternloom.model.cell import CellName
+from ternloom.model.cell import CELLS
 from ternloom.model.mistake import Mistake
 from ternloom.model.names import check_names
 from ternloom.quantize import weights
@@ -84,7 +84,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     name : str
     data : str
         Data file or folder, relative to the recipe.
-    cell : CellName
+    cell : enumeration of ``CELLS``
     units, layers : int
     quantization : Spec or None
         Methods of weights and activations, and the widths between them.
@@ -132,7 +132,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     name: str
     data: str
-    cell: CellName
+    cell: CELLS.names
     units: int
     layers: int = 1
     quantization: Spec | None = None

@@ -332,7 +332,7 @@ def _device(name):
         torch.zeros(1, device=name)
     except (RuntimeError, AssertionError) as error:
         reason = " ".join(str(error).partition("\n")[0].split())
-        raise RecipeError(f"Device must be one that PyTorch finds here, such as cpu or cuda, "
+        raise RecipeError("Device must be one that PyTorch finds here, such as cpu or cuda, "
                           f"not {name!r}: {reason}") from error
     return torch.device(name)
 

@@ -3,8 +3,6 @@
 import numpy as np
 import torch
 
-from ternloom.model.limits import LARGEST_COEFFICIENT
-from ternloom.quantize.weights import Alternating
 from ternloom.train import planes
 from ternloom.train.quantize import straight_through
 
@@ -27,29 +25,14 @@ def effective(quantizer, latent, draw=False):
     -------
     float tensor (rows, columns)
     """
-    if latent.is_cuda and not draw and _by_planes(quantizer):
-        return straight_through(latent, _planes(quantizer, latent.detach()))
+    if latent.is_cuda and not draw and planes.covers(quantizer):
+        return straight_through(latent, planes.values(quantizer, latent.detach()))
     values = quantizer.values(_numpy(latent), _generator() if draw else None)
     return straight_through(latent, torch.from_numpy(values).to(latent.device))
 
 
 def _numpy(tensor):
     return tensor.detach().cpu().numpy()
-
-
-def _by_planes(quantizer):
-    """Whether there is a function of tensors for what a quantizer does."""
-    method = quantizer.methods[0]
-    return (set(quantizer.methods) == {method} and isinstance(method, Alternating)
-            and (method.greedy_start or method.planes <= 2))
-
-
-def _planes(quantizer, latent):
-    """Weights as the integers mean them, by way of tensors alone."""
-    method = quantizer.methods[0]
-    codes, scales = planes.alternating(latent, method.planes, method.rounds)
-    scales = (scales * 2.0**quantizer.exponent + 0.5).floor_().clamp_(max=LARGEST_COEFFICIENT)
-    return (codes * scales[:, :, None]).sum(0).mul_(2.0**-quantizer.exponent)
 
 
 def effective_bias(quantizer, latent, bias, draw=False):

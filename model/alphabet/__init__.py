@@ -2,8 +2,6 @@
 to a real number, how a file holds them, and how a lane of an array carries them.
 """
 
-import enum
-
 from ternloom.model.alphabet.alphabet import Alphabet
 from ternloom.model.alphabet.binary import BINARY, PLANES
 from ternloom.model.alphabet.exponential import EXPONENTIAL
@@ -14,7 +12,7 @@ from ternloom.model.plugin import Registry
 
 
 __all__ = ["ALPHABETS", "BINARY", "EXPONENTIAL", "INTEGER", "PLANES", "QUATERNARY", "TERNARY",
-           "Alphabet", "AlphabetName", "smallest"]
+           "Alphabet", "smallest"]
 
 
 #: The alphabets that files know, by name; other packages bring theirs (``ternloom.alphabets``).
@@ -23,16 +21,8 @@ ALPHABETS = Registry(
     lambda found: isinstance(found, Alphabet), lambda alphabet: alphabet.name)
 
 
-def __getattr__(name):
-    # Not before somebody asks, so that packages that bring alphabets can import this one.
-    if name == "AlphabetName":
-        globals()[name] = enum.Enum("AlphabetName", {name: name for name in ALPHABETS})
-        return globals()[name]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
 def smallest(alphabets):
     """The alphabet of the fewest planes and codes that holds some others, or None."""
-    fitting = [one for one in {*ALPHABETS.values(), *alphabets}
+    fitting = [one for one in (*ALPHABETS.values(), *alphabets)
                if all(one.holds(other) for other in alphabets)]
     return min(fitting, key=lambda one: (one.planes, len(one.codes)), default=None)

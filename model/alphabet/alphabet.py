@@ -6,7 +6,7 @@ import functools
 import numpy as np
 
 
-__all__ = ["Alphabet", "sign"]
+__all__ = ["Alphabet", "LaneAlphabet", "sign"]
 
 
 def sign(values):
@@ -17,8 +17,8 @@ def sign(values):
 class Alphabet(abc.ABC):
     """The codes that a weight may have, and everything that is done with one.
 
-    What a lane of an array carries is the wire form of a weight's integer. An alphabet without a
-    wire form of its own travels as integers.
+    A lane of an array carries a weight in the wire form of a ``LaneAlphabet``: this one's own,
+    another one's, or that of integers.
 
     Attributes
     ----------
@@ -34,8 +34,6 @@ class Alphabet(abc.ABC):
         Whether a code takes as many bits as the codes in use need, so that a file notes them.
     major : float or None
         With b of {-1, +1} a code is ``major * b1 + b2 / 2``; None if it isn't.
-    lane_bits : (int, int)
-        Fewest and most bits of a lane.
     """
 
     name: str
@@ -44,7 +42,6 @@ class Alphabet(abc.ABC):
     base = 2
     sized = False
     major = None
-    lane_bits = 2, 8
 
     def __eq__(self, other):
         return type(self) is type(other)
@@ -134,10 +131,22 @@ class Alphabet(abc.ABC):
 
         Returns
         -------
-        (Alphabet, int) or None
+        (LaneAlphabet, int) or None
             None, which is the default: as integers.
         """
         return None
+
+
+class LaneAlphabet(Alphabet):
+    """An alphabet with a wire form of its own.
+
+    Attributes
+    ----------
+    lane_bits : (int, int)
+        Fewest and most bits of a lane.
+    """
+
+    lane_bits: tuple
 
     def lane_levels(self, bits):
         """Values that the wire form of so many bits has, ascending."""
@@ -145,7 +154,11 @@ class Alphabet(abc.ABC):
 
     def wire(self, values, bits):
         """Wire form of integers, an int64 array: numbers of ``bits`` bits that are not negative."""
-        raise NotImplementedError
+        return self._wire(np.asarray(values, dtype=np.int64), bits)
+
+    @abc.abstractmethod
+    def _wire(self, values, bits):
+        """What ``wire`` does, of int64."""
 
     def product_levels(self, bits):
         """Levels of adders and shifters that make a product of a lane, beside the tree of lanes."""

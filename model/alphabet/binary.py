@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ternloom.model.alphabet.alphabet import Alphabet, sign
+from ternloom.model.alphabet.alphabet import Alphabet, LaneAlphabet, sign
 
 
 __all__ = ["BINARY", "PLANES", "around"]
@@ -17,7 +17,6 @@ class _Signs(Alphabet):
     """What both alphabets share."""
 
     codes = -1, 1
-    lane_bits = 1, 1
 
     def code_bits(self, codes):
         return 1
@@ -34,18 +33,19 @@ class _Signs(Alphabet):
     def lane(self, codes):
         return BINARY, 1
 
-    def wire(self, values, bits):
-        """1 for +1, 0 for -1."""
-        return np.int64(values > 0)
 
-
-class _Binary(_Signs):
+class _Binary(_Signs, LaneAlphabet):
     """-1, +1."""
 
     name = "binary"
+    lane_bits = 1, 1
 
     def draw(self, values, chance, limit):
         return around(values, chance)
+
+    def _wire(self, values, bits):
+        """1 for +1, 0 for -1."""
+        return np.int64(values > 0)
 
 
 class _Planes(_Signs):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ternloom.model.alphabet.alphabet import Alphabet, sign
+from ternloom.model.alphabet.alphabet import LaneAlphabet, sign
 from ternloom.model.alphabet.binary import BINARY, around
 from ternloom.model.alphabet.quaternary import QUATERNARY, bits_of, codes_of
 
@@ -48,7 +48,7 @@ def powers(values, step, limit):
     return sign(values) * np.clip(exponent + step(fraction) + 1, 1, limit).astype(np.int8)
 
 
-class _Exponential(Alphabet):
+class _Exponential(LaneAlphabet):
     """+-1 to +-16: a sign and an exponent, ``sign * 2**(|code| - 1)``."""
 
     name = "exponential"
@@ -93,7 +93,7 @@ class _Exponential(Alphabet):
     def product_levels(self, bits):
         return (bits - 1) // 2
 
-    def wire(self, values, bits):
+    def _wire(self, values, bits):
         """Sign above exponent."""
         exponent = np.frexp(np.abs(values).astype(np.float64))[1] - 1
         return (np.int64(values < 0) << (bits - 1)) | exponent

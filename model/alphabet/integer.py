@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ternloom.model.alphabet.alphabet import Alphabet
+from ternloom.model.alphabet.alphabet import LaneAlphabet
 from ternloom.model.alphabet.ternary import TERNARY
 from ternloom.model.rounding import signed_width
 
@@ -35,12 +35,13 @@ def recoded(values, bits):
     return [*found, rest]
 
 
-class _Integer(Alphabet):
+class _Integer(LaneAlphabet):
     """-128 to 127."""
 
     name = "integer"
     codes = tuple(range(-128, 128))
     sized = True
+    lane_bits = 2, 8
 
     def holds(self, other):
         """Whatever has one plane; its weights may still be too large."""
@@ -67,7 +68,7 @@ class _Integer(Alphabet):
     def lane_levels(self, bits):
         return tuple(range(-1 << (bits - 1), 1 << (bits - 1)))
 
-    def wire(self, values, bits):
+    def _wire(self, values, bits):
         """Two's complement."""
         return values & ((1 << bits) - 1)
 

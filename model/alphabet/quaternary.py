@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ternloom.model.alphabet.alphabet import Alphabet, sign
+from ternloom.model.alphabet.alphabet import LaneAlphabet, sign
 from ternloom.model.alphabet.binary import around
 
 
@@ -20,7 +20,7 @@ def codes_of(numbers):
     return (2 * (numbers & 1) - 1) * ((numbers >> 1) + 1)
 
 
-class _Quaternary(Alphabet):
+class _Quaternary(LaneAlphabet):
     """-2, -1, +1, +2: twice the levels of Alom et al. 2018, the coefficient carries the half."""
 
     name = "quaternary"
@@ -48,7 +48,7 @@ class _Quaternary(Alphabet):
     def lane(self, codes):
         return self, 2
 
-    def wire(self, values, bits):
+    def _wire(self, values, bits):
         """The signs of two planes, the value being ``(3 * b1 + b0) / 2``."""
         positive = values > 0
         return 2 * positive + (positive == (np.abs(values) == 2))

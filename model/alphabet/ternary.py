@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from ternloom.model.alphabet.alphabet import Alphabet, sign
+from ternloom.model.alphabet.alphabet import LaneAlphabet, sign
 
 
 __all__ = ["TERNARY"]
 
 
-class _Ternary(Alphabet):
+class _Ternary(LaneAlphabet):
     """-1, 0, +1."""
 
     name = "ternary"
@@ -35,7 +35,7 @@ class _Ternary(Alphabet):
     def lane(self, codes):
         return self, 2
 
-    def wire(self, values, bits):
+    def _wire(self, values, bits):
         """Two's complement, without 10."""
         return values & 3
 

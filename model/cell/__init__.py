@@ -2,8 +2,6 @@
 integers and the worst-case ranges here, and in other rooms real numbers, PyTorch and gates.
 """
 
-import enum
-
 from ternloom.model.cell.cell import Cell
 from ternloom.model.cell.gru import (GRU_RESET_AFTER, GRU_RESET_AFTER_LINEAR, GRU_RESET_AFTER_RELU,
                                      GRU_RESET_BEFORE, GRU_RESET_BEFORE_LINEAR,
@@ -15,7 +13,7 @@ from ternloom.model.plugin import Registry
 
 
 __all__ = ["CELLS", "GRU_RESET_AFTER", "GRU_RESET_BEFORE", "LSTM", "LSTM_CIFG",
-           "LSTM_PEEPHOLE", "MIN_GRU", "MIN_LSTM", "RNN_RELU", "RNN_TANH", "Cell", "CellName"]
+           "LSTM_PEEPHOLE", "MIN_GRU", "MIN_LSTM", "RNN_RELU", "RNN_TANH", "Cell"]
 
 
 #: The cells that files and recipes know, by name; other packages bring theirs (``ternloom.cells``).
@@ -23,11 +21,3 @@ CELLS = Registry("ternloom.cells", (
     LSTM, LSTM_CIFG, LSTM_PEEPHOLE, GRU_RESET_AFTER, GRU_RESET_AFTER_RELU, GRU_RESET_AFTER_LINEAR,
     GRU_RESET_BEFORE, GRU_RESET_BEFORE_RELU, GRU_RESET_BEFORE_LINEAR, RNN_TANH, RNN_RELU, MIN_GRU,
     MIN_LSTM), lambda found: isinstance(found, Cell), lambda cell: cell.name)
-
-
-def __getattr__(name):
-    # Not before somebody asks, so that packages that bring cells can import this one.
-    if name == "CellName":
-        globals()[name] = enum.Enum("CellName", {name: name for name in CELLS})
-        return globals()[name]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -25,7 +25,6 @@ kind         parameter       meaning
 import dataclasses
 
 
-
 __all__ = ["Equations", "Graph", "Node", "Reading", "Row"]
 
 

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import pathlib
 import subprocess
 import sys
 
@@ -15,15 +14,8 @@ import safetensors.numpy
 from storing import forge, parts
 from ternloom.files import dataset
 from ternloom.files.network import load, save
-from ternloom.model.alphabet import (
-    ALPHABETS,
-    BINARY,
-    EXPONENTIAL,
-    INTEGER,
-    PLANES,
-    QUATERNARY,
-    TERNARY,
-)
+from ternloom.model.alphabet import (ALPHABETS, BINARY, EXPONENTIAL, INTEGER, PLANES, QUATERNARY,
+                                     TERNARY)
 from ternloom.model.cell import CELLS, GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
@@ -440,31 +432,6 @@ def test_description_spacing(path, small):
     document, tensors = parts(path)
     forge(path, msgspec.json.format(json.dumps(document), indent=2), tensors)
     assert same(load(path), small)
-
-
-#: Files that were written by earlier versions, and the starts of their digests.
-SAMPLES = {
-    1: {"digits-gru-ternary-fixed8": "4d39d5b04ac1abf7",
-        "digits-gru-ternary-ternary": "dea8dc1b7a1dbecf",
-        "digits-lstm-binary-ternary": "1babc54db98bf666",
-        "digits-lstm-planes2-planes2": "76d4d6ca1abe857c",
-        "digits-lstm-ternary-ternary": "0d267efd9d2caac2",
-        "japanese-vowels-gru-ternary-ternary": "9ff70e70f7a676a4"},
-    2: {"digits-gru-online3": "567536eb6b1bcafd"},
-}
-
-
-@pytest.mark.parametrize("version, name", [(version, name) for version, names in SAMPLES.items()
-                                           for name in names])
-def test_samples(version, name, path):
-    """Files of either version stay readable as they are, and what they hold can be written."""
-    sample = pathlib.Path(__file__).parent / "samples" / f"{name}.safetensors"
-    document, _ = parts(sample)
-    assert (document["version"], document["digest"][:16]) == (version, SAMPLES[version][name])
-    assert document["readout"]["logits"]["overflow"] == "saturate"
-    network = load(sample)
-    save(network, path)
-    assert load(path) == network and parts(path)[0]["version"] == 2
 
 
 def limited(path, memory):

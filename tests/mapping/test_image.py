@@ -13,15 +13,8 @@ from ternloom.hw.adder import SelectAdd, ShiftAdd
 from ternloom.hw.array import make_element, raw_shape
 from ternloom.hw.element import GatedPopcount, QuaternaryPopcount, XnorPopcount
 from ternloom.mapping.geometry import Element, Source
-from ternloom.model.alphabet import (
-    ALPHABETS,
-    BINARY,
-    EXPONENTIAL,
-    INTEGER,
-    PLANES,
-    QUATERNARY,
-    TERNARY,
-)
+from ternloom.model.alphabet import (ALPHABETS, BINARY, EXPONENTIAL, INTEGER, PLANES, QUATERNARY,
+                                     TERNARY)
 from ternloom.model.cell import GRU_RESET_AFTER, LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.product import Product

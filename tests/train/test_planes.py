@@ -7,6 +7,8 @@ import torch
 from ternloom.model import online
 from ternloom.model.format import Fixed, Online
 from ternloom.quantize import multibit
+from ternloom.quantize.quantizer import MatrixQuantizer
+from ternloom.quantize.weights import parse
 from ternloom.train import planes
 
 
@@ -39,3 +41,19 @@ def test_online(count, rounds, units):
         np.zeros((1, units), int), np.full((1, units), -128), np.full((1, units), 127)])
     wanted = online.values(form, *online.quantize(form, samples))
     np.testing.assert_array_equal(planes.online(torch.from_numpy(samples), count, rounds), wanted)
+
+
+@pytest.mark.parametrize("text", ["alternating:2", "alternating:2:1",
+                                  "alternating:3:2:greedy-start"])
+def test_planes_on_tensors(text):
+    """What a GPU computes without NumPy: coefficients are integers there too."""
+    latent = np.random.default_rng(3).normal(0, 0.3, (8, 16))
+    one = MatrixQuantizer((parse(text),), exponent=9)
+    assert planes.covers(one)
+    np.testing.assert_array_equal(planes.values(one, torch.from_numpy(latent)), one.values(latent))
+
+
+@pytest.mark.parametrize("text", ["alternating:3", "twn", "integer:8"])
+def test_numpy_on_a_gpu(text):
+    """What has no function of tensors, that of three planes from the better start included."""
+    assert not planes.covers(MatrixQuantizer((parse(text),)))

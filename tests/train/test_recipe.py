@@ -7,7 +7,7 @@ import typing
 import msgspec
 import pytest
 
-from ternloom.model.cell import CellName
+from ternloom.model.cell import CELLS
 from ternloom.model.network import When
 from ternloom.quantize.spec import Spec
 from ternloom.train.recipe import (Augment, LanguageRecipe, Optimizer, RecipeError,
@@ -153,7 +153,7 @@ def test_typo(write, task, table, name, kind):
 #: What a key of a type must be.
 RULES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false",
          **{kind: "one of " + ", ".join(each.value for each in kind)
-            for kind in (CellName, Optimizer, When)}}
+            for kind in (CELLS.names, Optimizer, When)}}
 
 
 @pytest.mark.parametrize("task, table, name, kind", KEYS)
@@ -279,7 +279,7 @@ def test_wrong_kind(write):
 
 def test_unknown_cell(write):
     path = write(least().replace("lstm", "elman"))
-    names = ", ".join(name.value for name in CellName)
+    names = ", ".join(name.value for name in CELLS.names)
     assert message(path) == f"{path}: cell must be one of {names}, not 'elman'"
 
 

@@ -6,7 +6,6 @@ import torch
 
 from ternloom.quantize.quantizer import MatrixQuantizer
 from ternloom.quantize.weights import names, parse
-from ternloom.train import weights
 from ternloom.train.weights import clip, effective
 
 
@@ -80,18 +79,3 @@ def test_frozen_clip():
     latent = 10 * matrix()
     clip(chosen, latent)
     assert float(latent.abs().max()) == float(chosen.frozen[0, 0])
-
-
-@pytest.mark.parametrize("text", ["alternating:2", "alternating:2:1",
-                                  "alternating:3:2:greedy-start"])
-def test_planes_on_tensors(text):
-    """What a GPU computes without NumPy: coefficients are integers there too."""
-    latent, one = matrix(), quantizer(text).with_exponent(9)
-    assert weights._by_planes(one)
-    np.testing.assert_array_equal(weights._planes(one, latent), one.values(latent.numpy()))
-
-
-@pytest.mark.parametrize("text", ["alternating:3", "twn", "integer:8"])
-def test_numpy_on_a_gpu(text):
-    """What has no function of tensors, that of three planes from the better start included."""
-    assert not weights._by_planes(quantizer(text))
