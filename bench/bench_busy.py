@@ -56,7 +56,7 @@ def rows():
 
 
 def _row(network, pe, simd, sequences):
-    folding = Folding((LayerFolding(pe, simd),), LayerFolding(1, simd), _INPUT_LANES)
+    folding = Folding((LayerFolding(pe, simd), LayerFolding(1, simd)), _INPUT_LANES)
     geometry = network_geometry(network, folding)[0]
     ideal = geometry.ideal_cycles
     cycles = _busy(network, folding, sequences)

@@ -21,7 +21,7 @@ from ternloom.mapping.geometry import readout_geometry
 from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, QUATERNARY, TERNARY
 from ternloom.model.format import Binary, Fixed, Ternary
 from ternloom.model.matrix import Matrix
-from ternloom.model.network import Readout, When
+from ternloom.model.network import Operand, Readout, When
 
 
 __all__ = ["TITLE", "Harness", "clock", "make_element", "netlist", "rows", "tables"]
@@ -188,7 +188,7 @@ def make_element(weight, activation):
         codes = np.sign(codes) * (np.log2(np.abs(codes)).astype(int) + 1)
     matrix = Matrix(kind, np.resize(codes, (1, 1, LANES * 8)).astype(np.int8),
                     np.ones((1, 1), dtype=np.int32))
-    readout = Readout(_ACTIVATIONS[activation], matrix, np.zeros(1, dtype=np.int32), 0,
+    readout = Readout((Operand(_ACTIVATIONS[activation], matrix),), np.zeros(1, dtype=np.int32), 0,
                       Fixed(8, 0), When.EVERY)
     return array.make_element(readout_geometry(readout, LayerFolding(1, LANES), 1))
 

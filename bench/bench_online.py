@@ -55,7 +55,7 @@ def _network(form):
 def _row(name, family):
     form = _FORMS[name]
     network = _network(form)
-    folding = Folding((_FOLDING,), LayerFolding(1, 16), 16)
+    folding = Folding((_FOLDING, LayerFolding(1, 16)), 16)
     geometry = network_geometry(network, folding)[0]
     row = {"planes": name, "family": family, "chains": geometry.chains,
            "cycles a step": predict(network, folding, [8]).step_cycles}

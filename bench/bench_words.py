@@ -6,7 +6,6 @@ the folder in the environment variable TERNLOOM_PTB holds; without one, on rando
     TERNLOOM_PTB=FOLDER .venv/bin/python bench/run.py words
 """
 
-import dataclasses
 import os
 import pathlib
 import tempfile
@@ -45,9 +44,9 @@ _BOARD = "ulx3s-85f"
 
 def rows():
     """One row a folding, as dicts."""
-    network = dataclasses.replace(load(source.network_path(NETWORK)), readout=None, labels=())
+    network = load(source.network_path(NETWORK)).edited(readout=None)
     name, tokens = _tokens(len(network.embedding))
-    return [_row(network, Folding((LayerFolding(pe, simd),), None, _INPUT_LANES), name, tokens)
+    return [_row(network, Folding((LayerFolding(pe, simd),), _INPUT_LANES), name, tokens)
             for pe, simd in _FOLDINGS]
 
 

@@ -90,8 +90,8 @@ def beside(images):
     counts = {"core": 1, "chain": 0, "word bit": 0, "accumulator bit": 0}
     for image in images:
         made = image.geometry
-        # A readout has one block, and no lane of cells.
-        counts["chain"] += made.chains * (len(made.blocks) > 1)
+        # A readout has no lane of cells, and nothing waits for what it makes.
+        counts["chain"] += made.chains * made.blocks[-1].waits
         counts["word bit"] += made.simd * made.activation_bits * made.planes_at_once
         counts["accumulator bit"] += (made.chains * made.elements * made.activation_planes
                                       * raw_shape(image).width)

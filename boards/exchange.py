@@ -1,5 +1,7 @@
 """Bytes between a host and a board: what to send for a sequence, and the answer to expect."""
 
+import numpy as np
+
 from ternloom.boards.link import pack_vector
 from ternloom.mapping.stream import input_stream, output_stream
 from ternloom.model import golden
@@ -42,12 +44,15 @@ def answer(network, folding, sequence):
     Returns
     -------
     bytes
-        Of each output vector the logits and the winner.
+        Of each output vector the logits, those of one readout after another, and the winner, that
+        of the last readout.
     """
     stream = output_stream(network, folding)
     result = golden.run(network, [sequence])
     size, winner_size = stream.data_width // 8, -(-stream.user_width // 8)
+    answers = list(result.answers.values())
+    vectors = np.concatenate([answer.logits[0] for answer in answers], axis=1).tolist()
     return b"".join(
-        b"".join(logit.to_bytes(size, "little", signed=True) for logit in logits.tolist())
+        b"".join(logit.to_bytes(size, "little", signed=True) for logit in logits)
         + int(winner).to_bytes(winner_size, "little")
-        for logits, winner in zip(result.logits[0], result.winners[0], strict=True))
+        for logits, winner in zip(vectors, answers[-1].winners[0], strict=True))

@@ -60,7 +60,7 @@ class CoreShape:
         network = design.network
         return cls(design.name, widths["s_axis_tdata"], widths["m_axis_tdata"],
                    widths["m_axis_tuser"], -(-network.inputs // design.folding.input_lanes),
-                   output_stream(network, design.folding).beats, network.readout is not None)
+                   output_stream(network, design.folding).beats, network.speaks)
 
     @property
     def input_bytes(self):

@@ -12,6 +12,7 @@ from ternloom.cli.describe import note
 from ternloom.cli.option import add_core, add_network, core_network, folding
 from ternloom.files.network import digest
 from ternloom.mapping.timing import pace
+from ternloom.model.network import Layer
 
 
 __all__ = ["EXAMPLE", "arguments", "run"]
@@ -36,7 +37,7 @@ def run(chosen, console):
     cycles = pace(network, spread)
     data = {"name": network.name, "digest": digest(network), "inputs": network.inputs,
             "input_format": network.input_format.text, "layers": list(_layers(network)),
-            "readout": _readout(network),
+            "readouts": _readouts(network),
             "words": None if network.embedding is None else len(network.embedding),
             "streams": _streams(network, spread),
             "matrices": matrices, "folding": arrays, "cycles_per_step": cycles,
@@ -90,9 +91,13 @@ def _recipes():
 
 
 def _layers(network):
-    for index, layer in enumerate(network.layers):
-        yield {"name": f"layer{index}", "cell": layer.cell.name, "units": layer.units,
-               "inputs": layer.inputs, "input_format": layer.input_format.text,
+    for node in network.nodes:
+        layer = node.body
+        if not isinstance(layer, Layer):
+            continue
+        yield {"name": node.name, "from": list(node.inputs), "cell": layer.cell.name,
+               "units": layer.units, "inputs": layer.inputs,
+               "input_format": ", ".join(each.format.text for each in layer.operands),
                "state_format": layer.state_format.text,
                "precision": {"preact": layer.precision.preact.text,
                              "gate_frac": layer.precision.gate_frac,
@@ -107,23 +112,19 @@ def _gates(precision):
     return kind if precision["slope"] == 1 else f"{kind}, slope {precision['slope']:g}"
 
 
-def _readout(network):
-    readout = network.readout
-    return readout and {"classes": readout.classes, "when": readout.when.value,
-                        "labels": list(network.labels)}
+def _readouts(network):
+    found = [{"name": node.name, "inputs": list(node.inputs), "classes": node.body.classes,
+              "when": node.body.when.value} for node in network.outputs if network.speaks]
+    return found and [found[0] | {"labels": list(network.labels)}, *found[1:]]
 
 
 def _arrays(network, spread):
     from ternloom.mapping.geometry import network_geometry
 
     spread.check(network)
-    names = [f"layer{index}" for index in range(len(network.layers))]
-    parts = list(spread.layers)
-    if network.readout is not None:
-        names.append("readout")
-        parts.append(spread.readout)
-    for name, part, made in zip(names, parts, network_geometry(network, spread), strict=True):
-        yield {"name": name, "element": made.element.value, "pe": part.pe, "simd": part.simd,
+    for node, part, made in zip(network.nodes, spread.arrays, network_geometry(network, spread),
+                                strict=True):
+        yield {"name": node.name, "element": made.element.value, "pe": part.pe, "simd": part.simd,
                "chains": made.chains, "lanes": part.lanes, "busy_cycles": made.busy_cycles,
                "ideal_cycles": made.ideal_cycles}
 
@@ -146,15 +147,21 @@ def _pace(data):
     return f"{data['cycles_per_step']:,.0f} cycles: {times}"
 
 
+def _spoken(readouts):
+    """Facts on what a network says."""
+    if not readouts:
+        return [("readout", "none: puts out the last layer's codes at every step")]
+    return [(each["name"], f"{each['classes']} classes, at "
+                           f"{'the last' if each['when'] == 'last' else 'every'} step")
+            for each in readouts]
+
+
 def _tables(data):
-    readout = data["readout"]
     total = sum(matrix["bits"] for matrix in data["matrices"])
     first = [("network", data["name"]), ("SHA-256", data["digest"]),
              ("input", f"{data['inputs']} x {data['input_format']}"),
              *([("words", f"{data['words']:,}, looked up by the host")] if data["words"] else []),
-             ("readout", f"{readout['classes']} classes, at "
-                         f"{'the last' if readout['when'] == 'last' else 'every'} step"
-              if readout else "none: puts out the last layer's codes at every step"),
+             *(_spoken(data["readouts"])),
              ("gates", ", ".join(dict.fromkeys(_gates(each["precision"])
                                                for each in data["layers"]))),
              ("weights", f"{total:,} bits ({total / 8192:.1f} KiB)"),
@@ -162,8 +169,9 @@ def _tables(data):
                                    for name, part in data["streams"].items())),
              ("time step", _pace(data)),
              *((name, note(name, text)) for name, text in data["notes"].items())]
-    layers = [(each["name"], each["cell"], each["inputs"], each["units"], each["input_format"],
-               each["state_format"], each["precision"]["state"]) for each in data["layers"]]
+    layers = [(each["name"], each["cell"], ", ".join(each["from"]), each["inputs"], each["units"],
+               each["input_format"], each["state_format"], each["precision"]["state"])
+              for each in data["layers"]]
     matrices = [(each["name"], each["weights"], each["planes"], each["rows"], each["columns"],
                  f"{each['bits']:,}", f"{100 * each['zeros']:.0f} %")
                 for each in data["matrices"]]
@@ -171,7 +179,8 @@ def _tables(data):
                each["lanes"], each["busy_cycles"], f"{each['ideal_cycles']:,.0f}")
               for each in data["folding"]]
     return (facts(first),
-            table("Layers", ("", "cell", ">inputs", ">units", "input", "output", "state"), layers),
+            table("Layers", ("", "cell", "from", ">inputs", ">units", "input", "output", "state"),
+                  layers),
             table("Matrices", ("", "weights", ">planes", ">rows", ">columns", ">bits", ">zeros"),
                   matrices),
             table("Arrays, and the cycles of a step in which each has work", (

@@ -108,12 +108,14 @@ def add_core(parser):
 def core_network(arguments):
     """The network NET as it becomes a core, without its readout if ``--no-readout`` says so."""
     from ternloom.cli import source
+    from ternloom.model.network import Layer
 
     network = source.network(arguments.network)
     if not arguments.no_readout:
         return network
     labels = () if network.embedding is None else network.labels
-    return dataclasses.replace(network, readout=None, labels=labels)
+    layers = tuple(node for node in network.nodes if isinstance(node.body, Layer))
+    return dataclasses.replace(network, nodes=layers, labels=labels)
 
 
 def folding(arguments, network):
@@ -129,6 +131,7 @@ def folding(arguments, network):
     Folding
     """
     from ternloom.mapping.folding import Folding, LayerFolding
+    from ternloom.model.network import Layer
 
     depth = len(network.layers)
     sizes = []
@@ -138,8 +141,9 @@ def folding(arguments, network):
             raise UserError(f"--{name} must be one number or {depth}, one a layer, "
                             f"not {len(given)}")
         sizes.append(given * depth if len(given) == 1 else given)
-    in_turn = arguments.in_turn
-    layers = tuple(LayerFolding(pe, simd, in_turn) for pe, simd in zip(*sizes, strict=True))
-    base = Folding.uniform(network, layers[0].pe, layers[0].simd)
-    readout = base.readout and dataclasses.replace(base.readout, in_turn=in_turn)
-    return dataclasses.replace(base, layers=layers, readout=readout)
+    layers = iter([LayerFolding(pe, simd) for pe, simd in zip(*sizes, strict=True)])
+    base = Folding.uniform(network, sizes[0][0], sizes[1][0])
+    arrays = (next(layers) if isinstance(node.body, Layer) else part
+              for node, part in zip(network.nodes, base.arrays, strict=True))
+    return dataclasses.replace(base, arrays=tuple(
+        dataclasses.replace(part, in_turn=arguments.in_turn) for part in arrays))

@@ -30,10 +30,10 @@ def draw(path, network, sequence, label=None):
     from matplotlib.figure import Figure
 
     # The readout speaks at every step, so that the decision can be watched as it forms.
-    watched = dataclasses.replace(network, readout=dataclasses.replace(network.readout,
-                                                                       when=When.EVERY))
+    end = network.outputs[0].name
+    watched = network.edited(**{end: dataclasses.replace(network.readout, when=When.EVERY)})
     result = golden.run(watched, [sequence], trace=True)
-    state = result.trace[f"layer{len(network.layers) - 1}.h"][0]
+    state = result.trace[f"{network.nodes[-2].name}.h"][0]
     names = network.labels or tuple(str(each) for each in range(network.readout.classes))
     with matplotlib.rc_context({"font.size": 9, "axes.titlelocation": "left"}):
         figure = Figure(figsize=(8, 8.5), layout="constrained")
@@ -58,7 +58,7 @@ def _frames(figure, axes, sequence):
 
 def _state(figure, axes, network, state):
     """Heat map of what the state codes stand for."""
-    values = network.layers[-1].state_format.value(state)
+    values = network.nodes[-2].body.form.value(state)
     limit = max(1, int(np.abs(values).max()))
     image = axes.imshow(values.T, aspect="auto", origin="lower", cmap="RdBu_r", vmin=-limit,
                         vmax=limit, interpolation="nearest")

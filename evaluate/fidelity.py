@@ -118,7 +118,7 @@ def measure(network, reference, codes, values, most=None):
         passes = forward.run(reference, [values[index] for index in chosen])
         for index, (total, expected) in enumerate(zip(sums, passes, strict=True)):
             _add_layer(total, network.layers[index], f"layer{index}.", result.trace, expected)
-        for place in range(len(chosen) if network.readout is not None else 0):
+        for place in range(len(chosen) if network.speaks else 0):
             expected = _logits(network, reference, passes[-1].outputs[place])
             logits.add(result.logits[place] * 2.0**-network.readout.logits.frac, expected)
             equal += int((result.winners[place] == expected.argmax(axis=1)).sum())
@@ -129,7 +129,7 @@ def measure(network, reference, codes, values, most=None):
         total.carried / total.count)
         for index, (layer, total) in enumerate(zip(network.layers, sums, strict=True)))
     return Fidelity(len(codes), sum(map(len, codes)), layers, *(
-        (logits.error, equal / vectors) if network.readout is not None else (None, None)))
+        (logits.error, equal / vectors) if network.speaks else (None, None)))
 
 
 def _check(network, reference):

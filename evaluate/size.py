@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from ternloom.model.error import NetworkError
+from ternloom.model.network import Readout
 from ternloom.quantize.codes import relative_error
 
 
@@ -72,8 +73,8 @@ def network_size(network):
         total += _bias_size(layer.bias, layer.recurrent_bias)
         if layer.diagonals is not None:
             total += Size(weights=layer.diagonals.size * layer.diagonal_format.width)
-    if network.readout is not None:
-        total += _bias_size(network.readout.bias)
+    for node in network.outputs if network.speaks else ():
+        total += _bias_size(node.body.bias)
     if network.embedding is not None:
         total += Size(embedding=network.embedding.size * network.input_format.width)
     return total
@@ -103,15 +104,11 @@ def meant(network):
         By the names of ``Network.matrices``.
     """
     weights = {}
-    for index, layer in enumerate(network.layers):
-        frac = layer.precision.preact.frac + layer.shift
-        forms = {"input": layer.input_format, "recurrent": layer.state_format}
-        for part, matrix in layer.matrices.items():
-            weights[f"layer{index}.{part}"] = _meant(matrix, frac - forms[part].frac)
-    if network.readout is not None:
-        readout = network.readout
-        frac = readout.logits.frac + readout.shift - readout.input_format.frac
-        weights["readout"] = _meant(readout.weights, frac)
+    for node in network.nodes:
+        body = node.body
+        form = body.logits if isinstance(body, Readout) else body.precision.preact
+        for name, term in node.terms.items():
+            weights[name] = _meant(term.matrix, form.frac + body.shift - term.format.frac)
     return weights
 
 

@@ -100,7 +100,7 @@ def write(path, description, tensors, error):
                     f"{failure.strerror}") from None
 
 
-def read(path, kind, name, version, layout, error):
+def read(path, kinds, name, layout, error):
     """Read a file whose header and description are sound, and whose digest is that of its content.
 
     The content is what the file says, less what later versions fill in by default.
@@ -108,24 +108,23 @@ def read(path, kind, name, version, layout, error):
     Parameters
     ----------
     path : str or Path
-    kind : type
-        Of the description, a subclass of :class:`Description`.
+    kinds : dict of int to type
+        Subclasses of :class:`Description` by the newest version that each describes, in rising
+        order. All but the last have a method ``upgraded`` that gives plain data of the last.
     name : str
         The kind of file, as the description spells it.
-    version : int
-        The newest one that ``kind`` describes.
     layout : callable
-        From the description to a dict of tensor name to (dtype name, shape); raises ``ValueError``
-        on a description whose sizes are beyond limits.
+        From a description of the last kind to a dict of tensor name to (dtype name, shape); raises
+        ``ValueError`` on a description whose sizes are beyond limits.
     error : type
         Exception for everything that is wrong with the file.
 
     Returns
     -------
-    (kind, dict of str to array)
+    (description of the last kind, dict of str to array)
     """
     with _opened(path, name, error) as stored:
-        document, description = _describe(stored.metadata(), kind, name, version)
+        document, description = _describe(stored.metadata(), kinds, name)
         shapes = layout(description)
         _check_tensors(stored, shapes)
         tensors = {tensor: stored.get_tensor(tensor) for tensor in shapes}
@@ -229,8 +228,9 @@ def _check_frame(path):
         raise ValueError("is truncated")
 
 
-def _describe(metadata, kind, name, version):
+def _describe(metadata, kinds, name):
     """The description among a file's metadata, as plain data and decoded."""
+    newest = max(kinds)
     text = (metadata or {}).get(_KEY)
     if text is None:
         raise ValueError(f"was not written by Ternloom: it has no metadata {_KEY!r}")
@@ -241,13 +241,17 @@ def _describe(metadata, kind, name, version):
         raise ValueError(f"has a description that is not sound: {failure}") from None
     if stamp.kind != name:
         raise ValueError(f"must hold a {name}, not a {stamp.kind}")
-    if stamp.version > version:
+    if stamp.version > newest:
         raise ValueError(f"was written by a newer Ternloom: version {stamp.version}, "
-                         f"this one reads {version}")
+                         f"this one reads {newest}")
     if stamp.version < 1:
         raise ValueError(f"must have a version from 1, not {stamp.version}")
+    version = next(each for each in kinds if stamp.version <= each)
     try:
-        return document, convert(kind, document)
+        description = convert(kinds[version], document)
+        if version != newest:
+            description = convert(kinds[newest], description.upgraded())
+        return document, description
     except ValueError as failure:
         raise ValueError(f"has a description that is not sound: {failure}") from None
 

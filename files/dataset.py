@@ -156,9 +156,10 @@ class Dataset(Frozen):
         if not _same_codes(self.format, network.input_format):
             raise DatasetError(f"Data {self.name} holds codes of {self.format!r}, "
                                f"network {network.name} takes {network.input_format!r}")
-        if network.readout is not None and len(self.classes) > network.readout.classes:
+        known = max((node.body.classes for node in network.outputs if network.speaks), default=None)
+        if known is not None and len(self.classes) > known:
             raise DatasetError(f"Data {self.name} has {len(self.classes)} classes, "
-                               f"network {network.name} knows {network.readout.classes}")
+                               f"network {network.name} knows {known}")
 
 
 def _same_codes(one, other):
@@ -236,7 +237,7 @@ def load(path):
     DatasetError
         One line that says what is wrong with the file.
     """
-    spec, tensors = read(path, _Spec, _KIND, VERSION, _layout, DatasetError)
+    spec, tensors = read(path, {VERSION: _Spec}, _KIND, _layout, DatasetError)
     try:
         dataset = _dataset(spec, tensors)
     except DatasetError as failure:

@@ -146,7 +146,7 @@ def load(path):
                 with located(f"layer{index}"):
                     layers.append(FloatLayer(*parts))
             return FloatNetwork(pathlib.Path(path).stem, layers, **found)
-        spec, tensors = container.read(path, _FloatSpec, _KIND, VERSION, _layout, NetworkError)
+        spec, tensors = container.read(path, {VERSION: _FloatSpec}, _KIND, _layout, NetworkError)
         network = FloatNetwork(
             spec.name, tuple(_layer(f"layer{index}", layer, tensors)
                              for index, layer in enumerate(spec.layers)),

@@ -14,7 +14,7 @@ class InputBuffer(wiring.Component):
 
     Parameters
     ----------
-    geometry : Geometry
+    layout : InputLayout
     code_width : int
         Bits of a code.
     beta_bits : int
@@ -48,16 +48,16 @@ class InputBuffer(wiring.Component):
         Word to read, and its codes two cycles later. Lanes without a code are zero.
     """
 
-    def __init__(self, geometry, code_width, beta_bits=0, *, fills=False):
-        self._geometry   = geometry
+    def __init__(self, layout, code_width, beta_bits=0, *, fills=False):
+        self._layout     = layout
         self._code_width = code_width
         self._beta_bits  = beta_bits
-        self._fills      = fills and geometry.beats > 1
-        words = max(geometry.input_words, 2)
+        self._fills      = fills and layout.beats > 1
+        words = max(layout.words, 2)
         beta = {"i_beta": In(beta_bits), "o_beta": Out(beta_bits)} if beta_bits else {}
         super().__init__(beta | {
             "i_valid":   In(1),
-            "i_data":    In(geometry.beat_lanes * code_width),
+            "i_data":    In(layout.beat_lanes * code_width),
             "i_last":    In(1),
             "i_reserve": In(1),
             "o_short":   Out(1),
@@ -69,17 +69,17 @@ class InputBuffer(wiring.Component):
             "o_next_last": Out(1),
             "i_release": In(1),
             "i_word":    In(range(words)),
-            "o_word":    Out(geometry.simd * code_width),
+            "o_word":    Out(layout.simd * code_width),
         })
 
     def elaborate(self, platform):
         m = Module()
-        geometry = self._geometry
-        beat_bits = geometry.beat_lanes * self._code_width
-        row_bits  = beat_bits * geometry.beats_per_row
+        layout = self._layout
+        beat_bits = layout.beat_lanes * self._code_width
+        row_bits  = beat_bits * layout.beats_per_row
 
         write_bank, read_bank = Signal(), Signal()
-        row  = Signal(range(max(geometry.input_rows, 2)))
+        row  = Signal(range(max(layout.rows, 2)))
         depth = 1 << (1 + len(row))
         m.submodules.memory = memory = Memory(shape=unsigned(row_bits), depth=depth, init=[])
         write, read = memory.write_port(), memory.read_port()
@@ -112,10 +112,10 @@ class InputBuffer(wiring.Component):
         if self._beta_bits:
             self._keep_beta(m, vector_ends, write_bank, read_bank)
 
-        sub_bits = (geometry.words_per_row - 1).bit_length()
+        sub_bits = (layout.words_per_row - 1).bit_length()
         sub = Signal(max(sub_bits, 1))
-        chosen = Signal(geometry.simd * self._code_width)
-        padded = Cat(read.data, Const(0, geometry.words_per_row * len(chosen)))
+        chosen = Signal(layout.simd * self._code_width)
+        padded = Cat(read.data, Const(0, layout.words_per_row * len(chosen)))
         m.d.comb += read.addr.eq(Cat((self.i_word >> sub_bits)[:len(row)], read_bank))
         m.d.sync += sub.eq(self.i_word[:sub_bits])
         m.d.comb += chosen.eq(padded.word_select(sub, len(chosen)) if sub_bits
@@ -137,18 +137,18 @@ class InputBuffer(wiring.Component):
 
         ``filling`` is high with the beats that a vector lacks.
         """
-        geometry = self._geometry
-        beat_bits = geometry.beat_lanes * self._code_width
-        slots = geometry.beats_per_row
+        layout = self._layout
+        beat_bits = layout.beat_lanes * self._code_width
+        slots = layout.beats_per_row
 
         taken, last_beat, row_ends, vector_ends = Signal(), Signal(), Signal(), Signal()
-        beat = Signal(range(max(geometry.beats, 2)))
+        beat = Signal(range(max(layout.beats, 2)))
         slot = Signal(range(max(slots, 2)))
-        used = geometry.inputs - (geometry.beats - 1) * geometry.beat_lanes
+        used = layout.elements - (layout.beats - 1) * layout.beat_lanes
         masked = Signal(beat_bits)
         m.d.comb += [
             taken.eq(self.i_valid | filling),
-            last_beat.eq(beat == geometry.beats - 1),
+            last_beat.eq(beat == layout.beats - 1),
             masked.eq(Mux(last_beat, self.i_data[:used * self._code_width], self.i_data)),
             row_ends.eq(taken & ((slot == slots - 1) | last_beat)),
             vector_ends.eq(taken & last_beat),

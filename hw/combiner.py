@@ -100,23 +100,22 @@ class RowCounter(wiring.Component):
             for index, block in enumerate(geometry.blocks):
                 with m.Case(index):
                     self._block(m, index, block, base, gate, plane, last_gate, block_ends, surplus)
-                if block.source is not Source.INPUT:
+                if block.completes:
                     base += block.rows
         return m
 
     def _block(self, m, index, block, base, gate, plane, last_gate, block_ends, surplus):
         """What holds while the dots of one block leave."""
         place, geometry = self.o, self._image.geometry
-        is_input = block.source is Source.INPUT
         final = index == len(geometry.blocks) - 1
         m.d.comb += [
             place.last.eq(plane == block.planes - 1),
             last_gate.eq(gate == len(block.gates) - 1),
             place.gate.eq(gate + block.gates[0]),
-            place.store.eq(is_input & (len(geometry.blocks) > 1)),
-            place.held.eq(not is_input),
+            place.store.eq(not block.completes),
+            place.held.eq(not block.begins),
         ]
-        if self._image.split and not is_input:
+        if self._image.split and block.source is not Source.INPUT:
             with m.If(last_gate):
                 m.d.comb += [
                     place.split.eq(1),
@@ -127,7 +126,7 @@ class RowCounter(wiring.Component):
             m.d.sync += [
                 place.unit.eq(0),
                 place.block.eq(0 if final else index + 1),
-                place.row.eq(base if is_input and not final else 0 if final else base + block.rows),
+                place.row.eq(0 if final else base + block.rows if block.completes else base),
                 surplus.eq(block.groups * block.elements - block.dots),
             ]
             if final:

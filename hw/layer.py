@@ -1,11 +1,12 @@
-"""Recurrent layers: input buffer, array, lanes and state memories, wired."""
+"""Layers: input buffers, array, lanes and state memories, wired."""
 
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ternloom.hw.buffer import InputBuffer, StateBuffer
+from ternloom.hw.buffer import StateBuffer
 from ternloom.hw.fixed import delayed
+from ternloom.hw.inputs import connect_inputs, input_members
 from ternloom.hw.lane import Lane
 from ternloom.hw.matvec import MatrixVector
 from ternloom.hw.online import OnlineQuantizer
@@ -17,44 +18,37 @@ __all__ = ["RecurrentLayer"]
 
 
 class RecurrentLayer(wiring.Component):
-    """A recurrent layer: vectors of input codes in, vectors of state codes out.
+    """A layer, recurrent or not: vectors of input codes in, vectors of state codes out.
 
     Parameters
     ----------
     layer : Layer
     image : Image
-    fills : bool
-        Of the input buffer.
+    streamed : tuple of int
+        Which of the inputs the core's input stream feeds.
 
     Members
     -------
-    i_valid, i_data, i_last, i_reserve, o_short, o_ready, o_space
-        Of the input buffer.
+    i_valid, i_data, i_last, i_reserve, i_beta, o_short, o_ready, o_space
+        Of each input, see :func:`ternloom.hw.inputs.input_members`.
     i_space, o_reserve
-        Of the input buffer that follows.
+        Of the input buffers that follow.
     o_valid, o_data, o_last
         A beat of ``chains`` codes; ``o_last`` if the vector ends its sequence.
-    i_beta, o_beta
-        Coefficients that come with vectors: with the last beat; from the first beat until the next
-        vector's samples have all come.
+    o_beta
+        Coefficients that come with vectors, from the first beat until the next vector's samples
+        have all come.
     """
 
-    def __init__(self, layer, image, *, fills=False):
+    def __init__(self, layer, image, *, streamed=()):
         self._layer    = layer
-        self._fills    = fills
+        self._streamed = streamed
         self._image  = image
         self._geometry = geometry = image.geometry
         self._online   = bool(layer.state_format.header)
-        betas = {"i_beta": In(layer.input_format.header_bits),
-                 "o_beta": Out(layer.state_format.header_bits)}
-        super().__init__({name: port for name, port in betas.items() if port.shape} | {
-            "i_valid":   In(1),
-            "i_data":    In(geometry.beat_lanes * layer.input_format.width),
-            "i_last":    In(1),
-            "i_reserve": In(1),
-            "o_short":   Out(1),
-            "o_ready":   Out(1),
-            "o_space":   Out(1),
+        bits = layer.state_format.header_bits
+        super().__init__(({"o_beta": Out(bits)} if bits else {})
+                         | input_members(layer.operands, geometry.inputs, streamed) | {
             "i_space":   In(1),
             "o_reserve": Out(1),
             "o_valid":   Out(1),
@@ -66,27 +60,11 @@ class RecurrentLayer(wiring.Component):
         m = Module()
         layer, geometry = self._layer, self._geometry
 
-        bits = layer.input_format.header_bits
-        m.submodules.buffer = buffer = InputBuffer(geometry, layer.input_format.width, bits,
-                                                    fills=self._fills)
-        m.submodules.array = array = MatrixVector(self._image, form=layer.precision.preact,
-                                                  waits=waits(layer, geometry))
-        if bits:
-            m.d.comb += [buffer.i_beta.eq(self.i_beta), array.i_input_beta.eq(buffer.o_beta)]
+        array = MatrixVector(self._image, form=layer.precision.preact,
+                             waits=waits(layer, geometry))
+        buffers = connect_inputs(m, self, array, layer.operands, self._streamed, array.o_release)
+        m.submodules.array = array
         m.d.comb += [
-            buffer.i_valid.eq(self.i_valid),
-            buffer.i_data.eq(self.i_data),
-            buffer.i_last.eq(self.i_last),
-            buffer.i_reserve.eq(self.i_reserve),
-            buffer.i_release.eq(array.o_release),
-            buffer.i_word.eq(array.o_word),
-            self.o_short.eq(buffer.o_short),
-            self.o_ready.eq(buffer.o_ready),
-            self.o_space.eq(buffer.o_space),
-            array.i_full.eq(buffer.o_full),
-            array.i_last.eq(buffer.o_last),
-            array.i_next.eq(buffer.o_next),
-            array.i_next_last.eq(buffer.o_next_last),
             array.i_space.eq(self.i_space),
             self.o_reserve.eq(array.o_reserve),
             self.o_last.eq(self._flag(m, array.o_last, lane_latency(layer, Source.INPUT))),
@@ -100,13 +78,13 @@ class RecurrentLayer(wiring.Component):
                 self.o_valid.eq(lanes[0].o_valid),
                 self.o_data.eq(Cat(lane.o_code for lane in lanes)),
             ]
-        words = {Source.INPUT: buffer.o_word}
+        words = {(Source.INPUT, port): buffer.o_word for port, buffer in enumerate(buffers)}
         if layer.cell.recurrent:
-            words[Source.STATE] = self._states(m, array)
+            words[Source.STATE, 0] = self._states(m, array)
         if layer.cell.feedback:
-            words[Source.RESET] = self._resets(m, array, lanes)
+            words[Source.RESET, 0] = self._resets(m, array, lanes)
         for index, block in enumerate(geometry.blocks):
-            m.d.comb += getattr(array, f"i_word{index}").eq(words[block.source])
+            m.d.comb += getattr(array, f"i_word{index}").eq(words[block.source, block.port])
 
         return m
 

@@ -11,13 +11,15 @@ from ternloom.hw.fixed import delayed
 from ternloom.hw.sequencer import Sequencer
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.schedule import element_latency
+from ternloom.model.node.operand import named
 
 
 __all__ = ["MatrixVector"]
 
 
-#: Ports of an array for coefficients that come with a source's vectors.
-_BETAS = {Source.INPUT: "i_input_beta", Source.STATE: "i_state_beta"}
+def _beta(block):
+    """Port of an array for coefficients that come with a block's vectors."""
+    return "i_state_beta" if block.source is not Source.INPUT else named("i_input_beta", block.port)
 
 
 class MatrixVector(wiring.Component):
@@ -37,9 +39,9 @@ class MatrixVector(wiring.Component):
         Of the sequencer.
     o_word : word to read, the same in every source.
     i_words : words of the sources, one port a block, two cycles after ``o_word``.
-    i_input_beta, i_state_beta
-        Coefficients that come with vectors: of the vector that ``i_full`` is about, and of the
-        state's codes, stable while their block's rows leave.
+    i_input_beta, i_input_beta1, ..., i_state_beta
+        Coefficients that come with vectors: of each input's vector that ``i_full`` is about, and of
+        the state's codes, stable while their block's rows leave.
     o_valid, o_gate, o_unit : of the rows that leave all chains together.
     o_values, o_asides : one for each chain.
 
@@ -52,7 +54,7 @@ class MatrixVector(wiring.Component):
         self._form    = form
         self._waits   = waits
         geometry = image.geometry
-        betas = {_BETAS[block.source]: In(form.header_bits)
+        betas = {_beta(block): In(form.header_bits)
                  for block, form in zip(geometry.blocks, image.formats, strict=True)
                  if form.header_bits}
         values = signed(form.width)
@@ -68,6 +70,10 @@ class MatrixVector(wiring.Component):
             "o_asides": Out(values).array(geometry.chains),
         } | {f"i_word{index}": In(geometry.simd * form.width)
              for index, form in enumerate(image.formats)} | betas)
+
+    @property
+    def geometry(self):
+        return self._image.geometry
 
     def elaborate(self, platform):
         m = Module()
@@ -131,7 +137,8 @@ class MatrixVector(wiring.Component):
             m.submodules[f"feed{index}"] = feed = Feed(geometry, geometry.blocks[index], form)
             if feed.has_levels:
                 m.d.comb += [
-                    feed.i_levels.eq(self._levels(m, form, sequencer.o_start, feed.i_levels)),
+                    feed.i_levels.eq(self._levels(m, form, getattr(self, _beta(
+                        geometry.blocks[index])), sequencer.o_start, feed.i_levels)),
                     feed.i_index.eq(delayed(m, sequencer.o_word, 2)),
                 ]
             m.d.comb += [
@@ -145,15 +152,15 @@ class MatrixVector(wiring.Component):
                     m.d.comb += activation.eq(feed.o)
         return activation
 
-    def _levels(self, m, form, start, like):
+    def _levels(self, m, form, given, start, like):
         """Value of each code of an input whose coefficients come with the vector, from two cycles
         after ``start``, which is when the first word comes.
         """
         width  = form.coefficient_bits
-        beta   = Signal.like(self.i_input_beta)
+        beta   = Signal.like(given, name="beta")
         levels = Signal.like(like)
         with m.If(start):
-            m.d.sync += beta.eq(self.i_input_beta)
+            m.d.sync += beta.eq(given)
         for code, level in enumerate(levels):
             planes = [beta.word_select(plane, width) for plane in range(form.planes)]
             m.d.sync += level.eq(sum(value if code >> plane & 1 else -value
@@ -170,21 +177,26 @@ class MatrixVector(wiring.Component):
         bits, planes = mix_bits(image), geometry.activation_planes
         place, chosen = counter.o, Signal(data.ArrayLayout(bits, planes), name="mix")
         sources = {}
-        if hasattr(self, "i_state_beta"):
-            sources[Source.STATE] = self.i_state_beta
-        if hasattr(self, "i_input_beta"):
-            kept, phase = [Signal.like(self.i_input_beta) for _ in range(2)], Signal()
-            for index, held in enumerate(kept):
-                with m.If(sequencer.o_start & (phase == index)):
-                    m.d.sync += [held.eq(self.i_input_beta), phase.eq(~phase)]
-            sources[Source.INPUT] = Mux(place.phase, *reversed(kept))
+        for name in dict.fromkeys(_beta(block) for block in geometry.blocks if block.mix is None):
+            given = sources[name] = getattr(self, name)
+            if name != "i_state_beta":
+                sources[name] = self._kept(m, given, sequencer.o_start, place.phase)
         with m.Switch(place.block):
             for index, (block, form) in enumerate(zip(geometry.blocks, image.formats,
                                                       strict=True)):
                 factors = list(block.mix or ()) + [0] * planes
                 if block.mix is None:
-                    factors = [sources[block.source].word_select(plane, form.coefficient_bits)
+                    factors = [sources[_beta(block)].word_select(plane, form.coefficient_bits)
                                for plane in range(planes)]
                 with m.Case(index):
                     m.d.sync += [one.eq(factor) for one, factor in zip(chosen, factors)]
         return chosen
+
+    @staticmethod
+    def _kept(m, given, start, phase):
+        """Coefficients of the step, odd or even, whose rows leave."""
+        kept, odd = [Signal.like(given, name="kept") for _ in range(2)], Signal(name="phase")
+        for index, held in enumerate(kept):
+            with m.If(start & (odd == index)):
+                m.d.sync += [held.eq(given), odd.eq(~odd)]
+        return Mux(phase, *reversed(kept))

@@ -8,7 +8,7 @@ from ternloom.hw.fixed import delayed
 from ternloom.mapping.stream import Stream
 
 
-__all__ = ["CodeOutput", "OutputQueue", "beat_layout", "output_members"]
+__all__ = ["CodeOutput", "OutputQueue", "Turns", "beat_layout", "output_members"]
 
 
 def beat_layout(value, user):
@@ -16,19 +16,9 @@ def beat_layout(value, user):
     return data.StructLayout({"data": value, "user": user, "last": 1})
 
 
-def output_members(form, lanes, layout):
-    """Ports of what ends a core: vectors of ``lanes`` codes a beat in, beats of a layout out."""
-    bits = form.header_bits
-    return ({"i_beta": In(bits)} if bits else {}) | {
-        "i_valid":   In(1),
-        "i_data":    In(lanes * form.width),
-        "i_last":    In(1),
-        "i_reserve": In(1),
-        "o_space":   Out(1),
-        "o_valid":   Out(1),
-        "o_data":    Out(layout),
-        "i_ready":   In(1),
-    }
+def output_members(layout):
+    """Ports of what ends a core: beats of a layout."""
+    return {"o_valid": Out(1), "o_data": Out(layout), "i_ready": In(1)}
 
 
 class OutputQueue(wiring.Component):
@@ -93,6 +83,59 @@ class OutputQueue(wiring.Component):
         return m
 
 
+class Turns(wiring.Component):
+    """Vectors of several readouts, one after another: a beat passes in its own cycle.
+
+    Parameters
+    ----------
+    readouts : list of (StructLayout, int)
+        Layout of a beat, and beats of a vector.
+    layout : StructLayout
+        Of a beat of the output.
+
+    Members
+    -------
+    i_valid0, i_data0, o_ready0, i_valid1, ... : streams of beats.
+    o_valid, o_data, i_ready : the output; ``last`` is that of the last readout.
+    """
+
+    def __init__(self, readouts, layout):
+        self._readouts = readouts
+        members = output_members(layout)
+        for index, (each, _) in enumerate(readouts):
+            members |= {f"i_valid{index}": In(1), f"i_data{index}": In(each),
+                        f"o_ready{index}": Out(1)}
+        super().__init__(members)
+
+    def elaborate(self, platform):
+        m = Module()
+
+        turn, beat = (Signal(range(max(count, 2)), name=name) for name, count in (
+            ("turn", len(self._readouts)), ("beat", max(beats for _, beats in self._readouts))))
+        taken, ends = Signal(), Signal()
+        m.d.comb += taken.eq(self.o_valid & self.i_ready)
+        with m.Switch(turn):
+            for index, (_, beats) in enumerate(self._readouts):
+                valid, data, ready = (getattr(self, f"{name}{index}")
+                                      for name in ("i_valid", "i_data", "o_ready"))
+                final = index == len(self._readouts) - 1
+                with m.Case(index):
+                    m.d.comb += [
+                        self.o_valid.eq(valid),
+                        self.o_data.data.eq(data.data),
+                        self.o_data.user.eq(data.user),
+                        self.o_data.last.eq(data.last if final else 0),
+                        ready.eq(self.i_ready),
+                        ends.eq(beat == beats - 1),
+                    ]
+                    with m.If(taken & ends):
+                        m.d.sync += turn.eq(0 if final else index + 1)
+        with m.If(taken):
+            m.d.sync += beat.eq(Mux(ends, 0, beat + 1))
+
+        return m
+
+
 class CodeOutput(wiring.Component):
     """What a core without a readout puts out: the last layer's codes, at every step.
 
@@ -119,7 +162,14 @@ class CodeOutput(wiring.Component):
         self._form     = layer.state_format
         self._stream   = Stream(layer.state_format, layer.units, geometry.chains, 1)
         self._layout   = beat_layout(self._stream.data_width, 1)
-        super().__init__(output_members(self._form, geometry.chains, self._layout))
+        bits = self._form.header_bits
+        super().__init__(({"i_beta": In(bits)} if bits else {}) | {
+            "i_valid":   In(1),
+            "i_data":    In(geometry.chains * self._form.width),
+            "i_last":    In(1),
+            "i_reserve": In(1),
+            "o_space":   Out(1),
+        } | output_members(self._layout))
 
     def elaborate(self, platform):
         m = Module()

@@ -14,6 +14,7 @@ from ternloom.hw.lane import lane_probes, lane_units
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.microcode import microcode
 from ternloom.mapping.stream import input_stream, output_stream
+from ternloom.model.network import Layer
 
 
 __all__ = ["Probe", "describe", "header", "probes", "streams"]
@@ -46,17 +47,24 @@ class Probe:
 def probes(network, images):
     """Probes of all lanes of all layers, in the order of the data flow."""
     found = []
-    for index, (layer, image) in enumerate(zip(network.layers, images, strict=False)):
+    for stem, layer, image in _layers(network, images):
         geometry = image.geometry
         for kind in lane_probes(layer):
             for chain in range(geometry.chains):
-                path = f"layer{index}.lane{chain}.{kind.name}"
+                path = f"{stem}.lane{chain}.{kind.name}"
                 units = _units(geometry, chain)
-                names = tuple((f"layer{index}.{kind.value}", unit) for unit in units)
+                names = tuple((f"{stem}.{kind.value}", unit) for unit in units)
                 found.append(Probe(path, f"{path}_valid", path, kind.signed, names))
         if layer.state_format.header:
-            found.extend(_online_probes(f"layer{index}", layer.state_format, geometry))
+            found.extend(_online_probes(stem, layer.state_format, geometry))
     return tuple(found)
+
+
+def _layers(network, images):
+    """Name, layer and image of each node that is a layer."""
+    for node, image in zip(network.nodes, images, strict=True):
+        if isinstance(node.body, Layer):
+            yield node.name, node.body, image
 
 
 def _online_probes(name, form, geometry):
@@ -91,14 +99,11 @@ def describe(network, images):
         ``multipliers``.
     """
     matrices, arrays = [], []
-    parts = [(f"layer{index}", layer.matrices) for index, layer in enumerate(network.layers)]
-    if network.readout is not None:
-        parts.append(("readout", {"weights": network.readout.weights}))
-    for (name, held), image in zip(parts, images, strict=True):
-        geometry = image.geometry
+    for node, image in zip(network.nodes, images, strict=True):
+        name, geometry = node.name, image.geometry
         depth = sum(block.groups * block.words for block in geometry.blocks)
         width = geometry.simd * geometry.weight_bits
-        for kind, matrix in held.items():
+        for kind, matrix in node.body.matrices.items():
             matrices.append({
                 "name": f"{name}.{kind}", "weight": matrix.weight.name, "rows": matrix.rows,
                 "columns": matrix.columns, "planes": matrix.planes,
@@ -126,20 +131,20 @@ def describe(network, images):
 
 def _quantizers(network, images):
     lines = []
-    for index, (layer, image) in enumerate(zip(network.layers, images, strict=False)):
+    for name, layer, image in _layers(network, images):
         form, geometry = layer.state_format, image.geometry
         if form.header:
             cycles = microcode(form, geometry.units, geometry.chains).cycles
-            lines.append({"name": f"layer{index}", "planes": form.planes, "rounds": form.rounds,
+            lines.append({"name": name, "planes": form.planes, "rounds": form.rounds,
                           "cycles": cycles, "multipliers": int(form.planes == 3)})
     return lines
 
 
 def _elementwise(network, images):
     lines = []
-    for index, (layer, image) in enumerate(zip(network.layers, images, strict=False)):
+    for stem, layer, image in _layers(network, images):
         chains = image.geometry.chains
-        lines.append({"name": f"layer{index}", "lanes": chains,
+        lines.append({"name": stem, "lanes": chains,
                       "gates": "comparators" if layer.precision.comparators else "tables"}
                      | {name: chains * count for name, count in lane_units(layer).items()})
     return lines
@@ -166,7 +171,7 @@ def header(name, network, folding):
     found = streams(network, folding)
     taken, given = found["input"], found["output"]
     version = importlib.metadata.version("ternloom")
-    what = "codes" if network.readout is None else "logits"
+    what = "logits" if network.speaks else "codes"
     ports = [("clk", "in", 1, "rising edges"),
              ("rst", "in", 1, "synchronous, active high, for at least one cycle"),
              ("s_axis_tdata", "in", taken["data_bits"], "codes, the first in the low bits"),
@@ -176,7 +181,7 @@ def header(name, network, folding):
              ("m_axis_tvalid", "out", 1, "low in reset"), ("m_axis_tready", "in", 1, ""),
              ("m_axis_tlast", "out", 1, "with the last beat of a sequence"),
              ("m_axis_tuser", "out", given["user_bits"],
-              "1 with a coefficient" if network.readout is None else "class of the largest so far"),
+              "class of the largest so far" if network.speaks else "1 with a coefficient"),
              ("error", "out", 1, "a vector ended early; high until reset")]
     # No character of a name may end the comment.
     lines = [f"{name}: network {json.dumps(network.name)}, by Ternloom {version}",

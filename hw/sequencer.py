@@ -47,8 +47,8 @@ class Sequencer(wiring.Component):
         turn; 0 the highest.
     o_control : Control
     o_first, o_last : 1
-        The step whose waiting blocks run is the first, the last of its sequence; stable until
-        its results have left.
+        The step whose rows are being completed is the first, the last of its sequence; stable
+        until its results have left.
     """
 
     def __init__(self, geometry, *, waits, words):
@@ -225,11 +225,13 @@ class Sequencer(wiring.Component):
         begin   = Signal(init=1)
         last    = Signal()
         flagged = Signal()
-        if alone:
-            m.d.comb += [last.eq(Mux(running, self.i_next_last, self.i_last)), flagged.eq(start)]
+        upcoming = Mux(running, self.i_next_last, self.i_last) if alone else self.i_last
+        complete = next(index for index, block in enumerate(blocks) if block.completes)
+        if complete == 0:
+            m.d.comb += [last.eq(upcoming), flagged.eq(start)]
         else:
             with m.If((~running & (self.o_block == 0)) | (block_ends & (following == 0))):
-                m.d.sync += last.eq(self.i_last)
-            m.d.comb += flagged.eq(starts(1))
+                m.d.sync += last.eq(upcoming)
+            m.d.comb += flagged.eq(starts(complete))
         with m.If(flagged):
             m.d.sync += [self.o_first.eq(begin), self.o_last.eq(last), begin.eq(last)]

@@ -4,6 +4,7 @@ import dataclasses
 import operator
 
 from ternloom.model.mistake import Mistake
+from ternloom.model.network import INPUT, Readout
 
 
 __all__ = ["Folding", "FoldingError", "LayerFolding"]
@@ -57,53 +58,56 @@ class Folding:
 
     Parameters
     ----------
-    layers : tuple of LayerFolding
-        One a recurrent layer.
-    readout : LayerFolding or None
-        None for a network without a readout.
+    arrays : tuple of LayerFolding
+        One for each node, in their order.
     input_lanes : int
-        Codes a beat of the input stream, at most the first layer's ``simd``.
+        Codes a beat of the input stream, at most the ``simd`` of each node that takes it.
     """
 
-    layers: tuple[LayerFolding, ...]
-    readout: LayerFolding | None
+    arrays: tuple[LayerFolding, ...]
     input_lanes: int = 1
 
     def __post_init__(self):
         _positive("input_lanes", self.input_lanes, 256)
-        if self.layers and self.input_lanes > self.layers[0].simd:
+        if self.arrays and self.input_lanes > self.arrays[0].simd:
             raise FoldingError(f"input_lanes must be at most the first layer's simd of "
-                               f"{self.layers[0].simd}, not {self.input_lanes!r}")
+                               f"{self.arrays[0].simd}, not {self.input_lanes!r}")
+
+    @classmethod
+    def line(cls, layers, readout=None, input_lanes=1):
+        """Of layers one after another, and a readout unless there is none."""
+        return cls((*layers, *(() if readout is None else (readout,))), input_lanes)
 
     @classmethod
     def uniform(cls, network, pe=4, simd=8, input_lanes=None):
-        """The same ``pe`` and ``simd`` for every recurrent layer.
+        """The same ``pe`` and ``simd`` for every layer.
 
-        The readout gets one element, or as many as it needs to keep up with the slowest layer when
-        it speaks at every step. ``input_lanes`` is by default the smallest power of two that lets
-        the input stream keep up with the first layer.
+        A readout gets one element, or as many as it needs to keep up with the slowest layer when it
+        speaks at every step. ``input_lanes`` is by default the smallest power of two that lets the
+        input stream keep up with the first layer.
         """
-        layer_folding = LayerFolding(pe, simd)
-        layers = (layer_folding,) * len(network.layers)
-        cycles = min(layer.rows * (layer.inputs + layer.units) // layer_folding.lanes
-                     for layer in network.layers)
-        readout = None
-        if network.readout is not None:
-            readout = LayerFolding(_readout_pe(network.readout, simd, cycles), simd)
+        part = LayerFolding(pe, simd)
+        cycles = min((layer.rows * (layer.inputs + layer.units) // part.lanes
+                      for layer in network.layers), default=0)
+        arrays = tuple(LayerFolding(_readout_pe(node.body, simd, cycles), simd)
+                       if isinstance(node.body, Readout) else part for node in network.nodes)
         if input_lanes is None:
             input_lanes = 1
             while input_lanes * 2 <= simd and input_lanes * max(cycles, 1) < network.inputs:
                 input_lanes *= 2
-        return cls(layers, readout, input_lanes)
+        return cls(arrays, input_lanes)
 
     def check(self, network):
-        """Raise ``FoldingError`` unless it has an entry for each array of the network."""
-        if len(self.layers) != len(network.layers):
-            raise FoldingError(f"folding must have {len(network.layers)} layers, one for each of "
-                               f"the network's, not {len(self.layers)}")
-        if (self.readout is None) != (network.readout is None):
-            raise FoldingError("folding must have a readout if the network has one, and none if it "
-                               f"has none, not {self.readout!r}")
+        """Raise ``FoldingError`` unless it fits the nodes of the network."""
+        if len(self.arrays) != len(network.nodes):
+            raise FoldingError(f"folding must have {len(network.nodes)} arrays, one for each of "
+                               f"{', '.join(node.name for node in network.nodes)}, "
+                               f"not {len(self.arrays)}")
+        for index, _ in network.consumers(INPUT):
+            if self.input_lanes > self.arrays[index].simd:
+                raise FoldingError(f"input_lanes must be at most the simd of "
+                                   f"{network.nodes[index].name}, {self.arrays[index].simd}, "
+                                   f"not {self.input_lanes}")
 
 
 def _readout_pe(readout, simd, cycles):

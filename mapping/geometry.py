@@ -10,13 +10,19 @@ import math
 
 import numpy as np
 
+from ternloom.mapping.layout import InputLayout
 from ternloom.model.alphabet import BINARY, INTEGER, QUATERNARY, TERNARY, Alphabet, smallest
 from ternloom.model.error import NetworkError
+from ternloom.model.network import INPUT, Readout
 from ternloom.model.rounding import signed_width
 
 
-__all__ = ["Block", "Element", "Geometry", "Source", "layer_geometry", "network_geometry",
-           "readout_geometry"]
+__all__ = ["Block", "Element", "Geometry", "Source", "layer_geometry", "memory_gap",
+           "network_geometry", "readout_geometry"]
+
+
+#: Cycles from a row's sum at the combiner until the next block's read of it finds it in memory.
+_HELD = 4
 
 
 class Element(enum.Enum):
@@ -59,10 +65,16 @@ class Block:
     words : int
         Activation words a dot.
     waits : bool
-        Whether it is let in only when what earlier blocks make is complete: all of a layer but
-        those of the input that have a recurrent half.
+        Whether it is let in only when what earlier blocks make is complete: what completes the rows
+        of a layer, and in the smallest of several inputs what goes on with rows that have not got
+        to memory.
     serial : int
         Bit planes in which a word is fed, most significant first; 1 if fed whole.
+    begins, completes : bool
+        Whether its rows start from their addends, not from what waits in memory, and whether they
+        are complete at its end, not to wait in memory.
+    port : int
+        Which of the inputs it multiplies.
     turns : int
         Activation planes that are fed one after another; 1 if they are fed at once.
     mix : tuple of int, or None
@@ -82,6 +94,9 @@ class Block:
     serial: int
     units: int
     elements: int
+    begins: bool = True
+    completes: bool = True
+    port: int = 0
     turns: int = 1
     mix: tuple[int, ...] | None = (1,)
 
@@ -121,6 +136,15 @@ class Block:
         return (dot // self.elements + 1) * self.period - 1 + dot % self.elements
 
 
+def memory_gap(block, following):
+    """Cycles after a block's end before the next one of the same rows may begin, so that each row
+    is in memory before it is read: none but in the smallest layers.
+    """
+    complete = block.exits()[block.planes - 1::block.planes]
+    wanted = following.exits()[::following.planes]
+    return max(0, int(np.max(complete - wanted)) + _HELD - block.cycles)
+
+
 @dataclasses.dataclass(frozen=True)
 class Geometry:
     """An array and the blocks that make a step.
@@ -145,9 +169,8 @@ class Geometry:
         Units (or classes) of a chain.
     total : int
         Units of the layer.
-    inputs : int
-    beat_lanes : int
-        Codes that arrive together in the input buffer.
+    inputs : tuple of InputLayout
+        In the buffer of each input.
     blocks : tuple of Block
     """
 
@@ -162,8 +185,7 @@ class Geometry:
     simd: int
     units: int
     total: int
-    inputs: int
-    beat_lanes: int
+    inputs: tuple[InputLayout, ...]
     blocks: tuple[Block, ...]
 
     @property
@@ -181,48 +203,6 @@ class Geometry:
         """Words of the state memory."""
         return -(-self.units // self.slice)
 
-    @property
-    def beats(self):
-        """Beats of an input vector."""
-        return -(-self.inputs // self.beat_lanes)
-
-    @property
-    def beats_per_row(self):
-        """Beats that share a row of the input buffer."""
-        return max(1, self.simd // self.beat_lanes)
-
-    @property
-    def words_per_row(self):
-        """Words in a row of the input buffer, a power of two."""
-        return 1 << (-(-self.beat_lanes // self.simd) - 1).bit_length()
-
-    @property
-    def input_rows(self):
-        """Rows of one bank of the input buffer."""
-        return -(-self.beats // self.beats_per_row)
-
-    @property
-    def input_words(self):
-        """Words of an input vector."""
-        return self.input_rows * self.words_per_row
-
-    @functools.cached_property
-    def input_columns(self):
-        """Input element of each word and lane, -1 where there is none; (words, simd)."""
-        columns = np.full((self.input_words, self.simd), -1)
-        for word, lane in np.ndindex(columns.shape):
-            if self.words_per_row > 1 or self.beat_lanes > self.simd:
-                beat, sub = divmod(word, self.words_per_row)
-                place = sub * self.simd + lane
-            else:
-                beat, place = divmod(lane, self.beat_lanes)
-                if beat >= self.beats_per_row:
-                    continue
-                beat += word * self.beats_per_row
-            if place < self.beat_lanes and beat * self.beat_lanes + place < self.inputs:
-                columns[word, lane] = beat * self.beat_lanes + place
-        return columns
-
     @functools.cached_property
     def state_columns(self):
         """Unit of each word and lane of the state memory, -1 where there is none."""
@@ -236,7 +216,9 @@ class Geometry:
 
     def columns(self, block):
         """Column of the block's matrix at each word and lane, -1 where there is none."""
-        return self.input_columns if block.source is Source.INPUT else self.state_columns
+        if block.source is Source.INPUT:
+            return self.inputs[block.port].columns
+        return self.state_columns
 
     @property
     def mixes_at_run_time(self):
@@ -247,8 +229,8 @@ class Geometry:
     def ideal_cycles(self):
         """Cycles of a step if every lane did a product of the matrices every cycle."""
         products = sum(b.planes * len(b.gates) * self.total * b.passes
-                       * (self.inputs if b.source is Source.INPUT else self.total)
-                       for b in self.blocks)
+                       * (self.inputs[b.port].elements if b.source is Source.INPUT
+                          else self.total) for b in self.blocks)
         return products / (self.chains * self.elements * self.simd)
 
     @property
@@ -310,68 +292,98 @@ def _mix(element, form, serial):
     return None if form.header else form.coefficients
 
 
-def layer_geometry(layer, folding, beat_lanes):
-    """Geometry of a recurrent layer.
+def _halves(block, operands, gates, frame, serials, turns):
+    """Blocks of some gates over all inputs, which go on with each other's rows."""
+    made = []
+    for port, (operand, serial) in enumerate(zip(operands, serials, strict=True)):
+        made.append(block(Source.INPUT, gates, operand.matrix.planes, frame.inputs[port].words,
+                          False, serial, begins=port == 0, completes=False, port=port,
+                          turns=turns if serial == 1 else 1,
+                          mix=_mix(frame.element, operand.format, serial)))
+    for index, (before, after) in enumerate(zip(made, made[1:], strict=False)):
+        made[index + 1] = dataclasses.replace(after, waits=memory_gap(before, after) > 0)
+    return made
+
+
+def _lanes(operands, main, matrices, in_turn, name):
+    """Element, alphabet, widths and planes of an array, and the bit planes of each operand.
+
+    ``main`` is the format whose codes are fed as they are; others of few levels too if they have
+    the same planes, else bit by bit.
+    """
+    weight, weight_bits = _wire(matrices, name)
+    element, lane_bits, lane_planes = _element(weight, main)
+    serials = [1] * len(operands)
+    if element is Element.SHIFT_ADD:
+        lane_bits = max([lane_bits, *(operand.format.value_width for operand in operands)])
+    else:
+        serials = [1 if _same_planes(operand.format, main) else operand.format.value_width
+                   for operand in operands]
+    in_turn = in_turn and lane_planes > 1
+    return (element, weight, weight_bits, lane_bits, lane_planes, in_turn), serials
+
+
+def layer_geometry(layer, folding, *beat_lanes):
+    """Geometry of a layer.
 
     Parameters
     ----------
     layer : Layer
     folding : LayerFolding
-    beat_lanes : int
-        Codes that arrive together: the input stream's, or the chains of the layer before.
+    *beat_lanes : int
+        Codes that arrive together of each input: the input stream's, or the chains of the layer
+        that it comes from.
     """
     recurrent = layer.cell.recurrent
-    weight, weight_bits = _wire(layer.matrices.values(), "a layer's matrices")
-    element, lane_bits, lane_planes = _element(
-        weight, layer.state_format if recurrent else layer.input_format)
-    in_turn = folding.in_turn and lane_planes > 1
-    serial, turns = 1, lane_planes if in_turn else 1
-    if element is Element.SHIFT_ADD:
-        lane_bits = max(lane_bits, layer.input_format.value_width)
-    elif recurrent and not _same_planes(layer.input_format, layer.state_format):
-        serial = layer.input_format.value_width
+    main = layer.state_format if recurrent else layer.input_format
+    lanes, serials = _lanes(layer.operands, main, layer.matrices.values(), folding.in_turn,
+                            "a layer's matrices")
+    turns = lanes[4] if lanes[5] else 1
+    inputs = _layouts(layer, folding, beat_lanes)
     # The chains' results leave in the block that completes the rows.
-    chains = _split(folding, -(-(layer.units if recurrent else layer.inputs) // folding.simd))
-    frame = Geometry(element, weight, weight_bits, lane_bits, lane_planes, in_turn, chains,
-                     folding.pe // chains, folding.simd, -(-layer.units // chains), layer.units,
-                     layer.inputs, beat_lanes, ())
+    last = layer.units if recurrent else layer.operands[-1].matrix.columns
+    chains = _split(folding, -(-last // folding.simd))
+    frame = Geometry(*lanes, chains, folding.pe // chains, folding.simd, -(-layer.units // chains),
+                     layer.units, inputs, ())
     block = functools.partial(Block, units=frame.units, elements=frame.elements)
 
-    def halves(gates, source):
-        given = block(Source.INPUT, gates, layer.input.planes, frame.input_words, not recurrent,
-                      serial, turns=turns if serial == 1 else 1,
-                      mix=_mix(element, layer.input_format, serial))
-        if not recurrent:
-            return given,
-        return given, block(source, gates, layer.recurrent.planes, frame.state_words, True, 1,
-                            turns=turns, mix=_mix(element, layer.state_format, 1))
-
-    blocks, first = (), 0
+    blocks, first = [], 0
     for gates, source in zip(layer.cell.passes, (Source.STATE, Source.RESET)):
-        blocks += halves(tuple(range(first, first + len(gates))), source)
+        gates = tuple(range(first, first + len(gates)))
+        blocks += _halves(block, layer.operands, gates, frame, serials, turns)
+        if recurrent:
+            blocks.append(block(source, gates, layer.recurrent.planes, frame.state_words, True, 1,
+                                begins=False, turns=turns,
+                                mix=_mix(frame.element, layer.state_format, 1)))
+        blocks[-1] = dataclasses.replace(blocks[-1], completes=True, waits=True)
         first += len(gates)
-    return dataclasses.replace(frame, blocks=blocks)
+    return dataclasses.replace(frame, blocks=tuple(blocks))
 
 
-def readout_geometry(readout, folding, beat_lanes):
-    """Geometry of a readout: one chain, one block."""
-    weight, weight_bits = _wire((readout.weights,), "the readout's matrix")
-    element, lane_bits, lane_planes = _element(weight, readout.input_format)
-    in_turn = folding.in_turn and lane_planes > 1
-    frame = Geometry(element, weight, weight_bits, lane_bits, lane_planes, in_turn, 1, folding.pe,
-                     folding.simd, readout.classes, readout.classes, readout.inputs, beat_lanes, ())
-    block = Block(Source.INPUT, (0,), readout.weights.planes, frame.input_words, False, 1,
-                  readout.classes, folding.pe, lane_planes if in_turn else 1,
-                  _mix(element, readout.input_format, 1))
-    return dataclasses.replace(frame, blocks=(block,))
+def _layouts(body, folding, beat_lanes):
+    return tuple(InputLayout(operand.matrix.columns, lanes, folding.simd)
+                 for operand, lanes in zip(body.operands, beat_lanes, strict=True))
+
+
+def readout_geometry(readout, folding, *beat_lanes):
+    """Geometry of a readout: one chain, a block for each input; arguments as of
+    ``layer_geometry``.
+    """
+    lanes, serials = _lanes(readout.operands, readout.input_format, readout.matrices.values(),
+                            folding.in_turn, "the readout's matrix")
+    frame = Geometry(*lanes, 1, folding.pe, folding.simd, readout.classes, readout.classes,
+                     _layouts(readout, folding, beat_lanes), ())
+    block = functools.partial(Block, units=readout.classes, elements=folding.pe)
+    blocks = _halves(block, readout.operands, (0,), frame, serials, lanes[4] if lanes[5] else 1)
+    blocks[-1] = dataclasses.replace(blocks[-1], completes=True)
+    return dataclasses.replace(frame, blocks=tuple(blocks))
 
 
 def network_geometry(network, folding):
-    """Geometries of a network's layers in order, then of its readout if it has one."""
-    geometries, beat_lanes = [], folding.input_lanes
-    for layer, part in zip(network.layers, folding.layers, strict=True):
-        geometries.append(layer_geometry(layer, part, beat_lanes))
-        beat_lanes = geometries[-1].chains
-    if network.readout is not None:
-        geometries.append(readout_geometry(network.readout, folding.readout, beat_lanes))
+    """Geometries of a network's nodes in order."""
+    geometries, lanes = [], {INPUT: folding.input_lanes}
+    for node, part in zip(network.nodes, folding.arrays, strict=True):
+        make = readout_geometry if isinstance(node.body, Readout) else layer_geometry
+        geometries.append(make(node.body, part, *(lanes[name] for name in node.inputs)))
+        lanes[node.name] = geometries[-1].chains
     return tuple(geometries)

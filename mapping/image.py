@@ -11,6 +11,7 @@ import numpy as np
 from ternloom.mapping.geometry import Element, Source, network_geometry
 from ternloom.mapping.wire import gain, lacks
 from ternloom.model.frozen import Frozen
+from ternloom.model.network import Readout
 
 
 __all__ = ["BlockImage", "Image", "layer_image", "network_images", "readout_image"]
@@ -59,7 +60,7 @@ class BlockImage(Frozen):
 
 
 class Image(Frozen):
-    """Everything that a layer's or readout's array holds.
+    """Everything that a node's array holds.
 
     Parameters
     ----------
@@ -69,8 +70,8 @@ class Image(Frozen):
     blocks : tuple of BlockImage
         One for each block of the geometry.
     addends : int array (chains, depth)
-        What a row starts from: the rows of all input blocks, then the recurrent rows that stay
-        apart.
+        What a row starts from: the rows of all blocks that begin rows, then the recurrent rows
+        that stay apart.
     shift : int
         Bits that a row's sum drops.
     split : bool
@@ -249,17 +250,18 @@ def _part(geometry, block, matrix, form):
 def _assemble(geometry, formats, parts, biases, shift, split):
     """Scale everything to integers and gather the constants of each row in its addend.
 
-    ``biases`` are (chains, rows) of the input blocks and, with ``split``, of the separate rows.
+    ``biases`` are (chains, rows) of the blocks that begin rows and, with ``split``, of the separate
+    rows.
     """
     scale = 2 if any(float(part.factor) != int(part.factor) for part in parts) else 1
     blocks, addends = [part.scaled(scale) for part in parts], []
     for block, part in zip(geometry.blocks, blocks, strict=True):
-        if block.source is Source.INPUT:
+        if block.begins:
             addends.append(biases[len(addends)] * scale + part.constants)
         else:
             constants = part.constants.reshape(geometry.chains, geometry.units, -1)
             merged = addends[-1].reshape(geometry.chains, geometry.units, -1)
-            if split:
+            if split and block.source is not Source.INPUT:
                 merged[:, :, :-1] += constants[:, :, :-1]
                 tail = biases[-1] * scale + constants[:, :, -1]
             else:
@@ -280,12 +282,12 @@ def _row_range(geometry, blocks, addends, split):
         shape = (geometry.chains, block.rows, block.planes)
         lows = np.cumsum(part.product_low.reshape(shape), axis=-1)
         highs = np.cumsum(part.product_high.reshape(shape), axis=-1)
-        if block.source is Source.INPUT:
+        if block.begins:
             start_low = start_high = addends[pair]
             pair += 1
         else:
             start_low, start_high = held_low.copy(), held_high.copy()
-            if split:
+            if split and block.source is not Source.INPUT:
                 gate = len(block.gates) - 1
                 start_low[:, gate::gate + 1] = start_high[:, gate::gate + 1] = addends[-1]
         low = min(low, int(np.min(start_low)), int((start_low[..., None] + lows).min()))
@@ -295,15 +297,15 @@ def _row_range(geometry, blocks, addends, split):
 
 
 def layer_image(layer, geometry):
-    """Image of a recurrent layer."""
+    """Image of a layer."""
     formats, parts, biases = [], [], []
     bias = layer.bias.astype(np.int64).reshape(len(layer.cell.gates), layer.units)
     for block in geometry.blocks:
-        is_input = block.source is Source.INPUT
-        matrix = layer.matrices["input" if is_input else "recurrent"]
-        formats.append(layer.input_format if is_input else layer.state_format)
-        parts.append(_part(geometry, block, matrix, formats[-1]))
-        if is_input:
+        term = layer.terms["recurrent"] if block.source is not Source.INPUT else \
+            layer.operands[block.port]
+        formats.append(term.format)
+        parts.append(_part(geometry, block, term.matrix, term.format))
+        if block.begins:
             biases.append(_spread(geometry, bias[None, list(block.gates)])
                           .reshape(geometry.chains, block.rows))
     split = bool(layer.cell.apart)
@@ -315,16 +317,15 @@ def layer_image(layer, geometry):
 
 def readout_image(readout, geometry):
     """Image of a readout."""
-    part = _part(geometry, geometry.blocks[0], readout.weights, readout.input_format)
+    parts = [_part(geometry, block, operand.matrix, operand.format)
+             for block, operand in zip(geometry.blocks, readout.operands, strict=True)]
     bias = readout.bias.astype(np.int64).reshape(1, -1)
-    return _assemble(geometry, (readout.input_format,), [part], [bias], readout.shift, False)
+    formats = tuple(operand.format for operand in readout.operands)
+    return _assemble(geometry, formats, parts, [bias], readout.shift, False)
 
 
 def network_images(network, folding):
-    """Images of a network's layers in order, then of its readout if there is one."""
-    geometries = network_geometry(network, folding)
-    images = [layer_image(layer, geometry)
-              for layer, geometry in zip(network.layers, geometries, strict=False)]
-    if network.readout is not None:
-        images.append(readout_image(network.readout, geometries[-1]))
-    return tuple(images)
+    """Images of a network's nodes in order."""
+    return tuple((readout_image if isinstance(node.body, Readout) else layer_image)(
+        node.body, geometry)
+        for node, geometry in zip(network.nodes, network_geometry(network, folding), strict=True))

@@ -6,22 +6,19 @@ shows in simulation as a wrong cycle, or as a wrong bit where a memory is read t
 
 import numpy as np
 
-from ternloom.mapping.geometry import Element, Source
+from ternloom.mapping.geometry import Element, Source, memory_gap
 from ternloom.mapping.microcode import microcode
 from ternloom.mapping.pipeline import pipeline
 
 
 __all__ = ["MIX", "code_leads", "combiner_latency", "element_latency", "element_levels",
            "element_stages", "exit_latency", "first_row", "lane_latency", "overlaps",
-           "result_latency", "waits"]
+           "result_latency", "row_waits", "waits"]
 
 
 #: Cycles of a combiner, and those that it takes more to mix planes with coefficients that come with
 #: the vectors.
 _COMBINER, MIX = 5, 3
-
-#: Cycles from a row's sum at the combiner until the other half's read of it finds it in memory.
-_HELD = 4
 
 
 def element_levels(element, weight, weight_bits, simd):
@@ -116,10 +113,10 @@ def code_leads(layer, geometry):
 
 
 def first_row(geometry):
-    """Cycles from the issue of a step's first word to its first row's pre-activation, where all
-    blocks are of the input.
+    """Cycles from the issue of the first word of the block that completes rows to its first row's
+    pre-activation, where all blocks are of inputs.
     """
-    exits = geometry.blocks[0].exits()[geometry.blocks[0].planes - 1]
+    exits = geometry.blocks[-1].exits()[geometry.blocks[-1].planes - 1]
     return int(exits) + exit_latency(geometry) + combiner_latency(geometry)
 
 
@@ -134,26 +131,28 @@ def overlaps(layer, geometry):
 def waits(layer, geometry):
     """For each block, the least cycles from its last word until one that waits is let in.
 
-    After a block that completes rows, their codes must be complete. After an input block that has a
-    recurrent half, its first rows must be in memory before they are read: zero but for the smallest
-    layers. Where steps overlap, each unit's state must be in memory before the next step reads it:
-    likewise.
+    After a block that completes rows, their codes must be complete. After any other its first rows
+    must be in memory before they are read: zero but for the smallest layers. Where steps overlap,
+    each unit's state must be in memory before the next step reads it: likewise.
     """
+    result, blocks = list(row_waits(geometry)), geometry.blocks
     if overlaps(layer, geometry):
-        block, = geometry.blocks
-        made = pipeline(layer)
+        block, made = blocks[-1], pipeline(layer)
         rows = block.exits()[block.planes - 1::block.planes].reshape(-1, len(block.gates))
         gap = int(np.max(rows[:, -1] - rows[:, 0])) + made.latency() + made.late() + 1
-        return max(0, gap - block.cycles),
-    result = []
-    blocks = geometry.blocks
-    for block, following in zip(blocks, blocks[1:] + blocks[:1], strict=True):
-        if block.waits:
+        result[-1] = max(0, gap - sum(each.cycles for each in blocks))
+        return tuple(result)
+    for index, block in enumerate(blocks):
+        if block.completes:
             late = pipeline(layer).late(_codes(layer, block.source))
-            result.append(result_latency(layer, geometry, block) + late)
-            continue
-        complete = block.exits()[block.planes - 1::block.planes]
-        wanted = following.exits()[::following.planes]
-        gap = int(np.max(complete - wanted)) + _HELD - block.cycles
-        result.append(max(0, gap))
+            result[index] = result_latency(layer, geometry, block) + late
     return tuple(result)
+
+
+def row_waits(geometry):
+    """What ``waits`` says of blocks that do not complete their rows, and zero for the others; that
+    is all for a readout.
+    """
+    blocks = geometry.blocks
+    return tuple(0 if block.completes else memory_gap(block, following)
+                 for block, following in zip(blocks, blocks[1:] + blocks[:1], strict=True))

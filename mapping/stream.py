@@ -118,13 +118,15 @@ def input_stream(network, folding):
 def output_stream(network, folding):
     """Stream that a network's core gives.
 
-    With a readout one logit a beat, and in ``tuser`` the index of the largest so far. Without one
-    the codes of the last layer, as many a beat as its array has chains; ``tuser`` is 1 with a
-    coefficient and 0 with codes.
+    With readouts one logit a beat, those of one readout after another, and in ``tuser`` the index
+    of the largest of its readout so far. Without one the codes of the last layer, as many a beat as
+    its array has chains; ``tuser`` is 1 with a coefficient and 0 with codes.
     """
-    readout = network.readout
-    if readout is not None:
-        return Stream(readout.logits, readout.classes, 1,
-                      max(1, (readout.classes - 1).bit_length()))
-    layer, geometry = network.layers[-1], network_geometry(network, folding)[-1]
-    return Stream(layer.state_format, layer.units, geometry.chains, 1)
+    bodies = [node.body for node in network.outputs]
+    if network.speaks:
+        classes = [body.classes for body in bodies]
+        widest = max((body.logits for body in bodies), key=lambda form: form.width)
+        return Stream(widest, sum(classes), 1, max(1, (max(classes) - 1).bit_length()))
+    name, body = network.outputs[0].name, bodies[0]
+    place = next(index for index, node in enumerate(network.nodes) if node.name == name)
+    return Stream(body.form, body.size, network_geometry(network, folding)[place].chains, 1)

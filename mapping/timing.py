@@ -4,9 +4,10 @@ import numpy as np
 
 from ternloom.mapping.geometry import Source, network_geometry
 from ternloom.mapping.schedule import (code_leads, combiner_latency, exit_latency, result_latency,
-                                       waits)
+                                       row_waits, waits)
+from ternloom.mapping.stream import input_stream
 from ternloom.model.frozen import Frozen
-from ternloom.model.network import When
+from ternloom.model.network import INPUT, Readout, When
 
 
 __all__ = ["Timing", "pace", "predict"]
@@ -28,7 +29,7 @@ class Timing(Frozen):
     outputs : int64 array
         Cycle of each beat of the output stream, with a consumer that is always ready.
     ends : int64 array (vectors, layers)
-        Cycle of the last word of each step in each recurrent layer.
+        Cycle of the last word of each step in each layer.
     """
 
     inputs: np.ndarray
@@ -44,7 +45,7 @@ class Timing(Frozen):
 
 
 class _Layer:
-    """One recurrent layer, step after step."""
+    """One layer, step after step."""
 
     def __init__(self, layer, geometry):
         self._layer    = layer
@@ -82,38 +83,51 @@ class _Layer:
         return self.released[vector - 2] + 1 if vector >= 2 else 0
 
 
-class _Queue:
-    """The output queue, with a consumer that is always ready."""
+class _Output:
+    """The output stream, with a consumer that is always ready: one beat a cycle, in the order of
+    the vectors.
+    """
 
-    def __init__(self, beats, vectors):
-        self._spare  = (vectors - 1) * beats
-        self.outputs = []
+    def __init__(self):
+        self.cycles = []
+
+    def leave(self, offered):
+        """Cycle at which each of a vector's beats leaves, of those at which they could."""
+        places = np.arange(len(offered))
+        free = self.cycles[-1] + 1 if self.cycles else 0
+        left = np.maximum(np.maximum.accumulate(offered - places), free) + places
+        self.cycles.extend(left.tolist())
+        return left.tolist()
+
+
+class _Queue:
+    """A queue before the output stream."""
+
+    def __init__(self, output, beats, vectors):
+        self._output, self._spare = output, (vectors - 1) * beats
+        self._left = []
 
     def room(self):
         """First cycle at which there is room for a vector more."""
-        queued = len(self.outputs) - self._spare
-        return self.outputs[queued - 1] + 1 if queued > 0 else 0
+        queued = len(self._left) - self._spare
+        return self._left[queued - 1] + 1 if queued > 0 else 0
 
     def put(self, cycles):
         """Take a vector, of which a beat comes at each of the cycles."""
-        self.outputs.extend((cycles + _QUEUE).tolist())
+        self._left += self._output.leave(cycles + _QUEUE)
 
 
 class _Codes:
     """The output of a network without a readout, vector after vector."""
 
-    def __init__(self, layer, geometry):
+    def __init__(self, layer, geometry, output):
         # Coefficients take the place of the codes, which follow them without a gap.
         header = layer.state_format.header
         leads  = code_leads(layer, geometry)
         self._delays = np.concatenate([np.arange(header) - leads[0], header - leads])
-        self._queue  = _Queue(len(self._delays), 2)
+        self._queue  = _Queue(output, len(self._delays), 2)
 
-    @property
-    def outputs(self):
-        return self._queue.outputs
-
-    def step(self, arrival, last):
+    def put(self, arrival):
         """Take a vector whose last code comes at ``arrival``."""
         self._queue.put(arrival + self._delays)
 
@@ -123,19 +137,16 @@ class _Codes:
 
 
 class _Readout:
-    """The readout, vector after vector."""
+    """A readout, vector after vector."""
 
-    def __init__(self, readout, geometry):
+    def __init__(self, readout, geometry, output):
         self._readout  = readout
-        self._block    = geometry.blocks[0]
+        self._blocks   = geometry.blocks
+        self._waits    = row_waits(geometry)
         self._latency  = exit_latency(geometry) + combiner_latency(geometry)
-        self._queue    = _Queue(readout.classes, 2 if readout.when is When.EVERY else 1)
+        self._queue    = _Queue(output, readout.classes, 2 if readout.when is When.EVERY else 1)
         self._end, self._dropped = -1, -1
         self.released  = []
-
-    @property
-    def outputs(self):
-        return self._queue.outputs
 
     def step(self, arrival, last):
         """Take a vector whose last code comes at ``arrival``."""
@@ -143,10 +154,17 @@ class _Readout:
             self._dropped = max(arrival, self._dropped, self._end) + 1
             self.released.append(self._dropped)
             return
-        decision = max(arrival + 1, self._dropped, self._end, self._queue.room(), 0)
-        self._end = decision + self._block.cycles
+        decision, settled = max(arrival + 1, self._dropped, self._end, 0), 0
+        for index, (block, wait) in enumerate(zip(self._blocks, self._waits, strict=True)):
+            if block.waits:
+                decision = max(decision, settled)
+            if index == len(self._blocks) - 1:
+                decision = max(decision, self._queue.room())
+            self._end = decision + block.cycles
+            settled = self._end + wait
+            start, decision = decision, self._end
         self.released.append(self._end)
-        rows = decision + 1 + self._block.exits()[self._block.planes - 1::self._block.planes]
+        rows = start + 1 + block.exits()[block.planes - 1::block.planes]
         self._queue.put(rows + self._latency)
 
     space = _Layer.space
@@ -170,13 +188,20 @@ def predict(network, folding, lengths, offers=None):
     Timing
     """
     folding.check(network)
-    geometries = network_geometry(network, folding)
-    layers = [_Layer(layer, geometry)
-              for layer, geometry in zip(network.layers, geometries, strict=False)]
-    final = (_Codes(network.layers[-1], geometries[-1]) if network.readout is None
-             else _Readout(network.readout, geometries[-1]))
+    geometries, output = network_geometry(network, folding), _Output()
+    bodies = {node.name: _Readout(node.body, geometry, output) if isinstance(node.body, Readout)
+              else _Layer(node.body, geometry)
+              for node, geometry in zip(network.nodes, geometries, strict=True)}
+    followers = {name: [bodies[network.nodes[index].name] for index, _ in network.consumers(name)]
+                 for name in (INPUT, *bodies)}
+    codes = None
+    if not network.speaks:
+        final, = network.outputs
+        place = [node.name for node in network.nodes].index(final.name)
+        codes = _Codes(final.body, geometries[place], output)
+        followers[final.name] = [codes]
     last = np.concatenate([np.arange(length) == length - 1 for length in lengths])
-    beats = geometries[0].beats
+    beats = input_stream(network, folding).beats
     offers = np.zeros(len(last) * beats, dtype=np.int64) if offers is None else np.asarray(offers)
     if offers.shape != (len(last) * beats,):
         raise ValueError(f"offers must be {len(last) * beats}, one a beat, not {offers.shape}")
@@ -184,16 +209,23 @@ def predict(network, folding, lengths, offers=None):
     inputs = np.empty(len(last) * beats, dtype=np.int64)
     taken = -1
     for vector, ends in enumerate(last):
-        room = layers[0].space(vector)
+        room = max(each.space(vector) for each in followers[INPUT])
         for beat in range(vector * beats, (vector + 1) * beats):
             taken = max(taken + 1, int(offers[beat]), room)
             inputs[beat] = taken
-        arrival = taken
-        for layer, following in zip(layers, layers[1:] + [final], strict=True):
-            arrival = layer.step(arrival, following.space(vector))
-        final.step(arrival, ends)
-    ends = np.array([layer.ends for layer in layers], dtype=np.int64).T
-    return Timing(inputs, np.array(final.outputs, dtype=np.int64), ends)
+        arrivals = {INPUT: taken}
+        for node in network.nodes:
+            body, arrival = bodies[node.name], max(arrivals[name] for name in node.inputs)
+            if isinstance(node.body, Readout):
+                body.step(arrival, ends)
+                continue
+            space = max(each.space(vector) for each in followers[node.name])
+            arrivals[node.name] = body.step(arrival, space)
+        if codes is not None:
+            codes.put(arrivals[final.name])
+    ends = np.array([body.ends for body in bodies.values() if isinstance(body, _Layer)],
+                    dtype=np.int64).T
+    return Timing(inputs, np.array(output.cycles, dtype=np.int64), ends)
 
 
 def pace(network, folding):

@@ -14,8 +14,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "golden": ["Session"],
         "matrix": ["Matrix"],
         "mistake": ["Mistake"],
-        "network": ["Layer", "Network", "Readout", "When"],
+        "network": ["Layer", "Network", "Node", "Operand", "Readout", "When"],
         "precision": ["Precision"],
-        "random": ["random_network", "random_sequences"],
+        "random": ["random_graph", "random_network", "random_sequences"],
         "rounding": ["Overflow", "Rounding"],
     })

@@ -9,6 +9,7 @@ can occur, and the elementwise sums that any code of the state can.
 import numpy as np
 
 from ternloom.model.cell.ranges import Ranges, rounding_range
+from ternloom.model.node import Readout
 from ternloom.model.range import Range
 
 
@@ -85,24 +86,33 @@ def _rows(matrix, kind, bias):
     return lows + bias, highs + bias
 
 
+def _hull(ends):
+    """Range of lows and highs of rows."""
+    return Range(int(ends[0].min()), int(ends[1].max()))
+
+
 def _layer_rows(layer):
-    """Ranges of the dots, the two halves of a row, and what is shifted into a pre-activation."""
-    if layer.recurrent is None:
-        row = row_range(layer.input, layer.input_format, layer.bias)
-        return {"input.dot": dot_range(layer.input, layer.input_format), "input.row": row,
-                "sum": row}
-    recurrent_bias = np.zeros(layer.rows, dtype=np.int64)
-    if layer.recurrent_bias is not None:
-        recurrent_bias[layer.apart] = layer.recurrent_bias
-    halves = [_rows(layer.input, layer.input_format, layer.bias),
-              _rows(layer.recurrent, layer.state_format, recurrent_bias)]
-    ranges = [Range(int(lows.min()), int(highs.max())) for lows, highs in halves]
-    lows, highs = (np.concatenate([np.delete(halves[0][end] + halves[1][end], layer.apart),
-                                   *(half[end][layer.apart] for half in halves)]) for end in (0, 1))
-    total = Range(int(lows.min()), int(highs.max()))
-    return {"input.dot": dot_range(layer.input, layer.input_format),
-            "recurrent.dot": dot_range(layer.recurrent, layer.state_format),
-            "input.row": ranges[0], "recurrent.row": ranges[1], "sum": total}
+    """Ranges of the dots, the parts of a row, and what is shifted into a pre-activation."""
+    ranges, parts = {}, {}
+    for name, term in layer.terms.items():
+        ranges[f"{name}.dot"] = dot_range(term.matrix, term.format)
+        bias = 0
+        if name == "input":
+            bias = layer.bias
+        elif name == "recurrent" and layer.recurrent_bias is not None:
+            bias = np.zeros(layer.rows, dtype=np.int64)
+            bias[layer.apart] = layer.recurrent_bias
+        parts[name] = _rows(term.matrix, term.format, bias)
+        ranges[f"{name}.row"] = _hull(parts[name])
+    inputs = [sum(parts[name][end] for name in parts if name != "recurrent") for end in (0, 1)]
+    ranges["sum"] = _hull(inputs)
+    if layer.recurrent is not None:
+        both = [np.delete(one + other, layer.apart)
+                for one, other in zip(inputs, parts["recurrent"], strict=True)]
+        halves = zip(inputs, parts["recurrent"], strict=True)
+        ranges["sum"] = _hull([np.concatenate([whole, *(half[layer.apart] for half in pair)])
+                               for whole, pair in zip(both, halves, strict=True)])
+    return ranges
 
 
 def bounds(network):
@@ -115,36 +125,45 @@ def bounds(network):
     Returns
     -------
     dict of str to Range
-        For each layer ``layer0.``:
+        For each layer, ``layer0.`` for one:
 
         ``input.dot``, ``recurrent.dot``
-            dot product of one plane of one row;
+            dot product of one plane of one row; of further inputs ``input1.dot`` and so on;
         ``input.row``, ``recurrent.row``
-            row with its coefficients; the former includes the bias, the latter the recurrent bias;
-            no recurrent ones in a cell without a recurrent matrix;
+            row with its coefficients; that of the first input includes the bias, the recurrent one
+            the recurrent bias; no recurrent ones in a cell without a recurrent matrix;
         ``sum``
-            what is shifted into a pre-activation: both rows, or each alone in the n rows of a
-            reset-after GRU;
+            what is shifted into a pre-activation: all rows, or the inputs' and the recurrent one
+            alone in the n rows of a reset-after GRU;
         ``cell.sum``, ``h.product``, ``gate.n.sum``, ``state.difference``, ...
             every sum or product of the cell's equations that is rounded, by the name of what it is
             rounded to.
 
-        For a readout: ``readout.dot``, ``readout.row`` without and ``readout.sum`` with the bias.
+        For a readout: ``readout.dot``, ``readout.row`` without and ``readout.sum`` with the bias;
+        of further inputs ``readout.dot1`` and so on.
     """
     ranges = {}
-    for index, layer in enumerate(network.layers):
-        reached = layer.graph.walk(Ranges(layer.precision))
-        elementwise = {node.name: value for node, value in reached.items()
-                       if node.exact and node.name}
-        for name, value in (_layer_rows(layer) | elementwise).items():
-            ranges[f"layer{index}.{name}"] = value
-    readout = network.readout
-    if readout is None:
-        return ranges
-    ranges["readout.dot"] = dot_range(readout.weights, readout.input_format)
-    ranges["readout.row"] = row_range(readout.weights, readout.input_format)
-    ranges["readout.sum"] = row_range(readout.weights, readout.input_format, readout.bias)
+    for node in network.nodes:
+        found = _readout_ranges(node.body) if isinstance(node.body, Readout) else \
+            _layer_ranges(node.body)
+        ranges |= {f"{node.name}.{name}": reach for name, reach in found.items()}
     return ranges
+
+
+def _layer_ranges(layer):
+    reached = layer.graph.walk(Ranges(layer.precision))
+    return _layer_rows(layer) | {node.name: value for node, value in reached.items()
+                                 if node.exact and node.name}
+
+
+def _readout_ranges(readout):
+    ranges, sums = {}, [readout.bias.astype(object)] * 2
+    for index, operand in enumerate(readout.operands):
+        ends = _rows(operand.matrix, operand.format, 0)
+        ranges[f"dot{index or ''}"] = dot_range(operand.matrix, operand.format)
+        ranges[f"row{index or ''}"] = _hull(ends)
+        sums = [one + other for one, other in zip(sums, ends, strict=True)]
+    return ranges | {"sum": _hull(sums)}
 
 
 def working_range(layer, ranges):
@@ -165,12 +184,13 @@ def working_range(layer, ranges):
     """
     preact = layer.precision.preact
     total = rounding_range(ranges["sum"], preact.frac + layer.shift, preact)
-    for name, bias in (("input.row", layer.bias), ("recurrent.row", layer.recurrent_bias)):
-        if name not in ranges:
-            continue
+    biases, met = {"input": layer.bias, "recurrent": layer.recurrent_bias}, Range(0, 0)
+    for name in layer.terms:
+        bias, reach = biases.get(name), ranges[f"{name}.row"]
         ends = Range(0, 0) if bias is None else Range(int(bias.min()), int(bias.max()))
-        # A row is also met before its bias is added.
-        total |= ranges[name] | ends | ranges[name] - ends
+        # A row is also met before its bias is added, and before further inputs are.
+        met = met + reach if name != "recurrent" else Range(0, 0)
+        total |= reach | ends | reach - ends | met
     values = layer.graph.walk(Ranges(layer.precision))
     for node, value in values.items():
         total |= value

@@ -1,8 +1,8 @@
 """The golden model: the network computed on integers, many sequences at a time.
 
 Sequences are sorted by length and packed time-major, as PyTorch packs them, so that each step works
-on the sequences that are still running and nothing is padded. Every layer runs over the whole
-batch before the next one starts: its input product is then one matrix product.
+on the sequences that are still running and nothing is padded. Every node runs over the whole
+batch before the next one starts: its input products are then one matrix product each.
 """
 
 import collections.abc
@@ -15,40 +15,80 @@ from ternloom.model.bounds import bounds, working_range
 from ternloom.model.cell.integers import Integers, initial_code
 from ternloom.model.error import NetworkError
 from ternloom.model.frozen import Frozen
-from ternloom.model.network import When
+from ternloom.model.network import INPUT, Layer, Readout, When
 from ternloom.model.product import Product
 
 
-__all__ = ["Result", "Session", "run"]
+__all__ = ["Answer", "Result", "Session", "run"]
 
 
 #: Sequences that are computed together: as many as keep a step's arrays in the cache.
 _BATCH = 256
 
 
-class Result(Frozen):
-    """What a network makes of its sequences; every tuple has an entry a sequence.
+class Answer(Frozen):
+    """What one output of a network makes of its sequences; every tuple has an entry a sequence.
 
     Parameters
     ----------
     logits : tuple of int64 array (vectors, classes), or None
-        One vector if the readout speaks at the last step, else one a step; None without a readout.
+        Of a readout: one vector if it speaks at the last step, else one a step.
     winners : tuple of int64 array (vectors,), or None
-        Index of the largest logit of each vector, the lowest of equals; None without a readout.
+        Index of the largest logit of each vector, the lowest of equals.
     codes : tuple of int array (steps, units), or None
-        Codes of the last layer, where there is no readout that takes them.
+        Codes of a layer, where no readout takes them.
     coefficients : tuple of int array (steps, planes), or None
         Of those codes, where each vector brings its own.
+    """
+
+    logits: tuple | None = None
+    winners: tuple | None = None
+    codes: tuple | None = None
+    coefficients: tuple | None = None
+
+
+class Result(Frozen):
+    """What a network makes of its sequences.
+
+    Parameters
+    ----------
+    answers : mapping of str to Answer
+        By the names of the outputs.
     trace : mapping of str to tuple of int array (steps, units)
         Every intermediate of docs/design.md section 2 by its name, if a trace was asked for;
         ``readout.logits`` is (vectors, classes) and ``readout.argmax`` (vectors, 1).
+
+    Attributes
+    ----------
+    logits, winners, codes, coefficients
+        Of the answer of a network with one output.
     """
 
-    logits: tuple | None
-    winners: tuple | None
-    codes: tuple | None
-    coefficients: tuple | None
+    answers: collections.abc.Mapping[str, Answer]
     trace: collections.abc.Mapping
+
+    @property
+    def _answer(self):
+        if len(self.answers) > 1:
+            raise NetworkError("a result with several outputs must be asked for its answers, "
+                               f"{', '.join(self.answers)}")
+        return next(iter(self.answers.values()))
+
+    @property
+    def logits(self):
+        return self._answer.logits
+
+    @property
+    def winners(self):
+        return self._answer.winners
+
+    @property
+    def codes(self):
+        return self._answer.codes
+
+    @property
+    def coefficients(self):
+        return self._answer.coefficients
 
 
 def run(network, sequences, *, trace=False):
@@ -94,8 +134,8 @@ class Session:
 
     def __init__(self, network, count=1):
         self._network = network
-        self._layers, self._readout = _prepare(network)
-        self._states = [layer.start(count) for layer in self._layers]
+        self._bodies = _prepare(network)
+        self._states = {name: body.start(count) for name, body in self._bodies.items()}
 
     def run(self, pieces, *, trace=False):
         """Compute a piece of every sequence.
@@ -123,43 +163,44 @@ class Session:
             chosen = order[start:start + _BATCH]
             vectors, named = self._run_batch([arrays[index] for index in chosen], chosen, trace)
             for place, index in enumerate(chosen):
-                outputs[index] = vectors[place]
+                outputs[index] = {name: each[place] for name, each in vectors.items()}
                 traces[index] = {name: values[place] for name, values in named.items()}
-        return _result(outputs, traces, self._readout is not None, trace,
-                       f"layer{len(self._layers) - 1}.beta")
+        return _result(self._network, outputs, traces, trace)
 
     def _run_batch(self, arrays, chosen, trace):
         """Outputs and traces of sequences of falling length, whose states are those ``chosen``."""
         packing, named = Packing([len(array) for array in arrays]), {}
-        codes = packing.pack(arrays)
-        values = self._network.input_format.value(codes)
-        for number, (layer, held) in enumerate(zip(self._layers, self._states, strict=True)):
-            state = {name: values[chosen] for name, values in held.items()}
-            codes, values, steps = layer.run(values, packing.sizes, state, trace)
+        values, vectors = {}, {}
+        values[INPUT] = self._network.input_format.value(packing.pack(arrays))
+        for node in self._network.nodes:
+            body, held = self._bodies[node.name], self._states[node.name]
+            state = {name: each[chosen] for name, each in held.items()}
+            vectors[node.name], values[node.name], steps = body.run(
+                [values[name] for name in node.inputs], packing, state, trace)
             for name, final in state.items():
                 held[name][chosen] = final
-            named |= {f"layer{number}.{name}": packing.unpack(np.concatenate(arrays))
+            named |= {f"{node.name}.{name}": packing.unpack(np.concatenate(arrays))
                       for name, arrays in steps.items()}
-        if self._readout is None:
-            return packing.unpack(codes), named
-        return self._readout.run(values, packing), named
+        return {node.name: vectors[node.name] if isinstance(node.body, Readout) else
+                packing.unpack(vectors[node.name]) for node in self._network.outputs}, named
 
 
-def _result(outputs, traces, has_readout, trace, final):
-    """What a session hands out, of the output vectors and the traces of each sequence.
-
-    ``final`` is the name of the last layer's coefficients.
-    """
-    names = traces[0] if traces else ()
-    gathered = {name: [one[name] for one in traces] for name in names}
-    if not has_readout:
-        return Result(None, None, outputs, gathered.get(final), gathered if trace else {})
-    winners = [np.argmax(vectors, axis=1) for vectors in outputs]
-    if not trace:
-        return Result(outputs, winners, None, None, {})
-    gathered["readout.logits"] = outputs
-    gathered["readout.argmax"] = [winner[:, None] for winner in winners]
-    return Result(outputs, winners, None, None, gathered)
+def _result(network, outputs, traces, trace):
+    """What a session hands out, of the output vectors and the traces of each sequence."""
+    gathered = {name: [one[name] for one in traces] for name in (traces[0] if traces else ())}
+    answers = {}
+    for node in network.outputs:
+        vectors = [each[node.name] for each in outputs]
+        if isinstance(node.body, Layer):
+            answers[node.name] = Answer(codes=vectors,
+                                        coefficients=gathered.get(f"{node.name}.beta"))
+            continue
+        winners = [np.argmax(each, axis=1) for each in vectors]
+        answers[node.name] = Answer(vectors, winners)
+        if trace:
+            gathered[f"{node.name}.logits"] = vectors
+            gathered[f"{node.name}.argmax"] = [winner[:, None] for winner in winners]
+    return Result(answers, gathered if trace else {})
 
 
 def _check_sequences(network, sequences):
@@ -194,7 +235,8 @@ class _Layer:
 
     def __init__(self, layer, dtype):
         self._layer, self._dtype, self._graph = layer, dtype, layer.graph
-        self._input = Product(layer.input, layer.input_format, dtype)
+        self._inputs = [Product(operand.matrix, operand.format, dtype)
+                        for operand in layer.operands]
         self._bias = layer.bias.astype(dtype)
         self._recurrent_bias = (None if layer.recurrent_bias is None
                                 else layer.recurrent_bias.astype(dtype))
@@ -218,15 +260,15 @@ class _Layer:
                 for name in layer.cell.carried}
         return held | {"h": np.full((count, layer.units), h)}
 
-    def run(self, values, sizes, state, trace):
+    def run(self, inputs, packing, state, trace):
         """Codes of all steps, packed, their values, and what a trace holds of each step.
 
         Parameters
         ----------
-        values : int array (all steps, inputs)
-            What a dot product sees of the input's codes.
-        sizes : list of int
-            Sequences that have each step.
+        inputs : list of int array (all steps, elements)
+            What a dot product sees of each input's codes.
+        packing : Packing
+            Which sequences have each step.
         state : dict of str to int array (sequences, units)
             What each sequence starts from, and in the end what its last step left.
         trace : bool
@@ -236,9 +278,11 @@ class _Layer:
         -------
         (int array (all steps, units), int array, dict of str to list of int array)
         """
-        rows = self._input.rows(values) + self._bias
+        rows = self._bias
+        for product, values in zip(self._inputs, inputs, strict=True):
+            rows = product.rows(values) + rows
         codes, outputs, kept, start = [], [], {}, 0
-        for size in sizes:
+        for size in packing.sizes:
             named = self._step(rows[start:start + size],
                                {name: held[:size] for name, held in state.items()})
             meant = self._quantized(named)
@@ -307,31 +351,42 @@ class _Readout:
 
     def __init__(self, readout):
         self._readout = readout
-        self._product = Product(readout.weights, readout.input_format, np.int64)
+        self._products = [Product(operand.matrix, operand.format, np.int64)
+                          for operand in readout.operands]
 
-    def run(self, values, packing):
-        """Logits of each sequence: a list of int64 array (vectors, classes)."""
+    def start(self, count):
+        """A readout has no state."""
+        return {}
+
+    def run(self, inputs, packing, state, trace):
+        """Logits of each sequence, a list of int64 array (vectors, classes); parameters as those of
+        a layer, which gives values and traces besides.
+        """
         readout = self._readout
-        last = readout.when is When.LAST
-        sums = self._product.rows(packing.last(values) if last else values) + readout.bias
+        last, sums = readout.when is When.LAST, readout.bias
+        for product, values in zip(self._products, inputs, strict=True):
+            sums = product.rows(packing.last(values) if last else values) + sums
         logits = readout.logits.quantize(sums, readout.logits.frac + readout.shift)
-        return [row[None] for row in logits] if last else packing.unpack(logits)
+        return [row[None] for row in logits] if last else packing.unpack(logits), None, {}
 
 
 def _prepare(network):
-    """Layers and readout ready to run, in integer types that their bounds allow."""
+    """Bodies ready to run by the names of their nodes, in integer types that their bounds allow."""
     ranges = bounds(network)
     for name, reach in ranges.items():
         if reach.magnitude >= 1 << 62:
             raise NetworkError(f"{name} must be less than 2**62 in magnitude, "
                                f"not {reach.magnitude}")
-    layers = []
-    for index, layer in enumerate(network.layers):
-        prefix = f"layer{index}."
+    bodies = {}
+    for node in network.nodes:
+        if isinstance(node.body, Readout):
+            bodies[node.name] = _Readout(node.body)
+            continue
+        prefix = f"{node.name}."
         own = {name.removeprefix(prefix): reach for name, reach in ranges.items()
                if name.startswith(prefix)}
-        layers.append(_Layer(layer, _integer_type(working_range(layer, own))))
-    return layers, None if network.readout is None else _Readout(network.readout)
+        bodies[node.name] = _Layer(node.body, _integer_type(working_range(node.body, own)))
+    return bodies
 
 
 def _integer_type(reach):

@@ -11,16 +11,16 @@ import math
 import numpy as np
 
 from ternloom.model.alphabet import ALPHABETS, EXPONENTIAL, INTEGER, TERNARY, Alphabet
-from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
+from ternloom.model.cell import CELLS, GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.limits import LARGEST_BIAS, LARGEST_COEFFICIENT, LARGEST_SHIFT
 from ternloom.model.matrix import Matrix
-from ternloom.model.network import Layer, Network, Readout, When
+from ternloom.model.network import INPUT, Layer, Network, Node, Operand, Readout, When
 from ternloom.model.precision import Precision
 from ternloom.model.rounding import Rounding
 
 
-__all__ = ["random_network", "random_sequences"]
+__all__ = ["random_graph", "random_network", "random_sequences"]
 
 
 #: Cells that are drawn from: no more, so that a seed's network stays what it is.
@@ -106,17 +106,70 @@ def random_network(seed, *, cell=None, layers=None, units=None, inputs=None, cla
     parts = []
     for _ in range(layers):
         part = _layer(rng, _draw(rng, cell, _cells(state_format)),
-                      _size(rng, 40) if units is None else units, columns, column_format,
+                      _size(rng, 40) if units is None else units, [(columns, column_format)],
                       _activation(rng, state_format, _state_fixed), weight,
                       _precision(rng) if precision is None else precision)
         parts.append(part)
         columns, column_format = part.units, part.state_format
     name = "random" if name is None else name
     if not readout:
-        return Network(name, tuple(parts), None)
+        return Network.line(name, parts)
     classes = _size(rng, 12) if classes is None else classes
-    return Network(name, tuple(parts), _readout(rng, classes, columns, column_format, weight,
-                                                _draw(rng, when, When)))
+    return Network.line(name, parts, _readout(rng, classes, [(columns, column_format)], weight,
+                                              _draw(rng, when, When)))
+
+
+def random_graph(seed, *, cells=None, largest=12, name="graph"):
+    """Draw a sound network whose nodes take several inputs, and are taken by several.
+
+    Parameters
+    ----------
+    seed : int or numpy Generator
+    cells : sequence of Cell, optional
+        That layers are drawn from; all that files know by default.
+    largest : int
+        Units, inputs and classes at most.
+    name : str
+
+    Returns
+    -------
+    Network
+        Of up to four layers; with up to three readouts, or with none.
+    """
+    rng = _Ends(np.random.default_rng(seed), 0.0)
+    sources = {INPUT: (_size(rng, largest), _activation(rng, None, _input_fixed))}
+    nodes, cells = [], list(CELLS.values() if cells is None else cells)
+    for index in range(int(rng.integers(1, 5))):
+        cell = _draw(rng, None, cells)
+        kinds = (*_FORMATS, "online") if not cell.feedback else _FORMATS
+        names = _sources(rng, list(sources))
+        precision = _precision(rng) if cell.comparable or rng.random() < 0.5 else Precision()
+        body = _layer(rng, cell, _size(rng, largest), [sources[each] for each in names],
+                      _activation(rng, _draw(rng, None, kinds), _state_fixed), None, precision)
+        nodes.append(Node(f"part{index}", names, body))
+        sources[nodes[-1].name] = body.size, body.form
+    taken = {each for node in nodes for each in node.inputs}
+    ends = [node.name for node in nodes if node.name not in taken]
+    if len(ends) == 1 and rng.random() < 0.25:
+        return Network(name, tuple(nodes))
+    when = _draw(rng, None, When)
+    spoken = int(rng.integers(1, 4))
+    for index in range(spoken):
+        # Every end is taken, by the first readout if by no other.
+        names = tuple(dict.fromkeys([*(ends if not index else ()),
+                                     *_sources(rng, list(sources))]))
+        body = _readout(rng, _size(rng, largest), [sources[each] for each in names], None, when)
+        nodes.append(Node(f"say{index}", names, body))
+    return Network(name, tuple(nodes))
+
+
+def _sources(rng, known):
+    """Up to three of the nodes so far, the newest as often as not."""
+    count = min(len(known), int(rng.choice([1, 1, 2, 2, 3])))
+    chosen = rng.choice(known, count, replace=False).tolist()
+    if rng.random() < 0.5 and known[-1] not in chosen:
+        chosen[0] = known[-1]
+    return tuple(chosen)
 
 
 def random_sequences(seed, network, count, steps=(1, 12)):
@@ -282,17 +335,21 @@ def _bias(rng, limit, count):
     return rng.ends(values, LARGEST_BIAS).astype(np.int32)
 
 
-def _layer(rng, cell, units, inputs, input_format, state_format, weight, precision):
+def _layer(rng, cell, units, inputs, state_format, weight, precision):
+    """A layer on inputs of some columns and formats."""
     rows = len(cell.gates) * units
-    halves = [_weights(rng, weight, rows, inputs)]
-    spreads = [halves[0][2] * _rms(input_format, state=False)]
+    halves = [_weights(rng, weight, rows, columns) for columns, _ in inputs]
+    spreads = [half[2] * _rms(form, state=False)
+               for half, (_, form) in zip(halves, inputs, strict=True)]
     if cell.recurrent:
         halves.append(_weights(rng, weight, rows, units))
-        spreads.append(halves[1][2] * _rms(state_format, state=True))
+        spreads.append(halves[-1][2] * _rms(state_format, state=True))
     shift, typical = _scale(rng, spreads, 0.3 * precision.preact.high)
     matrices = [Matrix(kind, codes, _coefficients(rng, codes.shape[:2], size))
                 for (kind, codes, _), size in zip(halves, typical, strict=True)]
-    matrices += [] if cell.recurrent else [None]
+    recurrent = matrices.pop() if cell.recurrent else None
+    operands = tuple(Operand(form, matrix)
+                     for (_, form), matrix in zip(inputs, matrices, strict=True))
     limit = min(1 << 29, precision.preact.high << shift) // 2
     bias = _bias(rng, limit, rows)
     recurrent_bias = _bias(rng, limit, units) if cell.apart else None
@@ -300,8 +357,8 @@ def _layer(rng, cell, units, inputs, input_format, state_format, weight, precisi
     if cell.diagonals:
         form = Fixed(8, int(rng.integers(4, 9)))
         diagonals = rng.integers(form.low, form.high + 1, (len(cell.diagonals), units))
-    return Layer(cell, units, input_format, state_format, precision, *matrices, bias,
-                 recurrent_bias, shift, diagonals, form)
+    return Layer(cell, units, operands, state_format, precision, recurrent, bias, recurrent_bias,
+                 shift, diagonals, form)
 
 
 def _scale(rng, spreads, target):
@@ -314,13 +371,17 @@ def _scale(rng, spreads, target):
     return shift, [need * 2.0 ** shift for need in needed]
 
 
-def _readout(rng, classes, columns, input_format, weight, when):
-    weight, codes, spread = _weights(rng, weight, classes, columns)
+def _readout(rng, classes, inputs, weight, when):
+    parts = [_weights(rng, weight, classes, columns) for columns, _ in inputs]
     width = int(rng.integers(4, 25))
     logits = _fixed(rng, width, int(rng.integers(0, width)), rounding=_rounding(rng))
     target = min(0.3 * logits.high, 4096.0)
-    shift, typical = _scale(rng, [spread * _rms(input_format, state=True)], target)
-    matrix = Matrix(weight, codes, _coefficients(rng, codes.shape[:2], typical[0]))
+    shift, typical = _scale(rng, [spread * _rms(form, state=True)
+                                  for (*_, spread), (_, form) in zip(parts, inputs, strict=True)],
+                            target)
+    operands = tuple(Operand(form, Matrix(kind, codes, _coefficients(rng, codes.shape[:2], size)))
+                     for (kind, codes, _), (_, form), size in zip(parts, inputs, typical,
+                                                                  strict=True))
     limit = min(1 << 29, int(target) << shift) // 2
     bias = _bias(rng, limit, classes)
-    return Readout(input_format, matrix, bias, shift, logits, when)
+    return Readout(operands, bias, shift, logits, when)

@@ -153,7 +153,7 @@ def calibrate(network, sequences, spec, input_format=None):
         before = after
     readout = None
     if network.classes:
-        readout = _calibrate_readout(spec, network, plans["readout"], before)
+        readout = _calibrate_readout(spec, network, plans["readout.weights"], before)
     return Calibration(tuple(layers), readout)
 
 

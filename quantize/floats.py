@@ -9,7 +9,7 @@ from ternloom.model.cell import Cell
 from ternloom.model.error import NetworkError
 from ternloom.model.frozen import Frozen
 from ternloom.model.names import check_notes
-from ternloom.model.network import check_diagonals, check_recurrent
+from ternloom.model.node import check_diagonals, check_recurrent
 
 
 __all__ = ["FloatLayer", "FloatNetwork"]
@@ -176,7 +176,8 @@ class FloatNetwork(Frozen):
 
     @property
     def matrices(self):
-        """Weights by name: ``layer0.input``, ``layer0.recurrent``, ..., ``readout``."""
+        """Weights by name: ``layer0.input``, ``layer0.recurrent``, ..., ``readout.weights``.
+        """
         named = {f"layer{index}.{part}": weight for index, layer in enumerate(self.layers)
                  for part, weight in layer.matrices.items()}
-        return named | ({"readout": self.readout_weight} if self.classes else {})
+        return named | ({"readout.weights": self.readout_weight} if self.classes else {})

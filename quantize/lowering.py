@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ternloom.model.network import Layer, Network, Readout
+from ternloom.model.network import Layer, Network, Operand, Readout
 
 
 __all__ = ["lower"]
@@ -22,9 +22,9 @@ def _lower_layer(layer, calibration):
         _integers(quantizer.biases(latent, one) if calibration.bias_as_weight else one,
                   calibration.sum_frac) for quantizer, latent, one in biases)
     return Layer(
-        cell=layer.cell, units=layer.units, input_format=calibration.input_format,
+        cell=layer.cell, units=layer.units,
+        operands=(Operand(calibration.input_format, calibration.input.matrix(layer.input_weight)),),
         state_format=calibration.state_format, precision=calibration.precision,
-        input=calibration.input.matrix(layer.input_weight),
         recurrent=(calibration.recurrent.matrix(layer.recurrent_weight) if layer.cell.recurrent
                    else None),
         bias=bias, recurrent_bias=recurrent_bias, shift=calibration.shift,
@@ -41,8 +41,8 @@ def _diagonals(latent, form):
 
 
 def _lower_readout(network, calibration):
-    return Readout(input_format=calibration.input_format,
-                   weights=calibration.weights.matrix(network.readout_weight),
+    weights = calibration.weights.matrix(network.readout_weight)
+    return Readout(operands=(Operand(calibration.input_format, weights),),
                    bias=_integers(network.readout_bias, calibration.sum_frac),
                    shift=calibration.shift, logits=calibration.logits, when=calibration.when)
 
@@ -72,7 +72,8 @@ def lower(network, calibration):
     embedding = network.embedding
     if embedding is not None:
         embedding = _embedding_codes(embedding, calibration.layers[0].input_format)
-    return Network(network.name, layers, readout, network.labels, dict(network.notes), embedding)
+    return Network.line(network.name, layers, readout, labels=network.labels,
+                        notes=dict(network.notes), embedding=embedding)
 
 
 def _embedding_codes(embedding, form):

@@ -133,7 +133,7 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
                 chosen[f"layer{index}.{part}"] = tuple(self._method(index, part, gate, used)
                                                        for gate in cell.gates)
         if readout:
-            chosen["readout"] = (self._method(None, "readout", None, used),)
+            chosen["readout.weights"] = (self._method(None, "readout", None, used),)
         for key in self.weights:
             if key not in used:
                 raise ValueError(f"Weights for {key!r} must fit a matrix of the network, whose "

@@ -11,7 +11,7 @@ from ternloom.mapping.folding import Folding
 from ternloom.mapping.stream import input_stream, output_stream
 from ternloom.model import golden
 from ternloom.model.frozen import Frozen
-from ternloom.model.network import Network, When
+from ternloom.model.network import Network, Readout, When
 
 
 __all__ = ["Case", "Transfer", "beat_width"]
@@ -123,8 +123,8 @@ class Case(Frozen):
     @property
     def _speaks_last(self):
         """Whether a sequence has one output vector, at its last step."""
-        readout = self.network.readout
-        return readout is not None and readout.when is When.LAST
+        end = self.network.outputs[0].body
+        return isinstance(end, Readout) and end.when is When.LAST
 
     @functools.cached_property
     def first_steps(self):
@@ -190,15 +190,16 @@ class Case(Frozen):
         result = golden.run(self.network, self.seen)
         expected = []
         for sequence, length in enumerate(self.lengths):
-            if self.network.readout is None:
+            if self.network.speaks:
+                mask = (1 << self.given.data_width) - 1
+                logits = [answer.logits[sequence] for answer in result.answers.values()]
+                words = (np.concatenate(logits, axis=1) & mask).ravel().tolist()
+                users = np.concatenate(list(map(_leaders, logits)), axis=1).ravel().tolist()
+            else:
                 words = self.given.pack(result.codes[sequence], coefficients=(
                     result.coefficients and result.coefficients[sequence]))
                 users = [int(beat % self.given.beats < self.given.header)
                          for beat in range(len(words))]
-            else:
-                mask = (1 << self.given.data_width) - 1
-                words = [logit & mask for logit in result.logits[sequence].ravel().tolist()]
-                users = _leaders(result.logits[sequence])
             first = length - len(words) // self.given.beats
             for beat, (word, user) in enumerate(zip(words, users, strict=True)):
                 vector, index = divmod(beat, self.given.beats)
@@ -234,11 +235,10 @@ class Case(Frozen):
 
 
 def _leaders(logits):
-    """Index of the largest logit of a vector so far, for each of (vectors, classes) in turn."""
-    leaders = []
-    for row in logits.tolist():
+    """Index of the largest logit of each vector so far, (vectors, classes)."""
+    leaders = np.zeros(logits.shape, dtype=np.int64)
+    for row, values in zip(leaders, logits.tolist(), strict=True):
         leader = 0
-        for index, logit in enumerate(row):
-            leader = index if logit > row[leader] else leader
-            leaders.append(leader)
+        for index, logit in enumerate(values):
+            leader = row[index] = index if logit > values[leader] else leader
     return leaders

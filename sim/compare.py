@@ -37,24 +37,33 @@ class Mismatch:
 
 def _data_difference(case, transfer, data):
     """Signal, expected and got of a beat whose data is wrong, by the name of what it carries."""
-    stream, count = case.given, len(case.network.layers)
+    stream, speaks = case.given, case.network.speaks
     if isinstance(data, str):
         return "m_axis_tdata", f"{transfer.data:0{stream.data_width}b}", data
     if transfer.index < stream.header:
-        return f"layer{count - 1}.beta[{transfer.index}]", transfer.data, data
-    width = stream.form.width if case.network.readout is None else stream.data_width
+        return f"{case.network.outputs[0].name}.beta[{transfer.index}]", transfer.data, data
+    width = stream.data_width if speaks else stream.form.width
     mask = (1 << width) - 1
     for lane in range(stream.lanes):
         pair = [word >> (lane * width) & mask for word in (transfer.data, data)]
         element = (transfer.index - stream.header) * stream.lanes + lane
         if pair[0] == pair[1] or element >= stream.elements:
             continue
-        if case.network.readout is None:
-            return f"layer{count - 1}.h[{element}]", *(int(stream.form.decode(bits))
-                                                       for bits in pair)
-        return f"readout.logits[{element}]", *(bits - ((bits >> (width - 1)) << width)
-                                               for bits in pair)
+        name, place = _place(case.network, element)
+        if not speaks:
+            return f"{name}.h[{place}]", *(int(stream.form.decode(bits)) for bits in pair)
+        return f"{name}.logits[{place}]", *(bits - ((bits >> (width - 1)) << width)
+                                            for bits in pair)
     return "m_axis_tdata", transfer.data, data
+
+
+def _place(network, element):
+    """Output, and index in its vector, of an element of the output stream."""
+    for node in network.outputs:
+        if element < node.body.size:
+            return node.name, element
+        element -= node.body.size
+    raise ValueError(f"network {network.name} must have an element {element} more in its outputs")
 
 
 def checked(record):
@@ -146,7 +155,9 @@ class _Judge:
         data, user, last = got
         if data != transfer.data:
             return _data_difference(self._case, transfer, data)
-        name = "m_axis_tuser" if self._case.network.readout is None else "readout.argmax"
+        name = "m_axis_tuser"
+        if self._case.network.speaks:
+            name = f"{_place(self._case.network, transfer.index)[0]}.argmax"
         for signal, expected, value in ((name, transfer.user, user),
                                         ("m_axis_tlast", transfer.last, last)):
             if expected != value:

@@ -83,17 +83,19 @@ def _regenerated(change):
 
 def _outputs(network, sequences):
     """Logits of each sequence, or codes of a network without a readout."""
-    result = golden.run(network, list(sequences))
-    return result.codes if network.readout is None else result.logits
+    answers = golden.run(network, list(sequences)).answers.values()
+    return [each for answer in answers for each in (answer.logits or answer.codes)]
 
 
 def _with_layer(network, **fields):
-    first = dataclasses.replace(network.layers[0], **fields)
-    return dataclasses.replace(network, layers=(first, *network.layers[1:]))
+    return network.edited(layer0=dataclasses.replace(network.layers[0], **fields))
 
 
-def _with_readout(network, **fields):
-    return dataclasses.replace(network, readout=dataclasses.replace(network.readout, **fields))
+def _with_operand(network, name, matrix):
+    """The network with another matrix of the only input of a node."""
+    body = next(node.body for node in network.nodes if node.name == name)
+    operand = dataclasses.replace(body.operands[0], matrix=matrix)
+    return network.edited(**{name: dataclasses.replace(body, operands=(operand,))})
 
 
 def _changed(array, index, value):
@@ -112,7 +114,7 @@ def _flips(matrix):
 
 def _input_weights(network):
     for matrix in _flips(network.layers[0].input):
-        yield _with_layer(network, input=matrix)
+        yield _with_operand(network, "layer0", matrix)
 
 
 def _recurrent_weights(network):
@@ -122,15 +124,18 @@ def _recurrent_weights(network):
 
 def _readout_weights(network):
     for matrix in _flips(network.readout.weights):
-        yield _with_readout(network, weights=matrix)
+        yield _with_operand(network, "readout", matrix)
 
 
 def _permuted(layer, order):
-    """The layer with its rows in another order."""
-    matrices = {name: dataclasses.replace(matrix, codes=matrix.codes[:, order],
-                                          coefficients=matrix.coefficients[:, order])
-                for name, matrix in layer.matrices.items()}
-    return matrices | {"bias": layer.bias[order]}
+    """Fields of the layer with its rows in another order."""
+    def turned(matrix):
+        return dataclasses.replace(matrix, codes=matrix.codes[:, order],
+                                   coefficients=matrix.coefficients[:, order])
+
+    return {"operands": tuple(dataclasses.replace(each, matrix=turned(each.matrix))
+                              for each in layer.operands),
+            "recurrent": layer.recurrent and turned(layer.recurrent), "bias": layer.bias[order]}
 
 
 def _gates(network):

@@ -44,25 +44,27 @@ def compare_pieces(network, sequences, cuts):
     pieces = [[sequence[:cut] for sequence, cut in zip(sequences, cuts, strict=True)],
               [sequence[cut:] for sequence, cut in zip(sequences, cuts, strict=True)]]
     results = [session.run(each, trace=True) for each in pieces]
-    speaks_last = network.readout is not None and network.readout.when is When.LAST
+    late = {name for node in network.outputs if getattr(node.body, "when", None) is When.LAST
+            for name in (f"{node.name}.logits", f"{node.name}.argmax")}
     for index, (sequence, cut) in enumerate(zip(sequences, cuts, strict=True)):
         expected = restated(network, sequence.tolist(), _TABLES)
         first = restated(network, sequence[:cut].tolist(), _TABLES)
         for name, rows in expected.items():
-            rows = first[name] + rows if speaks_last and name.startswith("readout") else rows
+            rows = first[name] + rows if name in late else rows
             joined = [result.trace[name][index].tolist() for result in results]
             assert joined[0] + joined[1] == rows, f"{name} of sequence {index}"
 
 
 def _compare_outputs(network, result, index, expected):
-    if network.readout is not None:
-        assert result.logits[index].tolist() == expected["readout.logits"]
-        assert result.logits[index].dtype == np.int64
-        assert result.winners[index].tolist() == [row[0] for row in expected["readout.argmax"]]
-        return
-    last = f"layer{len(network.layers) - 1}"
-    assert result.codes[index].tolist() == expected[f"{last}.h"]
-    if f"{last}.beta" in expected:
-        assert result.coefficients[index].tolist() == expected[f"{last}.beta"]
-    else:
-        assert result.coefficients is None
+    assert list(result.answers) == [node.name for node in network.outputs]
+    for name, answer in result.answers.items():
+        if f"{name}.logits" in expected:
+            assert answer.logits[index].tolist() == expected[f"{name}.logits"]
+            assert answer.logits[index].dtype == np.int64
+            assert answer.winners[index].tolist() == [row[0] for row in expected[f"{name}.argmax"]]
+            continue
+        assert answer.codes[index].tolist() == expected[f"{name}.h"]
+        if f"{name}.beta" in expected:
+            assert answer.coefficients[index].tolist() == expected[f"{name}.beta"]
+        else:
+            assert answer.coefficients is None

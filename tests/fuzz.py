@@ -93,7 +93,7 @@ def networks(folder):
     base = random_network(5, layers=1, units=4, inputs=3, classes=6, input_format=Ternary(),
                           weight=TERNARY)
     words = np.array([[-1, 0, 1]] * 6, dtype=np.int8)
-    drawn.append(Network("words", base.layers, base.readout, labels=tuple("abcdef"),
+    drawn.append(Network.line("words", base.layers, base.readout, labels=tuple("abcdef"),
                          notes={"a": "b"}, embedding=words))
     return Reader(written(folder, file.save, *drawn), file.load, (NetworkError,), write=file.save,
                   use=use_network)

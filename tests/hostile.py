@@ -13,7 +13,7 @@ from ternloom.model.alphabet import (ALPHABETS, BINARY, EXPONENTIAL, INTEGER, PL
 from ternloom.model.cell import CELLS
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.matrix import Matrix
-from ternloom.model.network import Layer, Network, Readout, When
+from ternloom.model.network import Layer, Network, Operand, Readout, When
 from ternloom.model.precision import Precision
 from ternloom.model.rounding import Rounding
 
@@ -147,8 +147,8 @@ class Hostile:
             form = self.fixed((2, 16), (-16, 32), (6, 6))
             own = np.array([[self.pick(form.low, form.high, (form.low, form.high))
                              for _ in range(units)] for _ in cell.diagonals])
-        return Layer(cell, units, input_format, state_format, precision, *matrices,
-                     self.bias(rows, top), extra, shift, own, form)
+        return Layer(cell, units, (Operand(input_format, matrices[0]),), state_format, precision,
+                     matrices[1], self.bias(rows, top), extra, shift, own, form)
 
     def network(self):
         """A network of one to three layers."""
@@ -166,9 +166,9 @@ class Hostile:
             matrix = self.matrix(classes, columns)
             logits = self.fixed((2, 32), (-16, 32), (3, 0))
             shift = self.shift(self.spread(matrix, form), logits.width)
-            readout = Readout(form, matrix, self.bias(classes, logits.high << shift), shift, logits,
-                              self.rng.choice(list(When)))
-        return Network("hostile", tuple(layers), readout)
+            readout = Readout((Operand(form, matrix),), self.bias(classes, logits.high << shift),
+                              shift, logits, self.rng.choice(list(When)))
+        return Network.line("hostile", layers, readout)
 
     def sequence(self, network, steps):
         """Input codes of one sequence, some of it ends of the format's range."""

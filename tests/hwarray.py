@@ -164,7 +164,8 @@ def worst_codes(image, index, form, chain, dot):
     """Codes that make the accumulator of a dot smallest and largest: two int arrays (columns)."""
     geometry, block = image.geometry, image.geometry.blocks[index]
     columns = geometry.columns(block)
-    row = np.zeros(geometry.inputs if block.source is Source.INPUT else geometry.total, np.int64)
+    row = np.zeros(geometry.inputs[0].elements if block.source is Source.INPUT
+                   else geometry.total, np.int64)
     row[columns[columns >= 0]] = rom_codes(image, index)[chain, dot][columns >= 0]
     return worst_inputs(row, form)
 

@@ -12,15 +12,16 @@ import msgspec
 
 from ternloom.model.alphabet import EXPONENTIAL
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
-from ternloom.model.network import When
+from ternloom.model.network import Readout, When
 from ternloom.model.rounding import Rounding
 
 
-__all__ = ["Restatement", "restated"]
+__all__ = ["Restatement", "restated", "side_by_side"]
 
 
 _GATES = {"lstm": "ifgo", "lstm-cifg": "fgo", "rnn-tanh": "h", "rnn-relu": "h", "min-gru": "zn",
-          "min-lstm": "ifn", "lstm-peephole": "ifgo"}
+          "min-lstm": "ifn", "lstm-peephole": "ifgo", "dense": "h", "dense-relu": "h",
+          "dense-sigmoid": "h", "dense-tanh": "h"}
 _DIGITS = decimal.Context(prec=60)
 
 
@@ -191,6 +192,11 @@ def effective(matrix):
             for r in range(len(planes[0]))]
 
 
+def side_by_side(body):
+    """Each row's integer weights of all inputs."""
+    return [sum(rows, []) for rows in zip(*(effective(each.matrix) for each in body.operands))]
+
+
 def dot(row, values):
     return sum(map(operator.mul, row, values))
 
@@ -209,7 +215,7 @@ class RestatedLayer:
 
     def __init__(self, layer, cache):
         self.layer, self.precision = layer, layer.precision
-        self.input = effective(layer.input)
+        self.input = side_by_side(layer)
         self.recurrent = None if layer.recurrent is None else effective(layer.recurrent)
         self.bias = layer.bias.tolist()
         key = (self.precision.preact.width, self.precision.preact.frac, self.precision.gate_frac,
@@ -245,6 +251,7 @@ class RestatedLayer:
         steps = {"lstm": self.lstm, "lstm-cifg": self.cifg, "rnn-tanh": self.rnn,
                  "rnn-relu": self.rnn, "min-gru": self.min_gru, "min-lstm": self.min_lstm,
                  "lstm-peephole": self.peephole}
+        steps |= {f"dense{end}": self.dense for end in ("", "-relu", "-sigmoid", "-tanh")}
         for end in ("", "-relu", "-linear"):
             steps |= {f"gru-reset-after{end}": self.gru_after,
                       f"gru-reset-before{end}": self.gru_before}
@@ -315,6 +322,18 @@ class RestatedLayer:
         values, frac = self.candidate(preact)
         return {"gate.h.preact": preact, "gate.h": values,
                 "h": [quantize(self.layer.state_format, value, frac) for value in values]}
+
+    def dense(self, x, h):
+        preact, name = self.alone("h", x), self.layer.cell.name
+        values, frac = preact, self.precision.preact.frac
+        if name == "dense-relu":
+            values = [max(a, 0) for a in preact]
+        elif name != "dense":
+            table = self.sigmoid if name == "dense-sigmoid" else self.tanh
+            values, frac = [table[a] for a in preact], self.precision.gate_frac
+        named = {} if name == "dense" else {"gate.h": values}
+        return named | {"gate.h.preact": preact, "h": [
+            quantize(self.layer.state_format, value, frac) for value in values]}
 
     def candidate(self, preact):
         """The candidate's function of pre-activations, and fraction bits of what it gives."""
@@ -413,8 +432,8 @@ class Restatement:
     def __init__(self, network, cache=None):
         cache = {} if cache is None else cache
         self.network = network
-        self.layers = [RestatedLayer(layer, cache) for layer in network.layers]
-        self.readout = effective(network.readout.weights) if network.readout else None
+        self.bodies = {node.name: side_by_side(node.body) if isinstance(node.body, Readout)
+                       else RestatedLayer(node.body, cache) for node in network.nodes}
 
     def step(self, codes):
         """One step.
@@ -429,18 +448,24 @@ class Restatement:
         dict of str to list of int
             Everything that docs/design.md names, logits and winner as if the readout spoke.
         """
-        named, x = {}, values_of(self.network.input_format, codes, None)
-        for number, layer in enumerate(self.layers):
-            named |= {f"layer{number}.{name}": row for name, row in layer.step(x).items()}
-            x = layer.values()
-        readout = self.network.readout
-        if readout is not None:
-            logits = [saturate(readout.logits, round_shift(dot(row, x) + bias, readout.shift,
-                                                           readout.logits.rounding))
-                      for row, bias in zip(self.readout, readout.bias.tolist(), strict=True)]
-            named["readout.logits"] = logits
-            named["readout.argmax"] = [logits.index(max(logits))]
+        named, values = {}, {"input": values_of(self.network.input_format, codes, None)}
+        for node in self.network.nodes:
+            x, body = sum((values[name] for name in node.inputs), []), self.bodies[node.name]
+            if isinstance(node.body, Readout):
+                said = logits_of(node.body, body, x)
+            else:
+                said = body.step(x)
+                values[node.name] = body.values()
+            named |= {f"{node.name}.{name}": row for name, row in said.items()}
         return named
+
+
+def logits_of(readout, weights, x):
+    """Logits and winner of a readout."""
+    logits = [saturate(readout.logits, round_shift(dot(row, x) + bias, readout.shift,
+                                                   readout.logits.rounding))
+              for row, bias in zip(weights, readout.bias.tolist(), strict=True)]
+    return {"logits": logits, "argmax": [logits.index(max(logits))]}
 
 
 def restated(network, sequence, cache=None):
@@ -461,6 +486,8 @@ def restated(network, sequence, cache=None):
     for codes in sequence:
         for name, row in restatement.step(codes).items():
             trace.setdefault(name, []).append(row)
-    if network.readout is not None and network.readout.when is When.LAST:
-        trace |= {name: trace[name][-1:] for name in ("readout.logits", "readout.argmax")}
+    for node in network.nodes:
+        if isinstance(node.body, Readout) and node.body.when is When.LAST:
+            trace |= {name: trace[name][-1:] for name in (f"{node.name}.logits",
+                                                          f"{node.name}.argmax")}
     return trace

@@ -154,7 +154,8 @@ def sigmoid(value):
 
 def restated(name, w, u, b, after, own, xs):
     """h of each step of one unit, in real numbers."""
-    function = {"relu": lambda a: max(a, 0.0), "linear": float}.get(name.rpartition("-")[2],
+    function = {"relu": lambda a: max(a, 0.0), "linear": float, "dense": float,
+                "sigmoid": sigmoid}.get(name.rpartition("-")[2],
                                                                     math.tanh)
     h = c = 0.0
     for x in xs:
@@ -170,7 +171,7 @@ def restated(name, w, u, b, after, own, xs):
         elif name == "lstm-cifg":
             c = sigmoid(a[0]) * c + (1 - sigmoid(a[0])) * math.tanh(a[1])
             h = sigmoid(a[2]) * math.tanh(c)
-        elif name.startswith("rnn"):
+        elif name.startswith(("rnn", "dense")):
             h = function(a[0])
         else:
             r, z = sigmoid(a[0]), sigmoid(a[1])

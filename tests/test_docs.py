@@ -185,6 +185,15 @@ def test_own_cell():
     assert names["report"].transfers > 0
 
 
+def test_two_networks():
+    """The guide's program for a network that is no line."""
+    program = re.search(r"<!-- two networks -->\n```python\n(.*?)```", GUIDE, re.DOTALL)[1]
+    names = {}
+    exec(compile(program, "guide.md", "exec"), names)
+    assert list(names["answers"]) == ["gru_says", "lstm_says"]
+    assert names["report"].transfers > 0
+
+
 @pytest.mark.slow
 def test_own_bitstream(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

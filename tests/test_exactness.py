@@ -7,6 +7,8 @@ import itertools
 import numpy as np
 import pytest
 from cellstep import CORE
+from disturb import disturbed
+from edit import edited, refed
 
 from ternloom.files import dataset
 from ternloom.files import network as file
@@ -52,22 +54,7 @@ def _folding(rng, network, largest, in_turn):
 
     layers = tuple(size(*largest) for _ in network.layers)
     readout = None if network.readout is None else size(4, 8)
-    return Folding(layers, readout, int(rng.integers(1, layers[0].simd + 1)))
-
-
-def _environment(rng, case, kind):
-    """The case with gaps in the input, back-pressure or resets, as bits 0 to 2 of ``kind`` say."""
-    fields = {}
-    if kind & 1:
-        gaps = rng.integers(0, 12, case.first_beats[-1]) ** 2
-        fields["offers"] = tuple(np.cumsum(gaps // 3).tolist())
-    if kind & 2:
-        pattern = rng.integers(0, 2, int(rng.integers(1, 12)))
-        fields["ready"] = (*pattern.tolist(), 1)
-    if kind & 4:
-        end = case.cycles()[1][-1]
-        fields["resets"] = tuple(int(cycle) for cycle in rng.integers(1, end, 2))
-    return dataclasses.replace(case, **fields)
+    return Folding.line(layers, readout, int(rng.integers(1, layers[0].simd + 1)))
 
 
 def draw(seed):
@@ -78,7 +65,7 @@ def draw(seed):
                                  readout=bool(seed % 7))
         sequences = random_sequences(rng, network, int(rng.integers(2, 5)), (1, 5))
         folding = _folding(rng, network, (8, 12), bool(rng.integers(2)))
-        case = _environment(rng, Case(network, folding, tuple(sequences)), seed % 8)
+        case = disturbed(rng, Case(network, folding, tuple(sequences)), seed % 8)
         if case.cycles()[1][-1] <= CYCLES:
             return case
 
@@ -110,7 +97,7 @@ def draw_small(weight, kind, number):
             precision=PRECISIONS[(number + KINDS.index(kind)) % len(PRECISIONS)])
         sequences = random_sequences(rng, network, 2, (1, 4))
         case = Case(network, _folding(rng, network, (5, 5), bool(number % 2)), tuple(sequences))
-        case = _environment(rng, case, (0, 1, 2, 3, 4)[number % BATCH])
+        case = disturbed(rng, case, (0, 1, 2, 3, 4)[number % BATCH])
         mixed = {matrix.weight for layer in network.layers
                  for matrix in (layer.input, layer.recurrent)}
         if case.cycles()[1][-1] <= CYCLES and mixed == set(weights):
@@ -146,10 +133,10 @@ def widened(network, rng):
         largest = max(int(np.abs(part.coefficients).max())
                       for part in (layer.input, layer.recurrent))
         bits = min(COEFFICIENT_BITS - largest.bit_length(), 40 - layer.shift)
-        layers.append(dataclasses.replace(layer, input=wide(layer.input, bits),
+        layers.append(refed(layer, matrix=wide(layer.input, bits),
                                           recurrent=wide(layer.recurrent, bits),
                                           shift=layer.shift + bits))
-    return dataclasses.replace(network, layers=tuple(layers))
+    return edited(network, layers=tuple(layers))
 
 
 def test_wide_coefficients():
@@ -185,11 +172,11 @@ def draw_after_online(number):
     first, second = (random_network(rng, cell=LSTM, layers=1, units=units, inputs=inputs,
                                     classes=2, state_format=kind, precision=PRECISIONS[number % 3])
                      for inputs, kind in ((3, form), (units, state)))
-    layer = dataclasses.replace(second.layers[0], input_format=form)
-    network = Network("after", (first.layers[0], layer), second.readout)
+    layer = refed(second.layers[0], format=form)
+    network = Network.line("after", (first.layers[0], layer), second.readout)
     sequences = random_sequences(rng, network, 3, (1, 4))
     case = Case(network, _folding(rng, network, (5, 5), bool(number % 2)), tuple(sequences))
-    return _environment(rng, case, (0, 1, 2, 3, 4)[number])
+    return disturbed(rng, case, (0, 1, 2, 3, 4)[number])
 
 
 def test_after_online():
@@ -210,7 +197,7 @@ def draw_hostile(number):
         sequences = random_sequences(rng, network, 2, (1, 4))
         case = Case(network, _folding(rng, network, (5, 5), bool(rng.integers(2))),
                     tuple(sequences))
-        case = _environment(rng, case, number % 5)
+        case = disturbed(rng, case, number % 5)
         if case.cycles()[1][-1] <= CYCLES:
             return case
 

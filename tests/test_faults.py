@@ -4,6 +4,7 @@ import dataclasses
 import re
 
 import pytest
+from edit import edited, refed
 
 from ternloom.hw import verilog
 from ternloom.mapping.folding import Folding, LayerFolding
@@ -43,15 +44,15 @@ def _network():
     weights = network.readout.weights
     weights = dataclasses.replace(weights, codes=weights.codes[:, same],
                                   coefficients=weights.coefficients[:, same])
-    readout = dataclasses.replace(network.readout, weights=weights,
+    readout = refed(network.readout, matrix=weights,
                                   bias=network.readout.bias[same] + [0, 9000, 9000, 0])
-    return dataclasses.replace(network, readout=readout, name="faulty")
+    return edited(network, readout=readout, name="faulty")
 
 
 @pytest.fixture(scope="module")
 def sound():
     network = _network()
-    folding = Folding((LayerFolding(4, 4),), LayerFolding(1, 4), 2)
+    folding = Folding.line((LayerFolding(4, 4),), LayerFolding(1, 4), 2)
     sequences = tuple(random_sequences(12, network, 6, (4, 9)))
     return Case(network, folding, sequences, verilog.generate(network, folding))
 
@@ -63,7 +64,7 @@ def online():
                              input_format=Fixed(6, 4), state_format=Online(Fixed(4, 3), 2),
                              weight=BINARY, when=When.EVERY,
                              precision=Precision(Fixed(7, 4), 6, Fixed(8, 7)))
-    folding = Folding((LayerFolding(8, 4),), LayerFolding(1, 4), 2)
+    folding = Folding.line((LayerFolding(8, 4),), LayerFolding(1, 4), 2)
     sequences = tuple(random_sequences(12, network, 6, (4, 9)))
     return Case(network, folding, sequences, verilog.generate(network, folding))
 
@@ -71,8 +72,8 @@ def online():
 @pytest.fixture(scope="module")
 def bare(online):
     """The same without a readout."""
-    network = dataclasses.replace(online.network, readout=None)
-    folding = dataclasses.replace(online.folding, readout=None)
+    network = edited(online.network, readout=None)
+    folding = Folding(online.folding.arrays[:-1], online.folding.input_lanes)
     return Case(network, folding, online.sequences, verilog.generate(network, folding))
 
 
@@ -116,7 +117,7 @@ def test_no_place(sound):
 
 
 def test_no_effect(sound):
-    network = dataclasses.replace(sound.network, layers=(dataclasses.replace(
+    network = edited(sound.network, layers=(dataclasses.replace(
         sound.network.layers[0], shift=0),))
     half = next(fault for fault in FAULTS if fault.name == "rounding-half")
     with pytest.raises(FaultError, match="^faults of halves must show in the output of faulty$"):
@@ -128,7 +129,7 @@ def _wide(weight, planted):
     network = random_network(3, layers=1, cell=LSTM, units=4, inputs=3, classes=2,
                              input_format=Fixed(4, 2), state_format=Fixed(4, 3), weight=weight,
                              when=When.EVERY, precision=Precision(Fixed(6, 4), 5, Fixed(8, 6)))
-    folding = Folding((LayerFolding(2, 2),), LayerFolding(1, 2), 1)
+    folding = Folding.line((LayerFolding(2, 2),), LayerFolding(1, 2), 1)
     case = Case(network, folding, tuple(random_sequences(3, network, 2, (3, 4))),
                 verilog.generate(network, folding))
     return plant(next(fault for fault in FAULTS if fault.name == planted), case)

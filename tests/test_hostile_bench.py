@@ -134,7 +134,7 @@ def draw(seed):
     parts = tuple(LayerFolding(int(rng.integers(1, 7)), int(rng.integers(1, 7)),
                                bool(rng.integers(2))) for _ in network.layers)
     readout = None if network.readout is None else LayerFolding(*rng.integers(1, 5, 2).tolist())
-    return network, Folding(parts, readout, int(rng.integers(1, parts[0].simd + 1))), rng
+    return network, Folding.line(parts, readout, int(rng.integers(1, parts[0].simd + 1))), rng
 
 
 def play(seed, simulator, folder, spoil=lambda text: text):

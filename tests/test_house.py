@@ -195,4 +195,4 @@ def kinds(path):
 def test_who_tells_formats_apart():
     """A format is asked what it does; only where fixed point is all that may be, which it is."""
     found = {dotted(path) for path in MODULES if FORMATS & set(kinds(path))}
-    assert found == {"ternloom.model.network"}
+    assert found == {"ternloom.model.node.layer"}

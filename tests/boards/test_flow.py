@@ -63,7 +63,8 @@ module loom(clk, rst, s_axis_tdata, s_axis_tvalid, s_axis_tready, s_axis_tlast,
 
 def design(extra=""):
     readout = types.SimpleNamespace(classes=4, logits=Fixed(16, 8))
-    network = types.SimpleNamespace(inputs=5, readout=readout)
+    end = types.SimpleNamespace(name="readout", body=readout)
+    network = types.SimpleNamespace(inputs=5, outputs=(end,), speaks=True)
     return types.SimpleNamespace(name="loom", verilog=PORTS + extra + "endmodule\n",
                                  network=network, folding=types.SimpleNamespace(input_lanes=2))
 
@@ -302,7 +303,8 @@ from ternloom.boards import flow
 from ternloom.model.format import Fixed
 folder = pathlib.Path(sys.argv[1])
 readout = types.SimpleNamespace(classes=4, logits=Fixed(16, 8))
-network = types.SimpleNamespace(inputs=5, readout=readout)
+end = types.SimpleNamespace(name="readout", body=readout)
+network = types.SimpleNamespace(inputs=5, outputs=(end,), speaks=True)
 design = types.SimpleNamespace(name="loom", verilog=(folder / "core.v").read_text(),
                                network=network, folding=types.SimpleNamespace(input_lanes=2))
 flow.build("icebreaker", design, work_dir=folder / "out",

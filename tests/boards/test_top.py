@@ -175,7 +175,7 @@ def test_codes():
     """Without a readout the codes of every step come back, and no index."""
     network = random_network(3, layers=1, units=5, inputs=3, input_format=Fixed(4, 2),
                              state_format=Ternary(), weight=TERNARY, readout=False)
-    folding = Folding((LayerFolding(4, 2),), None)
+    folding = Folding.line((LayerFolding(4, 2),), None)
     sequence = random_sequences(4, network, 1, steps=(3, 3))[0]
     shape = CoreShape.of(generate(network, folding))
     assert (shape.classes, shape.winner_bytes) == (3, 0)

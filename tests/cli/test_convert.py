@@ -88,7 +88,7 @@ def test_methods_by_place(place, capsys):
                   "planes:2", "--coefficient-bits", "10", "--state-frac", "9", "--preact", "9,5")
     assert {each["name"]: (each["weights"], each["planes"]) for each in data["matrices"]} == {
         "layer0.input": ("ternary", 1), "layer0.recurrent": ("planes", 3),
-        "readout": ("binary", 1)}
+        "readout.weights": ("binary", 1)}
     network = load("net.safetensors")
     layer = network.layers[0]
     assert isinstance(layer.state_format, Planes) and layer.precision.state.frac == 9

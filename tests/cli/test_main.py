@@ -9,6 +9,7 @@ import sys
 import types
 
 import pytest
+from edit import edited
 
 from ternloom.cli import train
 from ternloom.cli import main as cli
@@ -238,7 +239,7 @@ def test_mismatch(tiny, capsys, monkeypatch):
         bias = network.readout.bias.copy()
         bias[3] += 1 << network.readout.shift
         readout = dataclasses.replace(network.readout, bias=bias)
-        return right(dataclasses.replace(network, readout=readout), folding, name)
+        return right(edited(network, readout=readout), folding, name)
 
     monkeypatch.setattr(verilog, "generate", wrong)
     assert main(["simulate", TINY, "--clips=1", "--simulator=icarus"]) == 1

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from edit import edited
 
 from ternloom.cli.main import main
 from ternloom.evaluate import perplexity
@@ -36,7 +37,7 @@ def network(tmp_path, monkeypatch):
                            precision=Precision(), name="talker")
     readout = dataclasses.replace(drawn.readout, logits=Fixed(12, 6))
     embedding = np.random.default_rng(2).integers(0, 4, (6, 4)).astype(np.int8)
-    network = dataclasses.replace(drawn, readout=readout, embedding=embedding)
+    network = edited(drawn, readout=readout, embedding=embedding)
     save(network, NET)
     (tmp_path / "trained.txt").write_text(TRAINED)
     (tmp_path / "read.txt").write_text(READ)
@@ -77,7 +78,7 @@ def test_named_words(network, capsys):
 
 def test_no_readout_info(network, capsys):
     data = answer(capsys, "info", NET, "--no-readout")
-    assert (data["readout"], data["words"]) == (None, 6)
+    assert (data["readouts"], data["words"]) == ([], 6)
     assert [each["name"] for each in data["folding"]] == ["layer0"]
     assert main(["info", NET, "--no-readout"]) == 0
     assert "none: puts out the last layer's codes at every step" in capsys.readouterr().out
@@ -130,6 +131,6 @@ def test_empty_text(network, capsys, tmp_path):
 
 
 def test_no_readout_eval(network, capsys):
-    save(dataclasses.replace(network, readout=None), NET)
+    save(edited(network, readout=None), NET)
     assert mistake(capsys, "eval", NET, "digits") == \
         "Network talker must have a readout to be measured on labelled data"

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 from cellstep import CORE
+from edit import edited
 
 from ternloom.evaluate import fidelity
 from ternloom.model import golden
@@ -102,7 +103,7 @@ def test_saturated_state():
     network = lowered(reference)
     layers = tuple(dataclasses.replace(layer, precision=narrow(layer.precision))
                    for layer in network.layers)
-    found = fidelity.measure(dataclasses.replace(network, layers=layers), reference, codes, values)
+    found = fidelity.measure(edited(network, layers=layers), reference, codes, values)
     assert found.layers[0].state_saturated > 0.1
 
 

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from edit import edited, refed
 
 from ternloom.evaluate import perplexity
 from ternloom.model.error import NetworkError
@@ -23,7 +24,7 @@ def make_network(seed, **options):
     network = random_network(seed, name="talker", **options)
     readout = dataclasses.replace(network.readout, logits=Fixed(12, 6))
     embedding = np.random.default_rng(seed).integers(0, 4, (WORDS, network.inputs))
-    return dataclasses.replace(network, readout=readout, embedding=embedding.astype(np.int8))
+    return edited(network, readout=readout, embedding=embedding.astype(np.int8))
 
 
 @pytest.mark.parametrize("count", (2, 40, 700))
@@ -51,8 +52,7 @@ def test_unsurprised():
     readout = network.readout
     weights = dataclasses.replace(readout.weights,
                                   coefficients=readout.weights.coefficients * 0)
-    network = dataclasses.replace(network, readout=dataclasses.replace(
-        readout, weights=weights, bias=readout.bias * 0))
+    network = edited(network, readout=refed(readout, matrix=weights, bias=readout.bias * 0))
     found = perplexity.predict(network, [0, 1, 2, 0])
     assert found.perplexity == pytest.approx(WORDS, rel=1e-12)
     assert found.right == 1
@@ -63,7 +63,7 @@ def test_unsurprised():
     {"embedding": np.zeros((3, 2), dtype=np.int8)},
 ])
 def test_no_language(change):
-    network = dataclasses.replace(make_network(1, layers=1, inputs=2), **change)
+    network = edited(make_network(1, layers=1, inputs=2), **change)
     with pytest.raises(NetworkError, match="^network talker must have an embedding, and a readout "
                                            "of every step with a class for each of its words, to "
                                            "predict a text$"):
@@ -74,7 +74,7 @@ def test_last_step():
     network = make_network(1, layers=1)
     readout = dataclasses.replace(network.readout, when=When.LAST)
     with pytest.raises(NetworkError, match="^network talker must have an embedding, and"):
-        perplexity.check(dataclasses.replace(network, readout=readout))
+        perplexity.check(edited(network, readout=readout))
 
 
 def test_short_text():

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from edit import edited
 
 from ternloom.evaluate.size import (Size, float_bits, matrix_size, meant, network_size,
                                     relative_errors)
@@ -47,7 +48,7 @@ def test_network():
     layer = dataclasses.replace(network.layers[0], bias=np.full(12, -8, np.int32),
                                 recurrent_bias=np.full(4, 3, np.int32))
     readout = dataclasses.replace(network.readout, bias=np.array([0, 255], np.int32))
-    network = dataclasses.replace(network, layers=(layer,), readout=readout,
+    network = edited(network, layers=(layer,), readout=readout,
                                   embedding=np.ones((5, 3), np.int8))
     size = network_size(network)
     assert size.biases == 16 * 4 + 2 * 9
@@ -85,7 +86,7 @@ def test_errors(activations):
         latent = reference.layers[0].recurrent_weight.astype(np.float64)
         assert errors[-1]["layer0.recurrent"] == pytest.approx(
             ((latent - weights) ** 2).sum() / (latent ** 2).sum(), rel=1e-12)
-    for name in ("layer0.input", "layer0.recurrent", "readout"):
+    for name in ("layer0.input", "layer0.recurrent", "readout.weights"):
         falling = [error[name] for error in errors]
         assert falling == sorted(falling, reverse=True) and 0 < falling[3] < falling[0] < 0.6
 
@@ -98,7 +99,7 @@ def test_errors_as_lowered():
     for share in (0.5, 0.0):
         cut = dataclasses.replace(layer.recurrent, coefficients=(
             layer.recurrent.coefficients * share).astype(np.int32))
-        cut = dataclasses.replace(network, layers=(dataclasses.replace(layer, recurrent=cut),))
+        cut = edited(network, layers=(dataclasses.replace(layer, recurrent=cut),))
         errors = relative_errors(cut, reference)
         assert errors["layer0.recurrent"] == pytest.approx((1 - share) ** 2, rel=0.02)
         assert errors["layer0.input"] < 1e-3

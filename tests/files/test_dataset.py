@@ -1,6 +1,5 @@
 """Data files: round trips, parts, and a clear line for each thing that can be wrong with one."""
 
-import dataclasses
 import re
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 import safetensors.numpy
 
 from storing import forge, parts
+from edit import edited
 from ternloom.files import network as file
 from ternloom.files.dataset import Dataset, DatasetError, load, save
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
@@ -122,7 +122,7 @@ def test_match():
     make().match(network)
     make(Fixed(8, 5, rounding=Rounding.HALF_EVEN)).match(network)
     make(classes=("a",), labels=np.zeros(12, dtype=int)).match(network)
-    make(classes=("a", "b", "c")).match(dataclasses.replace(network, readout=None))
+    make(classes=("a", "b", "c")).match(edited(network, readout=None))
     taken = "network net takes Fixed(width=8, frac=5)"
     for data, message in (
             (make(inputs=4), "Data made has 4 inputs a step, network net takes 3"),

@@ -12,6 +12,7 @@ import pytest
 import safetensors.numpy
 
 from storing import forge, parts
+from edit import edited, refed
 from ternloom.files import dataset
 from ternloom.files.network import load, save
 from ternloom.model.alphabet import (ALPHABETS, BINARY, EXPONENTIAL, INTEGER, PLANES, QUATERNARY,
@@ -20,7 +21,7 @@ from ternloom.model.cell import CELLS, GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.matrix import Matrix
-from ternloom.model.network import Network, embedding_type
+from ternloom.model.network import embedding_type
 from ternloom.model.random import random_network
 
 
@@ -83,7 +84,7 @@ def refusal(path):
 def test_round_trip(seed, path):
     drawn = random_network(seed)
     labels = tuple(f"class {index}" for index in range(drawn.readout.classes))
-    network = Network("name", drawn.layers, drawn.readout, labels, {"recipe": "none", "ü": "\n"})
+    network = edited(drawn, name="name", labels=labels, notes={"recipe": "none", "ü": "\n"})
     save(network, path)
     assert same(load(path), network)
     first = path.read_bytes()
@@ -104,8 +105,8 @@ def with_codes(weight, codes):
     """A network whose input codes are given, one row of a gate."""
     network = random_network(1, layers=1, units=1, inputs=len(codes), cell=GRU_RESET_BEFORE)
     matrix = Matrix(weight, np.array([[codes] * 3], dtype=np.int8), np.ones((1, 3), np.int32))
-    layer = dataclasses.replace(network.layers[0], input=matrix)
-    return dataclasses.replace(network, layers=(layer,))
+    layer = refed(network.layers[0], matrix=matrix)
+    return edited(network, layers=(layer,))
 
 
 @pytest.mark.parametrize("weight, codes, bits", [
@@ -122,14 +123,15 @@ def test_codes_of_several_bits(weight, codes, bits, path):
     assert same(load(path), network)
     document, tensors = parts(path)
     assert tensors["layer0.input.codes"].nbytes == -(-3 * len(codes) * bits // 8)
-    assert document["layers"][0]["input"]["bits"] == (None if weight == QUATERNARY else bits)
+    stored = document["nodes"][0]["operands"][0]["matrix"]["bits"]
+    assert stored == (None if weight == QUATERNARY else bits)
 
 
 @pytest.mark.parametrize("weight, bits", [("ternary", 2), ("integer", None), ("binary", 1)])
 def test_bits_of_alphabet(weight, bits, path, small):
     document, tensors = parts(path)
-    document = changed(document, "layers.0.input.weight", weight)
-    forge(path, changed(document, "layers.0.input.bits", bits), tensors)
+    document = changed(document, "nodes.0.operands.0.matrix.weight", weight)
+    forge(path, changed(document, "nodes.0.operands.0.matrix.bits", bits), tensors)
     assert refusal(path) == (f"must have bits for exponential and integer codes alone, not {bits} "
                              f"for {weight} ones")
 
@@ -239,7 +241,7 @@ def test_data_file(path):
 
 
 @pytest.mark.parametrize("version, message", [
-    (3, "was written by a newer Ternloom: version 3, this one reads 2"),
+    (4, "was written by a newer Ternloom: version 4, this one reads 3"),
     (0, "must have a version from 1, not 0"),
 ])
 def test_version(path, small, version, message):
@@ -276,28 +278,35 @@ def changed(document, place, value):
 
 
 @pytest.mark.parametrize("place, value, message", [
-    ("colour", 1, "unknown key 'colour', the known ones are kind, version, digest, name, layers, "
-                  "readout, words, labels, notes"),
-    ("layers.0.input.stride", 1, "unknown key 'stride' of layers[0].input, the known ones are "
-                                 "weight, planes, rows, columns, bits"),
-    ("layers.0.state_format.width", 2, "unknown key 'width' of layers[0].state_format, the known "
+    ("colour", 1, "unknown key 'colour', the known ones are kind, version, digest, name, nodes, "
+                  "words, labels, notes"),
+    ("nodes.0.operands.0.matrix.stride", 1,
+     "unknown key 'stride' of nodes[0].operands[0].matrix, the known ones are weight, planes, "
+     "rows, columns, bits"),
+    ("nodes.0.state_format.width", 2, "unknown key 'width' of nodes[0].state_format, the known "
                                        "ones are threshold, threshold_frac, type"),
-    ("readout.logits.overflow", "wrap",
-     "readout.logits.overflow must be one of saturate, not 'wrap'"),
-    ("layers.0.cell", "elman", f"layers[0].cell must be one of {', '.join(CELLS)}, not 'elman'"),
-    ("layers.0.units", ..., "layers[0].units must be given: a whole number from 1 to 1048576"),
-    ("layers.0.units", 0, "layers[0].units must be a whole number from 1 to 1048576, not 0"),
-    ("layers.0.units", "4", "layers[0].units must be a whole number from 1 to 1048576, not "
+    ("nodes.1.logits.overflow", "wrap",
+     "nodes[1].logits.overflow must be one of saturate, not 'wrap'"),
+    ("nodes.0.cell", "elman", f"nodes[0].cell must be one of {', '.join(CELLS)}, not 'elman'"),
+    ("nodes.0.units", ..., "nodes[0].units must be given: a whole number from 1 to 1048576"),
+    ("nodes.0.units", 0, "nodes[0].units must be a whole number from 1 to 1048576, not 0"),
+    ("nodes.0.units", "4", "nodes[0].units must be a whole number from 1 to 1048576, not "
                             "the text '4'"),
-    ("layers.0.shift", 41, "layers[0].shift must be a whole number from 0 to 40, not 41"),
-    ("layers.0.input.planes", 5, "layers[0].input.planes must be a whole number from 1 to 4, "
-                                 "not 5"),
-    ("layers", [], "layers must be an array of 1 to 64 entries, not an empty array"),
-    ("layers.0.state_format.type", "posit",
-     "layers[0].state_format.type must be one of fixed, binary, ternary, planes, online, not "
+    ("nodes.0.shift", 41, "nodes[0].shift must be a whole number from 0 to 40, not 41"),
+    ("nodes.0.operands.0.matrix.planes", 5,
+     "nodes[0].operands[0].matrix.planes must be a whole number from 1 to 4, not 5"),
+    ("nodes.0.type", "reverse", "nodes[0].type must be one of layer, readout, not 'reverse'"),
+    ("nodes.0.inputs", ["input", "input"],
+     "nodes[0].inputs must be as many as its operands, 1, not 2"),
+    ("nodes.0.inputs", ["layer1"], "nodes must have one that takes the input"),
+    ("nodes.0.operands", [], "nodes[0].operands must be an array of 1 to 16 entries, not an empty "
+                             "array"),
+    ("nodes", [], "nodes must be an array of 1 to 128 entries, not an empty array"),
+    ("nodes.0.state_format.type", "posit",
+     "nodes[0].state_format.type must be one of fixed, binary, ternary, planes, online, not "
      "'posit'"),
-    ("layers.0.precision.gate_frac", 1,
-     "layers[0].precision: Gate fraction bits must be 0 (comparators) or from 2 to 15, not 1"),
+    ("nodes.0.precision.gate_frac", 1,
+     "nodes[0].precision: Gate fraction bits must be 0 (comparators) or from 2 to 15, not 1"),
     ("notes.age", 3, "notes.age must be a text, not 3"),
 ])
 def test_bad_description(path, small, place, value, message):
@@ -307,12 +316,12 @@ def test_bad_description(path, small, place, value, message):
 
 
 @pytest.mark.parametrize("place, value, message", [
-    ("layers.0.input.columns", 1 << 20,
+    ("nodes.0.operands.0.matrix.columns", 1 << 20,
      "must have layer0.input.codes as U8 of shape (2516583,), not U8 of shape (8,)"),
-    ("layers.0.units", 5, "must have layer0.bias as I32 of shape (15,), not I32 of shape (12,)"),
-    ("layers.0.cell", "lstm",
+    ("nodes.0.units", 5, "must have layer0.bias as I32 of shape (15,), not I32 of shape (12,)"),
+    ("nodes.0.cell", "lstm",
      "has a tensor that its description does not have: 'layer0.recurrent_bias'"),
-    ("layers.0.input.weight", "binary",
+    ("nodes.0.operands.0.matrix.weight", "binary",
      "must have layer0.input.codes as U8 of shape (5,), not U8 of shape (8,)"),
 ])
 def test_description_of_other_tensors(path, small, place, value, message):
@@ -323,8 +332,8 @@ def test_description_of_other_tensors(path, small, place, value, message):
 
 def test_too_many_codes(path, small):
     document, tensors = parts(path)
-    changed(document, "layers.0.input.rows", 1 << 20)
-    forge(path, changed(document, "layers.0.input.columns", 1 << 20), tensors)
+    changed(document, "nodes.0.operands.0.matrix.rows", 1 << 20)
+    forge(path, changed(document, "nodes.0.operands.0.matrix.columns", 1 << 20), tensors)
     assert refusal(path) == "must have at most 268435456 codes, not 1099511627832"
 
 
@@ -360,9 +369,11 @@ def test_bad_tensor(path, small, name, change, message):
 
 @pytest.mark.parametrize("place, value, message", [
     ("labels", ["one"], "is not sound: labels must be 2, one a class, not 1"),
-    ("readout.input_format.threshold", 3,
-     "is not sound: readout.input_format must be the state format before it, "
+    ("nodes.1.operands.0.format.threshold", 3,
+     "is not sound: readout.operands[0].format must be that of layer0, "
      "Ternary(threshold=1, threshold_frac=1), not Ternary(threshold=3, threshold_frac=1)"),
+    ("nodes.1.inputs", ["layer9"],
+     "is not sound: readout must take the input or a node before it, not 'layer9'"),
     ("name", "other", "is damaged or was edited: its digest does not match its content"),
     ("digest", ..., "is damaged or was edited: its digest does not match its content"),
 ])
@@ -381,7 +392,7 @@ def test_plane_weights_of_one_alphabet(path):
         planes -= 1
     save(network, path)
     document, tensors = parts(path)
-    forge(path, changed(document, "layers.0.input.weight", "binary"), tensors)
+    forge(path, changed(document, "nodes.0.operands.0.matrix.weight", "binary"), tensors)
     rows, columns = network.layers[0].rows, network.inputs
     assert refusal(path) == ("is not sound: layer0.input.codes must have the shape (planes, "
                              "rows, columns) with 1 to 1 planes, not "
@@ -421,9 +432,15 @@ def test_older_description(path, small):
     document, tensors = parts(path)
     del document["words"]
     document["version"] = 1
+    layer, readout = document.pop("nodes")
+    for node, matrix in ((layer, "input"), (readout, "weights")):
+        operand, = node.pop("operands")
+        node |= {"input_format": operand["format"], matrix: operand["matrix"]}
+        for name in ("type", "name", "inputs"):
+            del node[name]
     for name in ("slope", "slope_frac"):
-        del document["layers"][0]["precision"][name]
-    forge(path, document, tensors)
+        del layer["precision"][name]
+    forge(path, document | {"layers": [layer], "readout": readout}, tensors)
     assert same(load(path), small)
 
 
@@ -459,7 +476,8 @@ def test_memory(weight, bits, per_byte, path, small):
     packed = np.zeros(-(-count // per_byte) if weight == TERNARY
                       else -(-count * (bits or 1) // 8), dtype=np.uint8)
     document, tensors = parts(path)
-    document["layers"][0]["input"] |= {"weight": weight.name, "bits": bits, "columns": columns}
+    document["nodes"][0]["operands"][0]["matrix"] |= {"weight": weight.name, "bits": bits,
+                                                      "columns": columns}
     forge(path, document, tensors | {"layer0.input.codes": packed})
     assert limited(path, count + 2 * packed.nbytes + (24 << 20)) == f"(1, {rows}, {columns})"
 
@@ -468,7 +486,7 @@ def test_memory_of_damaged_file(path, small):
     """The digest comes before anything is unpacked."""
     document, tensors = parts(path)
     columns = 1 << 20
-    document["layers"][0]["input"] |= {"weight": "binary", "columns": columns}
+    document["nodes"][0]["operands"][0]["matrix"] |= {"weight": "binary", "columns": columns}
     packed = np.zeros(12 * columns // 8, dtype=np.uint8)
     forge(path, document, tensors | {"layer0.input.codes": packed}, signed=False)
     assert limited(path, 12 * columns // 2) == (
@@ -479,7 +497,8 @@ def test_codes_of_all_matrices(path, small):
     """The limit is one of all matrices together."""
     document, tensors = parts(path)
     half = 1 << 27
-    for name in ("input", "recurrent"):
-        document["layers"][0][name] |= {"rows": 1 << 10, "columns": half >> 10}
+    for matrix in (document["nodes"][0]["operands"][0]["matrix"],
+                   document["nodes"][0]["recurrent"]):
+        matrix |= {"rows": 1 << 10, "columns": half >> 10}
     forge(path, document, tensors)
     assert refusal(path) == f"must have at most {2 * half} codes, not {2 * half + 8}"

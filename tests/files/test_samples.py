@@ -16,7 +16,7 @@ SAMPLES = {
         "digits-lstm-planes2-planes2": "76d4d6ca1abe857c",
         "digits-lstm-ternary-ternary": "0d267efd9d2caac2",
         "japanese-vowels-gru-ternary-ternary": "9ff70e70f7a676a4"},
-    2: {"digits-gru-online3": "567536eb6b1bcafd"},
+    2: {"digits-gru-online3": "567536eb6b1bcafd", "digits-lstm-integer8": "a1c9a989104c9204"},
 }
 
 
@@ -30,4 +30,4 @@ def test_samples(version, name, tmp_path):
     assert document["readout"]["logits"]["overflow"] == "saturate"
     network, path = load(sample), tmp_path / "again.safetensors"
     save(network, path)
-    assert load(path) == network and parts(path)[0]["version"] == 2
+    assert load(path) == network and parts(path)[0]["version"] == 3

@@ -6,6 +6,7 @@ from hwsim import events, pack, play
 
 from ternloom.hw.buffer import InputBuffer, StateBuffer
 from ternloom.mapping.geometry import Element, Geometry
+from ternloom.mapping.layout import InputLayout
 from ternloom.model.alphabet import BINARY
 
 
@@ -14,7 +15,7 @@ WIDTH = 5
 
 def make_geometry(*, simd=4, chains=1, total=4, inputs=6, beat_lanes=1):
     return Geometry(Element.SHIFT_ADD, BINARY, 1, WIDTH, 1, False, chains, 1, simd,
-                    -(-total // chains), total, inputs, beat_lanes, ())
+                    -(-total // chains), total, (InputLayout(inputs, beat_lanes, simd),), ())
 
 
 def word(columns, codes):
@@ -58,7 +59,7 @@ class Scenario:
     """
 
     def __init__(self, rng, geometry, vectors, *, reserving, write_rate, read_rate):
-        self._rng, self._geometry, self._vectors = rng, geometry, vectors
+        self._rng, self._layout, self._vectors = rng, geometry.inputs[0], vectors
         self._reserving = reserving
         self._rates = write_rate, read_rate
         self._account = Account()
@@ -78,7 +79,7 @@ class Scenario:
         return self
 
     def _cycle(self):
-        rng, geometry, cycle = self._rng, self._geometry, len(self.flags)
+        rng, layout, cycle = self._rng, self._layout, len(self.flags)
         reserve, completed = 0, None
         more = self._written < len(self._vectors)
         if self._reserving:
@@ -89,15 +90,15 @@ class Scenario:
             may_write = more and len(self._account.vectors) < 2
         valid = int(may_write and rng.random() < self._rates[0])
         data, last = self._next_beat() if valid else (self._rubbish(), int(rng.integers(2)))
-        if valid and self._beat == geometry.beats:
+        if valid and self._beat == layout.beats:
             completed, self._beat = last, 0
             self._written += 1
-        release, read = 0, int(rng.integers(geometry.input_words))
+        release, read = 0, int(rng.integers(layout.words))
         if self._account.vectors and rng.random() < self._rates[1]:
             read = self._word
-            self.words[cycle] = word(geometry.input_columns[read], self._vectors[self._read])
+            self.words[cycle] = word(layout.columns[read], self._vectors[self._read])
             self._word += 1
-            if self._word == geometry.input_words:
+            if self._word == layout.words:
                 self._word, release = 0, 1
                 self._read += 1
         for name, value in zip(self.drive, (valid, data, last, reserve, release, read),
@@ -108,23 +109,23 @@ class Scenario:
         self._granted += reserve
 
     def _rubbish(self):
-        return int(self._rng.integers(1 << 30)) & ((1 << (self._geometry.beat_lanes * WIDTH)) - 1)
+        return int(self._rng.integers(1 << 30)) & ((1 << (self._layout.beat_lanes * WIDTH)) - 1)
 
     def _next_beat(self):
         """A beat; lanes beyond the vector hold rubbish, and so does ``last`` but at its end."""
-        lanes, beat = self._geometry.beat_lanes, self._beat
+        lanes, beat = self._layout.beat_lanes, self._beat
         codes = self._vectors[self._written][beat * lanes:(beat + 1) * lanes].tolist()
         codes += self._rng.integers(1 << WIDTH, size=lanes - len(codes)).tolist()
         self._beat += 1
-        ends = self._beat == self._geometry.beats
+        ends = self._beat == self._layout.beats
         return pack(codes, WIDTH), self._last[self._written] if ends else int(self._rng.integers(2))
 
 
 def check_input(rng, geometry, *, count=6, **options):
-    vectors = rng.integers(0, 1 << WIDTH, (count, geometry.inputs))
+    vectors = rng.integers(0, 1 << WIDTH, (count, geometry.inputs[0].elements))
     scenario = Scenario(rng, geometry, vectors, **options).run()
     names = ["o_ready", "o_space", "o_full", "o_last", "o_next", "o_next_last", "o_word"]
-    found = play(InputBuffer(geometry, WIDTH), scenario.drive, names)
+    found = play(InputBuffer(geometry.inputs[0], WIDTH), scenario.drive, names)
     # A writer that waits for each beat reserves nothing, so that the space is not counted.
     names = names[:-1] if options["reserving"] else [name for name in names[:-1]
                                                      if name != "o_space"]
@@ -132,7 +133,7 @@ def check_input(rng, geometry, *, count=6, **options):
         for name in names:
             if flags[name] is not None:
                 assert found[name][cycle] == flags[name], f"{name} in cycle {cycle}"
-    assert len(scenario.words) == count * geometry.input_words
+    assert len(scenario.words) == count * geometry.inputs[0].words
     for cycle, expected in scenario.words.items():
         assert found["o_word"][cycle + 2] == expected
 
@@ -161,7 +162,7 @@ def test_account(reserving, write_rate, read_rate):
 def test_short(simd, beat_lanes):
     """A vector that ends early is filled up, a beat a cycle, whatever lay there before."""
     geometry = make_geometry(simd=simd, beat_lanes=beat_lanes, inputs=11)
-    beats, rng = geometry.beats, np.random.default_rng(simd)
+    beats, rng = geometry.inputs[0].beats, np.random.default_rng(simd)
     drive = {name: [] for name in ("i_valid", "i_data", "i_last", "i_release", "i_word")}
 
     def cycle(**values):
@@ -180,12 +181,12 @@ def test_short(simd, beat_lanes):
         # It takes valid as it comes, so the writer must look at ready.
         busy += [cycle(i_last=int(rng.integers(2))) for _ in range(beats - sent)]
         codes[sent * beat_lanes:] = 0
-        for index, columns in enumerate(geometry.input_columns):
+        for index, columns in enumerate(geometry.inputs[0].columns):
             due[cycle(i_word=index)] = word(columns, codes)
         cycle(i_release=1)
     cycle()
     cycle()
-    found = play(InputBuffer(geometry, WIDTH, fills=True), drive,
+    found = play(InputBuffer(geometry.inputs[0], WIDTH, fills=True), drive,
                  ["o_word", "o_short", "o_ready", "o_full", "o_last"])
     for when, expected in due.items():
         assert found["o_word"][when + 2] == expected
@@ -197,7 +198,7 @@ def test_short(simd, beat_lanes):
 def test_release_with_completion():
     """A vector completes in the cycle in which the one before is released: the bank changes."""
     geometry = make_geometry(inputs=1)
-    found = play(InputBuffer(geometry, WIDTH),
+    found = play(InputBuffer(geometry.inputs[0], WIDTH),
                  {"i_valid": [1, 1, 0, 0, 0, 0], "i_data": [3, 9, 0, 0, 0, 0],
                   "i_last": [0, 1, 0, 0, 0, 0], "i_release": [0, 1, 0, 1, 0, 0],
                   "i_word": [0] * 6}, ["o_full", "o_last", "o_next", "o_word", "o_ready"])

@@ -1,12 +1,12 @@
 """Combiner and row counter against exact integer arithmetic, in value and in cycle."""
 
-import dataclasses
 
 import numpy as np
 import pytest
 from amaranth import *
 from amaranth.back import rtlil
 from amaranth.hdl import Fragment
+from edit import refed
 from hwarray import Rows, codes_of, drawn, folded, folded_readout, raw_sums, source_form
 from hwsim import events, play
 from cellstep import CORE
@@ -178,7 +178,7 @@ def test_online(cell, source, weight):
     rng = np.random.default_rng(14)
     layer = random_network(rng, cell=cell, layers=1, units=5, inputs=4, weight=weight,
                            state_format=Online(Fixed(6, 5), 2)).layers[0]
-    layer = dataclasses.replace(layer, input_format=source)
+    layer = refed(layer, format=source)
     image = folded(layer, 4, 4, 2)
     vectors = [drawn(source_form(layer, block), rng,
                      layer.inputs if block.source is Source.INPUT else layer.units)
@@ -214,7 +214,7 @@ def with_coefficients(layer, values):
     def fill(matrix, value):
         return Matrix(matrix.weight, matrix.codes,
                       np.broadcast_to(np.int32(value), matrix.coefficients.shape).copy())
-    return dataclasses.replace(layer, input=fill(layer.input, values[0]),
+    return refed(layer, matrix=fill(layer.input, values[0]),
                                recurrent=fill(layer.recurrent, values[1]))
 
 

@@ -69,7 +69,7 @@ def draw(seed):
                              precision=PRECISIONS[seed % len(PRECISIONS)],
                              state_format=("ternary", "binary", "fixed", "planes")[seed % 4])
     layer = LayerFolding(int(rng.integers(1, 9)), int(rng.integers(1, 13)))
-    folding = Folding((layer,), LayerFolding(2, 3), 1)
+    folding = Folding.line((layer,), LayerFolding(2, 3), 1)
     case = Case(network, folding, tuple(random_sequences(rng, network, 3, (1, 5))))
     return dataclasses.replace(case, design=generate(network, folding))
 

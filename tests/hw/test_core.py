@@ -79,7 +79,7 @@ def draw(seed):
     network = random_network(rng, layers=layers, units=int(rng.integers(1, 7)),
                              inputs=int(rng.integers(1, 6)), classes=int(rng.integers(1, 4)))
     parts = tuple(LayerFolding(*rng.integers(2, 7, 2).tolist()) for _ in range(layers))
-    folding = Folding(parts, LayerFolding(*rng.integers(1, 5, 2).tolist()),
+    folding = Folding.line(parts, LayerFolding(*rng.integers(1, 5, 2).tolist()),
                       int(rng.integers(1, parts[0].simd + 1)))
     return rng, network, folding, random_sequences(rng, network, 3, (1, 3))
 
@@ -138,7 +138,7 @@ def test_no_readout(seed, kind):
     network = random_network(rng, layers=1 + seed, units=int(rng.integers(2, 9)), inputs=3,
                              state_format=kind, readout=False)
     parts = (LayerFolding(6, 4),) * len(network.layers)
-    folding = Folding(parts, None, 2)
+    folding = Folding.line(parts, None, 2)
     sequences = random_sequences(rng, network, 3, (1, 3))
     timing = predict(network, folding, [len(sequence) for sequence in sequences])
     beats = beats_in(network, folding, sequences, rng)
@@ -162,7 +162,7 @@ def test_no_readout(seed, kind):
 def test_ports(kind, lanes, bits):
     """Streams are of whole bytes; the index has as many bits as the classes need."""
     network = random_network(1, inputs=9, layers=1, input_format=kind, classes=5)
-    core = Core(network, Folding((LayerFolding(2, 9),), LayerFolding(1, 4), lanes))
+    core = Core(network, Folding.line((LayerFolding(2, 9),), LayerFolding(1, 4), lanes))
     members = {name: (member.flow.name, member.shape) for name, member in
                core.signature.members.items()}
     widths = {name: len(getattr(core, name)) for name in members}
@@ -203,7 +203,7 @@ def test_reset():
 
 def test_wrong_folding():
     network = random_network(1, layers=2, cell=LSTM, when=When.LAST)
-    folding = Folding((LayerFolding(2, 2),), LayerFolding(1, 1))
+    folding = Folding.line((LayerFolding(2, 2),), LayerFolding(1, 1))
     with pytest.raises(FoldingError, match="^" + re.escape(
-            "folding must have 2 layers, one for each of the network's, not 1") + "$"):
+            "folding must have 3 arrays, one for each of layer0, layer1, readout, not 2") + "$"):
         Core(network, folding)

@@ -1,6 +1,7 @@
 """Elaboration changes nothing in a component: the same instance gives the same netlist again."""
 
 import ast
+import functools
 import gc
 import importlib
 import inspect
@@ -19,7 +20,7 @@ from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, PLANES, QUATER
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Fixed
 from ternloom.model.precision import Precision
-from ternloom.model.random import random_network
+from ternloom.model.random import random_graph, random_network
 
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -58,6 +59,16 @@ def make_core(cell, weight, kind, precision, readout):
     return Core(network, Folding.uniform(network, 2, 3))
 
 
+def make_graph():
+    """A core in which nodes take several inputs and two readouts speak."""
+    network = random_graph(1, largest=5)
+    assert len(network.outputs) == 2
+    return Core(network, Folding.uniform(network, 2, 3))
+
+
+MAKES = [*(functools.partial(make_core, *case) for case in CORES), make_graph]
+
+
 def twice(elaborate, seen):
     """The method, called two times of which the first is for nothing."""
     def method(self, platform):
@@ -83,13 +94,13 @@ def elaborated_twice(monkeypatch):
 
 @pytest.fixture(scope="module")
 def netlists():
-    return [rtlil.convert(make_core(*case), emit_src=False) for case in CORES]
+    return [rtlil.convert(make(), emit_src=False) for make in MAKES]
 
 
 def test_netlists(netlists, elaborated_twice):
     """Every kind of component, elaborated for the second time, is what it is the first time."""
-    for case, netlist in zip(CORES, netlists, strict=True):
-        assert rtlil.convert(make_core(*case), emit_src=False) == netlist, case
+    for make, netlist in zip(MAKES, netlists, strict=True):
+        assert rtlil.convert(make(), emit_src=False) == netlist, make
     concrete = {kind for kind in components("hw").values()
                 if not any(kind in other.__mro__[1:] for other in components("hw").values())}
     assert elaborated_twice == concrete

@@ -1,9 +1,9 @@
 """Feeds: every code of every kind, as the lanes that the elements take."""
 
-import dataclasses
 
 import numpy as np
 import pytest
+from edit import refed
 from hwsim import pack, play, unpack
 
 from ternloom.hw.feed import Feed
@@ -96,7 +96,7 @@ def test_online_input(form, state):
     """A code is fed as the value that it has just now, and a lane without a column as zero."""
     layer = random_network(1, cell=LSTM, layers=1, units=5, inputs=6, state_format=state,
                            weight=TERNARY).layers[0]
-    geometry = layer_geometry(dataclasses.replace(layer, input_format=form), LayerFolding(2, SIMD),
+    geometry = layer_geometry(refed(layer, format=form), LayerFolding(2, SIMD),
                               2)
     block, width, rng = geometry.blocks[0], form.value_width, np.random.default_rng(form.planes)
     values = rng.integers(-form.magnitude, form.magnitude + 1, 1 << form.planes)

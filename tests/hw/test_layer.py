@@ -197,18 +197,18 @@ def make_case(seed, cell, source, state, rng):
                              inputs=int(rng.integers(1, 7)), classes=1, when=When.LAST,
                              input_format=source, state_format=state)
     layers = (LayerFolding(int(rng.integers(1, 9)), int(rng.integers(1, 7))),)
-    folding = Folding(layers, LayerFolding(1, 64), int(rng.integers(1, layers[0].simd + 1)))
+    folding = Folding.line(layers, LayerFolding(1, 64), int(rng.integers(1, layers[0].simd + 1)))
     return network, folding
 
 
 def program_of(network, folding):
-    part = folding.layers[0]
+    part = folding.arrays[0]
     return folded(network.layers[0], part.pe, part.simd, folding.input_lanes)
 
 
 def input_drive(network, geometry, sequences, accepted, cycles):
     """Stimulus that has a beat in each cycle in which one is taken, and rubbish elsewhere."""
-    lanes, form = geometry.beat_lanes, network.input_format
+    lanes, form = geometry.inputs[0].beat_lanes, network.input_format
     drive = {"i_valid": [0] * cycles, "i_data": [(1 << (lanes * form.width)) - 1] * cycles,
              "i_last": [0, 1] * (cycles // 2) + [0] * (cycles % 2), "i_space": [1] * cycles}
     turn = iter(accepted.tolist())
@@ -219,7 +219,8 @@ def input_drive(network, geometry, sequences, accepted, cycles):
                 cycle = next(turn)
                 drive["i_valid"][cycle] = 1
                 drive["i_data"][cycle] = pack(bits[first:first + lanes], form.width)
-                drive["i_last"][cycle] = int(step == len(sequence) - 1)
+                drive["i_last"][cycle] = int(step == len(sequence) - 1
+                                             and first + lanes >= len(bits))
     return drive
 
 
@@ -251,12 +252,12 @@ def test_layer(cell, state, gaps):
     sequences = random_sequences(rng, network, 2, (1, 3))
     layer, image = network.layers[0], program_of(network, folding)
     geometry = image.geometry
-    beats = geometry.beats * sum(map(len, sequences))
+    beats = geometry.inputs[0].beats * sum(map(len, sequences))
     offers = np.cumsum(rng.integers(0, 12, beats)) if gaps else np.zeros(beats, dtype=np.int64)
     timing = predict(network, folding, [len(sequence) for sequence in sequences], offers)
     due = due_codes(network, geometry, sequences, timing.ends[:, 0])
     drive = input_drive(network, geometry, sequences, timing.inputs, due[-1][0] + 5)
-    found = play(RecurrentLayer(layer, image), drive,
+    found = play(RecurrentLayer(layer, image, streamed=(0,)), drive,
                  ["o_ready", "o_valid", "o_data", "o_last"])
 
     assert found["o_ready"][timing.inputs].all()
@@ -281,7 +282,8 @@ def test_room():
     cycles = 2 * late
     drive = input_drive(network, geometry, sequences, timing.inputs, cycles)
     drive["i_space"] = [0] * late + [1] * (cycles - late)
-    found = play(RecurrentLayer(network.layers[0], image), drive, ["o_reserve", "o_valid"])
+    found = play(RecurrentLayer(network.layers[0], image, streamed=(0,)), drive,
+                 ["o_reserve", "o_valid"])
     reserved = np.flatnonzero(found["o_reserve"])
     assert reserved[0] == late and len(reserved) == 2
     first = np.flatnonzero(found["o_valid"])[geometry.units - 1]

@@ -61,7 +61,7 @@ def test_codes(units, chains):
     """Codes leave in the order of the units, with zero lanes behind the last and tlast on it."""
     form = Planes((3, 1), 1)
     network = random_network(1, layers=1, units=units, inputs=3, state_format=form, readout=False)
-    folding = Folding((LayerFolding(4 * chains, chains),), None)
+    folding = Folding.line((LayerFolding(4 * chains, chains),), None)
     geometry = network_geometry(network, folding)[0]
     rng, lanes = np.random.default_rng(units), geometry.chains
     codes = rng.integers(0, 4, (3, geometry.units * lanes))
@@ -97,7 +97,7 @@ def test_coefficients(units):
     """Coefficients leave first, in the cycles of the codes, which follow them without a gap."""
     form = Online(Fixed(6, 5), planes=3)
     network = random_network(1, layers=1, units=units, inputs=3, state_format=form, readout=False)
-    geometry = network_geometry(network, Folding((LayerFolding(1, 1),), None))[0]
+    geometry = network_geometry(network, Folding.line((LayerFolding(1, 1),), None))[0]
     rng, bits = np.random.default_rng(units), form.coefficient_bits
     codes = rng.integers(0, 8, (3, units)).tolist()
     betas = rng.integers(0, 1 << bits, (3, 3)).tolist()

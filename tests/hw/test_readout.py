@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from edit import refed
 from hwarray import codes_of, folded_readout
 from hwsim import converse, events, pack
 
@@ -53,10 +54,10 @@ class Writer:
 
     def __init__(self, rng, readout, geometry, vectors, last, eager):
         width = readout.input_format.width
-        self._rng, self._eager, self._wide = rng, eager, geometry.beat_lanes * width
+        self._rng, self._eager, self._wide = rng, eager, geometry.inputs[0].beat_lanes * width
         bits = readout.input_format.bits(vectors) & ((1 << width) - 1)
-        self._vectors = [[(pack(row[first:first + geometry.beat_lanes], width), int(ends))
-                          for first in range(0, len(row), geometry.beat_lanes)]
+        self._vectors = [[(pack(row[first:first + geometry.inputs[0].beat_lanes], width), int(ends))
+                          for first in range(0, len(row), geometry.inputs[0].beat_lanes)]
                          for row, ends in zip(bits, last, strict=True)]
         self._due = []
         #: Cycle of the last beat.
@@ -82,7 +83,7 @@ def run_readout(readout, image, vectors, last, rng, *, eager=True, ready=lambda:
     geometry = image.geometry
     writer = Writer(rng, readout, geometry, vectors, last, eager)
     if cycles is None:
-        step = geometry.blocks[0].cycles + geometry.beats + readout.classes + 10
+        step = geometry.blocks[0].cycles + geometry.inputs[0].beats + readout.classes + 10
         cycles = 8 * step * len(vectors) + 100
     dut = DenseReadout(readout, image)
     watched = {"valid": dut.o_valid, "ready": dut.i_ready}
@@ -137,7 +138,7 @@ def test_planes_in_one_group(classes, pe):
                            classes=classes, when=When.EVERY)
     codes = rng.choice([-1, 1], (4, classes, 2)).astype(np.int8)
     coefficients = rng.integers(1, 9, (4, classes)).astype(np.int32)
-    readout = dataclasses.replace(readout, weights=Matrix(PLANES, codes, coefficients))
+    readout = refed(readout, matrix=Matrix(PLANES, codes, coefficients))
     image = folded_readout(readout, pe, 2, 2)
     vectors, last = make_case(readout, 12, rng)
     taken, _ = run_readout(readout, image, vectors, last, rng)
@@ -149,10 +150,8 @@ def test_ties():
     readout = make_readout(2, units=3, state_format=Binary(), weight=BINARY, classes=5,
                            when=When.EVERY)
     bias = np.array([4, 4, 9, 9, 4], dtype=np.int32)
-    readout = dataclasses.replace(
-        readout, bias=bias, shift=0, logits=Fixed(8, 0),
-        weights=Matrix(BINARY, readout.weights.codes,
-                       np.zeros_like(readout.weights.coefficients)))
+    silent = Matrix(BINARY, readout.weights.codes, np.zeros_like(readout.weights.coefficients))
+    readout = refed(readout, matrix=silent, bias=bias, shift=0, logits=Fixed(8, 0))
     rng = np.random.default_rng(43)
     vectors, last = make_case(readout, 3, rng)
     taken, _ = run_readout(readout, folded_readout(readout, 2, 2), vectors, last, rng)

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 from cellstep import CORE
+from edit import edited, refed
 
 from ternloom.hw.verilog import generate
 from ternloom.mapping.folding import Folding, LayerFolding
@@ -23,7 +24,7 @@ def design(request):
     network = random_network(3, cell=request.param, layers=1, units=5, inputs=4, classes=2,
                              input_format=Fixed(5, 3), state_format=Ternary(),
                              weight=TERNARY)
-    return generate(network, Folding((LayerFolding(4, 4),), LayerFolding(2, 3)))
+    return generate(network, Folding.line((LayerFolding(4, 4),), LayerFolding(2, 3)))
 
 
 def test_probes_complete(design):
@@ -54,7 +55,7 @@ def test_probes_exist(design):
 def test_code_probes(state, shown, signed):
     """Codes are watched where their wire form is the code."""
     network = random_network(3, cell=LSTM, layers=1, units=3, inputs=2, state_format=state)
-    probes = generate(network, Folding((LayerFolding(2, 2),), LayerFolding(1, 1))).probes
+    probes = generate(network, Folding.line((LayerFolding(2, 2),), LayerFolding(1, 1))).probes
     codes = [probe for probe in probes if probe.data.endswith(".h_seen")]
     assert bool(codes) == shown
     assert all(probe.signed == signed for probe in codes)
@@ -65,7 +66,7 @@ def test_online(planes):
     """Samples, codes and coefficients are watched; multipliers for coefficients are counted."""
     network = random_network(3, cell=LSTM, layers=1, units=5, inputs=2, classes=2,
                              state_format=Online(Fixed(6, 5), planes))
-    found = generate(network, Folding((LayerFolding(4, 4),), LayerFolding(1, 1)))
+    found = generate(network, Folding.line((LayerFolding(4, 4),), LayerFolding(1, 1)))
     watched = {name for probe in found.probes for name, _ in probe.names}
     assert watched >= {"layer0.sample", "layer0.h", "layer0.beta"}
     line, = found.report["quantizers"]
@@ -109,7 +110,7 @@ def test_weights(weight):
     """Bits of the codes in use, and of a weight in the ROM, which holds those of both matrices."""
     network = random_network(5, layers=1, units=4, inputs=3, weight=weight, state_format=Planes(
         (2, 1), 2))
-    folding = Folding((LayerFolding(2, 2, in_turn=True),), LayerFolding(1, 2))
+    folding = Folding.line((LayerFolding(2, 2, in_turn=True),), LayerFolding(1, 2))
     report = generate(network, folding).report
     matrices = network.layers[0].input, network.layers[0].recurrent
     for line, matrix in zip(report["matrices"], matrices, strict=False):
@@ -127,7 +128,7 @@ def test_elementwise(cell, gate_frac, gates):
     """Products and ROMs of the lanes' Verilog are as many as the report says; comparators: none."""
     network = random_network(3, cell=cell, layers=1, units=8, inputs=4, state_format=Ternary(),
                              weight=TERNARY, precision=Precision(gate_frac=gate_frac))
-    design = generate(network, Folding((LayerFolding(4, 4),), LayerFolding(2, 3)))
+    design = generate(network, Folding.line((LayerFolding(4, 4),), LayerFolding(2, 3)))
     line, = design.report["elementwise"]
     assert line["gates"] == gates and line["lanes"] == 2
     modules = re.findall(r"^module \\ternloom_core\.layer0\.lane\d\S* .*?^endmodule",
@@ -150,11 +151,10 @@ def test_coefficients(values, coefficients):
         return dataclasses.replace(matrix, coefficients=given)
 
     layer, readout = network.layers[0], network.readout
-    network = dataclasses.replace(
-        network, readout=dataclasses.replace(readout, weights=filled(readout.weights)),
-        layers=(dataclasses.replace(layer, input=filled(layer.input),
+    network = edited(network, readout=refed(readout, matrix=filled(readout.weights)),
+        layers=(refed(layer, matrix=filled(layer.input),
                                     recurrent=filled(layer.recurrent)),))
-    design = generate(network, Folding((LayerFolding(4, 4),), LayerFolding(2, 3)))
+    design = generate(network, Folding.line((LayerFolding(4, 4),), LayerFolding(2, 3)))
     modules = re.findall(r"^module \\ternloom_core\.\S*combiner\d+ .*?^endmodule",
                          design.verilog, re.MULTILINE | re.DOTALL)
     assert len(modules) == sum(line["chains"] for line in design.report["arrays"])

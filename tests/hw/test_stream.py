@@ -36,7 +36,7 @@ def make_case(place, kind, fields):
     network = random_network(rng, cell=cell, layers=1 + place % 2, units=4, inputs=7, classes=3,
                              input_format=form, state_format=state, when=when,
                              readout=when is not None)
-    folding = Folding((LayerFolding(4, simd),) * len(network.layers),
+    folding = Folding.line((LayerFolding(4, simd),) * len(network.layers),
                       when and LayerFolding(2, 3), lanes)
     sequences = [random_sequences(rng, network, 1, (steps, steps))[0] for steps, _ in SEQUENCES]
     case = Case(network, folding, tuple(sequences), short=tuple(lack for _, lack in SEQUENCES))

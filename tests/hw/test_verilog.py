@@ -10,6 +10,7 @@ import warnings
 import msgspec
 import numpy as np
 import pytest
+from edit import edited, refed
 
 from ternloom.files import network as file
 from ternloom.hw.verilog import generate
@@ -39,7 +40,8 @@ FOLDED = [(name, *size) for name in ("least", "after", "before") for size in ((1
 
 def make_case(name, pe=4, simd=3):
     network = random_network(7, **CASES[name])
-    return network, Folding((LayerFolding(pe, simd),) * len(network.layers), LayerFolding(2, 3))
+    return network, Folding.line((LayerFolding(pe, simd),) * len(network.layers),
+                                 LayerFolding(2, 3))
 
 
 @pytest.fixture(scope="module", params=[*FOLDED, ("stacked", 4, 3)],
@@ -147,9 +149,9 @@ def test_attributes():
 
 def test_wrong_folding():
     network, _ = make_case("stacked")
-    with pytest.raises(FoldingError, match="^folding must have 3 layers, one for each of the "
-                                           "network's, not 1$"):
-        generate(network, Folding((LayerFolding(2, 2),), LayerFolding(1, 1)))
+    with pytest.raises(FoldingError, match="^folding must have 4 arrays, one for each of "
+                                           "layer0, layer1, layer2, readout, not 2$"):
+        generate(network, Folding.line((LayerFolding(2, 2),), LayerFolding(1, 1)))
 
 
 def test_mixed_alphabets():
@@ -161,8 +163,8 @@ def test_mixed_alphabets():
                   layer.input.coefficients)
     other = Matrix(INTEGER, np.full(layer.recurrent.codes.shape, -2, np.int8),
                    layer.recurrent.coefficients)
-    layer = dataclasses.replace(layer, input=wide, recurrent=other)
-    network = dataclasses.replace(network, layers=(layer,))
+    layer = refed(layer, matrix=wide, recurrent=other)
+    network = edited(network, layers=(layer,))
     folding = Folding.uniform(network, 2, 2)
     # It warns from the first use of a component on.
     generate(*make_case("least"))
@@ -181,9 +183,9 @@ def test_header():
     network = random_network(2, layers=1, cell=LSTM, units=3, inputs=5, classes=3,
                              input_format=Fixed(6, 4), state_format=Ternary(),
                              name='a */ "name"')
-    network = dataclasses.replace(network, readout=dataclasses.replace(
+    network = edited(network, readout=dataclasses.replace(
         network.readout, logits=Fixed(12, 3)))
-    folding = Folding((LayerFolding(2, 4),), LayerFolding(1, 2), 2)
+    folding = Folding.line((LayerFolding(2, 4),), LayerFolding(1, 2), 2)
     design = generate(network, folding, name="cell")
     version = importlib.metadata.version("ternloom")
     rest = '"signed": true, "rounding": "half-up", "overflow": "saturate"}'

@@ -45,15 +45,16 @@ def test_wrong_layer(pe, simd, message):
 ])
 def test_wrong_lanes(lanes, message):
     with refused(message):
-        Folding((LayerFolding(2, 4), LayerFolding(2, 8)), LayerFolding(1, 1), lanes)
+        Folding.line((LayerFolding(2, 4), LayerFolding(2, 8)), LayerFolding(1, 1), lanes)
 
 
 @pytest.mark.parametrize("given", (1, 3))
 def test_check(given):
     network = random_network(1, layers=2)
-    Folding((LayerFolding(1, 1),) * 2, LayerFolding(1, 1)).check(network)
-    with refused(f"folding must have 2 layers, one for each of the network's, not {given}"):
-        Folding((LayerFolding(1, 1),) * given, LayerFolding(1, 1)).check(network)
+    Folding.line((LayerFolding(1, 1),) * 2, LayerFolding(1, 1)).check(network)
+    with refused("folding must have 3 arrays, one for each of layer0, layer1, readout, "
+                 f"not {given + 1}"):
+        Folding.line((LayerFolding(1, 1),) * given, LayerFolding(1, 1)).check(network)
 
 
 @pytest.mark.parametrize("when", When)
@@ -63,24 +64,24 @@ def test_uniform(seed, when):
     network = random_network(seed, when=when)
     folding = Folding.uniform(network, pe=3, simd=8)
     folding.check(network)
-    assert folding.layers == (LayerFolding(3, 8),) * len(network.layers)
-    assert folding.readout.simd == 8
+    assert folding.arrays[:-1] == (LayerFolding(3, 8),) * len(network.layers)
+    assert folding.arrays[-1].simd == 8
     cycles = min(layer.rows * (layer.inputs + layer.units) // 24 for layer in network.layers)
     readout, lanes = network.readout, folding.input_lanes
     assert lanes == 8 or lanes * max(cycles, 1) >= network.inputs
     assert lanes == 1 or lanes // 2 * max(cycles, 1) < network.inputs
     assert lanes & (lanes - 1) == 0
     if when is When.LAST:
-        assert folding.readout.pe == 1
+        assert folding.arrays[-1].pe == 1
     else:
         products = readout.classes * readout.inputs
-        assert (folding.readout.pe >= readout.classes
-                or products <= folding.readout.lanes * max(cycles, 1))
+        assert (folding.arrays[-1].pe >= readout.classes
+                or products <= folding.arrays[-1].lanes * max(cycles, 1))
 
 
 def test_uniform_given():
     network = random_network(2, cell=LSTM, layers=1, units=8, inputs=20)
-    assert Folding.uniform(network).layers == (LayerFolding(4, 8),)
+    assert Folding.uniform(network).arrays == (LayerFolding(4, 8), LayerFolding(1, 8))
     assert Folding.uniform(network, pe=2, simd=6, input_lanes=5).input_lanes == 5
     with refused("simd must be from 1 to 256, not 0"):
         Folding.uniform(network, simd=0)

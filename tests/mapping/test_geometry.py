@@ -1,14 +1,15 @@
 """Geometry: sizes against their definitions, counted or enumerated."""
 
-import dataclasses
 import itertools
 
 import numpy as np
 import pytest
+from edit import refed
 
 from ternloom.mapping.folding import Folding, LayerFolding
-from ternloom.mapping.geometry import (Block, Element, Geometry, Source, layer_geometry,
+from ternloom.mapping.geometry import (Block, Element, Source, layer_geometry,
                                        network_geometry, readout_geometry)
+from ternloom.mapping.layout import InputLayout
 from ternloom.model.alphabet import (ALPHABETS, BINARY, EXPONENTIAL, INTEGER, PLANES, QUATERNARY,
                                      TERNARY)
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
@@ -24,7 +25,7 @@ SIZES = (1, 2, 3, 5, 8, 13)
 def make_layer(cell=LSTM, units=5, inputs=4, input_format=Ternary(), **options):
     """A layer, also one with an input that only another layer can give."""
     layer = random_network(1, cell=cell, layers=1, units=units, inputs=inputs, **options).layers[0]
-    return dataclasses.replace(layer, input_format=input_format)
+    return refed(layer, format=input_format)
 
 
 @pytest.mark.parametrize("pe, simd, units, chains", [
@@ -59,19 +60,18 @@ def test_chains_rule():
 ])
 def test_input_columns(simd, beat_lanes, inputs):
     """Every element of the input is at one place, and beats fill words from the low lanes on."""
-    geometry = Geometry(Element.SHIFT_ADD, BINARY, 1, 4, 1, False, 1, 1, simd, 1, 1, inputs,
-                        beat_lanes, ())
-    columns = geometry.input_columns
-    assert columns.shape == (geometry.input_words, simd)
+    layout = InputLayout(inputs, beat_lanes, simd)
+    columns = layout.columns
+    assert columns.shape == (layout.words, simd)
     assert sorted(columns[columns >= 0]) == list(range(inputs))
     assert (np.diff(columns[columns >= 0]) == 1).all()
-    assert geometry.beats == -(-inputs // beat_lanes)
-    assert geometry.words_per_row & (geometry.words_per_row - 1) == 0
-    assert geometry.words_per_row * simd >= beat_lanes
-    beats = [set(columns.reshape(geometry.input_rows, -1)[row] // beat_lanes) - {-1}
-             for row in range(geometry.input_rows)]
-    assert all(len(each) <= geometry.beats_per_row for each in beats)
-    assert sum(map(len, beats)) == geometry.beats
+    assert layout.beats == -(-inputs // beat_lanes)
+    assert layout.words_per_row & (layout.words_per_row - 1) == 0
+    assert layout.words_per_row * simd >= beat_lanes
+    beats = [set(columns.reshape(layout.rows, -1)[row] // beat_lanes) - {-1}
+             for row in range(layout.rows)]
+    assert all(len(each) <= layout.beats_per_row for each in beats)
+    assert sum(map(len, beats)) == layout.beats
 
 
 @pytest.mark.parametrize("pe, simd", [(1, 1), (4, 4), (8, 4), (6, 9), (12, 8), (3, 5)])
@@ -91,7 +91,7 @@ def test_state_columns(units, pe, simd):
 def test_columns():
     geometry = layer_geometry(make_layer(GRU_RESET_BEFORE), LayerFolding(2, 3), 2)
     for block in geometry.blocks:
-        expected = (geometry.input_columns if block.source is Source.INPUT
+        expected = (geometry.inputs[0].columns if block.source is Source.INPUT
                     else geometry.state_columns)
         np.testing.assert_array_equal(geometry.columns(block), expected)
 
@@ -109,7 +109,7 @@ def test_blocks(cell, expected):
     for block in geometry.blocks:
         is_input = block.source is Source.INPUT
         assert block.planes == (layer.input if is_input else layer.recurrent).planes
-        assert block.words == (geometry.input_words if is_input else geometry.state_words)
+        assert block.words == (geometry.inputs[0].words if is_input else geometry.state_words)
         assert block.rows == geometry.units * len(block.gates)
         assert block.dots == block.rows * block.planes
 
@@ -216,16 +216,16 @@ MATRICES = {
 ])
 def test_mixed_weights(first, second, weight, bits):
     """The smallest form that holds the weights of both matrices of a layer."""
-    layer = dataclasses.replace(make_layer(units=2, state_format=FORMATS["ternary"]),
-                                input=MATRICES[first], recurrent=MATRICES[second])
+    layer = refed(make_layer(units=2, state_format=FORMATS["ternary"]),
+                  matrix=MATRICES[first], recurrent=MATRICES[second])
     geometry = layer_geometry(layer, LayerFolding(1, 2), 1)
     assert (geometry.weight, geometry.weight_bits) == (weight, bits)
-    swapped = dataclasses.replace(layer, input=layer.recurrent, recurrent=layer.input)
+    swapped = refed(layer, matrix=layer.recurrent, recurrent=layer.input)
     assert layer_geometry(swapped, LayerFolding(1, 2), 1).weight is weight
 
 
 def test_mixed_weights_too_wide():
-    layer = dataclasses.replace(make_layer(units=2), input=MATRICES["huge"],
+    layer = refed(make_layer(units=2), matrix=MATRICES["huge"],
                                 recurrent=MATRICES["ternary"])
     message = ("a layer's matrices must have weights from -128 to 127 where an exponential and "
                "another alphabet meet, not from -1 to 32768")
@@ -276,13 +276,13 @@ def test_ideal_cycles(seed):
 def test_network():
     """Layers feed one another as many codes at once as they have chains; the readout has one."""
     network = random_network(3, layers=3, units=9, inputs=5)
-    folding = Folding((LayerFolding(6, 4), LayerFolding(9, 3), LayerFolding(2, 5)),
-                      LayerFolding(3, 2), 2)
+    folding = Folding.line((LayerFolding(6, 4), LayerFolding(9, 3), LayerFolding(2, 5)),
+                           LayerFolding(3, 2), 2)
     geometries = network_geometry(network, folding)
-    assert [each.beat_lanes for each in geometries] == [2] + [each.chains for each in
-                                                              geometries[:-1]]
+    assert [each.inputs[0].beat_lanes for each in geometries] == [
+        2, *(each.chains for each in geometries[:-1])]
     assert [each.chains for each in geometries] == [2, 3, 1, 1]
     last = geometries[-1]
-    assert last == readout_geometry(network.readout, folding.readout, geometries[-2].chains)
+    assert last == readout_geometry(network.readout, folding.arrays[-1], geometries[-2].chains)
     assert (last.units, last.total, len(last.blocks)) == (network.readout.classes,) * 2 + (1,)
-    assert last.blocks[0].source is Source.INPUT and last.inputs == 9
+    assert last.blocks[0].source is Source.INPUT and last.inputs[0].elements == 9

@@ -1,9 +1,9 @@
 """Programs: ROM words, coefficients and addends give the exact rows of the matrices."""
 
-import dataclasses
 
 import numpy as np
 import pytest
+from edit import refed
 from hwarray import (Rows, by_unit, codes_of, drawn, exact_rows, folded, folded_readout, raw_sums,
                      source_form, worst_codes)
 from hwsim import play
@@ -64,7 +64,7 @@ def test_online(source, state):
         layer = random_network(number, cell=(LSTM, GRU_RESET_AFTER)[number % 2],
                                layers=1, units=7, inputs=9, weight=weight,
                                state_format=state).layers[0]
-        layer = dataclasses.replace(layer, input_format=source)
+        layer = refed(layer, format=source)
         check(layer, folded(layer, 4, 4, 2), rng)
 
 

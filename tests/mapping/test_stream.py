@@ -66,10 +66,10 @@ def test_whole_bytes(bits, expected):
 
 def test_streams():
     form = Planes((2, 1), 0)
-    folding = Folding((LayerFolding(12, 3),), LayerFolding(1, 1), 2)
+    folding = Folding.line((LayerFolding(12, 3),), LayerFolding(1, 1), 2)
     network = random_network(3, layers=1, units=4, inputs=5, classes=6, input_format=Ternary(),
                              state_format=form)
     assert input_stream(network, folding) == Stream(Ternary(), 5, 2)
     assert output_stream(network, folding) == Stream(network.readout.logits, 6, 1, 3)
     bare = random_network(3, layers=1, units=4, inputs=5, state_format=form, readout=False)
-    assert output_stream(bare, Folding(folding.layers, None, 2)) == Stream(form, 4, 3, 1)
+    assert output_stream(bare, Folding.line(folding.arrays[:-1], None, 2)) == Stream(form, 4, 3, 1)

@@ -26,7 +26,7 @@ def make_case(cell=LSTM, when=When.LAST, layers=1, classes=2):
     network = random_network(1, cell=cell, layers=layers, units=4, inputs=4, classes=classes,
                              when=when, input_format=Ternary(), state_format=Ternary(),
                              weight=TERNARY)
-    folding = Folding((LayerFolding(2, 2),) * layers, LayerFolding(1, 4), 2)
+    folding = Folding.line((LayerFolding(2, 2),) * layers, LayerFolding(1, 4), 2)
     return network, folding, network_geometry(network, folding)
 
 
@@ -140,18 +140,18 @@ def test_layer(seed, cell):
     units, inputs, pe, simd = rng.integers(1, 9, 4).tolist()
     network = random_network(rng, cell=cell, layers=1, units=units, inputs=inputs, classes=1,
                              when=When.LAST)
-    folding = Folding((LayerFolding(pe, simd),), LayerFolding(1, 64), min(2, simd))
+    folding = Folding.line((LayerFolding(pe, simd),), LayerFolding(1, 64), min(2, simd))
     geometry = network_geometry(network, folding)[0]
     steps = 5
-    offers = np.cumsum(rng.integers(0, 40, steps * geometry.beats))
+    offers = np.cumsum(rng.integers(0, 40, steps * geometry.inputs[0].beats))
     timing = predict(network, folding, [steps], offers)
-    arrivals = timing.inputs[geometry.beats - 1::geometry.beats]
+    arrivals = timing.inputs[geometry.inputs[0].beats - 1::geometry.inputs[0].beats]
     ends, released = blocked(geometry.blocks, waits(network.layers[0], geometry), arrivals,
                              [0] * steps)
     assert timing.ends[:, 0].tolist() == ends
     taken = -1
     for beat, cycle in enumerate(timing.inputs.tolist()):
-        vector = beat // geometry.beats
+        vector = beat // geometry.inputs[0].beats
         room = released[vector - 2] + 1 if vector >= 2 else 0
         taken = max(taken + 1, int(offers[beat]), room)
         assert cycle == taken
@@ -162,19 +162,19 @@ def test_following_room():
     network = random_network(2, cell=LSTM, layers=2, units=6, inputs=2, classes=1,
                              when=When.LAST)
     fast, slow = LayerFolding(6, 6), LayerFolding(1, 1)
-    timing = predict(network, Folding((fast, slow), LayerFolding(1, 6)), [12])
+    timing = predict(network, Folding.line((fast, slow), LayerFolding(1, 6)), [12])
     paces = np.diff(timing.ends, axis=0)
     assert (paces[-4:, 0] == paces[-1, 1]).all()
     assert timing.step_cycles == paces[-1, 1]
     assert (timing.ends[:, 1] > timing.ends[:, 0]).all()
-    alone = predict(network, Folding((fast, fast), LayerFolding(1, 6)), [12])
+    alone = predict(network, Folding.line((fast, fast), LayerFolding(1, 6)), [12])
     assert alone.step_cycles < timing.step_cycles
 
 
 def test_slow_readout():
     """A readout that speaks at every step and is slower than the layer sets the pace."""
     network, folding, _ = make_case(when=When.EVERY, classes=40)
-    slow = Folding(folding.layers, LayerFolding(1, 1), 2)
+    slow = Folding.line(folding.arrays[:-1], LayerFolding(1, 1), 2)
     timing = predict(network, slow, [8])
     firsts = timing.outputs[::40]
     assert (np.diff(firsts)[-3:] == 40 * 4).all()
@@ -200,6 +200,6 @@ def test_wrong_offers(offers):
 
 def test_wrong_folding():
     network, folding, _ = make_case(layers=2)
-    with pytest.raises(FoldingError, match="^folding must have 2 layers, one for each of the "
-                                           "network's, not 1$"):
-        predict(network, Folding(folding.layers[:1], folding.readout, 2), [1])
+    with pytest.raises(FoldingError, match="^folding must have 3 arrays, one for each of "
+                                           "layer0, layer1, readout, not 2$"):
+        predict(network, Folding.line(folding.arrays[:1], folding.arrays[-1], 2), [1])

@@ -10,6 +10,7 @@ import dataclasses
 import numpy as np
 import pytest
 from cellstep import step
+from edit import edited
 
 from ternloom.model.bounds import effective
 from ternloom.model.cell import CELLS, GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
@@ -33,7 +34,7 @@ def fine_network(seed, cell, layers):
                              when=When.EVERY)
     parts = tuple(dataclasses.replace(layer, shift=layer.shift + 2) for layer in network.layers)
     readout = dataclasses.replace(network.readout, logits=Fixed(32, 12))
-    return dataclasses.replace(network, layers=parts, readout=readout)
+    return edited(network, layers=parts, readout=readout)
 
 
 def floats(layer):

@@ -11,6 +11,7 @@ import re
 import numpy as np
 import pytest
 
+from edit import edited
 from ternloom.cli.calibration import Calibrating
 from ternloom.cli.sequences import Stimulus
 from ternloom.evaluate.accuracy import Decisions
@@ -49,6 +50,7 @@ FLOATS = FloatLayer(GRU_RESET_AFTER, *(np.arange(size, dtype=np.float32).reshape
                                                                 (6, 6), (2, 2))))
 FOLDING = Folding.uniform(NETWORK)
 PROGRAM = network_images(NETWORK, FOLDING)[0]
+RESULT = run(NETWORK, SEQUENCES, trace=True)
 VALUES = np.arange(4.0).reshape(2, 2)
 
 #: An instance of each public class that holds arrays.
@@ -58,7 +60,7 @@ INSTANCES = {type(each): each for each in (
     Dataset("data", [np.ones((2, 3), np.int16)], [0], ["test"], ["a"], Fixed(8, 5), {"by": "me"}),
     Codes(np.ones((1, 2, 2), np.int8), np.ones((1, 2)), BINARY),
     MatrixQuantizer((parse("twn"),), np.ones((1, 2))), Forward([VALUES], [VALUES]),
-    Timing(np.arange(3), np.arange(2), VALUES), run(NETWORK, SEQUENCES, trace=True),
+    Timing(np.arange(3), np.arange(2), VALUES), RESULT, RESULT.answers["readout"],
     PROGRAM, PROGRAM.blocks[0], Case(NETWORK, FOLDING, SEQUENCES), Stimulus("s", SEQUENCES, [1, 0]),
     Calibrating("c", [VALUES], Fixed(8, 5)), Decisions(np.eye(2, dtype=int), 3, 0.5, np.arange(2)))}
 
@@ -73,7 +75,8 @@ def classes():
                       if isinstance(each, ast.AnnAssign)]
             told = re.search(r"^\w[\w, ]* : .*\barrays?\b", ast.get_docstring(node) or "", re.M)
             if fields and (told or any("ndarray" in field for field in fields)):
-                yield (f"ternloom.{path.parent.name}.{path.stem}", node.name,
+                dotted = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+                yield (f"ternloom.{dotted}", node.name,
                        [ast.unparse(base) for base in node.bases],
                        [ast.unparse(each) for each in node.decorator_list])
 
@@ -191,7 +194,7 @@ def test_types_differ():
 def test_names_of_sizes():
     assert repr(NETWORK) == ("Network('net', gru-reset-after, 3-4-4-2, 2 words, "
                              f"digest {NETWORK.digest[:12]})")
-    bare = dataclasses.replace(NETWORK, readout=None, embedding=None, labels=())
+    bare = edited(NETWORK, readout=None, embedding=None, labels=())
     assert repr(bare) == f"Network('net', gru-reset-after, 3-4-4, digest {bare.digest[:12]})"
     floats, data = INSTANCES[FloatNetwork], INSTANCES[Dataset]
     assert repr(floats) == ("FloatNetwork('floats', gru-reset-after, 3-2-2, 4 words, "

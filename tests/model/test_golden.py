@@ -7,6 +7,7 @@ import pytest
 from cellstep import CORE
 
 from agreement import compare
+from edit import edited, refed
 from ternloom.model.alphabet import ALPHABETS, BINARY
 from ternloom.model.bounds import bounds
 from ternloom.model.cell import GRU_RESET_AFTER, LSTM
@@ -163,8 +164,8 @@ def test_lowest_of_equal_logits():
     readout = network.readout
     weights = dataclasses.replace(readout.weights,
                                   coefficients=readout.weights.coefficients * 0)
-    network = dataclasses.replace(network, readout=dataclasses.replace(
-        readout, weights=weights, bias=np.full(5, 3 << readout.shift)))
+    network = edited(network, readout=refed(readout, matrix=weights,
+                                            bias=np.full(5, 3 << readout.shift)))
     result = run(network, random_sequences(8, network, 1, (4, 4)))
     np.testing.assert_array_equal(result.winners[0], [0, 0, 0, 0])
 
@@ -194,8 +195,8 @@ def test_sums_beyond_int64():
     network = random_network(10, layers=1, units=2, inputs=1 << 17, input_format=Fixed(32, 0),
                              weight=BINARY)
     layer = network.layers[0]
-    layer = dataclasses.replace(layer, input=dataclasses.replace(
+    layer = refed(layer, matrix=dataclasses.replace(
         layer.input, coefficients=np.full_like(layer.input.coefficients, (1 << 15) - 1)))
     with pytest.raises(NetworkError, match=r"^layer0\.input\.row must be less than 2\*\*62 in "
                                            r"magnitude, not \d+$"):
-        run(Network("big", (layer,), network.readout), [])
+        run(Network.line("big", (layer,), network.readout), [])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from cellstep import CORE
 
+from edit import edited, refed
 from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, PLANES, TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE
 from ternloom.model.error import NetworkError, located
@@ -23,12 +24,12 @@ NETWORK = random_network(1, cell=GRU_RESET_AFTER, layers=2, units=4, inputs=3, c
 
 def with_layer(index, **fields):
     layers = list(NETWORK.layers)
-    layers[index] = dataclasses.replace(layers[index], **fields)
-    return dataclasses.replace(NETWORK, layers=tuple(layers))
+    layers[index] = refed(layers[index], **fields)
+    return edited(NETWORK, layers=layers)
 
 
 def with_readout(**fields):
-    return dataclasses.replace(NETWORK, readout=dataclasses.replace(NETWORK.readout, **fields))
+    return edited(NETWORK, readout=refed(NETWORK.readout, **fields))
 
 
 def matrix(weight=TERNARY, shape=(1, 12, 4), coefficient=1, code=1):
@@ -45,7 +46,7 @@ def test_shapes():
 
 
 def test_no_readout():
-    bare = dataclasses.replace(NETWORK, readout=None)
+    bare = NETWORK.edited(readout=None)
     assert (bare.readout, bare.inputs) == (None, 3)
 
 
@@ -108,8 +109,8 @@ def test_gates():
 
 
 @pytest.mark.parametrize("make, message", [
-    (lambda: Network("x", (), NETWORK.readout), "^a network must have at least one layer$"),
-    (lambda: with_layer(0, input=matrix(shape=(1, 11, 3))),
+    (lambda: Network("x", ()), "^a network must have at least one node$"),
+    (lambda: with_layer(0, matrix=matrix(shape=(1, 11, 3))),
      r"^input\.codes must have the shape \(planes, 12, 3\), not \(1, 11, 3\)$"),
     (lambda: with_layer(1, recurrent=matrix(shape=(1, 12, 3))),
      r"^recurrent\.codes must have the shape \(planes, 12, 4\), not \(1, 12, 3\)$"),
@@ -140,14 +141,13 @@ def test_gates():
     (lambda: with_layer(0, recurrent_bias=np.zeros(12, dtype=np.int32)),
      r"^recurrent_bias must have the shape \(4,\), not \(12,\)$"),
     (lambda: with_layer(0, shift=41), r"^shift must be from 0 to 40, not 41$"),
-    (lambda: with_layer(1, input=matrix(shape=(1, 12, 5))),
-     r"^layer1 must have 4 inputs, as many as the units before it, not 5$"),
-    (lambda: with_layer(1, input_format=Binary()),
-     r"^layer1\.input_format must be the state format before it, Ternary\(.*\), "
-     r"not Binary\(\)$"),
-    (lambda: with_readout(weights=matrix(shape=(1, 2, 5))),
-     r"^readout must have 4 inputs, as many as the units before it, not 5$"),
-    (lambda: with_readout(weights=matrix(shape=(1, 2, 4), code=-2)),
+    (lambda: with_layer(1, matrix=matrix(shape=(1, 12, 5))),
+     r"^layer1\.operands\[0\] must have 4 columns, as many as layer0 has elements, not 5$"),
+    (lambda: with_layer(1, format=Binary()),
+     r"^layer1\.operands\[0\]\.format must be that of layer0, Ternary\(.*\), not Binary\(\)$"),
+    (lambda: with_readout(matrix=matrix(shape=(1, 2, 5))),
+     r"^readout\.operands\[0\] must have 4 columns, as many as layer1 has elements, not 5$"),
+    (lambda: with_readout(matrix=matrix(shape=(1, 2, 4), code=-2)),
      r"^codes must be ternary codes \(-1, 0, 1\), not -2$"),
     (lambda: with_readout(bias=np.zeros(3, dtype=np.int32)),
      r"^bias must have the shape \(2,\), not \(3,\)$"),
@@ -196,14 +196,16 @@ ONES = np.ones((1, 1), dtype=np.int32)
     (lambda: with_layer(0, units=0), "^units must be from 1, not 0$"),
     (lambda: with_layer(0, units=None), "^units must be of the type int, not None$"),
     (lambda: with_layer(0, state_format=3), "^state_format must be of the type Format, not 3$"),
-    (lambda: with_layer(0, input=None), "^input must be of the type Matrix, not None$"),
+    (lambda: with_layer(0, matrix=None), "^matrix must be of the type Matrix, not None$"),
+    (lambda: dataclasses.replace(NETWORK.readout, operands=()), "^operands must be at least one$"),
+    (lambda: dataclasses.replace(NETWORK.readout, operands=(3,)),
+     "^operands must be of the type Operand, not 3$"),
     (lambda: with_layer(0, shift=1.5), "^shift must be from 0 to 40, not 1.5$"),
     (lambda: with_layer(0, bias=None), "^bias must be an array of integers, not NoneType$"),
     (lambda: with_readout(when="last"), "^when must be of the type When, not 'last'$"),
     (lambda: with_readout(logits=Binary()), r"^logits must be of the type Fixed, not Binary\(\)$"),
-    (lambda: Network("x", (3,), None), "^layer0 must be of the type Layer, not 3$"),
-    (lambda: dataclasses.replace(NETWORK, readout=3),
-     "^readout must be of the type Readout, not 3$"),
+    (lambda: Network("x", (3,)), "^nodes must be of the type Node, not 3$"),
+    (lambda: NETWORK.edited(layer0=3), "^layer0 must be of the type Layer or Readout, not 3$"),
 ])
 def test_parts_alone(make, message):
     """Every part refuses what is unsound by itself."""

@@ -22,7 +22,8 @@ def test_one_for_all():
         "layer0.input": (parse("alternating:3"),) * 4,
         "layer0.recurrent": (parse("alternating:3"),) * 4,
         "layer1.input": (parse("alternating:3"),) * 3,
-        "layer1.recurrent": (parse("alternating:3"),) * 3, "readout": (parse("alternating:3"),)}
+        "layer1.recurrent": (parse("alternating:3"),) * 3,
+        "readout.weights": (parse("alternating:3"),)}
 
 
 def test_what_counts_more():
@@ -34,7 +35,8 @@ def test_what_counts_more():
         "layer0.input": "twn uniform:1 twn twn",
         "layer0.recurrent": "refined:3 refined:1 refined:3 refined:3",
         "layer1.input": "greedy:1 uniform:3 greedy:1 greedy:1",
-        "layer1.recurrent": "greedy:3 refined:1 greedy:3 greedy:3", "readout": "integer"}
+        "layer1.recurrent": "greedy:3 refined:1 greedy:3 greedy:3",
+        "readout.weights": "integer"}
 
 
 def test_order_of_keys():

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from edit import edited
 
 from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.model import golden
@@ -19,7 +20,7 @@ def _network(form=None, **kinds):
 
 
 def _folding(lanes, simd=4):
-    return Folding((LayerFolding(1, simd),), LayerFolding(1, 1), lanes)
+    return Folding.line((LayerFolding(1, simd),), LayerFolding(1, 1), lanes)
 
 
 @pytest.mark.parametrize("form, lanes, width", [(Fixed(4, 0), 1, 8), (Fixed(4, 0), 3, 16),
@@ -27,7 +28,7 @@ def _folding(lanes, simd=4):
 def test_beat_width(form, lanes, width):
     network = _network(form)
     readout = dataclasses.replace(network.readout, logits=Fixed(17, 3))
-    network = dataclasses.replace(network, readout=readout)
+    network = edited(network, readout=readout)
     assert beat_width(network, _folding(lanes)) == (width, 24, 2)
 
 
@@ -51,7 +52,7 @@ def test_transfers(when):
 def test_code_transfers():
     network = _network(readout=False, state_format=Planes((2, 1), 0))
     sequences = random_sequences(5, network, 3)
-    folding = Folding((LayerFolding(12, 3),), None, 2)
+    folding = Folding.line((LayerFolding(12, 3),), None, 2)
     case = Case(network, folding, tuple(sequences))
     assert (case.given.lanes, case.given.beats) == (3, 2)
     words = [word for codes in golden.run(network, sequences).codes

@@ -5,6 +5,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from edit import edited
 
 from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.model.format import Fixed
@@ -47,9 +48,9 @@ class Probe:
 def case():
     network = random_network(1, layers=1, units=3, inputs=1, classes=2, when=When.LAST)
     readout = dataclasses.replace(network.readout, logits=Fixed(4, 0))
-    network = dataclasses.replace(network, readout=readout)
+    network = edited(network, readout=readout)
     sequences = (np.ones((2, 1), dtype=int), np.ones((1, 1), dtype=int))
-    return KnownCase(network, Folding((LayerFolding(1, 1),), LayerFolding(1, 1)), sequences)
+    return KnownCase(network, Folding.line((LayerFolding(1, 1),), LayerFolding(1, 1)), sequences)
 
 
 @pytest.fixture
