@@ -11,8 +11,7 @@ import numpy as np
 
 from ternloom.hw.verilog import generate
 from ternloom.mapping.folding import Folding, LayerFolding
-from ternloom.mapping.geometry import network_geometry
-from ternloom.mapping.timing import predict
+from ternloom.mapping.mapping import Mapping
 from ternloom.model.alphabet import TERNARY
 from ternloom.model.cell import LSTM
 from ternloom.model.network import When
@@ -56,16 +55,17 @@ def rows():
 
 
 def _row(network, pe, simd, sequences):
-    folding = Folding((LayerFolding(pe, simd), LayerFolding(1, simd)), _INPUT_LANES)
-    geometry = network_geometry(network, folding)[0]
+    mapping = Mapping(network, Folding((LayerFolding(pe, simd), LayerFolding(1, simd)),
+                                       _INPUT_LANES))
+    geometry = mapping.geometries[0]
     ideal = geometry.ideal_cycles
-    cycles = _busy(network, folding, sequences)
+    cycles = _busy(mapping, sequences)
     if len(cycles) != _STEPS * geometry.busy_cycles:
         raise RuntimeError(f"The array must be busy {_STEPS * geometry.busy_cycles} cycles, "
                            f"not {len(cycles)}")
     ends = cycles[geometry.busy_cycles - 1::geometry.busy_cycles]
     step = (ends[-1] - ends[0]) / (_STEPS - 1)
-    model = np.diff(predict(network, folding, [_STEPS]).ends[:, 0]).mean()
+    model = np.diff(mapping.predict([_STEPS]).ends[:, 0]).mean()
     return {"lanes": pe * simd, "pe x simd": f"{pe} x {simd}", "chains": geometry.chains,
             "ideal": f"{ideal:.1f}", "busy, hardware": geometry.busy_cycles,
             "step, hardware": f"{step:.1f}", "step, timing model": f"{model:.1f}",
@@ -73,14 +73,14 @@ def _row(network, pe, simd, sequences):
             "ideal / step": f"{100 * ideal / step:.1f} %", "floor": f"{100 * _FLOOR:.0f} %"}
 
 
-def _busy(network, folding, sequences):
+def _busy(mapping, sequences):
     """Cycles at which the array of the simulated core takes a word, in order."""
-    design = generate(network, folding)
+    design = generate(mapping)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         (folder / "core.v").write_text(design.verilog)
         (folder / "watch.v").write_text(_WATCH)
-        vectors.write(folder / "vectors", network, folding, design.name, sequences)
+        vectors.write(folder / "vectors", mapping, design.name, sequences)
         subprocess.run([find("iverilog"), "-o", "bench", "-s", "testbench", "-s", "watch",
                         "testbench.v", "../watch.v", "../core.v"], cwd=folder / "vectors",
                        check=True)

@@ -7,7 +7,7 @@ from ternloom.boards.registry import BOARDS
 from ternloom.cli import source
 from ternloom.files.network import load
 from ternloom.hw.verilog import generate
-from ternloom.mapping.folding import Folding
+from ternloom.mapping.mapping import Mapping
 
 
 __all__ = ["FLOORS", "NETWORK", "TITLE", "rows"]
@@ -24,7 +24,7 @@ FLOORS = {"icebreaker": 24.0, "ulx3s-85f": 100.0, "tang-nano-9k": 60.0}
 def rows():
     """One row a board, as dicts."""
     network = load(source.network_path(NETWORK))
-    design = generate(network, Folding.uniform(network, pe=4, simd=8))
+    design = generate(Mapping.uniform(network, pe=4, simd=8))
     with tempfile.TemporaryDirectory(prefix="ternloom-") as folder:
         return [_row(board, build(board.name, design, work_dir=folder))
                 for board in BOARDS.values()]

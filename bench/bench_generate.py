@@ -17,16 +17,16 @@ _CHILD = """\
 import json, resource, time
 from ternloom.model.alphabet import TERNARY
 from ternloom.hw.verilog import generate
-from ternloom.mapping.folding import Folding
+from ternloom.mapping.mapping import Mapping
 from ternloom.model.format import Ternary
 from ternloom.model.cell import LSTM
 from ternloom.model.random import random_network
 
 network = random_network(1, cell=LSTM, layers=1, units=1024, inputs=1024, classes=10,
                          input_format=Ternary(), state_format=Ternary(), weight=TERNARY)
-folding = Folding.uniform(network, pe=64, simd=32)
+mapping = Mapping.uniform(network, pe=64, simd=32)
 before = time.process_time(), time.perf_counter()
-design = generate(network, folding)
+design = generate(mapping)
 seconds = time.perf_counter() - before[1]
 usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
 print(json.dumps({"seconds": seconds, "memory": max(each.ru_maxrss for each in usage) / 2**20,

@@ -10,10 +10,9 @@ from ternloom.hw.array import raw_shape
 from ternloom.hw.combiner import Combiner
 from ternloom.hw.online import OnlineQuantizer
 from ternloom.mapping.folding import Folding, LayerFolding
-from ternloom.mapping.geometry import network_geometry
 from ternloom.mapping.image import layer_image
+from ternloom.mapping.mapping import Mapping
 from ternloom.mapping.microcode import microcode
-from ternloom.mapping.timing import predict
 from ternloom.model.alphabet import BINARY
 from ternloom.model.cell import LSTM
 from ternloom.model.format import Fixed, Online, Planes
@@ -55,10 +54,10 @@ def _network(form):
 def _row(name, family):
     form = _FORMS[name]
     network = _network(form)
-    folding = Folding((_FOLDING, LayerFolding(1, 16)), 16)
-    geometry = network_geometry(network, folding)[0]
+    mapping = Mapping(network, Folding((_FOLDING, LayerFolding(1, 16)), 16))
+    geometry = mapping.geometries[0]
     row = {"planes": name, "family": family, "chains": geometry.chains,
-           "cycles a step": predict(network, folding, [8]).step_cycles}
+           "cycles a step": mapping.predict([8]).step_cycles}
     if isinstance(form, Online):
         row["of the quantizer"] = microcode(form, geometry.units, geometry.chains).cycles
         quantizer = OnlineQuantizer(form, geometry)

@@ -18,8 +18,7 @@ from ternloom.files import text
 from ternloom.files.network import load
 from ternloom.hw.verilog import generate
 from ternloom.mapping.folding import Folding, LayerFolding
-from ternloom.mapping.geometry import network_geometry
-from ternloom.mapping.timing import predict
+from ternloom.mapping.mapping import Mapping
 from ternloom.sim.run import simulate
 
 
@@ -46,7 +45,7 @@ def rows():
     """One row a folding, as dicts."""
     network = load(source.network_path(NETWORK)).edited(readout=None)
     name, tokens = _tokens(len(network.embedding))
-    return [_row(network, Folding((LayerFolding(pe, simd),), _INPUT_LANES), name, tokens)
+    return [_row(Mapping(network, Folding((LayerFolding(pe, simd),), _INPUT_LANES)), name, tokens)
             for pe, simd in _FOLDINGS]
 
 
@@ -60,13 +59,12 @@ def _tokens(count):
     return "Penn Treebank test", text.encode(text.read(test), text.build(text.read(train)))[:_WORDS]
 
 
-def _row(network, folding, name, tokens):
-    geometry = network_geometry(network, folding)[0]
-    design = generate(network, folding)
-    report = simulate(network, folding, [network.embed(tokens)], design=design)
+def _row(mapping, name, tokens):
+    geometry, design = mapping.geometries[0], generate(mapping)
+    report = simulate(mapping, [mapping.network.embed(tokens)], design=design)
     if not report.exact:
         raise RuntimeError(f"The core must agree with the models: {report.mismatch}")
-    step = predict(network, folding, [len(tokens)]).step_cycles
+    step = mapping.predict([len(tokens)]).step_cycles
     with tempfile.TemporaryDirectory(prefix="ternloom-") as folder:
         result = build(_BOARD, design, work_dir=folder)
     clock, ideal = result.clock.achieved, geometry.ideal_cycles

@@ -6,7 +6,6 @@ import math
 from ternloom.hw.array import raw_shape
 from ternloom.hw.report import describe
 from ternloom.mapping.geometry import Element
-from ternloom.mapping.image import network_images
 from ternloom.model.alphabet import EXPONENTIAL, INTEGER, QUATERNARY
 
 
@@ -79,7 +78,7 @@ def beside(images):
     Parameters
     ----------
     images : sequence of Image
-        See ``ternloom.mapping.image.network_images``.
+        Of a mapping.
 
     Returns
     -------
@@ -98,13 +97,12 @@ def beside(images):
     return counts
 
 
-def estimate(network, folding):
+def estimate(mapping):
     """Estimate what a core takes.
 
     Parameters
     ----------
-    network : Network
-    folding : Folding
+    mapping : Mapping
 
     Returns
     -------
@@ -114,9 +112,7 @@ def estimate(network, folding):
         of 8 lanes to 8 of 32. They are within 8 % of all of these, 3.5 % in the mean; of the
         shipped ones, from 8 % below to 2 % above.
     """
-    folding.check(network)
-    images = network_images(network, folding)
-    report = describe(network, images)
+    images, report = mapping.images, describe(mapping)
     luts = sum(_BESIDE[name] * count for name, count in beside(images).items())
     for image in images:
         made = image.geometry

@@ -3,42 +3,38 @@
 import numpy as np
 
 from ternloom.boards.link import pack_vector
-from ternloom.mapping.stream import input_stream, output_stream
 from ternloom.model import golden
 
 
 __all__ = ["answer", "question"]
 
 
-def question(network, folding, sequence):
+def question(mapping, sequence):
     """Bytes that carry a sequence to the board (see ``ternloom.boards.link``).
 
     Parameters
     ----------
-    network : Network
-        Whose input has no coefficients of its own.
-    folding : Folding
+    mapping : Mapping
     sequence : int array (steps, inputs)
 
     Returns
     -------
     bytes
     """
-    stream = input_stream(network, folding)
+    stream = mapping.taken
     words = stream.pack(sequence)
     starts = range(0, len(words), stream.beats)
     return b"".join(pack_vector(words[start:start + stream.beats], stream.data_width // 8,
                                 last=start == starts[-1]) for start in starts)
 
 
-def answer(network, folding, sequence):
+def answer(mapping, sequence):
     """Bytes that the board answers to a sequence, by the golden model.
 
     Parameters
     ----------
-    network : Network
-        With a readout.
-    folding : Folding
+    mapping : Mapping
+        Of a network with a readout.
     sequence : int array (steps, inputs)
 
     Returns
@@ -47,8 +43,8 @@ def answer(network, folding, sequence):
         Of each output vector the logits, those of one readout after another, and the winner, that
         of the last readout.
     """
-    stream = output_stream(network, folding)
-    result = golden.run(network, [sequence])
+    stream = mapping.given
+    result = golden.run(mapping.network, [sequence])
     size, winner_size = stream.data_width // 8, -(-stream.user_width // 8)
     answers = list(result.answers.values())
     vectors = np.concatenate([answer.logits[0] for answer in answers], axis=1).tolist()

@@ -1,19 +1,16 @@
-"""What a core looks like from outside: widths and lengths, as its Verilog and its network say."""
+"""What a core looks like from outside: widths and lengths, as its mapping says."""
 
 import dataclasses
-import re
 
 from amaranth import Instance
 
-from ternloom.boards.error import BoardError
-from ternloom.mapping.stream import output_stream
 
 
 __all__ = ["CoreShape"]
 
 
-_INPUTS  = {"clk": 1, "rst": 1, "s_axis_tvalid": 1, "s_axis_tlast": 1, "m_axis_tready": 1}
-_OUTPUTS = {"s_axis_tready": 1, "m_axis_tvalid": 1, "m_axis_tlast": 1, "error": 1}
+_OUTPUTS = ("s_axis_tready", "m_axis_tdata", "m_axis_tvalid", "m_axis_tlast", "m_axis_tuser",
+            "error")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,18 +46,12 @@ class CoreShape:
         Parameters
         ----------
         design : Design
-            Its ``verilog``, ``name``, ``network`` and ``folding`` are read.
-
-        Raises
-        ------
-        BoardError
-            When the Verilog has no such module or port.
+            Its ``name`` and ``mapping`` are read.
         """
-        widths = _port_widths(design.verilog, design.name)
-        network = design.network
-        return cls(design.name, widths["s_axis_tdata"], widths["m_axis_tdata"],
-                   widths["m_axis_tuser"], -(-network.inputs // design.folding.input_lanes),
-                   output_stream(network, design.folding).beats, network.speaks)
+        mapping = design.mapping
+        taken, given = mapping.taken, mapping.given
+        return cls(design.name, taken.data_width, given.data_width, given.user_width, taken.beats,
+                   given.beats, mapping.network.speaks)
 
     @property
     def input_bytes(self):
@@ -95,24 +86,7 @@ class CoreShape:
         signals : dict of str to Signal
             One for every port, by the port's name.
         """
-        outputs = {*_OUTPUTS, "m_axis_tdata", "m_axis_tuser"}
-        ports = {("o_" if name in outputs else "i_") + name: signal
+        ports = {("o_" if name in _OUTPUTS else "i_") + name: signal
                  for name, signal in signals.items()}
         return Instance(self.name, **ports)
 
-
-def _port_widths(verilog, name):
-    body = re.search(rf"^module\s+\\?{re.escape(name)}\s*[(;].*?^endmodule", verilog, re.M | re.S)
-    if body is None:
-        raise BoardError(f"the Verilog must have the module {name}")
-    found = {}
-    for match in re.finditer(r"^\s*(?:input|output)\s+(?:wire\s+|reg\s+)?(?:signed\s+)?"
-                             r"(?:\[(\d+):0\]\s*)?(\w+)\s*;", body[0], re.M):
-        found[match[2]] = int(match[1] or 0) + 1
-    for port, width in {**_INPUTS, **_OUTPUTS}.items():
-        if found.get(port) != width:
-            raise BoardError(f"{name} must have the port {port} of {width} bits")
-    for port in ("s_axis_tdata", "m_axis_tdata", "m_axis_tuser"):
-        if port not in found:
-            raise BoardError(f"{name} must have the port {port}")
-    return found

@@ -11,7 +11,7 @@ import pathlib
 from ternloom.cli import output, source
 from ternloom.cli.console import Outcome, table
 from ternloom.cli.error import UserError
-from ternloom.cli.option import add_folding, folding
+from ternloom.cli.option import add_folding, mapped
 from ternloom.cli.text import add_text, read_text
 
 
@@ -78,7 +78,7 @@ def _measure(chosen, labels, report):
     for label, network, task in zip(labels, networks, tasks, strict=True):
         report(text=label)
         result["networks"].append({"name": label, **_row(network, reference, task,
-                                                         folding(chosen, network), report)})
+                                                         mapped(chosen, network), report)})
     return result
 
 
@@ -105,12 +105,12 @@ def _reference(reference, kind, data):
             kind: None if data is None else measured(reference, data)}
 
 
-def _row(network, reference, task, spread, report):
+def _row(network, reference, task, mapping, report):
     from ternloom.cli.cost import hardware, matrix_rows, methods, size_data
 
     return {**methods(network), **size_data(network), **_score(network, *task, report),
             "matrices": list(matrix_rows(network, reference)),
-            "fidelity": _fidelity(network, reference, *task), **hardware(network, spread)}
+            "fidelity": _fidelity(network, reference, *task), **hardware(mapping)}
 
 
 def _fidelity(network, reference, kind, data):

@@ -17,14 +17,13 @@ def methods(network):
             "activations": notes.get("activations", ", ".join(forms))}
 
 
-def hardware(network, spread):
+def hardware(mapping):
     """Estimated tables and multipliers, and cycles a step, of a folding."""
     from ternloom.boards.estimate import estimate
-    from ternloom.mapping.timing import pace
 
-    found = estimate(network, spread)
+    found = estimate(mapping)
     return {"luts": found.luts, "multipliers": found.multipliers,
-            "cycles_per_step": pace(network, spread)}
+            "cycles_per_step": mapping.pace}
 
 
 def matrix_rows(network, reference=None):

@@ -15,7 +15,7 @@ import time
 from ternloom.cli import generate, output, simulate, source, synth
 from ternloom.cli.console import Command, Outcome, facts
 from ternloom.cli.describe import note, percent
-from ternloom.cli.option import add_folding, count, folding
+from ternloom.cli.option import add_folding, count, mapped
 from ternloom.cli.stimulus import stimulus
 
 
@@ -63,12 +63,12 @@ def run(chosen, console):
     began = time.monotonic()
     board = registry.find(chosen.board)
     network = source.network(NETWORK)
-    spread = folding(chosen, network)
+    mapping = mapped(chosen, network)
     clips = stimulus(chosen, network)
     with output.folder(chosen.output, verb="demo", force=chosen.force,
                        network=network.name) as place:
         with Background(_synth(chosen, place)) as building:
-            data = _foreground(console, network, spread, clips, place)
+            data = _foreground(console, mapping, clips, place)
             with console.progress(f"Building for {board.title}") as report:
                 data["synth"] = building.result(report)
         data["seconds"] = round(time.monotonic() - began, 1)
@@ -85,25 +85,26 @@ def _synth(chosen, place):
             "--output", str(place / "bitstream"), *sizes]
 
 
-def _foreground(console, network, spread, clips, place):
+def _foreground(console, mapping, clips, place):
     """What runs while the bitstream is made."""
     from ternloom.boards import exchange
     from ternloom.cli.picture import draw
     from ternloom.evaluate.accuracy import measure
 
+    network = mapping.network
     test = source.data(DATA, "test", network)
     with console.progress("Golden model, recordings") as report:
         accuracy = measure(network, test, report)
     with console.progress("Generating Verilog"):
-        design, written = generate.produce(place, network, spread, "ternloom_core",
+        design, written = generate.produce(place, mapping, "ternloom_core",
                                            clips.sequences[:_VECTORS])
-    run = simulate.simulate_clips(console, network, spread, clips, "verilator", design)
+    run = simulate.simulate_clips(console, mapping, clips, "verilator", design)
     # A recording that is heard right and fills a picture.
     right = [index for index in range(len(test.labels))
              if accuracy.winners[index] == test.labels[index]]
     shown = min(right, key=lambda index: abs(len(test.sequences[index]) - _STEPS))
     draw(place / "picture.png", network, test.sequences[shown], int(test.labels[shown]))
-    sent, received = (make(network, spread, test.sequences[shown])
+    sent, received = (make(mapping, test.sequences[shown])
                       for make in (exchange.question, exchange.answer))
     (place / _SENT).write_bytes(sent)
     (place / _RECEIVED).write_bytes(received)

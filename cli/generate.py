@@ -9,7 +9,7 @@ import shlex
 
 from ternloom.cli import output
 from ternloom.cli.console import Command, Outcome, facts, table
-from ternloom.cli.option import add_core, add_network, core_network, folding, module
+from ternloom.cli.option import add_core, add_network, core_network, mapped, module
 from ternloom.cli.stimulus import add_stimulus, stimulus
 from ternloom.files.network import digest
 
@@ -34,12 +34,12 @@ def arguments(parser):
 def run(chosen, console):
     """Generate into a new folder."""
     network = core_network(chosen)
-    spread = folding(chosen, network)
+    mapping = mapped(chosen, network)
     clips = stimulus(chosen, network)
     with output.folder(chosen.output, verb="generate", inputs=output.inputs(chosen),
                        force=chosen.force, network=network.name) as place:
         with console.progress("Generating"):
-            design, report = produce(place, network, spread, chosen.name, clips.sequences)
+            design, report = produce(place, mapping, chosen.name, clips.sequences)
     data = {"output": str(chosen.output), **report}
     pairs = [("Verilog", f"{chosen.output}/{chosen.name}.v, {report['lines']:,} lines"),
              ("vectors", f"{chosen.output}/vectors, {report['vectors']['sequences']} sequences of "
@@ -50,7 +50,7 @@ def run(chosen, console):
     return Outcome(data, (facts(pairs), *_tables(design.report)))
 
 
-def produce(place, network, spread, name, sequences):
+def produce(place, mapping, name, sequences):
     """Write the Verilog, its report and its vectors into a folder.
 
     Returns
@@ -61,11 +61,11 @@ def produce(place, network, spread, name, sequences):
     from ternloom.hw.verilog import generate
     from ternloom.sim import vectors
 
-    design = generate(network, spread, name=name)
+    design, network = generate(mapping, name=name), mapping.network
     (place / f"{name}.v").write_text(design.verilog)
     report = {"network": network.name, "digest": digest(network), "top": design.name,
               "lines": design.verilog.count("\n"), "design": design.report,
-              "vectors": vectors.write(place / "vectors", network, spread, name, sequences)}
+              "vectors": vectors.write(place / "vectors", mapping, name, sequences)}
     (place / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     return design, report
 

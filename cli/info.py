@@ -9,9 +9,8 @@ from ternloom.cli import source
 from ternloom.cli.console import Outcome, facts, table
 from ternloom.cli.cost import matrix_rows
 from ternloom.cli.describe import note
-from ternloom.cli.option import add_core, add_network, core_network, folding
+from ternloom.cli.option import add_core, add_network, core_network, mapped
 from ternloom.files.network import digest
-from ternloom.mapping.timing import pace
 from ternloom.model.network import Layer
 
 
@@ -31,15 +30,15 @@ def run(chosen, console):
     if chosen.network is None:
         return _list()
     network = core_network(chosen)
-    spread = folding(chosen, network)
-    arrays = list(_arrays(network, spread))
+    mapping = mapped(chosen, network)
+    arrays = list(_arrays(mapping))
     matrices = list(matrix_rows(network))
-    cycles = pace(network, spread)
+    cycles = mapping.pace
     data = {"name": network.name, "digest": digest(network), "inputs": network.inputs,
             "input_format": network.input_format.text, "layers": list(_layers(network)),
             "readouts": _readouts(network),
             "words": None if network.embedding is None else len(network.embedding),
-            "streams": _streams(network, spread),
+            "streams": _streams(mapping),
             "matrices": matrices, "folding": arrays, "cycles_per_step": cycles,
             "microseconds_per_step": _times(cycles), "notes": dict(network.notes)}
     return Outcome(data, _tables(data))
@@ -118,22 +117,17 @@ def _readouts(network):
     return found and [found[0] | {"labels": list(network.labels)}, *found[1:]]
 
 
-def _arrays(network, spread):
-    from ternloom.mapping.geometry import network_geometry
-
-    spread.check(network)
-    for node, part, made in zip(network.nodes, spread.arrays, network_geometry(network, spread),
+def _arrays(mapping):
+    for node, part, made in zip(mapping.network.nodes, mapping.folding.arrays, mapping.geometries,
                                 strict=True):
         yield {"name": node.name, "element": made.element.value, "pe": part.pe, "simd": part.simd,
                "chains": made.chains, "lanes": part.lanes, "busy_cycles": made.busy_cycles,
                "ideal_cycles": made.ideal_cycles}
 
 
-def _streams(network, spread):
+def _streams(mapping):
     """What a core takes and gives."""
-    from ternloom.mapping.stream import input_stream, output_stream
-
-    parts = {"input": input_stream(network, spread), "output": output_stream(network, spread)}
+    parts = {"input": mapping.taken, "output": mapping.given}
     return {name: {"format": part.form.text, "lanes": part.lanes, "beats": part.beats}
             for name, part in parts.items()}
 

@@ -6,7 +6,7 @@ import dataclasses
 from ternloom.cli.error import UserError
 
 
-__all__ = ["add_core", "add_folding", "add_network", "core_network", "count", "folding",
+__all__ = ["add_core", "add_folding", "add_network", "core_network", "count", "mapped",
            "frequency", "module", "pair", "seconds"]
 
 #: What ``--pe`` and ``--simd`` are when left out.
@@ -118,8 +118,8 @@ def core_network(arguments):
     return dataclasses.replace(network, nodes=layers, labels=labels)
 
 
-def folding(arguments, network):
-    """Folding that ``--pe``, ``--simd`` and ``--in-turn`` ask for.
+def mapped(arguments, network):
+    """The network in a folding that ``--pe``, ``--simd`` and ``--in-turn`` ask for.
 
     Parameters
     ----------
@@ -128,9 +128,10 @@ def folding(arguments, network):
 
     Returns
     -------
-    Folding
+    Mapping
     """
     from ternloom.mapping.folding import Folding, LayerFolding
+    from ternloom.mapping.mapping import Mapping
     from ternloom.model.network import Layer
 
     depth = len(network.layers)
@@ -145,5 +146,5 @@ def folding(arguments, network):
     base = Folding.uniform(network, sizes[0][0], sizes[1][0])
     arrays = (next(layers) if isinstance(node.body, Layer) else part
               for node, part in zip(network.nodes, base.arrays, strict=True))
-    return dataclasses.replace(base, arrays=tuple(
-        dataclasses.replace(part, in_turn=arguments.in_turn) for part in arrays))
+    return Mapping(network, dataclasses.replace(base, arrays=tuple(
+        dataclasses.replace(part, in_turn=arguments.in_turn) for part in arrays)))

@@ -12,7 +12,7 @@ import pathlib
 from ternloom.cli import output
 from ternloom.cli.console import Outcome, facts, table
 from ternloom.cli.error import UserError
-from ternloom.cli.option import add_core, add_network, core_network, folding
+from ternloom.cli.option import add_core, add_network, core_network, mapped
 from ternloom.cli.stimulus import add_stimulus, stimulus
 
 
@@ -47,29 +47,29 @@ def run(chosen, console):
     """Simulate, and say whether everything agreed."""
     names = _simulators(chosen)
     network = core_network(chosen)
-    spread = folding(chosen, network)
+    mapping = mapped(chosen, network)
     clips = stimulus(chosen, network)
-    design = _design(chosen, console, network, spread)
+    design = _design(chosen, console, mapping)
     reports = []
     with contextlib.ExitStack() as stack:
         waves = chosen.waves and stack.enter_context(output.file(
             chosen.waves, own=_recorded, inputs=output.inputs(chosen), force=chosen.force,
             option="--waves"))
         for name in names:
-            reports.append(simulate_clips(console, network, spread, clips, name, design, waves))
+            reports.append(simulate_clips(console, mapping, clips, name, design, waves))
     data = {"network": network.name, "data": clips.name, "clips": len(clips.sequences),
             "exact": all(report.exact for report in reports), "waves": chosen.waves,
             "netlist": chosen.netlist, "runs": [describe(report) for report in reports]}
     return Outcome(data, tables(data), status=0 if data["exact"] else 1)
 
 
-def simulate_clips(console, network, spread, clips, simulator, design, waves=None):
+def simulate_clips(console, mapping, clips, simulator, design, waves=None):
     """Simulate with progress, and return the report."""
     from ternloom.sim.run import simulate
 
     with console.progress(f"Simulating in {simulator.capitalize()}, sequences") as report:
         report(0, len(clips.sequences), "compiling")
-        return simulate(network, spread, clips.sequences, simulator=simulator, design=design,
+        return simulate(mapping, clips.sequences, simulator=simulator, design=design,
                         waves=waves, progress=report)
 
 
@@ -120,12 +120,12 @@ def _simulators(chosen):
     return names
 
 
-def _design(chosen, console, network, spread):
+def _design(chosen, console, mapping):
     """What to simulate: the generated core, or what synthesis makes of it."""
     from ternloom.hw.verilog import generate
 
     with console.progress("Generating"):
-        design = generate(network, spread)
+        design = generate(mapping)
     if chosen.netlist is None:
         return design
     from ternloom.sim.netlist import synthesize

@@ -11,8 +11,7 @@ import shutil
 from ternloom.cli import output
 from ternloom.cli.console import Command, Outcome, facts, table
 from ternloom.cli.error import UserError
-from ternloom.cli.option import add_core, add_network, core_network, count, folding, frequency
-from ternloom.mapping.timing import pace
+from ternloom.cli.option import add_core, add_network, core_network, count, frequency, mapped
 
 
 __all__ = ["EXAMPLE", "arguments", "clock", "run", "sentence", "speed", "speed_lines"]
@@ -48,17 +47,17 @@ def run(chosen, console):
 
     board = registry.find(chosen.board)
     network = core_network(chosen)
-    spread = folding(chosen, network)
+    mapping = mapped(chosen, network)
     if chosen.baud and chosen.top == "core":
         raise UserError("--baud must go with --top uart, not with core")
     place = chosen.output or output.default(network.name, f"-{board.name}")
     with output.folder(place, verb="synth", inputs=output.inputs(chosen), force=chosen.force,
                        network=network.name, board=board.name) as new:
-        data = build_into(new, console, network, spread, board, chosen)
+        data = build_into(new, console, mapping, board, chosen)
     return Outcome({"output": str(place), **data}, tables(place, data))
 
 
-def build_into(folder, console, network, spread, board, chosen):
+def build_into(folder, console, mapping, board, chosen):
     """Build into an empty folder, and return the result as JSON values."""
     from ternloom.boards.flow import build
     from ternloom.boards.shape import CoreShape
@@ -66,14 +65,14 @@ def build_into(folder, console, network, spread, board, chosen):
 
     with console.progress(f"Building for {board.title}") as report:
         report(text="generate")
-        design = generate(network, spread)
+        design = generate(mapping)
         result = build(board.name, design, top=chosen.top, seed=chosen.seed,
                        frequency=chosen.frequency, baud=chosen.baud, work_dir=folder / "work",
                        progress=lambda stage: report(text=stage))
     for path in result.folder.iterdir():
         path.rename(folder / path.name)
     shutil.rmtree(folder / "work")
-    return describe(result) | speed(result, network, pace(network, spread), CoreShape.of(design))
+    return describe(result) | speed(result, mapping.network, mapping.pace, CoreShape.of(design))
 
 
 def speed(result, network, cycles, shape):

@@ -10,8 +10,6 @@ from amaranth.lib.wiring import In, Out
 from ternloom.hw.layer import RecurrentLayer
 from ternloom.hw.output import CodeOutput, Turns, beat_layout
 from ternloom.hw.readout import DenseReadout
-from ternloom.mapping.image import network_images
-from ternloom.mapping.stream import input_stream, output_stream
 from ternloom.model.network import INPUT, Layer, Readout
 from ternloom.model.node.operand import named
 
@@ -24,8 +22,7 @@ class Core(wiring.Component):
 
     Parameters
     ----------
-    network : Network
-    folding : Folding
+    mapping : Mapping
 
     Members
     -------
@@ -41,17 +38,11 @@ class Core(wiring.Component):
     error : 1
         A vector was ended early, from the cycle after its last beat until the next reset.
 
-    Raises
-    ------
-    FoldingError
-        If the folding does not belong to the network.
     """
 
-    def __init__(self, network, folding):
-        folding.check(network)
-        self._network  = network
-        self._images = network_images(network, folding)
-        taken, given = input_stream(network, folding), output_stream(network, folding)
+    def __init__(self, mapping):
+        self._network, self._images = mapping.network, mapping.images
+        taken, given = mapping.taken, mapping.given
         super().__init__({
             "s_axis_tdata":  In(taken.data_width),
             "s_axis_tvalid": In(1),
@@ -64,15 +55,6 @@ class Core(wiring.Component):
             "m_axis_tuser":  Out(given.user_width),
             "error":         Out(1),
         })
-
-    @property
-    def network(self):
-        return self._network
-
-    @property
-    def images(self):
-        """One for each node, in their order."""
-        return self._images
 
     def elaborate(self, platform):
         m = Module()

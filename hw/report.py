@@ -13,7 +13,6 @@ from ternloom.hw.combiner import mix_bits, row_shape
 from ternloom.hw.lane import lane_probes, lane_units
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.microcode import microcode
-from ternloom.mapping.stream import input_stream, output_stream
 from ternloom.model.network import Layer
 
 
@@ -44,10 +43,10 @@ class Probe:
     names: tuple[tuple[str, int], ...]
 
 
-def probes(network, images):
+def probes(mapping):
     """Probes of all lanes of all layers, in the order of the data flow."""
     found = []
-    for stem, layer, image in _layers(network, images):
+    for stem, layer, image in _layers(mapping):
         geometry = image.geometry
         for kind in lane_probes(layer):
             for chain in range(geometry.chains):
@@ -60,9 +59,9 @@ def probes(network, images):
     return tuple(found)
 
 
-def _layers(network, images):
+def _layers(mapping):
     """Name, layer and image of each node that is a layer."""
-    for node, image in zip(network.nodes, images, strict=True):
+    for node, image in zip(mapping.network.nodes, mapping.images, strict=True):
         if isinstance(node.body, Layer):
             yield node.name, node.body, image
 
@@ -83,7 +82,7 @@ def _units(geometry, chain):
     return [unit if unit < geometry.total else -1 for unit in units]
 
 
-def describe(network, images):
+def describe(mapping):
     """Report of a core.
 
     Returns
@@ -99,7 +98,7 @@ def describe(network, images):
         ``multipliers``.
     """
     matrices, arrays = [], []
-    for node, image in zip(network.nodes, images, strict=True):
+    for node, image in zip(mapping.network.nodes, mapping.images, strict=True):
         name, geometry = node.name, image.geometry
         depth = sum(block.groups * block.words for block in geometry.blocks)
         width = geometry.simd * geometry.weight_bits
@@ -125,13 +124,13 @@ def describe(network, images):
                 (kind is Scaling.PRODUCT)
                 + (geometry.activation_planes if mix_bits(image) else 0)),
             "busy_cycles": geometry.busy_cycles, "ideal_cycles": geometry.ideal_cycles})
-    return {"matrices": matrices, "arrays": arrays, "elementwise": _elementwise(network, images),
-            "quantizers": _quantizers(network, images)}
+    return {"matrices": matrices, "arrays": arrays, "elementwise": _elementwise(mapping),
+            "quantizers": _quantizers(mapping)}
 
 
-def _quantizers(network, images):
+def _quantizers(mapping):
     lines = []
-    for name, layer, image in _layers(network, images):
+    for name, layer, image in _layers(mapping):
         form, geometry = layer.state_format, image.geometry
         if form.header:
             cycles = microcode(form, geometry.units, geometry.chains).cycles
@@ -140,9 +139,9 @@ def _quantizers(network, images):
     return lines
 
 
-def _elementwise(network, images):
+def _elementwise(mapping):
     lines = []
-    for stem, layer, image in _layers(network, images):
+    for stem, layer, image in _layers(mapping):
         chains = image.geometry.chains
         lines.append({"name": stem, "lanes": chains,
                       "gates": "comparators" if layer.precision.comparators else "tables"}
@@ -150,7 +149,7 @@ def _elementwise(network, images):
     return lines
 
 
-def streams(network, folding):
+def streams(mapping):
     """What a host must know of a core's streams.
 
     Returns
@@ -160,15 +159,15 @@ def streams(network, folding):
         beat, ``coefficients`` that precede the codes, ``beats`` of a vector, bits of ``tdata`` and
         ``tuser``, and ``format`` of a code, or a logit, as in a network's file.
     """
-    parts = {"input": input_stream(network, folding), "output": output_stream(network, folding)}
+    parts = {"input": mapping.taken, "output": mapping.given}
     return {name: {"codes": part.elements, "lanes": part.lanes, "coefficients": part.header,
                    "beats": part.beats, "data_bits": part.data_width, "user_bits": part.user_width,
                    "format": msgspec.to_builtins(part.form)} for name, part in parts.items()}
 
 
-def header(name, network, folding):
+def header(name, mapping):
     """The comment that a core's Verilog starts with: which network it is, and its ports."""
-    found = streams(network, folding)
+    network, found = mapping.network, streams(mapping)
     taken, given = found["input"], found["output"]
     version = importlib.metadata.version("ternloom")
     what = "logits" if network.speaks else "codes"

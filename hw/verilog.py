@@ -6,11 +6,10 @@ from amaranth import *
 from amaranth._toolchain.yosys import find_yosys
 from amaranth.back import rtlil
 
+from ternloom.files import cache
 from ternloom.hw.core import Core
 from ternloom.hw.report import Probe, describe, header, probes, streams
-from ternloom.mapping.folding import Folding
-from ternloom.mapping.geometry import network_geometry
-from ternloom.model.network import Network
+from ternloom.mapping.mapping import Mapping
 
 
 __all__ = ["Design", "generate"]
@@ -27,8 +26,7 @@ class Design:
     verilog : str
         Plain Verilog-2001; submodules are named after the top and their path. It starts with a
         comment that names the network and the ports.
-    network : Network
-    folding : Folding
+    mapping : Mapping
     report : dict
         See ``report.describe``, and under ``streams`` see ``report.streams``.
     probes : tuple of Probe
@@ -37,8 +35,7 @@ class Design:
 
     name: str
     verilog: str = dataclasses.field(repr=False)
-    network: Network
-    folding: Folding
+    mapping: Mapping
     report: dict = dataclasses.field(repr=False, compare=False)
     probes: tuple[Probe, ...] = dataclasses.field(repr=False)
 
@@ -82,7 +79,9 @@ def _verilog(text):
     script = [f"read_rtlil <<rtlil\n{text}\nrtlil", "proc -norom", "memory_collect",
               "opt_clean", "attrmap -remove generator -remove top -remove src -remove keep "
               "-remove amaranth.hierarchy -remove amaranth.decoding", "write_verilog -norename"]
-    netlist = yosys.run(["-q", "-"], "\n".join(script), ignore_warnings=True)
+    lines, version = "\n".join(script), ".".join(map(str, yosys.version()))
+    netlist = cache.text(cache.folder("verilog"), cache.key(version, lines),
+                         lambda: yosys.run(["-q", "-"], lines, ignore_warnings=True))
     # Icarus takes a function whose escaped name starts with a dollar for one of its own.
     return netlist.replace("\\$procmux$", "\\procmux$")
 
@@ -103,13 +102,12 @@ def _rom(name, width, words):
             f"endmodule\n")
 
 
-def generate(network, folding, name="ternloom_core"):
+def generate(mapping, name="ternloom_core"):
     """Emit a core as Verilog.
 
     Parameters
     ----------
-    network : Network
-    folding : Folding
+    mapping : Mapping
     name : str
         Of the top module.
 
@@ -119,16 +117,12 @@ def generate(network, folding, name="ternloom_core"):
 
     Raises
     ------
-    FoldingError
-        If the folding does not belong to the network.
     NetworkError
         If no array holds the alphabets of two matrices together.
     """
     # Before there is a component that Amaranth would warn of as never used.
-    folding.check(network)
-    network_geometry(network, folding)
-    core, roms = Core(network, folding), _Roms(name)
+    report = describe(mapping) | {"streams": streams(mapping)}
+    core, roms = Core(mapping), _Roms(name)
     text = _verilog(rtlil.convert(core, name=name, platform=roms, emit_src=False))
-    return Design(name, header(name, network, folding) + text + roms.verilog(), network, folding,
-                  describe(network, core.images) | {"streams": streams(network, folding)},
-                  probes(network, core.images))
+    return Design(name, header(name, mapping) + text + roms.verilog(), mapping, report,
+                  probes(mapping))

@@ -7,8 +7,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "folding": ["Folding", "FoldingError", "LayerFolding"],
-        "geometry": ["Geometry", "network_geometry"],
-        "image": ["Image", "network_images"],
-        "stream": ["Stream", "input_stream", "output_stream"],
-        "timing": ["Timing", "pace", "predict"],
+        "geometry": ["Geometry"],
+        "image": ["Image"],
+        "mapping": ["Mapping"],
+        "stream": ["Stream"],
+        "timing": ["Timing"],
     })

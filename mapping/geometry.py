@@ -17,8 +17,8 @@ from ternloom.model.network import INPUT, Readout
 from ternloom.model.rounding import signed_width
 
 
-__all__ = ["Block", "Element", "Geometry", "Source", "layer_geometry", "memory_gap",
-           "network_geometry", "readout_geometry"]
+__all__ = ["Block", "Element", "Geometry", "Source", "geometries", "layer_geometry", "memory_gap",
+           "readout_geometry"]
 
 
 #: Cycles from a row's sum at the combiner until the next block's read of it finds it in memory.
@@ -379,11 +379,11 @@ def readout_geometry(readout, folding, *beat_lanes):
     return dataclasses.replace(frame, blocks=tuple(blocks))
 
 
-def network_geometry(network, folding):
+def geometries(network, folding):
     """Geometries of a network's nodes in order."""
-    geometries, lanes = [], {INPUT: folding.input_lanes}
+    found, lanes = [], {INPUT: folding.input_lanes}
     for node, part in zip(network.nodes, folding.arrays, strict=True):
         make = readout_geometry if isinstance(node.body, Readout) else layer_geometry
-        geometries.append(make(node.body, part, *(lanes[name] for name in node.inputs)))
-        lanes[node.name] = geometries[-1].chains
-    return tuple(geometries)
+        found.append(make(node.body, part, *(lanes[name] for name in node.inputs)))
+        lanes[node.name] = found[-1].chains
+    return tuple(found)

@@ -8,13 +8,13 @@ nothing in the hardware.
 
 import numpy as np
 
-from ternloom.mapping.geometry import Element, Source, network_geometry
+from ternloom.mapping.geometry import Element, Source
 from ternloom.mapping.wire import gain, lacks
 from ternloom.model.frozen import Frozen
 from ternloom.model.network import Readout
 
 
-__all__ = ["BlockImage", "Image", "layer_image", "network_images", "readout_image"]
+__all__ = ["BlockImage", "Image", "images", "layer_image", "readout_image"]
 
 
 class BlockImage(Frozen):
@@ -324,8 +324,7 @@ def readout_image(readout, geometry):
     return _assemble(geometry, formats, parts, [bias], readout.shift, False)
 
 
-def network_images(network, folding):
-    """Images of a network's nodes in order."""
+def images(network, geometries):
+    """Images of a network's nodes in order, of their geometries."""
     return tuple((readout_image if isinstance(node.body, Readout) else layer_image)(
-        node.body, geometry)
-        for node, geometry in zip(network.nodes, network_geometry(network, folding), strict=True))
+        node.body, geometry) for node, geometry in zip(network.nodes, geometries, strict=True))

@@ -4,8 +4,6 @@ import dataclasses
 
 import numpy as np
 
-from ternloom.mapping.geometry import network_geometry
-
 
 __all__ = ["Stream", "input_stream", "output_stream", "whole_bytes"]
 
@@ -115,13 +113,8 @@ def input_stream(network, folding):
     return Stream(network.input_format, network.inputs, folding.input_lanes)
 
 
-def output_stream(network, folding):
-    """Stream that a network's core gives.
-
-    With readouts one logit a beat, those of one readout after another, and in ``tuser`` the index
-    of the largest of its readout so far. Without one the codes of the last layer, as many a beat as
-    its array has chains; ``tuser`` is 1 with a coefficient and 0 with codes.
-    """
+def output_stream(network, geometries):
+    """Stream that a network's core gives, see ``Mapping.given``."""
     bodies = [node.body for node in network.outputs]
     if network.speaks:
         classes = [body.classes for body in bodies]
@@ -129,4 +122,4 @@ def output_stream(network, folding):
         return Stream(widest, sum(classes), 1, max(1, (max(classes) - 1).bit_length()))
     name, body = network.outputs[0].name, bodies[0]
     place = next(index for index, node in enumerate(network.nodes) if node.name == name)
-    return Stream(body.form, body.size, network_geometry(network, folding)[place].chains, 1)
+    return Stream(body.form, body.size, geometries[place].chains, 1)

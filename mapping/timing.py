@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from ternloom.mapping.geometry import Source, network_geometry
+from ternloom.mapping.geometry import Source
 from ternloom.mapping.schedule import (code_leads, combiner_latency, exit_latency, result_latency,
                                        row_waits, waits)
-from ternloom.mapping.stream import input_stream
 from ternloom.model.frozen import Frozen
 from ternloom.model.network import INPUT, Readout, When
 
@@ -170,25 +169,9 @@ class _Readout:
     space = _Layer.space
 
 
-def predict(network, folding, lengths, offers=None):
-    """Predict the cycle of every input and output transfer.
-
-    Parameters
-    ----------
-    network : Network
-    folding : Folding
-    lengths : sequence of int
-        Steps of each sequence; they follow one another without a pause of the source's own.
-    offers : int array, optional
-        For each beat of the input stream the first cycle at which the source offers it; a beat is
-        never offered before the one before it was taken. Default: at once.
-
-    Returns
-    -------
-    Timing
-    """
-    folding.check(network)
-    geometries, output = network_geometry(network, folding), _Output()
+def predict(mapping, lengths, offers):
+    """Predict the cycle of every input and output transfer, see ``Mapping.predict``."""
+    network, geometries, output = mapping.network, mapping.geometries, _Output()
     bodies = {node.name: _Readout(node.body, geometry, output) if isinstance(node.body, Readout)
               else _Layer(node.body, geometry)
               for node, geometry in zip(network.nodes, geometries, strict=True)}
@@ -201,7 +184,7 @@ def predict(network, folding, lengths, offers=None):
         codes = _Codes(final.body, geometries[place], output)
         followers[final.name] = [codes]
     last = np.concatenate([np.arange(length) == length - 1 for length in lengths])
-    beats = input_stream(network, folding).beats
+    beats = mapping.taken.beats
     offers = np.zeros(len(last) * beats, dtype=np.int64) if offers is None else np.asarray(offers)
     if offers.shape != (len(last) * beats,):
         raise ValueError(f"offers must be {len(last) * beats}, one a beat, not {offers.shape}")
@@ -228,8 +211,8 @@ def predict(network, folding, lengths, offers=None):
     return Timing(inputs, np.array(output.cycles, dtype=np.int64), ends)
 
 
-def pace(network, folding):
+def pace(mapping):
     """Cycles between steps once a long sequence is under way."""
-    long, short = (int(predict(network, folding, [steps]).outputs[-1])
+    long, short = (int(predict(mapping, [steps], None).outputs[-1])
                    for steps in (2 * _STEPS, _STEPS))
     return (long - short) / _STEPS

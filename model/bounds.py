@@ -9,7 +9,11 @@ can occur, and the elementwise sums that any code of the state can.
 import numpy as np
 
 from ternloom.model.cell.ranges import Ranges, rounding_range
-from ternloom.model.node import Readout
+from ternloom.model.format import Fixed, Format
+from ternloom.model.format.shared import Comparator
+from ternloom.model.matrix import Matrix
+from ternloom.model.network import Network
+from ternloom.model.node import Layer, Readout
 from ternloom.model.range import Range
 
 
@@ -17,7 +21,7 @@ __all__ = ["bounds", "dot_range", "effective", "row_range", "working_range",
            "worst_inputs"]
 
 
-def effective(matrix):
+def effective(matrix: Matrix) -> np.ndarray:
     """Planes and coefficients of a matrix folded together.
 
     Returns
@@ -31,7 +35,7 @@ def effective(matrix):
     return total
 
 
-def worst_inputs(row, kind):
+def worst_inputs(row: np.ndarray, kind: Fixed | Comparator) -> tuple[np.ndarray, np.ndarray]:
     """Activation codes that make a row of integer weights smallest and largest.
 
     Parameters
@@ -59,13 +63,13 @@ def _products(weights, kind):
             positive * value.high + negative * value.low)
 
 
-def dot_range(matrix, kind):
+def dot_range(matrix: Matrix, kind: Format) -> Range:
     """Range of a dot product of one plane of one row, before coefficients."""
     lows, highs = _products(matrix.values, kind)
     return Range(int(lows.min()), int(highs.max()))
 
 
-def row_range(matrix, kind, bias=0):
+def row_range(matrix: Matrix, kind: Format, bias: int | np.ndarray = 0) -> Range:
     """Range of the rows of a matrix, coefficients and ``bias`` included.
 
     Parameters
@@ -96,7 +100,7 @@ def _layer_rows(layer):
     ranges, parts = {}, {}
     for name, term in layer.terms.items():
         ranges[f"{name}.dot"] = dot_range(term.matrix, term.format)
-        bias = 0
+        bias: int | np.ndarray = 0
         if name == "input":
             bias = layer.bias
         elif name == "recurrent" and layer.recurrent_bias is not None:
@@ -115,7 +119,7 @@ def _layer_rows(layer):
     return ranges
 
 
-def bounds(network):
+def bounds(network: Network) -> dict[str, Range]:
     """Worst-case range of everything that the network sums, before rounding and saturation.
 
     Parameters
@@ -142,7 +146,7 @@ def bounds(network):
         For a readout: ``readout.dot``, ``readout.row`` without and ``readout.sum`` with the bias;
         of further inputs ``readout.dot1`` and so on.
     """
-    ranges = {}
+    ranges: dict[str, Range] = {}
     for node in network.nodes:
         found = _readout_ranges(node.body) if isinstance(node.body, Readout) else \
             _layer_ranges(node.body)
@@ -166,7 +170,7 @@ def _readout_ranges(readout):
     return ranges | {"sum": _hull(sums)}
 
 
-def working_range(layer, ranges):
+def working_range(layer: Layer, ranges: dict[str, Range]) -> Range:
     """Range of every integer that the golden model computes of a layer outside of its products.
 
     Parts of sums, half an ulp that a rounding adds, values that are shifted left before they
@@ -199,5 +203,5 @@ def working_range(layer, ranges):
             for operand, shift in zip(operands, node.parameter, strict=True):
                 total |= operand << shift
         if node.kind == "round":
-            total |= rounding_range(*operands, node.args[0].frac, node.parameter)
+            total |= rounding_range(operands[0], node.args[0].frac, node.parameter)
     return total

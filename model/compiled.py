@@ -4,10 +4,15 @@ They are compiled at their first call, which takes seconds, and kept on disk. Re
 the NumPy form to the bit; arrays are of the same types, without gaps.
 """
 
+import typing
+
 import numba
 import numpy as np
+import numpy.typing as npt
 from numba.core import types
 from numba.extending import intrinsic
+
+from ternloom.model.format import Online
 
 
 __all__ = ["product", "quantize"]
@@ -27,6 +32,7 @@ _BLOCK = 512
 
 
 @numba.njit(cache=True)
+@typing.no_type_check
 def _count(words, start, activations, counts):
     """Places at which rows from ``start`` differ from one activation plane.
 
@@ -45,7 +51,8 @@ def _count(words, start, activations, counts):
 
 
 @numba.njit(cache=True)
-def product(weights, coefficients, activations, betas, columns):
+def product(weights: np.ndarray, coefficients: np.ndarray, activations: np.ndarray,
+            betas: np.ndarray, columns: int) -> np.ndarray:
     """See :func:`ternloom.model.packed.product`."""
     rows = coefficients.shape[1]
     total = np.zeros(rows, dtype=np.int64)
@@ -148,7 +155,7 @@ def _pack(keys, negative, cuts, codes, packed):
             packed[plane, place >> 6] |= bit << np.uint64(place & 63)
 
 
-def quantize(form, samples, words):
+def quantize(form: Online, samples: npt.ArrayLike, words: int) -> tuple[np.ndarray, np.ndarray]:
     """See :func:`ternloom.model.packed.quantize`."""
     return _quantize(form.planes, form.rounds, np.asarray(samples, dtype=np.int32), words)
 

@@ -21,7 +21,7 @@ def _settled(array):
     return array is None or isinstance(array, bytes)
 
 
-def protected(value):
+def protected(value: typing.Any) -> typing.Any:
     """A value that nobody can change.
 
     Parameters
@@ -49,7 +49,8 @@ def protected(value):
 def _content(value):
     """What two protected values have in common if, and only if, they are the same."""
     if isinstance(value, np.ndarray):
-        return value.dtype.str, value.shape, hashlib.sha256(np.ascontiguousarray(value)).hexdigest()
+        data = np.ascontiguousarray(value).data
+        return value.dtype.str, value.shape, hashlib.sha256(data).hexdigest()
     if isinstance(value, Frozen):
         return value._content
     if isinstance(value, tuple):
@@ -89,6 +90,8 @@ class Frozen:
     shape, and have a hash that agrees with that.
     """
 
+    __dataclass_fields__: typing.ClassVar[dict[str, dataclasses.Field]]
+
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
         dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
@@ -107,7 +110,7 @@ class Frozen:
                                        for field in dataclasses.fields(self) if field.compare))
 
     @property
-    def digest(self):
+    def digest(self) -> str:
         """SHA-256 of the content in hexadecimal, the same for equal instances."""
         return hashlib.sha256(repr(self._content).encode()).hexdigest()
 

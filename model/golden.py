@@ -8,6 +8,7 @@ batch before the next one starts: its input products are then one matrix product
 import collections.abc
 
 import numpy as np
+import numpy.typing as npt
 
 from ternloom.model import online
 from ternloom.model.batch import Packing
@@ -15,7 +16,7 @@ from ternloom.model.bounds import bounds, working_range
 from ternloom.model.cell.integers import Integers, initial_code
 from ternloom.model.error import NetworkError
 from ternloom.model.frozen import Frozen
-from ternloom.model.network import INPUT, Layer, Readout, When
+from ternloom.model.network import INPUT, Layer, Network, Readout, When
 from ternloom.model.product import Product
 
 
@@ -41,10 +42,10 @@ class Answer(Frozen):
         Of those codes, where each vector brings its own.
     """
 
-    logits: tuple | None = None
-    winners: tuple | None = None
-    codes: tuple | None = None
-    coefficients: tuple | None = None
+    logits: tuple[np.ndarray, ...] | None = None
+    winners: tuple[np.ndarray, ...] | None = None
+    codes: tuple[np.ndarray, ...] | None = None
+    coefficients: tuple[np.ndarray, ...] | None = None
 
 
 class Result(Frozen):
@@ -65,7 +66,7 @@ class Result(Frozen):
     """
 
     answers: collections.abc.Mapping[str, Answer]
-    trace: collections.abc.Mapping
+    trace: collections.abc.Mapping[str, tuple[np.ndarray, ...]]
 
     @property
     def _answer(self):
@@ -75,23 +76,24 @@ class Result(Frozen):
         return next(iter(self.answers.values()))
 
     @property
-    def logits(self):
+    def logits(self) -> tuple[np.ndarray, ...] | None:
         return self._answer.logits
 
     @property
-    def winners(self):
+    def winners(self) -> tuple[np.ndarray, ...] | None:
         return self._answer.winners
 
     @property
-    def codes(self):
+    def codes(self) -> tuple[np.ndarray, ...] | None:
         return self._answer.codes
 
     @property
-    def coefficients(self):
+    def coefficients(self) -> tuple[np.ndarray, ...] | None:
         return self._answer.coefficients
 
 
-def run(network, sequences, *, trace=False):
+def run(network: Network, sequences: collections.abc.Iterable[npt.ArrayLike], *,
+        trace: bool = False) -> Result:
     """Compute a network on sequences of input codes, exactly.
 
     Parameters
@@ -132,12 +134,13 @@ class Session:
         A network whose sums may exceed 62 bits.
     """
 
-    def __init__(self, network, count=1):
+    def __init__(self, network: Network, count: int = 1) -> None:
         self._network = network
         self._bodies = _prepare(network)
         self._states = {name: body.start(count) for name, body in self._bodies.items()}
 
-    def run(self, pieces, *, trace=False):
+    def run(self, pieces: collections.abc.Iterable[npt.ArrayLike], *,
+            trace: bool = False) -> Result:
         """Compute a piece of every sequence.
 
         Parameters
@@ -158,7 +161,8 @@ class Session:
         """
         arrays = _check_sequences(self._network, pieces)
         order = sorted(range(len(arrays)), key=lambda index: -len(arrays[index]))
-        outputs, traces = [None] * len(arrays), [None] * len(arrays)
+        outputs: list = [None] * len(arrays)
+        traces: list = [None] * len(arrays)
         for start in range(0, len(order), _BATCH):
             chosen = order[start:start + _BATCH]
             vectors, named = self._run_batch([arrays[index] for index in chosen], chosen, trace)
@@ -169,7 +173,8 @@ class Session:
 
     def _run_batch(self, arrays, chosen, trace):
         """Outputs and traces of sequences of falling length, whose states are those ``chosen``."""
-        packing, named = Packing([len(array) for array in arrays]), {}
+        packing = Packing([len(array) for array in arrays])
+        named: dict[str, list[np.ndarray]] = {}
         values, vectors = {}, {}
         values[INPUT] = self._network.input_format.value(packing.pack(arrays))
         for node in self._network.nodes:
@@ -187,19 +192,19 @@ class Session:
 
 def _result(network, outputs, traces, trace):
     """What a session hands out, of the output vectors and the traces of each sequence."""
-    gathered = {name: [one[name] for one in traces] for name in (traces[0] if traces else ())}
+    gathered = {name: tuple(one[name] for one in traces) for name in (traces[0] if traces else ())}
     answers = {}
     for node in network.outputs:
-        vectors = [each[node.name] for each in outputs]
+        vectors = tuple(each[node.name] for each in outputs)
         if isinstance(node.body, Layer):
             answers[node.name] = Answer(codes=vectors,
                                         coefficients=gathered.get(f"{node.name}.beta"))
             continue
-        winners = [np.argmax(each, axis=1) for each in vectors]
+        winners = tuple(np.argmax(each, axis=1) for each in vectors)
         answers[node.name] = Answer(vectors, winners)
         if trace:
             gathered[f"{node.name}.logits"] = vectors
-            gathered[f"{node.name}.argmax"] = [winner[:, None] for winner in winners]
+            gathered[f"{node.name}.argmax"] = tuple(winner[:, None] for winner in winners)
     return Result(answers, gathered if trace else {})
 
 
@@ -281,7 +286,8 @@ class _Layer:
         rows = self._bias
         for product, values in zip(self._inputs, inputs, strict=True):
             rows = product.rows(values) + rows
-        codes, outputs, kept, start = [], [], {}, 0
+        kept: dict[str, list[np.ndarray]] = {}
+        codes, outputs, start = [], [], 0
         for size in packing.sizes:
             named = self._step(rows[start:start + size],
                                {name: held[:size] for name, held in state.items()})
@@ -377,7 +383,7 @@ def _prepare(network):
         if reach.magnitude >= 1 << 62:
             raise NetworkError(f"{name} must be less than 2**62 in magnitude, "
                                f"not {reach.magnitude}")
-    bodies = {}
+    bodies: dict[str, _Layer | _Readout] = {}
     for node in network.nodes:
         if isinstance(node.body, Readout):
             bodies[node.name] = _Readout(node.body)

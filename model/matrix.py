@@ -13,7 +13,7 @@ from ternloom.model.limits import LARGEST_COEFFICIENT
 __all__ = ["Matrix", "magnitude"]
 
 
-def magnitude(array):
+def magnitude(array: np.ndarray) -> int:
     """Largest absolute value of an integer array; without a copy, and right for the lowest one."""
     return max(-int(array.min()), int(array.max()))
 
@@ -72,23 +72,23 @@ class Matrix(Frozen):
             raise NetworkError(f"codes must be {self.weight.name} codes {listed}, not {bad[0]}")
 
     @property
-    def planes(self):
+    def planes(self) -> int:
         return self.codes.shape[0]
 
     @property
-    def rows(self):
+    def rows(self) -> int:
         return self.codes.shape[1]
 
     @property
-    def columns(self):
+    def columns(self) -> int:
         return self.codes.shape[2]
 
     @property
-    def values(self):
+    def values(self) -> np.ndarray:
         """Integers that a dot product sees, (planes, rows, columns)."""
         return self.weight.values(self.codes)
 
     @functools.cached_property
-    def code_bits(self):
+    def code_bits(self) -> int:
         """Bits of a stored code: the fewest that hold the codes in use."""
         return self.weight.code_bits(self.codes)

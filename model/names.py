@@ -1,5 +1,6 @@
 """Names that are printed: text without control characters."""
 
+import collections.abc
 import re
 
 
@@ -12,7 +13,8 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _AROUND = 30
 
 
-def check_names(what, names, error, allowed=""):
+def check_names(what: str, names: collections.abc.Iterable[str], error: type[Exception],
+                allowed: str = "") -> None:
     """Raise unless each of some names is text that can be printed as it is.
 
     Escape sequences would act on whose terminal shows them, and a line break makes two lines of
@@ -37,7 +39,9 @@ def check_names(what, names, error, allowed=""):
                 raise error(f"{what} must be without control characters, not {shown!r}")
 
 
-def check_notes(name, labels, notes, error, what="labels"):
+def check_notes(name: str, labels: collections.abc.Iterable[str],
+                notes: collections.abc.Mapping[str, str], error: type[Exception],
+                what: str = "labels") -> None:
     """Raise unless name, labels and notes are text that can be printed; notes may have lines.
 
     Parameters

@@ -3,11 +3,15 @@
 import collections.abc
 import dataclasses
 import re
+import typing
 
 import numpy as np
+import numpy.typing as npt
 
 from ternloom.model.error import NetworkError, check_integers
+from ternloom.model.format import Format
 from ternloom.model.frozen import Frozen
+from ternloom.model.matrix import Matrix
 from ternloom.model.names import check_notes
 from ternloom.model.node import Layer, Operand, Readout, When
 
@@ -64,12 +68,12 @@ class Node(Frozen):
                                f"each of its operands, not {len(self.inputs)}")
 
     @property
-    def terms(self):
+    def terms(self) -> dict[str, Operand]:
         """What a row of the body adds up, an ``Operand`` by ``NODE.TERM``."""
         return {f"{self.name}.{name}": term for name, term in self.body.terms.items()}
 
 
-def embedding_type(kind):
+def embedding_type(kind: Format) -> type[np.int8] | type[np.int16]:
     """Type of an embedding's codes: int8 if it holds all of the input format's, else int16.
 
     Raises
@@ -118,7 +122,8 @@ class Network(Frozen):
     embedding: np.ndarray | None = None
 
     @classmethod
-    def line(cls, name, layers, readout=None, **fields):
+    def line(cls, name: str, layers: collections.abc.Iterable[Layer],
+             readout: Readout | None = None, **fields: typing.Any) -> typing.Self:
         """Layers one after another, ``layer0`` and so on, and then the node ``readout`` if there is
         one.
 
@@ -130,27 +135,28 @@ class Network(Frozen):
         **fields
             Of the network.
         """
-        bodies = {f"layer{index}": layer for index, layer in enumerate(layers)}
+        bodies: dict[str, Layer | Readout] = {
+            f"layer{index}": layer for index, layer in enumerate(layers)}
         if readout is not None:
             bodies["readout"] = readout
         return cls(name, tuple(Node(each, (before,), body) for (each, body), before
                                in zip(bodies.items(), (INPUT, *bodies), strict=False)), **fields)
 
-    def edited(self, **bodies):
+    def edited(self, **bodies: Layer | Readout | None) -> typing.Self:
         """The network with other bodies of some nodes, by name; None takes a node out."""
         missing = sorted(set(bodies) - {node.name for node in self.nodes})
         if missing:
             raise NetworkError(f"network {self.name!r} must have the nodes {', '.join(missing)}")
         return dataclasses.replace(self, nodes=tuple(
-            dataclasses.replace(node, body=bodies.get(node.name, node.body)) for node in self.nodes
-            if bodies.get(node.name, node) is not None))
+            dataclasses.replace(node, body=body) for node in self.nodes
+            if (body := bodies.get(node.name, node.body)) is not None))
 
     def __post_init__(self):
         check_notes(self.name, self.labels, self.notes, NetworkError)
         super().__post_init__()
         if not self.nodes:
             raise NetworkError("a network must have at least one node")
-        known = {}
+        known: dict[str, Node] = {}
         for node in self.nodes:
             if not isinstance(node, Node):
                 raise NetworkError(f"nodes must be of the type Node, not {node!r}")
@@ -158,7 +164,7 @@ class Network(Frozen):
             known[node.name] = node
         self._check_outputs()
         if self.embedding is not None:
-            self._check_embedding()
+            self._check_embedding(self.embedding)
         self._check_labels()
 
     def _check_node(self, node, known):
@@ -192,23 +198,24 @@ class Network(Frozen):
         if any(isinstance(node.body, Layer) for node in ends) and len(ends) > 1:
             raise NetworkError("outputs must be readouts, or one layer, not "
                                f"{' and '.join(node.name for node in ends)}")
-        if len({node.body.when for node in ends if isinstance(node.body, Readout)}) > 1:
+        spoken = {node.name: node.body.when for node in ends if isinstance(node.body, Readout)}
+        if len(set(spoken.values())) > 1:
             raise NetworkError("readouts must all speak at the last step, or at every one: "
-                               + ", ".join(f"{node.name} at {node.body.when.value}"
-                                           for node in ends))
+                               + ", ".join(f"{name} at {when.value}"
+                                           for name, when in spoken.items()))
 
-    def _check_embedding(self):
-        check_integers("embedding", self.embedding)
-        shape, kind = self.embedding.shape, self.input_format
+    def _check_embedding(self, embedding):
+        check_integers("embedding", embedding)
+        shape, kind = embedding.shape, self.input_format
         if len(shape) != 2 or not shape[0] or shape[1] != self.inputs:
             raise NetworkError(f"embedding must have the shape (words, {self.inputs}), not {shape}")
         dtype = embedding_type(kind)
-        if self.embedding.dtype != dtype:
+        if embedding.dtype != dtype:
             raise NetworkError(f"embedding must be of {np.dtype(dtype)}, which holds the codes of "
-                               f"{kind!r}, not of {self.embedding.dtype}")
+                               f"{kind!r}, not of {embedding.dtype}")
         step = -(-_PIECE // self.inputs)
         for start in range(0, shape[0], step):
-            piece = self.embedding[start:start + step]
+            piece = embedding[start:start + step]
             if not kind.contains(piece):
                 word = start + next(word for word, codes in enumerate(piece)
                                     if not kind.contains(codes))
@@ -216,8 +223,9 @@ class Network(Frozen):
                                    f"not what word {word} has")
 
     def _check_labels(self):
-        if self.speaks:
-            count, what = self.outputs[0].body.classes, "class"
+        end = self.outputs[0].body
+        if isinstance(end, Readout):
+            count, what = end.classes, "class"
         else:
             count, what = 0 if self.embedding is None else len(self.embedding), "word"
         if self.labels and len(self.labels) != count:
@@ -240,23 +248,23 @@ class Network(Frozen):
         raise NetworkError("a network must have a node that takes the input")
 
     @property
-    def layers(self):
+    def layers(self) -> tuple[Layer, ...]:
         """Bodies of all layers, in order."""
         return tuple(node.body for node in self.nodes if isinstance(node.body, Layer))
 
     @property
-    def outputs(self):
+    def outputs(self) -> tuple[Node, ...]:
         """Nodes that nobody takes, in order: readouts, or one layer."""
         taken = {name for node in self.nodes for name in node.inputs}
         return tuple(node for node in self.nodes if node.name not in taken)
 
     @property
-    def speaks(self):
+    def speaks(self) -> bool:
         """Whether it puts out logits, not codes."""
         return isinstance(self.outputs[0].body, Readout)
 
     @property
-    def readout(self):
+    def readout(self) -> Readout | None:
         """The readout, None in a network that puts out codes.
 
         Raises
@@ -267,35 +275,36 @@ class Network(Frozen):
         if len(self.outputs) > 1:
             raise NetworkError(f"network {self.name!r} must have one readout for this, not "
                                f"{', '.join(node.name for node in self.outputs)}")
-        return self.outputs[0].body if self.speaks else None
+        end = self.outputs[0].body
+        return end if isinstance(end, Readout) else None
 
-    def consumers(self, name):
+    def consumers(self, name: str) -> tuple[tuple[int, int], ...]:
         """Nodes that take a node, or ``"input"``: pairs of index of the node and of its input."""
         return tuple((index, place) for index, node in enumerate(self.nodes)
                      for place, source in enumerate(node.inputs) if source == name)
 
     @property
-    def terms(self):
+    def terms(self) -> dict[str, Operand]:
         """What all rows add up, an ``Operand`` by name: ``layer0.input``, ``layer0.recurrent``, ...
         """
         return {name: term for node in self.nodes for name, term in node.terms.items()}
 
     @property
-    def matrices(self):
+    def matrices(self) -> dict[str, Matrix]:
         """Every ``Matrix`` by the names of ``terms``."""
         return {name: term.matrix for name, term in self.terms.items()}
 
     @property
-    def inputs(self):
+    def inputs(self) -> int:
         """Elements of an input vector."""
         return self._given.matrix.columns
 
     @property
-    def input_format(self):
+    def input_format(self) -> Format:
         """Format of an input element."""
         return self._given.format
 
-    def embed(self, tokens):
+    def embed(self, tokens: npt.ArrayLike) -> np.ndarray:
         """Input codes of words.
 
         Parameters

@@ -20,7 +20,13 @@ stay as they are. Coefficients are always sorted and not negative. (The paper's 
 take the greedy codes; here they take the nearest ones, which are never farther.)
 """
 
+import collections.abc
+import typing
+
 import numpy as np
+import numpy.typing as npt
+
+from ternloom.model.format import Online
 
 
 __all__ = ["Vectors", "coefficients", "quantize", "values"]
@@ -29,6 +35,12 @@ __all__ = ["Vectors", "coefficients", "quantize", "values"]
 #: Codes of a positive sample by its rank, from the innermost level outwards; with three planes the
 #: innermost is 0b001 if a >= b + c, else 0b110.
 _RANKED = {2: (0b01, 0b11), 3: (0b001, 0b101, 0b011, 0b111)}
+
+#: An array of the library that a class of vectors is for.
+_Array = typing.Any
+#: NumPy's, of the type that those of all libraries have.
+_LARGER: collections.abc.Callable[..., _Array] = np.maximum
+_WHERE: collections.abc.Callable[..., _Array] = np.where
 
 
 class Vectors:
@@ -40,9 +52,9 @@ class Vectors:
     samples : int array (vectors, units)
     """
 
-    larger, where = staticmethod(np.maximum), staticmethod(np.where)
+    larger, where = staticmethod(_LARGER), staticmethod(_WHERE)
 
-    def __init__(self, samples):
+    def __init__(self, samples: _Array) -> None:
         samples = samples.astype(np.int32)
         #: Whether each sample is negative.
         self.negative = samples < 0
@@ -53,31 +65,32 @@ class Vectors:
         self._keys = 2 * self._magnitudes - self.negative
         self.total = self._magnitudes.sum(axis=1, dtype=np.int64)
 
-    def reached(self, cut):
+    def reached(self, cut: _Array) -> _Array:
         """Which samples are at or above each vector's cut."""
         return self._keys >= cut[:, None]
 
-    def above(self, cut):
+    def above(self, cut: _Array) -> tuple[_Array, _Array]:
         """How many samples are at or above each vector's cut, and the sum of their magnitudes."""
         hits = self.reached(cut)
         return (np.count_nonzero(hits, axis=1),
                 (self._magnitudes * hits).sum(axis=1, dtype=np.int64))
 
-    def descending(self, *coefficients):
+    def descending(self, *coefficients: _Array) -> tuple[_Array, ...]:
         """Coefficients of each vector, sorted."""
         return tuple(np.sort(coefficients, axis=0)[::-1])
 
-    def quotient(self, numerator, denominator, default):
+    def quotient(self, numerator: _Array, denominator: _Array, default: _Array) -> _Array:
         """Magnitude of a quotient, rounded half up; ``default`` where the denominator is zero."""
         safe = self.larger(denominator, denominator * 0 + 1)
         return self.where(denominator == 0, default, (abs(numerator) + (safe >> 1)) // safe)
 
-    def mean(self, sums):
+    def mean(self, sums: _Array) -> _Array:
         """Mean of all samples, rounded half up, of sums that are not negative."""
         return (sums + (self.count >> 1)) // self.count
 
 
-def coefficients(vectors, planes, rounds):
+def coefficients(vectors: Vectors, planes: int,
+                 rounds: int) -> tuple[tuple[_Array, ...], tuple[_Array, ...]]:
     """Coefficients of each plane, descending and not negative, and the cuts between their levels.
 
     Parameters
@@ -145,7 +158,7 @@ def _solve(vectors, a, b, c):
         ((n2 + n3) * (n0 * s1 - n1 * s0) + (n0 + n1) * (n2 * s3 - n3 * s2), c))))
 
 
-def quantize(form, samples):
+def quantize(form: Online, samples: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Codes and coefficients of vectors.
 
     Parameters
@@ -173,7 +186,7 @@ def quantize(form, samples):
     return codes, np.stack(found, axis=1)
 
 
-def values(form, codes, coefficients):
+def values(form: Online, codes: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
     """Integers that codes stand for, in units of ``2**-form.frac``.
 
     Parameters

@@ -11,14 +11,18 @@ The golden model itself multiplies many vectors at a time by BLAS
 ``fast`` installed, machine code by Numba takes the place of NumPy's functions.
 """
 
+import collections.abc
 import functools
 import importlib
 import importlib.util
 
 import numpy as np
+import numpy.typing as npt
 
 from ternloom.model import online
 from ternloom.model.alphabet import BINARY, PLANES
+from ternloom.model.format import Online
+from ternloom.model.matrix import Matrix
 
 
 __all__ = ["COMPILED", "Packed", "product", "quantize"]
@@ -42,7 +46,8 @@ def _pack(bits, words):
     return np.packbits(padded, axis=-1, bitorder="little").view("<u8")
 
 
-def product(weights, coefficients, activations, betas, columns):
+def product(weights: np.ndarray, coefficients: np.ndarray, activations: np.ndarray,
+            betas: np.ndarray, columns: int) -> np.ndarray:
     """Rows of packed weights times packed activations.
 
     Parameters
@@ -63,10 +68,10 @@ def product(weights, coefficients, activations, betas, columns):
     for plane, beta in zip(activations, betas, strict=True):
         different = np.bitwise_count(weights ^ plane[:, None]).sum(axis=1, dtype=np.uint32)
         mixed += beta * (columns - 2 * different.astype(np.int64))
-    return np.vecdot(coefficients, mixed, axis=0)
+    return np.vecdot(coefficients.T, mixed.T)
 
 
-def quantize(form, samples, words):
+def quantize(form: Online, samples: np.ndarray, words: int) -> tuple[np.ndarray, np.ndarray]:
     """Online quantization of one vector, see :func:`ternloom.model.online.quantize`.
 
     Parameters
@@ -97,7 +102,7 @@ class Packed:
         Use machine code; the default says whether there is any.
     """
 
-    def __init__(self, matrix, compiled=COMPILED):
+    def __init__(self, matrix: Matrix, compiled: bool = COMPILED) -> None:
         if matrix.weight not in (PLANES, BINARY):
             raise ValueError(f"Packed weights must be planes or binary, not {matrix.weight.name}")
         self._columns = matrix.columns
@@ -108,7 +113,8 @@ class Packed:
         self._coefficients = matrix.coefficients.astype(np.int64)
         self._kernels = _kernels(compiled)
 
-    def rows(self, codes, betas):
+    def rows(self, codes: npt.ArrayLike,
+             betas: np.ndarray | collections.abc.Sequence[int]) -> np.ndarray:
         """Rows of one vector of activation planes.
 
         Parameters
@@ -125,7 +131,7 @@ class Packed:
         bits = np.asarray(codes) >> np.arange(len(betas))[:, None] & 1
         return self._product(_pack(bits, self._words), np.asarray(betas, dtype=np.int64))
 
-    def online(self, form, samples):
+    def online(self, form: Online, samples: np.ndarray) -> np.ndarray:
         """Rows of one vector of samples (columns), quantized to the planes of an ``Online`` format.
 
         Returns

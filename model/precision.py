@@ -64,11 +64,11 @@ class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"Slope fraction bits must be from 0 to 16, not {self.slope_frac!r}")
 
     @property
-    def comparators(self):
+    def comparators(self) -> bool:
         """Whether gates are comparators: there are neither tables nor products."""
         return self.gate_frac == 0
 
     @property
-    def gate_width(self):
+    def gate_width(self) -> int:
         """Bits of a gate value, two's complement."""
         return max(self.gate_frac + 1, 2)

@@ -1,8 +1,11 @@
 """Products of a matrix with activation codes, exact and as fast as BLAS."""
 
 import numpy as np
+import numpy.typing as npt
 
 from ternloom.model.bounds import effective
+from ternloom.model.format import Format
+from ternloom.model.matrix import Matrix
 
 
 __all__ = ["Product"]
@@ -26,7 +29,8 @@ class Product:
         Of the matrix, all by default.
     """
 
-    def __init__(self, matrix, kind, dtype=np.int64, rows=slice(None)):
+    def __init__(self, matrix: Matrix, kind: Format, dtype: npt.DTypeLike = np.int64,
+                 rows: slice = slice(None)) -> None:
         weights = effective(matrix)[rows]
         bits = int(np.bitwise_or.reduce(weights, axis=None))
         unit = max(bits & -bits, 1)
@@ -36,7 +40,7 @@ class Product:
         self._weights = np.ascontiguousarray(weights.T.astype(self._type))
         self._kind, self._dtype = kind, dtype
 
-    def __call__(self, codes):
+    def __call__(self, codes: np.ndarray) -> np.ndarray:
         """Rows of activation codes.
 
         Parameters
@@ -50,6 +54,6 @@ class Product:
         """
         return self.rows(self._kind.value(codes))
 
-    def rows(self, values):
+    def rows(self, values: np.ndarray) -> np.ndarray:
         """Rows of activations that are given as what a dot product sees of them, (n, columns)."""
         return (values.astype(self._type) @ self._weights).astype(self._dtype)

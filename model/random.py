@@ -6,13 +6,14 @@ their range, with a tail that saturates: a network whose gates are all stuck fin
 ends above all.
 """
 
+import collections.abc
 import math
 
 import numpy as np
 
 from ternloom.model.alphabet import ALPHABETS, EXPONENTIAL, INTEGER, TERNARY, Alphabet
-from ternloom.model.cell import CELLS, GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
-from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
+from ternloom.model.cell import CELLS, GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM, Cell
+from ternloom.model.format import Binary, Fixed, Format, Online, Planes, Ternary
 from ternloom.model.limits import LARGEST_BIAS, LARGEST_COEFFICIENT, LARGEST_SHIFT
 from ternloom.model.matrix import Matrix
 from ternloom.model.network import INPUT, Layer, Network, Node, Operand, Readout, When
@@ -63,9 +64,13 @@ class _Ends(np.random.Generator):
         return np.where(chosen, self.choice([-limit, 0, limit], usual.shape), usual)
 
 
-def random_network(seed, *, cell=None, layers=None, units=None, inputs=None, classes=None,
-                   input_format=None, state_format=None, weight=None, when=None, precision=None,
-                   name=None, readout=True, hostile=0.0):
+def random_network(seed: int | np.random.Generator, *, cell: Cell | None = None,
+                   layers: int | None = None, units: int | None = None, inputs: int | None = None,
+                   classes: int | None = None, input_format: Format | str | None = None,
+                   state_format: Format | str | None = None,
+                   weight: Alphabet | collections.abc.Collection[Alphabet] | None = None,
+                   when: When | None = None, precision: Precision | None = None,
+                   name: str | None = None, readout: bool = True, hostile: float = 0.0) -> Network:
     """Draw a sound network; what isn't given is drawn, layer by layer where it may differ.
 
     Parameters
@@ -119,7 +124,9 @@ def random_network(seed, *, cell=None, layers=None, units=None, inputs=None, cla
                                               _draw(rng, when, When)))
 
 
-def random_graph(seed, *, cells=None, largest=12, name="graph"):
+def random_graph(seed: int | np.random.Generator, *,
+                 cells: collections.abc.Iterable[Cell] | None = None, largest: int = 12,
+                 name: str = "graph") -> Network:
     """Draw a sound network whose nodes take several inputs, and are taken by several.
 
     Parameters
@@ -172,7 +179,8 @@ def _sources(rng, known):
     return tuple(chosen)
 
 
-def random_sequences(seed, network, count, steps=(1, 12)):
+def random_sequences(seed: int | np.random.Generator, network: Network, count: int,
+                     steps: tuple[int, int] = (1, 12)) -> list[np.ndarray]:
     """Draw input codes for a network.
 
     Parameters

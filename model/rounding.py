@@ -1,11 +1,15 @@
 """Rounding, overflow and width of integers: always named, never implied."""
 
 import enum
+import typing
 
 import numpy as np
 
 
 __all__ = ["Overflow", "Rounding", "saturate", "shift_right", "signed_width"]
+
+
+_Integers = typing.TypeVar("_Integers", int, np.integer, np.ndarray)
 
 
 class Rounding(enum.Enum):
@@ -26,7 +30,8 @@ class Overflow(enum.Enum):
     SATURATE = "saturate"
 
 
-def shift_right(value, shift, rounding=Rounding.HALF_UP):
+def shift_right(value: _Integers, shift: int,
+                rounding: Rounding = Rounding.HALF_UP) -> _Integers:
     """Divide integers by ``2**shift``, rounding as named.
 
     Parameters
@@ -53,12 +58,16 @@ def shift_right(value, shift, rounding=Rounding.HALF_UP):
     raise TypeError(f"Rounding must be a Rounding, not {rounding!r}")
 
 
-def signed_width(low, high):
+def signed_width(low: int, high: int) -> int:
     """Bits of the narrowest two's complement number that holds ``low`` and ``high``."""
     return 1 + max((~low if low < 0 else low).bit_length(),
                    (~high if high < 0 else high).bit_length())
 
 
-def saturate(value, low, high):
+@typing.overload
+def saturate(value: np.ndarray, low: int, high: int) -> np.ndarray: ...
+@typing.overload
+def saturate(value: int | np.integer, low: int, high: int) -> np.integer: ...
+def saturate(value: typing.Any, low: int, high: int) -> typing.Any:
     """Clip integers to ``[low, high]``."""
     return np.clip(value, low, high)

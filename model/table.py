@@ -17,6 +17,8 @@ import functools
 
 import numpy as np
 
+from ternloom.model.precision import Precision
+
 
 __all__ = ["EVEN", "FUNCTIONS", "HALVES", "sigmoid", "sigmoid_half", "softplus_tail",
            "softplus_tail_half", "tanh", "tanh_half"]
@@ -70,7 +72,7 @@ def _mirror(half, offset):
     return _frozen(np.concatenate([half, offset - _below(half)]))
 
 
-def sigmoid_half(precision):
+def sigmoid_half(precision: Precision) -> np.ndarray:
     """Sigmoid of the codes from 0 up, as the hardware's ROM holds it.
 
     Parameters
@@ -87,7 +89,7 @@ def sigmoid_half(precision):
                  precision.slope_frac)
 
 
-def tanh_half(precision):
+def tanh_half(precision: Precision) -> np.ndarray:
     """Tanh of the codes from 0 up, as the hardware's ROM holds it.
 
     Parameter and result are those of :func:`sigmoid_half`, with tanh for sigmoid.
@@ -96,7 +98,7 @@ def tanh_half(precision):
                  precision.slope_frac)
 
 
-def softplus_tail_half(precision):
+def softplus_tail_half(precision: Precision) -> np.ndarray:
     """Softplus of the codes from 0 up, less the codes, as the hardware's ROM holds it.
 
     Parameter and result are those of :func:`sigmoid_half`, with ``log(1 + exp(-a))`` of the number
@@ -106,7 +108,7 @@ def softplus_tail_half(precision):
 
 
 @functools.cache
-def sigmoid(precision):
+def sigmoid(precision: Precision) -> np.ndarray:
     """Sigmoid of every code.
 
     Parameters
@@ -124,13 +126,13 @@ def sigmoid(precision):
 
 
 @functools.cache
-def tanh(precision):
+def tanh(precision: Precision) -> np.ndarray:
     """Tanh of every code: as :func:`sigmoid`, with ``-T[-a]`` below zero."""
     return _mirror(tanh_half(precision), 0)
 
 
 @functools.cache
-def softplus_tail(precision):
+def softplus_tail(precision: Precision) -> np.ndarray:
     """What softplus has above ``max(a, 0)``, of every code: as :func:`sigmoid`, but even in a."""
     half = softplus_tail_half(precision)
     return _frozen(np.concatenate([half, _below(half)]))

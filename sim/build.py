@@ -7,7 +7,8 @@ import sys
 import cocotb_tools.config
 import find_libpython
 
-from ternloom.sim import cache, tools
+from ternloom.files import cache
+from ternloom.sim import tools
 from ternloom.sim.tools import SimulationError, find, verilator_root, version
 from ternloom.sim.wrapper import TOP
 

@@ -6,21 +6,18 @@ import functools
 
 import numpy as np
 
-from ternloom.mapping import timing
-from ternloom.mapping.folding import Folding
-from ternloom.mapping.stream import input_stream, output_stream
+from ternloom.mapping.mapping import Mapping
 from ternloom.model import golden
 from ternloom.model.frozen import Frozen
-from ternloom.model.network import Network, Readout, When
+from ternloom.model.network import Readout, When
 
 
 __all__ = ["Case", "Transfer", "beat_width"]
 
 
-def beat_width(network, folding):
-    """Bits of ``s_axis_tdata``, ``m_axis_tdata`` and ``m_axis_tuser`` of a network's core."""
-    given = output_stream(network, folding)
-    return input_stream(network, folding).data_width, given.data_width, given.user_width
+def beat_width(mapping):
+    """Bits of ``s_axis_tdata``, ``m_axis_tdata`` and ``m_axis_tuser`` of a core."""
+    return mapping.taken.data_width, mapping.given.data_width, mapping.given.user_width
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,8 +49,7 @@ class Case(Frozen):
 
     Parameters
     ----------
-    network : Network
-    folding : Folding
+    mapping : Mapping
     sequences : tuple of integer array (steps, inputs)
     design : object, optional
         What to simulate: has ``name``, ``verilog`` and may have ``probes`` and ``sources``. By
@@ -72,8 +68,7 @@ class Case(Frozen):
         none.
     """
 
-    network: Network
-    folding: Folding
+    mapping: Mapping
     sequences: tuple
     design: object = None
     offers: tuple | None = None
@@ -105,15 +100,19 @@ class Case(Frozen):
         """Steps of each sequence."""
         return [len(sequence) for sequence in self.sequences]
 
-    @functools.cached_property
+    @property
+    def network(self):
+        return self.mapping.network
+
+    @property
     def taken(self):
         """The input stream."""
-        return input_stream(self.network, self.folding)
+        return self.mapping.taken
 
-    @functools.cached_property
+    @property
     def given(self):
         """The output stream."""
-        return output_stream(self.network, self.folding)
+        return self.mapping.given
 
     @property
     def beats_per_step(self):
@@ -230,7 +229,7 @@ class Case(Frozen):
             part = np.asarray(self.offers[self.first_beats[start]:], dtype=np.int64)
             offers = np.zeros(len(sent), dtype=np.int64)
             offers[sent] = np.maximum(part - (part[0] if start else 0), 0)
-        predicted = timing.predict(self.network, self.folding, self.lengths[start:], offers)
+        predicted = self.mapping.predict(self.lengths[start:], offers)
         return predicted.inputs[sent].tolist(), list(map(int, predicted.outputs))
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ternloom.hw import verilog
+from ternloom.mapping.mapping import Mapping
 from ternloom.model import golden
 
 
@@ -75,7 +76,8 @@ def _regenerated(change):
         for network in change(case.network):
             spoiled = _outputs(network, case.sequences)
             if any(np.any(one != other) for one, other in zip(sound, spoiled, strict=True)):
-                return verilog.generate(network, case.folding, name=case.design.name)
+                mapping = Mapping(network, case.mapping.folding)
+                return verilog.generate(mapping, name=case.design.name)
         raise FaultError(f"faults of {change.__name__.strip('_')} must show in the output of "
                          f"{case.network.name}")
     return spoil

@@ -60,14 +60,13 @@ class Report:
         return self.mismatch is None
 
 
-def simulate(network, folding, sequences, *, simulator="verilator", design=None, offers=None,
-             ready=None, resets=(), waves=None, work_dir=None, progress=None):
+def simulate(mapping, sequences, *, simulator="verilator", design=None, offers=None, ready=None,
+             resets=(), waves=None, work_dir=None, progress=None):
     """Simulate one core and compare every transfer with the models, without tolerance.
 
     Parameters
     ----------
-    network : Network
-    folding : Folding
+    mapping : Mapping
     sequences : list of integer array (steps, inputs)
         Input codes.
     simulator : str
@@ -89,8 +88,7 @@ def simulate(network, folding, sequences, *, simulator="verilator", design=None,
     ------
     ToolNotFound, SimulationError, ValueError
     """
-    case = Case(network, folding, tuple(sequences), design, _tuple(offers), _tuple(ready),
-                tuple(resets))
+    case = Case(mapping, tuple(sequences), design, _tuple(offers), _tuple(ready), tuple(resets))
     return simulate_many([case], simulator=simulator, waves=waves, work_dir=work_dir,
                          progress=progress)[0]
 
@@ -151,7 +149,7 @@ class _Setup:
         self._simulator = simulator
         self._folder = folder
         self._designs = [case.design if case.design is not None
-                         else verilog.generate(case.network, case.folding) for case in cases]
+                         else verilog.generate(case.mapping) for case in cases]
 
     def explain(self, index):
         """Run a failing case again with probes; the first wrong intermediate, or None."""

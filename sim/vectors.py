@@ -77,14 +77,13 @@ endmodule
 """
 
 
-def write(folder, network, folding, name, sequences):
+def write(folder, mapping, name, sequences):
     """Write the vectors of some sequences, back to back, and the bench.
 
     Parameters
     ----------
     folder : path
-    network : Network
-    folding : Folding
+    mapping : Mapping
     name : str
         Top module.
     sequences : list of int arrays (steps, inputs)
@@ -96,8 +95,8 @@ def write(folder, network, folding, name, sequences):
     """
     folder = pathlib.Path(folder)
     folder.mkdir()
-    case = Case(network, folding, tuple(sequences))
-    input_bits, data_bits, user_bits = beat_width(network, folding)
+    case = Case(mapping, tuple(sequences))
+    input_bits, data_bits, user_bits = beat_width(mapping)
     beats = list(_beats(case, input_bits))
     transfers = list(_transfers(case, data_bits, user_bits))
     cycles = case.cycles()[1]

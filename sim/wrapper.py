@@ -47,7 +47,7 @@ def bench_top(cases, modules):
     ports, instances = ["  input clk /*verilator public_flat_rw*/"], []
     for index, (case, module) in enumerate(zip(cases, modules, strict=True)):
         widths = dict(zip(("s_axis_tdata", "m_axis_tdata", "m_axis_tuser"),
-                          beat_width(case.network, case.folding), strict=True))
+                          beat_width(case.mapping), strict=True))
         ports += [_port("input", index, port, widths) for port in (*_DRIVEN, "enable")]
         ports += [_port("output", index, port, widths) for port in _READ]
         pins = ", ".join(f".{port}(core{index}_{port})" for port in _DRIVEN + _READ)

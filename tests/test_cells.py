@@ -10,7 +10,7 @@ from agreement import compare
 from cellstep import CORE
 
 from ternloom.files import network as file
-from ternloom.mapping.folding import Folding
+from ternloom.mapping.mapping import Mapping
 from ternloom.model.cell import CELLS, Cell
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Fixed
@@ -49,7 +49,7 @@ def test_own_cell(simulator, precision):
     """Ten lines of equations are a network's cell, in gates exact in value and cycle."""
     network = random_network(1, cell=LEAKY, layers=2, units=6, inputs=3, classes=3,
                              precision=precision)
-    report = simulate(network, Folding.uniform(network, 2, 4),
+    report = simulate(Mapping.uniform(network, 2, 4),
                       random_sequences(1, network, 3, (1, 6)), simulator=simulator)
     assert report.mismatch is None and report.transfers > 0
 
@@ -61,7 +61,7 @@ def test_gates(simulator):
     for number, cell in enumerate(OTHERS):
         network = random_network(number, cell=cell, layers=1 + number % 2, units=5, inputs=4,
                                  precision=precision_of(cell, number % 3 == 2))
-        cases.append(Case(network, Folding.uniform(network, 2, 4),
+        cases.append(Case(Mapping.uniform(network, 2, 4),
                           tuple(random_sequences(number, network, 2, (1, 5)))))
     for cell, report in zip(OTHERS, simulate_many(cases, simulator=simulator), strict=True):
         assert report.mismatch is None, f"{cell}: {report.mismatch}"
@@ -92,7 +92,7 @@ def slow_gate(cell):
 def test_slow_memory(pe, equations):
     """Rows wait for what is read with them, though it comes after the codes that they multiply."""
     network = random_network(3, cell=Cell("slow", equations), layers=1, units=2, inputs=1)
-    report = simulate(network, Folding.uniform(network, pe, pe),
+    report = simulate(Mapping.uniform(network, pe, pe),
                       random_sequences(2, network, 3, (6, 9)), simulator="icarus")
     assert report.mismatch is None and report.transfers > 0
 

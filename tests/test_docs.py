@@ -21,7 +21,7 @@ from ternloom.files.dataset import load as load_data
 from ternloom.files.network import load as load_network
 from ternloom.files.shipped import folder
 from ternloom.mapping.folding import Folding
-from ternloom.mapping.stream import input_stream
+from ternloom.mapping.mapping import Mapping
 from ternloom.model import golden
 from ternloom.quantize.spec import Spec
 from ternloom.train.recipe import Augment, LanguageRecipe, SequenceRecipe
@@ -121,7 +121,7 @@ def test_boards(board):
 
 def play(sent):
     """What a board answers: the link's components around the golden model."""
-    stream = input_stream(NETWORK, FOLDING)
+    stream = Mapping(NETWORK, FOLDING).taken
     vectors = len(sent) // (1 + stream.beats * stream.data_width // 8)
     taken = drive(BytesToVectors(stream.data_width, stream.beats), sent, vectors * stream.beats,
                   [0])
@@ -205,9 +205,9 @@ def test_own_bitstream(tmp_path, monkeypatch, capsys):
 def test_exchange():
     """Bytes that the demo leaves are those that the board takes and gives."""
     sequence = load_data(folder() / "digits.safetensors").part("test").sequences[3]
-    sent = exchange.question(NETWORK, FOLDING, sequence)
+    sent = exchange.question(Mapping(NETWORK, FOLDING), sequence)
     assert len(sent) == 14 * len(sequence)
-    answer = exchange.answer(NETWORK, FOLDING, sequence)
+    answer = exchange.answer(Mapping(NETWORK, FOLDING), sequence)
     assert play(sent) == answer
     result = golden.run(NETWORK, [sequence])
     assert unpack_vector(answer, 10, 2) == (result.logits[0][-1].tolist(),

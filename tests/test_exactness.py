@@ -14,7 +14,8 @@ from ternloom.files import dataset
 from ternloom.files import network as file
 from ternloom.hw import verilog
 from ternloom.mapping.folding import Folding, LayerFolding
-from ternloom.mapping.geometry import Element, network_geometry
+from ternloom.mapping.geometry import Element
+from ternloom.mapping.mapping import Mapping
 from ternloom.model.alphabet import ALPHABETS, INTEGER, PLANES
 from ternloom.model.cell import LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
@@ -65,7 +66,7 @@ def draw(seed):
                                  readout=bool(seed % 7))
         sequences = random_sequences(rng, network, int(rng.integers(2, 5)), (1, 5))
         folding = _folding(rng, network, (8, 12), bool(rng.integers(2)))
-        case = disturbed(rng, Case(network, folding, tuple(sequences)), seed % 8)
+        case = disturbed(rng, Case(Mapping(network, folding), tuple(sequences)), seed % 8)
         if case.cycles()[1][-1] <= CYCLES:
             return case
 
@@ -96,7 +97,8 @@ def draw_small(weight, kind, number):
             input_format=kind if number % 2 and kind != "online" else None,
             precision=PRECISIONS[(number + KINDS.index(kind)) % len(PRECISIONS)])
         sequences = random_sequences(rng, network, 2, (1, 4))
-        case = Case(network, _folding(rng, network, (5, 5), bool(number % 2)), tuple(sequences))
+        folding = _folding(rng, network, (5, 5), bool(number % 2))
+        case = Case(Mapping(network, folding), tuple(sequences))
         case = disturbed(rng, case, (0, 1, 2, 3, 4)[number % BATCH])
         mixed = {matrix.weight for layer in network.layers
                  for matrix in (layer.input, layer.recurrent)}
@@ -105,7 +107,7 @@ def draw_small(weight, kind, number):
 
 
 def _check(cases):
-    cases = [dataclasses.replace(case, design=verilog.generate(case.network, case.folding))
+    cases = [dataclasses.replace(case, design=verilog.generate(case.mapping))
              for case in cases]
     for simulator in SIMULATORS:
         reports = simulate_many(cases, simulator=simulator)
@@ -175,7 +177,8 @@ def draw_after_online(number):
     layer = refed(second.layers[0], format=form)
     network = Network.line("after", (first.layers[0], layer), second.readout)
     sequences = random_sequences(rng, network, 3, (1, 4))
-    case = Case(network, _folding(rng, network, (5, 5), bool(number % 2)), tuple(sequences))
+    folding = _folding(rng, network, (5, 5), bool(number % 2))
+    case = Case(Mapping(network, folding), tuple(sequences))
     return disturbed(rng, case, (0, 1, 2, 3, 4)[number])
 
 
@@ -195,7 +198,7 @@ def draw_hostile(number):
             readout=number % 4 != 3,
             hostile=(0.2, 0.5, 1.0)[number % 3])
         sequences = random_sequences(rng, network, 2, (1, 4))
-        case = Case(network, _folding(rng, network, (5, 5), bool(rng.integers(2))),
+        case = Case(Mapping(network, _folding(rng, network, (5, 5), bool(rng.integers(2)))),
                     tuple(sequences))
         case = disturbed(rng, case, number % 5)
         if case.cycles()[1][-1] <= CYCLES:
@@ -230,7 +233,7 @@ def test_breadth():
         set(itertools.product((Fixed, Binary, Ternary, Planes), FORMATS))
     assert {length for case in cases for length in case.lengths} == {1, 2, 3, 4}
     assert {case.network.readout and case.network.readout.when for case in cases} == {*When, None}
-    geometries = [each for case in cases for each in network_geometry(case.network, case.folding)]
+    geometries = [each for case in cases for each in case.mapping.geometries]
     assert {(each.element, each.chains > 1) for each in geometries} == \
         set(itertools.product(Element, (False, True)))
     assert {(each.in_turn, each.activation_planes) for each in geometries} >= \
@@ -251,8 +254,8 @@ def _check_shipped(name, folding, clips, simulator):
     part = data.part("test").sequences
     chosen = [part[place * len(part) // clips] for place in range(clips)]
     folding = Folding.uniform(network, **folding)
-    design = verilog.generate(network, folding)
-    report = simulate(network, folding, chosen, simulator=simulator, design=design)
+    design = verilog.generate(Mapping(network, folding))
+    report = simulate(Mapping(network, folding), chosen, simulator=simulator, design=design)
     assert report.mismatch is None, f"{report.simulator}: {report.mismatch}"
 
 

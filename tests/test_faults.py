@@ -8,6 +8,7 @@ from edit import edited, refed
 
 from ternloom.hw import verilog
 from ternloom.mapping.folding import Folding, LayerFolding
+from ternloom.mapping.mapping import Mapping
 from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, QUATERNARY
 from ternloom.model.cell import LSTM
 from ternloom.model.format import Fixed, Online
@@ -54,7 +55,7 @@ def sound():
     network = _network()
     folding = Folding.line((LayerFolding(4, 4),), LayerFolding(1, 4), 2)
     sequences = tuple(random_sequences(12, network, 6, (4, 9)))
-    return Case(network, folding, sequences, verilog.generate(network, folding))
+    return Case(Mapping(network, folding), sequences, verilog.generate(Mapping(network, folding)))
 
 
 @pytest.fixture(scope="module")
@@ -66,15 +67,16 @@ def online():
                              precision=Precision(Fixed(7, 4), 6, Fixed(8, 7)))
     folding = Folding.line((LayerFolding(8, 4),), LayerFolding(1, 4), 2)
     sequences = tuple(random_sequences(12, network, 6, (4, 9)))
-    return Case(network, folding, sequences, verilog.generate(network, folding))
+    return Case(Mapping(network, folding), sequences, verilog.generate(Mapping(network, folding)))
 
 
 @pytest.fixture(scope="module")
 def bare(online):
     """The same without a readout."""
     network = edited(online.network, readout=None)
-    folding = Folding(online.folding.arrays[:-1], online.folding.input_lanes)
-    return Case(network, folding, online.sequences, verilog.generate(network, folding))
+    folding = online.mapping.folding
+    mapping = Mapping(network, Folding(folding.arrays[:-1], folding.input_lanes))
+    return Case(mapping, online.sequences, verilog.generate(mapping))
 
 
 def test_number():
@@ -121,7 +123,7 @@ def test_no_effect(sound):
         sound.network.layers[0], shift=0),))
     half = next(fault for fault in FAULTS if fault.name == "rounding-half")
     with pytest.raises(FaultError, match="^faults of halves must show in the output of faulty$"):
-        plant(half, dataclasses.replace(sound, network=network))
+        plant(half, dataclasses.replace(sound, mapping=Mapping(network, sound.mapping.folding)))
 
 
 def _wide(weight, planted):
@@ -130,8 +132,8 @@ def _wide(weight, planted):
                              input_format=Fixed(4, 2), state_format=Fixed(4, 3), weight=weight,
                              when=When.EVERY, precision=Precision(Fixed(6, 4), 5, Fixed(8, 6)))
     folding = Folding.line((LayerFolding(2, 2),), LayerFolding(1, 2), 1)
-    case = Case(network, folding, tuple(random_sequences(3, network, 2, (3, 4))),
-                verilog.generate(network, folding))
+    case = Case(Mapping(network, folding), tuple(random_sequences(3, network, 2, (3, 4))),
+                verilog.generate(Mapping(network, folding)))
     return plant(next(fault for fault in FAULTS if fault.name == planted), case)
 
 

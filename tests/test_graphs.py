@@ -14,7 +14,7 @@ from ternloom.boards.exchange import answer
 from ternloom.files import network as file
 from ternloom.hw import verilog
 from ternloom.mapping.folding import Folding, FoldingError, LayerFolding
-from ternloom.mapping.timing import predict
+from ternloom.mapping.mapping import Mapping
 from ternloom.model import golden
 from ternloom.model.bounds import bounds
 from ternloom.model.cell import DENSE, DENSE_RELU, GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM, MIN_GRU
@@ -116,7 +116,7 @@ def test_named(simulator):
     for number, make in enumerate(NAMED.values()):
         network, rng = make(), np.random.default_rng(number)
         for kind in (0, 1 + number % 6):
-            case = Case(network, Folding.uniform(network, 2 + kind % 3, 3),
+            case = Case(Mapping.uniform(network, 2 + kind % 3, 3),
                         tuple(random_sequences(rng, network, 3, (1, 5))))
             cases.append(disturbed(rng, case, kind))
     for case, report in zip(cases, simulate_many(cases, simulator=simulator), strict=True):
@@ -140,7 +140,7 @@ def draw(seed):
     arrays = tuple(LayerFolding(int(rng.integers(1, 7)), int(rng.integers(1, 7)),
                                 bool(rng.integers(2))) for _ in network.nodes)
     lanes = min(arrays[index].simd for index, _ in network.consumers(INPUT))
-    case = Case(network, Folding(arrays, int(rng.integers(1, lanes + 1))),
+    case = Case(Mapping(network, Folding(arrays, int(rng.integers(1, lanes + 1)))),
                 tuple(random_sequences(rng, network, 3, (1, 5))))
     return disturbed(rng, case, seed % 8)
 
@@ -219,8 +219,8 @@ def test_answer_of_a_board():
     network = two_readouts(When.LAST)
     sequence, = random_sequences(5, network, 1, (3, 4))
     result = golden.run(network, [sequence])
-    size = verilog.generate(network, Folding.uniform(network)).report["streams"]["output"]
-    data = answer(network, Folding.uniform(network), sequence)
+    size = verilog.generate(Mapping.uniform(network)).report["streams"]["output"]
+    data = answer(Mapping.uniform(network), sequence)
     step = size["data_bits"] // 8
     logits = [int.from_bytes(data[place:place + step], "little", signed=True)
               for place in range(0, 10 * step, step)]
@@ -234,10 +234,9 @@ def test_wrong_output_is_named():
     network = two_readouts()
     other = network.edited(speaker=dataclasses.replace(
         network.nodes[2].body, bias=network.nodes[2].body.bias + (9 << 20)))
-    folding = Folding.uniform(network)
-    design = verilog.generate(other, folding)
-    report = simulate(network, folding, random_sequences(1, network, 1, (2, 2)), design=design,
-                      simulator="icarus")
+    design = verilog.generate(Mapping.uniform(other))
+    report = simulate(Mapping.uniform(network), random_sequences(1, network, 1, (2, 2)),
+                      design=design, simulator="icarus")
     assert report.mismatch.signal == "speaker.logits[0]"
 
 
@@ -245,10 +244,10 @@ def test_skip_keeps_pace():
     """A vector that waits for the layer beside it holds nothing else up for long."""
     network = skip()
     folding = Folding((LayerFolding(2, 4), LayerFolding(2, 4), LayerFolding(4, 4)), 1)
-    pace = np.diff(predict(network, folding, [20]).ends, axis=0)[-5:]
+    pace = np.diff(Mapping(network, folding).predict([20]).ends, axis=0)[-5:]
     assert (pace == pace[-1]).all() and pace[-1, 0] == pace[-1, 1]
     alone = Network.line("line", [network.nodes[0].body])
-    slowest = predict(alone, Folding((LayerFolding(2, 4),), 1), [20]).step_cycles
+    slowest = Mapping(alone, Folding((LayerFolding(2, 4),), 1)).predict([20]).step_cycles
     assert pace[-1, 0] < 2.5 * slowest
 
 

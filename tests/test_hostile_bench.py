@@ -9,6 +9,7 @@ import pytest
 
 from ternloom.hw import verilog
 from ternloom.mapping.folding import Folding, LayerFolding
+from ternloom.mapping.mapping import Mapping
 from ternloom.model import golden
 from ternloom.model.format import Binary, Ternary
 from ternloom.model.random import random_network, random_sequences
@@ -140,7 +141,7 @@ def draw(seed):
 def play(seed, simulator, folder, spoil=lambda text: text):
     """What is wrong with a core, by the bench; nothing if all is well."""
     network, folding, rng = draw(seed)
-    design = verilog.generate(network, folding)
+    design = verilog.generate(Mapping(network, folding))
     job = make_job(network, folding, rng, design.report["streams"]["output"]["lanes"],
                    unknown=simulator == "icarus")
     widths = {name: int(re.search(rf"^  \w+put \[?(\d*)(:0\] )?{port};", design.verilog,

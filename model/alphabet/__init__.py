@@ -2,6 +2,8 @@
 to a real number, how a file holds them, and how a lane of an array carries them.
 """
 
+import collections.abc
+
 from ternloom.model.alphabet.alphabet import Alphabet
 from ternloom.model.alphabet.binary import BINARY, PLANES
 from ternloom.model.alphabet.exponential import EXPONENTIAL
@@ -16,12 +18,12 @@ __all__ = ["ALPHABETS", "BINARY", "EXPONENTIAL", "INTEGER", "PLANES", "QUATERNAR
 
 
 #: The alphabets that files know, by name; other packages bring theirs (``ternloom.alphabets``).
-ALPHABETS = Registry(
+ALPHABETS: Registry[Alphabet] = Registry(
     "ternloom.alphabets", (BINARY, TERNARY, PLANES, QUATERNARY, EXPONENTIAL, INTEGER),
     lambda found: isinstance(found, Alphabet), lambda alphabet: alphabet.name)
 
 
-def smallest(alphabets):
+def smallest(alphabets: collections.abc.Collection[Alphabet]) -> Alphabet | None:
     """The alphabet of the fewest planes and codes that holds some others, or None."""
     fitting = [one for one in (*ALPHABETS.values(), *alphabets)
                if all(one.holds(other) for other in alphabets)]

@@ -4,12 +4,13 @@ import abc
 import functools
 
 import numpy as np
+import numpy.typing as npt
 
 
 __all__ = ["Alphabet", "LaneAlphabet", "sign"]
 
 
-def sign(values):
+def sign(values: np.ndarray) -> np.ndarray:
     """Codes +1 where a value is zero or more and -1 elsewhere, int8."""
     return 2 * (values >= 0).astype(np.int8) - 1
 
@@ -37,11 +38,11 @@ class Alphabet(abc.ABC):
     """
 
     name: str
-    codes: tuple
+    codes: tuple[int, ...]
     planes = 1
     base = 2
     sized = False
-    major = None
+    major: float | None = None
 
     def __eq__(self, other):
         return type(self) is type(other)
@@ -55,37 +56,37 @@ class Alphabet(abc.ABC):
     def __deepcopy__(self, memo):
         return self
 
-    def values(self, codes):
+    def values(self, codes: np.ndarray) -> np.ndarray:
         """Integer that each code stands for in a dot product, of the type of ``codes`` or int32."""
         return codes
 
-    def recode(self, values):
+    def recode(self, values: np.ndarray) -> np.ndarray:
         """Codes, int8, that stand for integers which all are levels of the alphabet."""
         return values.astype(np.int8)
 
     @functools.cached_property
-    def levels(self):
+    def levels(self) -> tuple[int, ...]:
         """What the codes stand for, ascending."""
         return tuple(self.values(np.array(self.codes, dtype=np.int32)).tolist())
 
-    def holds(self, other):
+    def holds(self, other: "Alphabet") -> bool:
         """Whether the weights of another alphabet can be written in this one."""
         return other.planes <= self.planes and set(other.levels) <= set(self.levels)
 
     @abc.abstractmethod
-    def code_bits(self, codes):
+    def code_bits(self, codes: np.ndarray) -> int:
         """Bits of a stored code: the fewest that hold the codes in use, an int8 array."""
 
     @abc.abstractmethod
-    def digits(self, codes):
+    def digits(self, codes: np.ndarray) -> np.ndarray:
         """Numbers that a file has for codes, not negative; of ``base`` 3, or of some bits each."""
 
     @abc.abstractmethod
-    def read(self, digits, bits):
+    def read(self, digits: np.ndarray, bits: int) -> np.ndarray:
         """Codes of the numbers that a file has."""
 
     @abc.abstractmethod
-    def nearest(self, values, limit):
+    def nearest(self, values: np.ndarray, limit: int) -> np.ndarray:
         """Codes of the levels nearest to real numbers; the upper one in a tie.
 
         Parameters
@@ -100,7 +101,7 @@ class Alphabet(abc.ABC):
         array of integers, or of floats that are integers
         """
 
-    def draw(self, values, chance, limit):
+    def draw(self, values: np.ndarray, chance: np.ndarray, limit: int) -> np.ndarray:
         """Codes of one of the two neighbouring levels, so that the mean is the real number.
 
         What lies beyond the outermost levels becomes the outermost one.
@@ -122,7 +123,7 @@ class Alphabet(abc.ABC):
         raise ValueError("Stochastic weights must be binary, ternary, quaternary or exponential, "
                          f"not {self.name}")
 
-    def lane(self, codes):
+    def lane(self, codes: np.ndarray) -> "tuple[LaneAlphabet, int] | None":
         """The alphabet that lanes carry, and the bits of one, for codes in use.
 
         Parameters
@@ -146,13 +147,13 @@ class LaneAlphabet(Alphabet):
         Fewest and most bits of a lane.
     """
 
-    lane_bits: tuple
+    lane_bits: tuple[int, int]
 
-    def lane_levels(self, bits):
+    def lane_levels(self, bits: int) -> tuple[int, ...]:
         """Values that the wire form of so many bits has, ascending."""
         return self.levels
 
-    def wire(self, values, bits):
+    def wire(self, values: npt.ArrayLike, bits: int) -> np.ndarray:
         """Wire form of integers, an int64 array: numbers of ``bits`` bits that are not negative."""
         return self._wire(np.asarray(values, dtype=np.int64), bits)
 
@@ -160,14 +161,14 @@ class LaneAlphabet(Alphabet):
     def _wire(self, values, bits):
         """What ``wire`` does, of int64."""
 
-    def product_levels(self, bits):
+    def product_levels(self, bits: int) -> int:
         """Levels of adders and shifters that make a product of a lane, beside the tree of lanes."""
         return 0
 
-    def complemented(self, values, bits):
+    def complemented(self, values: np.ndarray, bits: int) -> np.ndarray:
         """What a product lacks where negatives are complements, which are less by one: int64."""
-        return np.int64(values < 0)
+        return (values < 0).astype(np.int64)
 
-    def selected(self, values):
+    def selected(self, values: np.ndarray) -> np.ndarray:
         """What an activation that selects a weight adds, once or twice: int64."""
         return np.abs(values)

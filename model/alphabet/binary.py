@@ -8,7 +8,7 @@ from ternloom.model.alphabet.alphabet import Alphabet, LaneAlphabet, sign
 __all__ = ["BINARY", "PLANES", "around"]
 
 
-def around(values, chance):
+def around(values: np.ndarray, chance: np.ndarray) -> np.ndarray:
     """-1 or +1, so that the mean is a real number between them."""
     return -sign(2 * chance - 1 - values)
 
@@ -18,19 +18,19 @@ class _Signs(Alphabet):
 
     codes = -1, 1
 
-    def code_bits(self, codes):
+    def code_bits(self, codes: np.ndarray) -> int:
         return 1
 
-    def digits(self, codes):
-        return np.int8(codes > 0)
+    def digits(self, codes: np.ndarray) -> np.ndarray:
+        return (codes > 0).astype(np.int8)
 
-    def read(self, digits, bits):
+    def read(self, digits: np.ndarray, bits: int) -> np.ndarray:
         return 2 * digits - 1
 
-    def nearest(self, values, limit):
+    def nearest(self, values: np.ndarray, limit: int) -> np.ndarray:
         return sign(values)
 
-    def lane(self, codes):
+    def lane(self, codes: np.ndarray) -> tuple[LaneAlphabet, int]:
         return BINARY, 1
 
 
@@ -40,7 +40,7 @@ class _Binary(_Signs, LaneAlphabet):
     name = "binary"
     lane_bits = 1, 1
 
-    def draw(self, values, chance, limit):
+    def draw(self, values: np.ndarray, chance: np.ndarray, limit: int) -> np.ndarray:
         return around(values, chance)
 
     def _wire(self, values, bits):
@@ -54,7 +54,7 @@ class _Planes(_Signs):
     name = "planes"
     planes = 4
 
-    def holds(self, other):
+    def holds(self, other: Alphabet) -> bool:
         """What is one or two planes."""
         return other.major is not None or other in (BINARY, self)
 

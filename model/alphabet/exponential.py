@@ -1,6 +1,9 @@
 """Powers of two with a sign; there is no zero."""
 
+import collections.abc
+
 import numpy as np
+import numpy.typing as npt
 
 from ternloom.model.alphabet.alphabet import LaneAlphabet, sign
 from ternloom.model.alphabet.binary import BINARY, around
@@ -10,7 +13,7 @@ from ternloom.model.alphabet.quaternary import QUATERNARY, bits_of, codes_of
 __all__ = ["EXPONENTIAL", "exponents", "powers"]
 
 
-def exponents(size):
+def exponents(size: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Exponent below each magnitude, and the fraction of the way from its power to the next.
 
     Parameters
@@ -29,7 +32,8 @@ def exponents(size):
     return exponent - 1, 2 * mantissa - 1
 
 
-def powers(values, step, limit):
+def powers(values: np.ndarray, step: collections.abc.Callable[[np.ndarray], np.ndarray],
+           limit: int) -> np.ndarray:
     """Exponential codes of values in units of the smallest level.
 
     Parameters
@@ -56,41 +60,42 @@ class _Exponential(LaneAlphabet):
     sized = True
     lane_bits = 2, 5
 
-    def values(self, codes):
+    def values(self, codes: np.ndarray) -> np.ndarray:
         wide = codes.astype(np.int32)
         return np.sign(wide) << (np.abs(wide) - 1)
 
-    def recode(self, values):
-        return np.int8(np.sign(values) * (exponents(np.abs(values).astype(float))[0] + 1))
+    def recode(self, values: np.ndarray) -> np.ndarray:
+        exponent, _ = exponents(np.abs(values).astype(float))
+        return (np.sign(values) * (exponent + 1)).astype(np.int8)
 
-    def code_bits(self, codes):
+    def code_bits(self, codes: np.ndarray) -> int:
         largest = max(-int(codes.min()), int(codes.max()))
         return 1 + (largest - 1).bit_length()
 
-    def digits(self, codes):
+    def digits(self, codes: np.ndarray) -> np.ndarray:
         return bits_of(codes)
 
-    def read(self, digits, bits):
+    def read(self, digits: np.ndarray, bits: int) -> np.ndarray:
         return codes_of(digits)
 
-    def nearest(self, values, limit):
+    def nearest(self, values: np.ndarray, limit: int) -> np.ndarray:
         # In a tie the upper level of a negative weight is the smaller power.
         up = np.where(values > 0, 0.5, np.nextafter(values.dtype.type(0.5), 1))
         return powers(values, lambda fraction: fraction >= up, limit)
 
-    def draw(self, values, chance, limit):
+    def draw(self, values: np.ndarray, chance: np.ndarray, limit: int) -> np.ndarray:
         outer = powers(values, lambda fraction: chance < fraction, limit)
         return np.where(np.abs(values) < 1, around(values, chance), outer)
 
-    def lane(self, codes):
+    def lane(self, codes: np.ndarray) -> tuple[LaneAlphabet, int]:
         bits = self.code_bits(codes)
         return {1: BINARY, 2: QUATERNARY}.get(bits, self), bits
 
-    def lane_levels(self, bits):
+    def lane_levels(self, bits: int) -> tuple[int, ...]:
         up = [1 << exponent for exponent in range(1 << (bits - 1))]
         return (*(-power for power in reversed(up)), *up)
 
-    def product_levels(self, bits):
+    def product_levels(self, bits: int) -> int:
         return (bits - 1) // 2
 
     def _wire(self, values, bits):

@@ -19,7 +19,7 @@ __all__ = ["CELLS", "DENSE", "DENSE_RELU", "DENSE_SIGMOID", "DENSE_TANH", "GRU_R
 
 
 #: The cells that files and recipes know, by name; other packages bring theirs (``ternloom.cells``).
-CELLS = Registry("ternloom.cells", (
+CELLS: Registry[Cell] = Registry("ternloom.cells", (
     LSTM, LSTM_CIFG, LSTM_PEEPHOLE, GRU_RESET_AFTER, GRU_RESET_AFTER_RELU, GRU_RESET_AFTER_LINEAR,
     GRU_RESET_BEFORE, GRU_RESET_BEFORE_RELU, GRU_RESET_BEFORE_LINEAR, RNN_TANH, RNN_RELU, MIN_GRU,
     MIN_LSTM, DENSE, DENSE_RELU, DENSE_SIGMOID, DENSE_TANH),

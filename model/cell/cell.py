@@ -1,11 +1,12 @@
 """What a recurrent cell is: a name and its equations."""
 
+import collections.abc
 import dataclasses
 import functools
 
-from ternloom.model.cell.graph import Graph
+from ternloom.model.cell.graph import Equations, Graph
 from ternloom.model.cell.ranges import Ranges
-from ternloom.model.format import Fixed
+from ternloom.model.format import Fixed, Format
 from ternloom.model.precision import Precision
 from ternloom.model.range import Range
 
@@ -36,7 +37,7 @@ class Cell:
     """
 
     name: str
-    equations: object
+    equations: collections.abc.Callable[[Equations], object]
 
     def __post_init__(self):
         # Refuses equations that no core has.
@@ -51,7 +52,8 @@ class Cell:
     def __str__(self):
         return self.name
 
-    def graph(self, precision, form, diagonal_format=Fixed(8, 7)):
+    def graph(self, precision: Precision, form: Format,
+              diagonal_format: Fixed = Fixed(8, 7)) -> Graph:
         """The equations with the formats of a layer.
 
         Parameters
@@ -69,42 +71,42 @@ class Cell:
         return _graph(self.equations, precision, form, diagonal_format)
 
     @property
-    def outline(self):
+    def outline(self) -> Graph:
         """The graph for whom its formats don't matter."""
         return self.graph(Precision(), Fixed(8, 7))
 
     @property
-    def gates(self):
+    def gates(self) -> tuple[str, ...]:
         """Gate names in the order of the tensors and of the rows of a unit."""
         return self.outline.gates
 
     @property
-    def passes(self):
+    def passes(self) -> tuple[tuple[str, ...], ...]:
         """Gates of each run over the units."""
         return self.outline.passes
 
     @property
-    def recurrent(self):
+    def recurrent(self) -> bool:
         """Whether it has a recurrent matrix."""
         return self.outline.recurrent
 
     @property
-    def apart(self):
+    def apart(self) -> tuple[str, ...]:
         """Gates whose recurrent half stays apart from the input half, with a bias of its own."""
         return self.outline.apart
 
     @property
-    def diagonals(self):
+    def diagonals(self) -> tuple[str, ...]:
         """Names of the weights that a unit has of its own."""
         return self.outline.diagonals
 
     @property
-    def carried(self):
+    def carried(self) -> tuple[str, ...]:
         """Names of what a step hands to the next, besides the codes h."""
         return tuple(self.outline.carried)
 
     @property
-    def comparable(self):
+    def comparable(self) -> bool:
         """Whether its gates can be comparators: each product has a gate, and each table is one."""
         graph = self.graph(Precision(gate_frac=0), Fixed(8, 7))
         values = graph.walk(Ranges(Precision(gate_frac=0)))
@@ -113,13 +115,13 @@ class Cell:
                    for node in graph.nodes if node.kind in ("mul", "table"))
 
     @property
-    def bounded(self):
+    def bounded(self) -> bool:
         """Whether what it carries stays from -1 to 1, as convex combinations of such numbers do."""
         one = 1 << Precision().state.frac
         return self._within(self.outline.carried.values(), Range(-one, one))
 
     @property
-    def confined(self):
+    def confined(self) -> bool:
         """Whether what it puts out stays from -1 to 1."""
         one = 1 << Precision().state.frac
         return self._within([self.outline.codes["h"]], Range(-one, one) if self.bounded else None)
@@ -131,6 +133,6 @@ class Cell:
         return all(values[node].magnitude <= 1 << node.frac for node in made)
 
     @property
-    def feedback(self):
+    def feedback(self) -> str | None:
         """Name of the codes that rows of the same step multiply, or None."""
         return next((name for name in self.outline.codes if name != "h"), None)

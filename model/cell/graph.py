@@ -22,7 +22,12 @@ kind         parameter       meaning
 ============ =============== =======================================================================
 """
 
+import collections.abc
 import dataclasses
+import typing
+
+from ternloom.model.format import Fixed, Format
+from ternloom.model.precision import Precision
 
 
 __all__ = ["Equations", "Graph", "Node", "Reading", "Row"]
@@ -62,7 +67,7 @@ class Diagonal:
     """
 
     name: str
-    form: object
+    form: Fixed
 
 
 @dataclasses.dataclass(eq=False)
@@ -81,24 +86,24 @@ class Node:
     """
 
     kind: str
-    args: tuple
+    args: tuple["Node", ...]
     frac: int
-    parameter: object = None
+    parameter: typing.Any = None
     name: str = ""
-    users: list = dataclasses.field(default_factory=list, repr=False)
-    equations: object = dataclasses.field(default=None, repr=False)
+    users: list["Node"] = dataclasses.field(default_factory=list, repr=False)
+    equations: typing.Any = dataclasses.field(default=None, repr=False)
 
-    def __add__(self, other):
+    def __add__(self, other: "Node") -> "Node":
         return self.equations.total("add", self, other)
 
-    def __sub__(self, other):
+    def __sub__(self, other: "Node") -> "Node":
         return self.equations.total("sub", self, other)
 
-    def __mul__(self, other):
+    def __mul__(self, other: "Node") -> "Node":
         return self.equations.node("mul", (self, other), self.frac + other.frac)
 
     @property
-    def ancestors(self):
+    def ancestors(self) -> set["Node"]:
         """Nodes that it is made of, itself among them."""
         found, pending = set(), [self]
         while pending:
@@ -107,12 +112,12 @@ class Node:
         return found
 
     @property
-    def exact(self):
+    def exact(self) -> bool:
         """Whether it is a sum or product on the way to a rounding, and in no trace."""
         return self.kind in ("add", "sub", "mul")
 
     @property
-    def blend(self):
+    def blend(self) -> tuple["Node", "Node", "Node"] | None:
         """n, z and h if it is ``n + z*(h - n)``, else None."""
         if self.kind != "add" or self.args[1].kind != "mul":
             return None
@@ -122,7 +127,7 @@ class Node:
         return new, share, difference.args[0]
 
     @property
-    def looked_up(self):
+    def looked_up(self) -> bool:
         """Whether tables alone take it."""
         return all(user.kind == "table" for user in self.users)
 
@@ -139,16 +144,18 @@ class Reading:
         What the step before carried; the units' own weights.
     """
 
-    def __init__(self, row, old, diagonals):
+    def __init__(self, row: collections.abc.Callable[..., typing.Any],
+                 old: collections.abc.Mapping[str, typing.Any],
+                 diagonals: collections.abc.Mapping[str, typing.Any]) -> None:
         self._row, self._old, self._diagonals = row, old, diagonals
 
-    def row(self, node, *codes):
+    def row(self, node: Node, *codes: typing.Any) -> typing.Any:
         return self._row(node.parameter, *codes)
 
-    def old(self, node):
+    def old(self, node: Node) -> typing.Any:
         return self._old[node.parameter]
 
-    def diagonal(self, node):
+    def diagonal(self, node: Node) -> typing.Any:
         return self._diagonals[node.parameter.name]
 
 
@@ -164,22 +171,26 @@ class Equations:
         Of the units' own weights, where the cell has such.
     """
 
-    def __init__(self, precision, form, diagonal_format):
+    def __init__(self, precision: Precision, form: Format, diagonal_format: Fixed) -> None:
         self._precision, self._form, self._diagonal_format = precision, form, diagonal_format
-        self.nodes, self.carried, self.codes, self._named = [], {}, {}, set()
+        self.nodes: list[Node] = []
+        self.carried: dict[str, Node] = {}
+        self.codes: dict[str, Node] = {}
+        self._named: set[str] = set()
 
-    def node(self, kind, args, frac, parameter=None, name=""):
+    def node(self, kind: str, args: tuple[Node, ...], frac: int, parameter: object = None,
+             name: str = "") -> Node:
         node = Node(kind, args, frac, parameter, name, equations=self)
         for arg in args:
             arg.users.append(node)
         self.nodes.append(node)
         return node
 
-    def total(self, kind, one, other):
+    def total(self, kind: str, one: Node, other: Node) -> Node:
         frac = max(one.frac, other.frac)
         return self.node(kind, (one, other), frac, (frac - one.frac, frac - other.frac))
 
-    def row(self, gate, part="both", of=None):
+    def row(self, gate: str, part: str = "both", of: Node | None = None) -> Node:
         """Pre-activation of a gate: of the input and of the codes ``of``, or one part of it.
 
         Rows come in the order in which the tensors hold the gates.
@@ -198,14 +209,14 @@ class Equations:
         return self.node("row", () if of is None else (of,), self._precision.preact.frac,
                          Row(gate, part, what), name)
 
-    def old(self, name):
+    def old(self, name: str) -> Node:
         """What the step before carried under a name."""
         for node in self.nodes:
             if node.kind == "old" and node.parameter == name:
                 return node
         return self.node("old", (), self._precision.state.frac, name)
 
-    def diagonal(self, name):
+    def diagonal(self, name: str) -> Node:
         """A weight of each unit: a diagonal matrix takes a state like this.
 
         Diagonals come in the order in which a layer's tensor holds them.
@@ -213,28 +224,28 @@ class Equations:
         form = self._diagonal_format
         return self.node("diagonal", (), form.frac, Diagonal(name, form))
 
-    def constant(self, value):
+    def constant(self, value: int) -> Node:
         """A whole number, the same for all units."""
         return self.node("constant", (), 0, value)
 
-    def sigmoid(self, value):
+    def sigmoid(self, value: Node) -> Node:
         """Logistic function of a number, which is rounded to a pre-activation first."""
         return self._function("sigmoid", value)
 
-    def tanh(self, value):
+    def tanh(self, value: Node) -> Node:
         """Hyperbolic tangent of a number, which is rounded to a pre-activation first."""
         return self._function("tanh", value)
 
-    def relu(self, value):
+    def relu(self, value: Node) -> Node:
         """The number, which is rounded to a pre-activation first, or zero if it is negative."""
         value = self._preact(value)
         return self._gate(self.node("relu", (value,), value.frac), value)
 
-    def linear(self, value):
+    def linear(self, value: Node) -> Node:
         """The number itself, rounded to a pre-activation."""
         return value if value.kind == "row" else self._gate(self._preact(value), value)
 
-    def log_sigmoid(self, value):
+    def log_sigmoid(self, value: Node) -> Node:
         """Logarithm of the logistic function of a number, which is rounded to a pre-activation
         first: ``min(value, 0) - log(1 + exp(-|value|))``.
         """
@@ -284,19 +295,19 @@ class Equations:
     def _round(self, value, form):
         return self.node("round", (value,), form.frac, form)
 
-    def carry(self, name, value):
+    def carry(self, name: str, value: Node) -> Node:
         """Round to the format of states, and carry to the next step under a name."""
         node = self.carried[name] = self._round(value, self._precision.state)
         self._name(node, name, name)
         return node
 
-    def feedback(self, name, value):
+    def feedback(self, name: str, value: Node) -> Node:
         """Round to codes that rows of this very step multiply."""
         node = self.codes[name] = self._round(value, self._form)
         self._name(node, name, name)
         return node
 
-    def output(self, value):
+    def output(self, value: Node) -> Node:
         """Round to codes h, which leave and are what the next step's rows multiply."""
         return self.feedback("h", value)
 
@@ -336,7 +347,8 @@ class Graph:
         than the first pass's last, or with a recurrent half in some gates only.
     """
 
-    def __init__(self, equations, precision, form, diagonal_format):
+    def __init__(self, equations: collections.abc.Callable[[Equations], object],
+                 precision: Precision, form: Format, diagonal_format: Fixed) -> None:
         made = Equations(precision, form, diagonal_format)
         equations(made)
         self.nodes, self.carried, self.codes = tuple(made.nodes), made.carried, made.codes
@@ -394,21 +406,21 @@ class Graph:
                              f"{', '.join(sorted(missing))}")
 
     @property
-    def gates(self):
+    def gates(self) -> tuple[str, ...]:
         """Gates in the order of the tensors."""
         return tuple(gate for part in self.passes for gate in part)
 
     @property
-    def results(self):
+    def results(self) -> tuple[tuple[str, Node], ...]:
         """Names and nodes of what a step leaves: h, then what is carried."""
         return ("h", self.codes["h"]), *self.carried.items()
 
     @property
-    def traced(self):
+    def traced(self) -> tuple[Node, ...]:
         """Nodes that a trace holds."""
         return tuple(node for node in self.nodes if node.name and not node.exact)
 
-    def walk(self, reading):
+    def walk(self, reading: object) -> dict[Node, typing.Any]:
         """Values of all nodes.
 
         Parameters
@@ -421,7 +433,7 @@ class Graph:
         -------
         dict of Node to value
         """
-        values = {}
+        values: dict[Node, typing.Any] = {}
         for node in self.nodes:
             values[node] = getattr(reading, node.kind)(node, *(values[arg] for arg in node.args))
         return values

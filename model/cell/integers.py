@@ -1,10 +1,13 @@
 """Cells on integers: the golden model's reading."""
 
+import collections.abc
 import functools
 
 import numpy as np
 
-from ternloom.model.cell.graph import Reading
+from ternloom.model.cell.graph import Node, Reading
+from ternloom.model.format import Format
+from ternloom.model.precision import Precision
 from ternloom.model.table import FUNCTIONS
 
 
@@ -17,7 +20,7 @@ def _table(function, precision, dtype):
     return FUNCTIONS[function](precision).astype(dtype)
 
 
-def initial_code(state_format):
+def initial_code(state_format: Format) -> int:
     """Recurrent code of every unit when a sequence starts."""
     return int(state_format.quantize(0, 0))
 
@@ -36,27 +39,31 @@ class Integers(Reading):
         As of ``Reading``: pre-activations, states and codes, int arrays.
     """
 
-    def __init__(self, precision, dtype, row, old, diagonals):
+    def __init__(self, precision: Precision, dtype: type[np.signedinteger],
+                 row: collections.abc.Callable[..., np.ndarray],
+                 old: collections.abc.Mapping[str, np.ndarray],
+                 diagonals: collections.abc.Mapping[str, np.ndarray]) -> None:
         super().__init__(row, old, diagonals)
-        self._precision, self._dtype = precision, dtype
+        self._precision = precision
+        self._dtype: type = dtype
 
-    def constant(self, node):
+    def constant(self, node: Node) -> np.signedinteger:
         return self._dtype(node.parameter)
 
-    def add(self, node, one, other):
+    def add(self, node: Node, one: np.ndarray, other: np.ndarray) -> np.ndarray:
         return (one << node.parameter[0]) + (other << node.parameter[1])
 
-    def sub(self, node, one, other):
+    def sub(self, node: Node, one: np.ndarray, other: np.ndarray) -> np.ndarray:
         return (one << node.parameter[0]) - (other << node.parameter[1])
 
-    def mul(self, node, one, other):
+    def mul(self, node: Node, one: np.ndarray, other: np.ndarray) -> np.ndarray:
         return one * other
 
-    def table(self, node, argument):
+    def table(self, node: Node, argument: np.ndarray) -> np.ndarray:
         return _table(node.parameter, self._precision, self._dtype)[argument]
 
-    def relu(self, node, value):
+    def relu(self, node: Node, value: np.ndarray) -> np.ndarray:
         return np.maximum(value, 0)
 
-    def round(self, node, value):
+    def round(self, node: Node, value: np.ndarray) -> np.ndarray:
         return node.parameter.quantize(value, node.args[0].frac)

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from ternloom.model.cell.graph import Node
+from ternloom.model.format import Format
+from ternloom.model.precision import Precision
 from ternloom.model.range import Range
 from ternloom.model.table import FUNCTIONS
 
@@ -9,7 +12,7 @@ from ternloom.model.table import FUNCTIONS
 __all__ = ["Ranges", "format_range", "rounding_range"]
 
 
-def format_range(form):
+def format_range(form: Format) -> Range:
     """Range of a format's codes; online, of what the codes are made of."""
     return Range(*form.lane_format.code_range)
 
@@ -24,41 +27,41 @@ class Ranges:
         Of what the step before carried: all that the format holds by default.
     """
 
-    def __init__(self, precision, old=None):
+    def __init__(self, precision: Precision, old: Range | None = None) -> None:
         self._precision = precision
         self._old = format_range(precision.state) if old is None else old
 
-    def row(self, node, *codes):
+    def row(self, node: Node, *codes: Range) -> Range:
         return format_range(self._precision.preact)
 
-    def old(self, node):
+    def old(self, node: Node) -> Range:
         return self._old
 
-    def diagonal(self, node):
+    def diagonal(self, node: Node) -> Range:
         return format_range(node.parameter.form)
 
-    def constant(self, node):
+    def constant(self, node: Node) -> Range:
         return Range(node.parameter, node.parameter)
 
-    def add(self, node, one, other):
+    def add(self, node: Node, one: Range, other: Range) -> Range:
         plain = (one << node.parameter[0]) + (other << node.parameter[1])
         return self._blend(node) or plain
 
-    def sub(self, node, one, other):
+    def sub(self, node: Node, one: Range, other: Range) -> Range:
         return (one << node.parameter[0]) - (other << node.parameter[1])
 
-    def mul(self, node, one, other):
+    def mul(self, node: Node, one: Range, other: Range) -> Range:
         return one * other
 
-    def table(self, node, argument):
+    def table(self, node: Node, argument: Range) -> Range:
         entries = FUNCTIONS[node.parameter](self._precision)
         reached = entries[np.arange(argument.low, argument.high + 1)]
         return Range(int(reached.min()), int(reached.max()))
 
-    def relu(self, node, value):
+    def relu(self, node: Node, value: Range) -> Range:
         return Range(max(value.low, 0), max(value.high, 0))
 
-    def round(self, node, value):
+    def round(self, node: Node, value: Range) -> Range:
         form = node.parameter
         if not form.rounded:
             return format_range(form)
@@ -85,7 +88,7 @@ class Ranges:
         return getattr(self, node.kind)(node, *map(self._of, node.args))
 
 
-def rounding_range(value, frac, form):
+def rounding_range(value: Range, frac: int, form: Format) -> Range:
     """What a format's ``quantize`` computes on its way from a range of ``frac`` fraction bits."""
     form = form.lane_format
     if not form.rounded:

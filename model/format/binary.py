@@ -1,8 +1,10 @@
 """Two codes."""
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
-from ternloom.model.format.shared import Comparator
+from ternloom.model.format.shared import Codes, Comparator
 
 
 __all__ = ["Binary"]
@@ -17,14 +19,14 @@ class Binary(Comparator, msgspec.Struct, frozen=True, tag="binary", forbid_unkno
     scaled = plain = False
     text = "binary"
 
-    def cuts(self, frac):
+    def cuts(self, frac: int) -> tuple[int, ...]:
         """Sorted comparator thresholds, integers of ``frac`` fraction bits."""
         return (0,)
 
-    def bits(self, code):
+    def bits(self, code: Codes) -> Codes:
         """Unsigned wire form of each code, one bit."""
         return (code + 1) >> 1
 
-    def decode(self, bits):
+    def decode(self, bits: npt.ArrayLike) -> np.ndarray:
         """Codes of wire forms: int64 array."""
         return 2 * super().decode(bits) - 1

@@ -1,7 +1,10 @@
 """Fixed point."""
 
+import typing
+
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from ternloom.model.format.shared import Shared
 from ternloom.model.rounding import Overflow, Rounding, saturate, shift_right
@@ -45,17 +48,17 @@ class Fixed(Shared, msgspec.Struct, frozen=True, tag="fixed", forbid_unknown_fie
                                  f"not {getattr(self, name)!r}")
 
     @property
-    def low(self):
+    def low(self) -> int:
         """Smallest code."""
         return -(1 << (self.width - 1)) if self.signed else 0
 
     @property
-    def high(self):
+    def high(self) -> int:
         """Largest code."""
         return (1 << (self.width - self.signed)) - 1
 
     @property
-    def magnitude(self):
+    def magnitude(self) -> int:
         """Largest absolute value of a code."""
         return max(-self.low, self.high)
 
@@ -63,37 +66,45 @@ class Fixed(Shared, msgspec.Struct, frozen=True, tag="fixed", forbid_unknown_fie
     counted = False
 
     @property
-    def lane_bits(self):
+    def lane_bits(self) -> int:
         return self.value_width
 
     @property
-    def value_range(self):
+    def lane_format(self) -> typing.Self:
+        return self
+
+    @property
+    def value_range(self) -> tuple[int, int]:
         return self.low, self.high
 
     #: Codes are values here.
     code_range = ends = value_range
 
     @property
-    def value_width(self):
+    def value_width(self) -> int:
         return self.width + (not self.signed)
 
     @property
-    def meaning(self):
+    def meaning(self) -> tuple[int, int, bool]:
         return self.width, self.frac, self.signed
 
     @property
-    def text(self):
+    def text(self) -> str:
         """In a word or two; ``fixed(8, 5)`` has 8 bits, 5 of them fraction."""
         return f"{'' if self.signed else 'unsigned '}fixed({self.width}, {self.frac})"
 
-    def quantize(self, value, frac):
+    @typing.overload
+    def quantize(self, value: np.ndarray, frac: int) -> np.ndarray: ...
+    @typing.overload
+    def quantize(self, value: int | np.integer, frac: int) -> np.integer: ...
+    def quantize(self, value: typing.Any, frac: int) -> typing.Any:
         """Code of each integer ``value`` that has ``frac`` fraction bits."""
         return saturate(shift_right(value, frac - self.frac, self.rounding), self.low, self.high)
 
-    def contains(self, code):
+    def contains(self, code: int | np.integer | np.ndarray) -> bool:
         """Whether every code is one of this format."""
         return bool(np.all((code >= self.low) & (code <= self.high)))
 
-    def real(self, code):
+    def real(self, code: npt.ArrayLike) -> np.ndarray:
         """Number that each code stands for; float32."""
         return np.asarray(code).astype(np.float32) * np.float32(2.0**-self.frac)

@@ -1,5 +1,7 @@
 """Sign planes whose coefficients come with the vector."""
 
+import typing
+
 import msgspec
 import numpy as np
 
@@ -42,28 +44,28 @@ class Online(Shared, msgspec.Struct, frozen=True, tag="online", forbid_unknown_f
                              f"not {self.sample!r}")
 
     @property
-    def width(self):
+    def width(self) -> int:
         """Bits of a code: one a plane."""
         return self.planes
 
     @property
-    def header(self):
+    def header(self) -> int:
         return self.planes
 
     @property
-    def header_bits(self):
+    def header_bits(self) -> int:
         return self.planes * self.coefficient_bits
 
     @property
-    def lane_planes(self):
+    def lane_planes(self) -> int:
         return self.planes
 
     @property
-    def lane_format(self):
+    def lane_format(self) -> Fixed:
         return self.sample
 
     @property
-    def code_range(self):
+    def code_range(self) -> tuple[int, int]:
         """Smallest and largest code."""
         return 0, (1 << self.planes) - 1
 
@@ -71,29 +73,33 @@ class Online(Shared, msgspec.Struct, frozen=True, tag="online", forbid_unknown_f
     padding = 0
 
     @property
-    def text(self):
+    def text(self) -> str:
         """In a word or two."""
         return f"online planes({self.planes})"
 
     @property
-    def frac(self):
+    def frac(self) -> int:
         """Fraction bits of the coefficients: one more than the samples'."""
         return self.sample.frac + 1
 
     @property
-    def coefficient_bits(self):
+    def coefficient_bits(self) -> int:
         """Unsigned bits of a coefficient, which is at most twice the largest sample."""
         return self.sample.width + 1
 
     @property
-    def magnitude(self):
+    def magnitude(self) -> int:
         """Bound of the absolute value of a code: twice the largest sample, or thrice of that."""
         return (1 if self.planes == 2 else 3) << self.sample.width
 
-    def quantize(self, value, frac):
+    @typing.overload
+    def quantize(self, value: np.ndarray, frac: int) -> np.ndarray: ...
+    @typing.overload
+    def quantize(self, value: int | np.integer, frac: int) -> np.integer: ...
+    def quantize(self, value: typing.Any, frac: int) -> typing.Any:
         """Sample of each integer ``value`` that has ``frac`` fraction bits."""
         return self.sample.quantize(value, frac)
 
-    def contains(self, code):
+    def contains(self, code: int | np.integer | np.ndarray) -> bool:
         """Whether every code is one of this format."""
         return bool(np.all((code >= 0) & (code < 1 << self.planes)))

@@ -2,11 +2,12 @@
 
 import functools
 import itertools
+import operator
 
 import msgspec
 import numpy as np
 
-from ternloom.model.format.shared import Comparator, cut
+from ternloom.model.format.shared import Codes, Comparator, cut
 
 
 __all__ = ["Planes"]
@@ -39,21 +40,21 @@ class Planes(Comparator, msgspec.Struct, frozen=True, tag="planes", forbid_unkno
             raise ValueError(f"Plane fraction bits must be from 0 to 64, not {self.frac!r}")
 
     @property
-    def width(self):
+    def width(self) -> int:
         """Bits of a code: one a plane."""
         return len(self.coefficients)
 
     @property
-    def lane_planes(self):
+    def lane_planes(self) -> int:
         return self.width
 
     @property
-    def text(self):
+    def text(self) -> str:
         """In a word or two."""
         return f"planes{self.coefficients}"
 
     @property
-    def magnitude(self):
+    def magnitude(self) -> int:
         """Largest absolute value of a code."""
         return sum(self.coefficients)
 
@@ -66,15 +67,16 @@ class Planes(Comparator, msgspec.Struct, frozen=True, tag="planes", forbid_unkno
         return sorted(pairs)
 
     @property
-    def levels(self):
+    def levels(self) -> tuple[int, ...]:
         """Codes in the order of their values."""
         return tuple(code for _, code in self._sorted)
 
-    def cuts(self, frac):
+    def cuts(self, frac: int) -> tuple[int, ...]:
         """Sorted comparator thresholds, integers of ``frac`` fraction bits."""
         values = [value for value, _ in self._sorted]
         return tuple(cut(a + b, frac, self.frac + 1) for a, b in itertools.pairwise(values))
 
-    def value(self, code):
+    def value(self, code: Codes) -> Codes:
         """Integer that a dot product sees, in units of ``2**-frac``."""
-        return sum(c * (2 * ((code >> j) & 1) - 1) for j, c in enumerate(self.coefficients))
+        return functools.reduce(operator.add, (c * (2 * ((code >> j) & 1) - 1)
+                                               for j, c in enumerate(self.coefficients)))

@@ -1,9 +1,16 @@
 """What formats share."""
 
+import abc
+import typing
+
 import numpy as np
+import numpy.typing as npt
 
 
 __all__ = ["Comparator", "Shared", "cut"]
+
+
+Codes = typing.TypeVar("Codes", int, np.integer, np.ndarray)
 
 
 class Shared:
@@ -37,45 +44,67 @@ class Shared:
         Of a lane that is fed with a code: bits, and how many planes it is fed in.
     """
 
-    frac = 0
-    coefficients = (1,)
+    coefficients: tuple[int, ...] = (1,)
     rounded = False
     counted = True
     signed = False
     scaled = True
     plain = True
-    header = header_bits = 0
-    lane_bits = lane_planes = 1
 
     @property
-    def lane_format(self):
-        """Format of what a cell's equations give: online the samples, else the codes."""
-        return self
+    @abc.abstractmethod
+    def width(self) -> int:
+        """Bits of a code."""
 
     @property
-    def value_range(self):
+    @abc.abstractmethod
+    def magnitude(self) -> int:
+        """Largest absolute value of a code, as a dot product sees it."""
+
+    @property
+    def frac(self) -> int:
+        return 0
+
+    @property
+    def header(self) -> int:
+        return 0
+
+    @property
+    def header_bits(self) -> int:
+        return 0
+
+    @property
+    def lane_bits(self) -> int:
+        return 1
+
+    @property
+    def lane_planes(self) -> int:
+        return 1
+
+    @property
+    def value_range(self) -> tuple[int, int]:
         """Smallest and largest integer that a dot product sees."""
         return -self.magnitude, self.magnitude
 
     @property
-    def value_width(self):
+    def value_width(self) -> int:
         """Signed bits that hold every value of the codes."""
         return self.magnitude.bit_length() + 1
 
     @property
-    def meaning(self):
+    def meaning(self) -> object:
         """Equal where codes of two formats mean the same, however values became codes."""
         return self
 
-    def value(self, code):
+    def value(self, code: Codes) -> Codes:
         """Integer that a dot product sees, in units of ``2**-frac``."""
         return code
 
-    def bits(self, code):
+    def bits(self, code: Codes) -> Codes:
         """Unsigned wire form of each code, ``width`` bits."""
         return code & ((1 << self.width) - 1)
 
-    def decode(self, bits):
+    def decode(self, bits: npt.ArrayLike) -> np.ndarray:
         """Codes of wire forms, the inverse of ``bits``: int64 array."""
         bits = np.asarray(bits, dtype=np.int64)
         if self.signed:
@@ -84,12 +113,12 @@ class Shared:
         return bits
 
     @property
-    def padding(self):
+    def padding(self) -> int:
         """Value of the code whose wire form is all zeros, which lanes without a column hold."""
         return int(self.value(self.decode(0)))
 
 
-def cut(numerator, frac, denominator_frac):
+def cut(numerator: int, frac: int, denominator_frac: int) -> int:
     """Smallest integer of ``frac`` fraction bits not below ``numerator * 2**-denominator_frac``."""
     shift = denominator_frac - frac
     return numerator << -shift if shift <= 0 else -((-numerator) >> shift)
@@ -103,22 +132,40 @@ class Comparator(Shared):
     """
 
     @property
-    def code_range(self):
+    @abc.abstractmethod
+    def levels(self) -> tuple[int, ...]:
+        """Every code, in the order of their values."""
+
+    @abc.abstractmethod
+    def cuts(self, frac: int) -> tuple[int, ...]:
+        """Sorted comparator thresholds, integers of ``frac`` fraction bits."""
+
+    @property
+    def lane_format(self) -> typing.Self:
+        """Format of what a cell's equations give: online the samples, else the codes."""
+        return self
+
+    @property
+    def code_range(self) -> tuple[int, int]:
         """Smallest and largest code."""
         return min(self.levels), max(self.levels)
 
     @property
-    def ends(self):
+    def ends(self) -> tuple[int, int]:
         """Codes of the smallest and the largest value."""
         return self.levels[0], self.levels[-1]
 
-    def quantize(self, value, frac):
+    @typing.overload
+    def quantize(self, value: np.ndarray, frac: int) -> np.ndarray: ...
+    @typing.overload
+    def quantize(self, value: int | np.integer, frac: int) -> np.integer: ...
+    def quantize(self, value: typing.Any, frac: int) -> typing.Any:
         """Code of each integer ``value`` that has ``frac`` fraction bits."""
         rank = np.zeros(np.shape(value), dtype=np.int8)
         for cut in self.cuts(frac):
             rank += np.greater_equal(value, cut)
         return np.take(np.asarray(self.levels, dtype=np.int64), rank)
 
-    def contains(self, code):
+    def contains(self, code: int | np.integer | np.ndarray) -> bool:
         """Whether every code is one of this format."""
         return bool(np.all(np.isin(code, self.levels)))

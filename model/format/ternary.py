@@ -38,7 +38,7 @@ class Ternary(Comparator, msgspec.Struct, frozen=True, tag="ternary", forbid_unk
             raise ValueError("Ternary threshold fraction bits must be from 0 to 64, "
                              f"not {self.threshold_frac!r}")
 
-    def cuts(self, frac):
+    def cuts(self, frac: int) -> tuple[int, ...]:
         """Sorted comparator thresholds, integers of ``frac`` fraction bits."""
         upper = cut(self.threshold, frac, self.threshold_frac)
         return (1 - upper, upper)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ternloom.model.cell import Cell
+from ternloom.model.cell.graph import Graph
 from ternloom.model.error import NetworkError, check_integers, check_kinds
 from ternloom.model.format import Fixed, Format
 from ternloom.model.frozen import Frozen
@@ -18,7 +19,7 @@ __all__ = ["Layer", "check_diagonals", "check_recurrent"]
 _DIAGONAL_BITS = 16
 
 
-def check_diagonals(cell, units, diagonals):
+def check_diagonals(cell: Cell, units: int, diagonals: np.ndarray | None) -> None:
     """Raise ``NetworkError`` unless diagonals are there, and as many, as the cell has."""
     shape = (len(cell.diagonals), units) if cell.diagonals else None
     if (None if diagonals is None else diagonals.shape) != shape:
@@ -27,7 +28,8 @@ def check_diagonals(cell, units, diagonals):
                            f"not {None if diagonals is None else diagonals.shape}")
 
 
-def check_recurrent(cell, matrix, recurrent_bias, name="recurrent"):
+def check_recurrent(cell: Cell, matrix: object, recurrent_bias: object,
+                    name: str = "recurrent") -> None:
     """Raise ``NetworkError`` unless a recurrent matrix, whose field has this name, and a recurrent
     bias are there exactly if the cell has such.
     """
@@ -136,7 +138,7 @@ class Layer(Frozen):
         self._hold(diagonals=self.diagonals.astype(np.int32, copy=False))
 
     @property
-    def terms(self):
+    def terms(self) -> dict[str, Operand]:
         """What a row adds up, an ``Operand`` by name: ``input``, for more inputs ``input1`` and so
         on, and ``recurrent`` where the cell has it.
         """
@@ -146,66 +148,66 @@ class Layer(Frozen):
         return found
 
     @property
-    def matrices(self):
+    def matrices(self) -> dict[str, Matrix]:
         """Matrices by the names of ``terms``."""
         return {name: term.matrix for name, term in self.terms.items()}
 
     @property
-    def inputs(self):
+    def inputs(self) -> int:
         """Columns of all inputs."""
         return sum(operand.matrix.columns for operand in self.operands)
 
     @property
-    def input(self):
+    def input(self) -> Matrix:
         """Matrix of the first input."""
         return self.operands[0].matrix
 
     @property
-    def input_format(self):
+    def input_format(self) -> Format:
         """Format of the first input."""
         return self.operands[0].format
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Elements of a vector that it puts out."""
         return self.units
 
     @property
-    def form(self):
+    def form(self) -> Format:
         """Format of what it puts out."""
         return self.state_format
 
     @property
-    def rows(self):
+    def rows(self) -> int:
         return len(self.cell.gates) * self.units
 
     @property
-    def apart(self):
+    def apart(self) -> slice:
         """Slice of the rows whose halves stay apart, of none in most cells."""
         start = sum(gate not in self.cell.apart for gate in self.cell.gates[:-1])
         return slice(start * self.units, (start + len(self.cell.apart)) * self.units)
 
     @property
-    def lane_format(self):
+    def lane_format(self) -> Format:
         """Format of what the cell's equations give: online the samples, else the codes."""
         return self.state_format.lane_format
 
     @property
-    def graph(self):
+    def graph(self) -> Graph:
         """The cell's equations in the layer's formats."""
         return self.graph_of(self.state_format)
 
     @property
-    def lane_graph(self):
+    def lane_graph(self) -> Graph:
         """The same, of what a lane gives."""
         return self.graph_of(self.lane_format)
 
-    def graph_of(self, form):
+    def graph_of(self, form: Format) -> Graph:
         if self.diagonal_format is None:
             return self.cell.graph(self.precision, form)
         return self.cell.graph(self.precision, form, self.diagonal_format)
 
     @property
-    def own_weights(self):
+    def own_weights(self) -> dict[str, np.ndarray]:
         """Codes (units) of each diagonal, by name."""
         return dict(zip(self.cell.diagonals, () if self.diagonals is None else self.diagonals))

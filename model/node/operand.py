@@ -1,5 +1,9 @@
 """What a node's rows multiply, and what rows have beside it."""
 
+import collections.abc
+
+import numpy as np
+
 from ternloom.model.error import NetworkError, check_integers, check_kinds
 from ternloom.model.format import Format
 from ternloom.model.frozen import Frozen
@@ -32,7 +36,7 @@ class Operand(Frozen):
         check_kinds(self, format=Format, matrix=Matrix)
 
 
-def check_operands(operands, rows=None):
+def check_operands(operands: collections.abc.Sequence[Operand], rows: int | None = None) -> None:
     """Raise ``NetworkError`` unless there are operands, and all have as many rows."""
     if not operands:
         raise NetworkError("operands must be at least one")
@@ -46,12 +50,12 @@ def check_operands(operands, rows=None):
                                f"{rows}, {shape[2]}), not {shape}")
 
 
-def named(stem, index):
+def named(stem: str, index: int) -> str:
     """Name of what belongs to the input of this index: that of the first has no number."""
     return f"{stem}{index or ''}"
 
 
-def check_bias(name, bias, shape):
+def check_bias(name: str, bias: np.ndarray, shape: tuple[int, ...]) -> None:
     check_integers(name, bias)
     if bias.shape != shape:
         raise NetworkError(f"{name} must have the shape {shape}, not {bias.shape}")
@@ -59,6 +63,6 @@ def check_bias(name, bias, shape):
         raise NetworkError(f"{name} must be less than 2**{BIAS_BITS} in magnitude")
 
 
-def check_shift(shift):
+def check_shift(shift: int) -> None:
     if not isinstance(shift, int) or not 0 <= shift <= LARGEST_SHIFT:
         raise NetworkError(f"shift must be from 0 to {LARGEST_SHIFT}, not {shift!r}")

@@ -5,8 +5,9 @@ import enum
 import numpy as np
 
 from ternloom.model.error import NetworkError, check_kinds
-from ternloom.model.format import Fixed
+from ternloom.model.format import Fixed, Format
 from ternloom.model.frozen import Frozen
+from ternloom.model.matrix import Matrix
 from ternloom.model.node.operand import Operand, check_bias, check_operands, check_shift, named
 
 
@@ -58,42 +59,42 @@ class Readout(Frozen):
         self._hold(bias=self.bias.astype(np.int32, copy=False))
 
     @property
-    def terms(self):
+    def terms(self) -> dict[str, Operand]:
         """What a row adds up, an ``Operand`` by name: ``weights``, for more inputs ``weights1`` and
         so on.
         """
         return {named("weights", index): each for index, each in enumerate(self.operands)}
 
     @property
-    def matrices(self):
+    def matrices(self) -> dict[str, Matrix]:
         """Matrices by the names of ``terms``."""
         return {name: term.matrix for name, term in self.terms.items()}
 
     @property
-    def inputs(self):
+    def inputs(self) -> int:
         """Columns of all inputs."""
         return sum(operand.matrix.columns for operand in self.operands)
 
     @property
-    def weights(self):
+    def weights(self) -> Matrix:
         """Matrix of the first input."""
         return self.operands[0].matrix
 
     @property
-    def input_format(self):
+    def input_format(self) -> Format:
         """Format of the first input."""
         return self.operands[0].format
 
     @property
-    def classes(self):
+    def classes(self) -> int:
         return self.weights.rows
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Elements of a vector that it puts out."""
         return self.classes
 
     @property
-    def form(self):
+    def form(self) -> Fixed:
         """Format of what it puts out."""
         return self.logits

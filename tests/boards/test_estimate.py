@@ -7,9 +7,8 @@ from ternloom.cli import source
 from ternloom.files.network import load
 from ternloom.hw.array import raw_shape
 from ternloom.hw.report import describe
-from ternloom.mapping.folding import Folding
 from ternloom.mapping.geometry import Element
-from ternloom.mapping.image import network_images
+from ternloom.mapping.mapping import Mapping
 from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, PLANES, QUATERNARY, TERNARY
 from ternloom.model.cell import LSTM
 from ternloom.model.format import Fixed, Online, Planes
@@ -59,7 +58,7 @@ def test_lanes(kind):
 def test_growth():
     """More lanes take more tables; more chains more multipliers."""
     made = network()
-    sizes = [estimate(made, Folding.uniform(made, pe, simd)) for pe, simd in ((2, 4), (4, 8),
+    sizes = [estimate(Mapping.uniform(made, pe, simd)) for pe, simd in ((2, 4), (4, 8),
                                                                             (8, 16))]
     assert sizes[0].luts < sizes[1].luts < sizes[2].luts
     assert sizes[0].multipliers <= sizes[2].multipliers
@@ -67,14 +66,14 @@ def test_growth():
 
 def test_weights():
     """What a lane adds is seen in the whole."""
-    fixed, ternary = (estimate(made, Folding.uniform(made, 4, 8)) for made in (
+    fixed, ternary = (estimate(Mapping.uniform(made, 4, 8)) for made in (
         network(state_format="fixed"), network()))
     assert fixed.luts > ternary.luts
 
 
 def test_counts():
     made = network()
-    images = network_images(made, Folding.uniform(made, 2, 8))
+    images = Mapping.uniform(made, 2, 8).images
     layer, readout = images
     assert beside(images) == {
         "core": 1, "chain": 1, "word bit": 8 * 2 + 8 * 2,
@@ -92,14 +91,14 @@ SYNTHESIZED = {
 @pytest.mark.parametrize("name, pe, simd", SYNTHESIZED)
 def test_synthesized(name, pe, simd):
     made = load(source.network_path(name))
-    found = estimate(made, Folding.uniform(made, pe, simd))
+    found = estimate(Mapping.uniform(made, pe, simd))
     assert found.luts == pytest.approx(SYNTHESIZED[name, pe, simd], rel=0.1)
 
 
 @pytest.mark.parametrize("planes", [2, 3])
 def test_online(planes):
     """Fitting activations at every step takes tables and multipliers beside frozen planes."""
-    frozen, online = (estimate(made, Folding.uniform(made, 2, 8)) for made in (
+    frozen, online = (estimate(Mapping.uniform(made, 2, 8)) for made in (
         network(weight=PLANES, state_format=form) for form in (
             Planes((2,) * planes, 1), Online(Fixed(8, 7), planes))))
     assert 500 < online.luts - frozen.luts < 1700
@@ -109,6 +108,6 @@ def test_online(planes):
 def test_multipliers():
     """Two in the cell, one a matrix whose coefficients are no powers of two."""
     made = network()
-    report = describe(made, network_images(made, Folding.uniform(made, 2, 8)))
+    report = describe(Mapping.uniform(made, 2, 8))
     expected = sum(part["multipliers"] for part in report["arrays"]) + 2
-    assert estimate(made, Folding.uniform(made, 2, 8)).multipliers == expected
+    assert estimate(Mapping.uniform(made, 2, 8)).multipliers == expected

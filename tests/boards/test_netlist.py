@@ -8,7 +8,7 @@ from ternloom.boards.tool import YOSYS
 from ternloom.hw import verilog
 from ternloom.hw.coefficient import Scaling, scaling
 from ternloom.mapping.folding import Folding
-from ternloom.mapping.image import network_images
+from ternloom.mapping.mapping import Mapping
 from ternloom.model.alphabet import TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
@@ -71,8 +71,8 @@ def built(design, folder):
 def check(network, make):
     """Values and cycles of the netlist that a function makes of the network's core."""
     folding = Folding.uniform(network, pe=2, simd=2)
-    made = make(verilog.generate(network, folding))
-    report = simulate(network, folding, random_sequences(2, network, 3, (1, 4)),
+    made = make(verilog.generate(Mapping(network, folding)))
+    report = simulate(Mapping(network, folding), random_sequences(2, network, 3, (1, 4)),
                       simulator="icarus", design=made)
     assert report.mismatch is None, str(report.mismatch)
     return made
@@ -82,7 +82,7 @@ def check(network, make):
 def test_ice40(tmp_path, name):
     """Block RAM and DSP blocks of the bitstream's own netlist."""
     network, kind = KINDS[name]
-    assert scaling(network_images(network, Folding.uniform(network, pe=2, simd=2))[0]) is kind
+    assert scaling(Mapping.uniform(network, pe=2, simd=2).images[0]) is kind
     made = check(network, lambda design: built(design, tmp_path))
     assert "SB_RAM40_4K" in made.verilog
     tables = not network.layers[0].precision.comparators
@@ -102,5 +102,5 @@ def test_others(name, family):
 @pytest.mark.parametrize("name", KINDS)
 def test_kept(name, family):
     """No kind is taken for one that has lost a multiplier."""
-    design = verilog.generate(KINDS[name][0], Folding.uniform(KINDS[name][0], pe=2, simd=2))
+    design = verilog.generate(Mapping.uniform(KINDS[name][0], pe=2, simd=2))
     assert synthesis.synthesize(design.verilog, design.name, family, adders=True)

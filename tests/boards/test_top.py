@@ -15,7 +15,7 @@ from ternloom.boards.top import Harness, UartCore, UartTop
 from ternloom.hw.core import Core
 from ternloom.hw.verilog import generate
 from ternloom.mapping.folding import Folding, LayerFolding
-from ternloom.mapping.stream import output_stream
+from ternloom.mapping.mapping import Mapping
 from ternloom.model.alphabet import TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER, LSTM
 from ternloom.model.format import Fixed, Ternary
@@ -121,7 +121,7 @@ def real(network, folding):
     """The generated core as ``UartCore`` takes it."""
     def core(ports):
         m = Module()
-        m.submodules.core = inside = Core(network, folding)
+        m.submodules.core = inside = Core(Mapping(network, folding))
         for name, port in ports.items():
             if name in ("clk", "rst"):
                 continue
@@ -141,7 +141,7 @@ def test_network(cell, when):
                              weight=TERNARY)
     folding = Folding.uniform(network, pe=2, simd=3)
     sequences = random_sequences(4, network, 3, steps=(1, 4))
-    shape = CoreShape.of(generate(network, folding))
+    shape = CoreShape.of(generate(Mapping(network, folding)))
     dut = UartCore(shape, frequency=8_000_000, baud=1_000_000, core=real(network, folding))
     size = shape.classes * shape.output_bytes + shape.winner_bytes
     counts = [len(sequence) if when is When.EVERY else 1 for sequence in sequences]
@@ -177,7 +177,7 @@ def test_codes():
                              state_format=Ternary(), weight=TERNARY, readout=False)
     folding = Folding.line((LayerFolding(4, 2),), None)
     sequence = random_sequences(4, network, 1, steps=(3, 3))[0]
-    shape = CoreShape.of(generate(network, folding))
+    shape = CoreShape.of(generate(Mapping(network, folding)))
     assert (shape.classes, shape.winner_bytes) == (3, 0)
     dut = UartCore(shape, frequency=8_000_000, baud=1_000_000, core=real(network, folding))
     answers = []
@@ -194,7 +194,7 @@ def test_codes():
             answers.append(await get(ctx, dut.tx, shape.classes * shape.output_bytes))
 
     simulate(dut, host, listener)
-    codes = output_stream(network, folding).unpack(b"".join(answers))
+    codes = Mapping(network, folding).given.unpack(b"".join(answers))
     np.testing.assert_array_equal(codes, run(network, [sequence]).codes[0])
 
 

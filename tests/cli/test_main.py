@@ -18,6 +18,7 @@ from ternloom.cli.error import UserError
 from ternloom.cli.main import VERBS, main
 from ternloom.files.network import save
 from ternloom.hw import verilog
+from ternloom.mapping.mapping import Mapping
 from ternloom.model.cell import LSTM
 from ternloom.model.network import When
 from ternloom.model.precision import Precision
@@ -235,11 +236,12 @@ def test_mismatch(tiny, capsys, monkeypatch):
     """A wrong core ends with exit status 1 and the place of the first difference."""
     right = verilog.generate
 
-    def wrong(network, folding, name="ternloom_core"):
+    def wrong(mapping, name="ternloom_core"):
+        network = mapping.network
         bias = network.readout.bias.copy()
         bias[3] += 1 << network.readout.shift
         readout = dataclasses.replace(network.readout, bias=bias)
-        return right(edited(network, readout=readout), folding, name)
+        return right(Mapping(edited(network, readout=readout), mapping.folding), name)
 
     monkeypatch.setattr(verilog, "generate", wrong)
     assert main(["simulate", TINY, "--clips=1", "--simulator=icarus"]) == 1

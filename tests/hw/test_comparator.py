@@ -12,6 +12,7 @@ from ternloom.hw.fixed import delayed
 from ternloom.hw.table import compared, compared_unrounded
 from ternloom.hw.verilog import generate
 from ternloom.mapping.folding import Folding, LayerFolding
+from ternloom.mapping.mapping import Mapping
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.cell.ranges import format_range
 from ternloom.model.format import Fixed
@@ -70,8 +71,8 @@ def draw(seed):
                              state_format=("ternary", "binary", "fixed", "planes")[seed % 4])
     layer = LayerFolding(int(rng.integers(1, 9)), int(rng.integers(1, 13)))
     folding = Folding.line((layer,), LayerFolding(2, 3), 1)
-    case = Case(network, folding, tuple(random_sequences(rng, network, 3, (1, 5))))
-    return dataclasses.replace(case, design=generate(network, folding))
+    case = Case(Mapping(network, folding), tuple(random_sequences(rng, network, 3, (1, 5))))
+    return dataclasses.replace(case, design=generate(Mapping(network, folding)))
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)

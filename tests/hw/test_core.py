@@ -11,8 +11,7 @@ from hwsim import converse, events, pack
 
 from ternloom.hw.core import Core
 from ternloom.mapping.folding import Folding, FoldingError, LayerFolding
-from ternloom.mapping.stream import output_stream
-from ternloom.mapping.timing import predict
+from ternloom.mapping.mapping import Mapping
 from ternloom.model.cell import LSTM
 from ternloom.model.format import Binary, Fixed, Planes
 from ternloom.model.golden import run
@@ -65,7 +64,7 @@ def run_core(network, folding, beats, cycles, *, offers=None, ready=lambda cycle
         return {"s_axis_tvalid": int(valid), "s_axis_tdata": data, "s_axis_tlast": last,
                 "m_axis_tready": int(ready(cycle))}
 
-    taken, dut = [], Core(network, folding)
+    taken, dut = [], Core(Mapping(network, folding))
     watched = {name: getattr(dut, name) for name in OUTPUT}
     watched |= {"valid": dut.m_axis_tvalid, "ready": dut.m_axis_tready}
     found = converse(dut, act, watched, cycles)
@@ -98,7 +97,7 @@ def check_values(network, found, expected):
 def test_free(seed):
     """Values and cycles of every transfer, with a source and a sink that never wait."""
     rng, network, folding, sequences = draw(seed)
-    timing = predict(network, folding, [len(sequence) for sequence in sequences])
+    timing = Mapping(network, folding).predict([len(sequence) for sequence in sequences])
     beats = beats_in(network, folding, sequences, rng)
     taken, found = run_core(network, folding, beats, int(timing.outputs[-1]) + 5)
     assert taken == timing.inputs.tolist()
@@ -112,7 +111,7 @@ def test_gaps(seed):
     rng, network, folding, sequences = draw(seed + 20)
     beats = beats_in(network, folding, sequences, rng)
     offers = np.cumsum(rng.integers(0, 25, len(beats)))
-    timing = predict(network, folding, [len(sequence) for sequence in sequences], offers)
+    timing = Mapping(network, folding).predict([len(sequence) for sequence in sequences], offers)
     taken, found = run_core(network, folding, beats, int(timing.outputs[-1]) + 5, offers=offers)
     assert taken == timing.inputs.tolist()
     assert [cycle for cycle, *_ in found] == timing.outputs.tolist()
@@ -123,7 +122,7 @@ def test_gaps(seed):
 def test_back_pressure(seed):
     """A sink that takes a beat now and then gets them all."""
     rng, network, folding, sequences = draw(seed + 40)
-    timing = predict(network, folding, [len(sequence) for sequence in sequences])
+    timing = Mapping(network, folding).predict([len(sequence) for sequence in sequences])
     beats = beats_in(network, folding, sequences, rng)
     cycles = int(timing.outputs[-1]) + 40 * len(timing.outputs)
     _, found = run_core(network, folding, beats, cycles, ready=lambda cycle: rng.random() < 0.1)
@@ -140,12 +139,12 @@ def test_no_readout(seed, kind):
     parts = (LayerFolding(6, 4),) * len(network.layers)
     folding = Folding.line(parts, None, 2)
     sequences = random_sequences(rng, network, 3, (1, 3))
-    timing = predict(network, folding, [len(sequence) for sequence in sequences])
+    timing = Mapping(network, folding).predict([len(sequence) for sequence in sequences])
     beats = beats_in(network, folding, sequences, rng)
     taken, found = run_core(network, folding, beats, int(timing.outputs[-1]) + 5)
     assert taken == timing.inputs.tolist()
     assert [cycle for cycle, *_ in found] == timing.outputs.tolist()
-    result, stream = run(network, sequences), output_stream(network, folding)
+    result, stream = run(network, sequences), Mapping(network, folding).given
     expected = []
     for index, codes in enumerate(result.codes):
         words = stream.pack(codes, coefficients=result.coefficients and result.coefficients[index])
@@ -162,7 +161,7 @@ def test_no_readout(seed, kind):
 def test_ports(kind, lanes, bits):
     """Streams are of whole bytes; the index has as many bits as the classes need."""
     network = random_network(1, inputs=9, layers=1, input_format=kind, classes=5)
-    core = Core(network, Folding.line((LayerFolding(2, 9),), LayerFolding(1, 4), lanes))
+    core = Core(Mapping(network, Folding.line((LayerFolding(2, 9),), LayerFolding(1, 4), lanes)))
     members = {name: (member.flow.name, member.shape) for name, member in
                core.signature.members.items()}
     widths = {name: len(getattr(core, name)) for name in members}
@@ -177,7 +176,7 @@ def test_reset():
     _, network, folding, _ = draw(0)
     top = Module()
     top.domains.sync = ClockDomain()
-    top.submodules.core = core = Core(network, folding)
+    top.submodules.core = core = Core(Mapping(network, folding))
     reset = Signal()
     top.d.comb += ResetSignal("sync").eq(reset)
     seen = []
@@ -206,4 +205,4 @@ def test_wrong_folding():
     folding = Folding.line((LayerFolding(2, 2),), LayerFolding(1, 1))
     with pytest.raises(FoldingError, match="^" + re.escape(
             "folding must have 3 arrays, one for each of layer0, layer1, readout, not 2") + "$"):
-        Core(network, folding)
+        Core(Mapping(network, folding))

@@ -15,7 +15,7 @@ from amaranth.hdl import Elaboratable, UnusedElaboratable
 from amaranth.lib import wiring
 
 from ternloom.hw.core import Core
-from ternloom.mapping.folding import Folding
+from ternloom.mapping.mapping import Mapping
 from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, PLANES, QUATERNARY, TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Fixed
@@ -56,14 +56,14 @@ def components(*areas):
 def make_core(cell, weight, kind, precision, readout):
     network = random_network(3, cell=cell, layers=1, units=5, inputs=3, classes=3, weight=weight,
                              state_format=kind, precision=precision, readout=readout)
-    return Core(network, Folding.uniform(network, 2, 3))
+    return Core(Mapping.uniform(network, 2, 3))
 
 
 def make_graph():
     """A core in which nodes take several inputs and two readouts speak."""
     network = random_graph(1, largest=5)
     assert len(network.outputs) == 2
-    return Core(network, Folding.uniform(network, 2, 3))
+    return Core(Mapping.uniform(network, 2, 3))
 
 
 MAKES = [*(functools.partial(make_core, *case) for case in CORES), make_graph]

@@ -15,8 +15,8 @@ from ternloom.hw.layer import RecurrentLayer
 from ternloom.hw.matvec import MatrixVector
 from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.geometry import Source
+from ternloom.mapping.mapping import Mapping
 from ternloom.mapping.schedule import combiner_latency, exit_latency, result_latency, waits
-from ternloom.mapping.timing import predict
 from ternloom.model.alphabet import BINARY, TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER, LSTM
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
@@ -254,7 +254,7 @@ def test_layer(cell, state, gaps):
     geometry = image.geometry
     beats = geometry.inputs[0].beats * sum(map(len, sequences))
     offers = np.cumsum(rng.integers(0, 12, beats)) if gaps else np.zeros(beats, dtype=np.int64)
-    timing = predict(network, folding, [len(sequence) for sequence in sequences], offers)
+    timing = Mapping(network, folding).predict([len(sequence) for sequence in sequences], offers)
     due = due_codes(network, geometry, sequences, timing.ends[:, 0])
     drive = input_drive(network, geometry, sequences, timing.inputs, due[-1][0] + 5)
     found = play(RecurrentLayer(layer, image, streamed=(0,)), drive,
@@ -277,7 +277,7 @@ def test_room():
     image = program_of(network, folding)
     geometry = image.geometry
     sequences = random_sequences(3, network, 1, (2, 2))
-    timing = predict(network, folding, [2])
+    timing = Mapping(network, folding).predict([2])
     late = int(timing.ends[1, 0]) + 7
     cycles = 2 * late
     drive = input_drive(network, geometry, sequences, timing.inputs, cycles)

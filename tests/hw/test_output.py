@@ -6,7 +6,7 @@ from hwsim import converse, events, pack, play
 
 from ternloom.hw.output import CodeOutput, OutputQueue, beat_layout
 from ternloom.mapping.folding import Folding, LayerFolding
-from ternloom.mapping.geometry import network_geometry
+from ternloom.mapping.mapping import Mapping
 from ternloom.model.format import Fixed, Online, Planes
 from ternloom.model.random import random_network
 
@@ -62,7 +62,7 @@ def test_codes(units, chains):
     form = Planes((3, 1), 1)
     network = random_network(1, layers=1, units=units, inputs=3, state_format=form, readout=False)
     folding = Folding.line((LayerFolding(4 * chains, chains),), None)
-    geometry = network_geometry(network, folding)[0]
+    geometry = Mapping(network, folding).geometries[0]
     rng, lanes = np.random.default_rng(units), geometry.chains
     codes = rng.integers(0, 4, (3, geometry.units * lanes))
     last = [0, 1, 1]
@@ -97,7 +97,7 @@ def test_coefficients(units):
     """Coefficients leave first, in the cycles of the codes, which follow them without a gap."""
     form = Online(Fixed(6, 5), planes=3)
     network = random_network(1, layers=1, units=units, inputs=3, state_format=form, readout=False)
-    geometry = network_geometry(network, Folding.line((LayerFolding(1, 1),), None))[0]
+    geometry = Mapping(network, Folding.line((LayerFolding(1, 1),), None)).geometries[0]
     rng, bits = np.random.default_rng(units), form.coefficient_bits
     codes = rng.integers(0, 8, (3, units)).tolist()
     betas = rng.integers(0, 1 << bits, (3, 3)).tolist()

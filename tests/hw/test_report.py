@@ -11,6 +11,7 @@ from edit import edited, refed
 
 from ternloom.hw.verilog import generate
 from ternloom.mapping.folding import Folding, LayerFolding
+from ternloom.mapping.mapping import Mapping
 from ternloom.model.alphabet import ALPHABETS, TERNARY
 from ternloom.model.cell import LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
@@ -24,12 +25,13 @@ def design(request):
     network = random_network(3, cell=request.param, layers=1, units=5, inputs=4, classes=2,
                              input_format=Fixed(5, 3), state_format=Ternary(),
                              weight=TERNARY)
-    return generate(network, Folding.line((LayerFolding(4, 4),), LayerFolding(2, 3)))
+    return generate(Mapping(network, Folding.line((LayerFolding(4, 4),), LayerFolding(2, 3))))
 
 
 def test_probes_complete(design):
     """Each unit of each name of the layer's trace is in one probe, at one place."""
-    trace = run(design.network, random_sequences(1, design.network, 1), trace=True).trace
+    network = design.mapping.network
+    trace = run(network, random_sequences(1, network, 1), trace=True).trace
     named = collections.Counter(name for probe in design.probes for name in probe.names
                                 if name[1] >= 0)
     expected = {(name, unit) for name in trace if name.startswith("layer0.") for unit in range(5)}
@@ -55,7 +57,8 @@ def test_probes_exist(design):
 def test_code_probes(state, shown, signed):
     """Codes are watched where their wire form is the code."""
     network = random_network(3, cell=LSTM, layers=1, units=3, inputs=2, state_format=state)
-    probes = generate(network, Folding.line((LayerFolding(2, 2),), LayerFolding(1, 1))).probes
+    folding = Folding.line((LayerFolding(2, 2),), LayerFolding(1, 1))
+    probes = generate(Mapping(network, folding)).probes
     codes = [probe for probe in probes if probe.data.endswith(".h_seen")]
     assert bool(codes) == shown
     assert all(probe.signed == signed for probe in codes)
@@ -66,7 +69,7 @@ def test_online(planes):
     """Samples, codes and coefficients are watched; multipliers for coefficients are counted."""
     network = random_network(3, cell=LSTM, layers=1, units=5, inputs=2, classes=2,
                              state_format=Online(Fixed(6, 5), planes))
-    found = generate(network, Folding.line((LayerFolding(4, 4),), LayerFolding(1, 1)))
+    found = generate(Mapping(network, Folding.line((LayerFolding(4, 4),), LayerFolding(1, 1))))
     watched = {name for probe in found.probes for name, _ in probe.names}
     assert watched >= {"layer0.sample", "layer0.h", "layer0.beta"}
     line, = found.report["quantizers"]
@@ -79,7 +82,7 @@ def test_online(planes):
 
 def test_matrices(design):
     """One line a matrix, and ROMs that have room for all of them."""
-    layer, readout = design.network.layers[0], design.network.readout
+    layer, readout = design.mapping.network.layers[0], design.mapping.network.readout
     lines = {line["name"]: line for line in design.report["matrices"]}
     assert list(lines) == ["layer0.input", "layer0.recurrent", "readout.weights"]
     for name, matrix in (("layer0.input", layer.input), ("layer0.recurrent", layer.recurrent),
@@ -111,7 +114,7 @@ def test_weights(weight):
     network = random_network(5, layers=1, units=4, inputs=3, weight=weight, state_format=Planes(
         (2, 1), 2))
     folding = Folding.line((LayerFolding(2, 2, in_turn=True),), LayerFolding(1, 2))
-    report = generate(network, folding).report
+    report = generate(Mapping(network, folding)).report
     matrices = network.layers[0].input, network.layers[0].recurrent
     for line, matrix in zip(report["matrices"], matrices, strict=False):
         assert line["bits"] == matrix.code_bits * matrix.codes.size
@@ -128,7 +131,7 @@ def test_elementwise(cell, gate_frac, gates):
     """Products and ROMs of the lanes' Verilog are as many as the report says; comparators: none."""
     network = random_network(3, cell=cell, layers=1, units=8, inputs=4, state_format=Ternary(),
                              weight=TERNARY, precision=Precision(gate_frac=gate_frac))
-    design = generate(network, Folding.line((LayerFolding(4, 4),), LayerFolding(2, 3)))
+    design = generate(Mapping(network, Folding.line((LayerFolding(4, 4),), LayerFolding(2, 3))))
     line, = design.report["elementwise"]
     assert line["gates"] == gates and line["lanes"] == 2
     modules = re.findall(r"^module \\ternloom_core\.layer0\.lane\d\S* .*?^endmodule",
@@ -154,7 +157,7 @@ def test_coefficients(values, coefficients):
     network = edited(network, readout=refed(readout, matrix=filled(readout.weights)),
         layers=(refed(layer, matrix=filled(layer.input),
                                     recurrent=filled(layer.recurrent)),))
-    design = generate(network, Folding.line((LayerFolding(4, 4),), LayerFolding(2, 3)))
+    design = generate(Mapping(network, Folding.line((LayerFolding(4, 4),), LayerFolding(2, 3))))
     modules = re.findall(r"^module \\ternloom_core\.\S*combiner\d+ .*?^endmodule",
                          design.verilog, re.MULTILINE | re.DOTALL)
     assert len(modules) == sum(line["chains"] for line in design.report["arrays"])

@@ -48,7 +48,7 @@ def without_contents(verilog, rng=None):
 
 
 def generated(cases):
-    return [dataclasses.replace(case, design=verilog.generate(case.network, case.folding))
+    return [dataclasses.replace(case, design=verilog.generate(case.mapping))
             for case in cases]
 
 

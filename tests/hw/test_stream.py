@@ -7,6 +7,7 @@ import pytest
 
 from ternloom.hw import verilog
 from ternloom.mapping.folding import Folding, LayerFolding
+from ternloom.mapping.mapping import Mapping
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Binary, Fixed, Planes
 from ternloom.model.network import When
@@ -39,7 +40,8 @@ def make_case(place, kind, fields):
     folding = Folding.line((LayerFolding(4, simd),) * len(network.layers),
                       when and LayerFolding(2, 3), lanes)
     sequences = [random_sequences(rng, network, 1, (steps, steps))[0] for steps, _ in SEQUENCES]
-    case = Case(network, folding, tuple(sequences), short=tuple(lack for _, lack in SEQUENCES))
+    case = Case(Mapping(network, folding), tuple(sequences),
+                short=tuple(lack for _, lack in SEQUENCES))
     return dataclasses.replace(case, **{name: value(rng, case) for name, value in fields.items()})
 
 
@@ -65,7 +67,7 @@ def cases():
         for fields in (kinds[0], kinds[1 + place]):
             case = make_case(place, kind, fields)
             if place not in designs:
-                designs[place] = verilog.generate(case.network, case.folding)
+                designs[place] = verilog.generate(case.mapping)
             found.append(dataclasses.replace(case, design=designs[place]))
     return found
 

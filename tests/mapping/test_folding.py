@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ternloom.mapping.folding import Folding, FoldingError, LayerFolding
-from ternloom.mapping.geometry import network_geometry
+from ternloom.mapping.mapping import Mapping
 from ternloom.model.cell import LSTM
 from ternloom.model.network import When
 from ternloom.model.random import random_network
@@ -85,4 +85,4 @@ def test_uniform_given():
     assert Folding.uniform(network, pe=2, simd=6, input_lanes=5).input_lanes == 5
     with refused("simd must be from 1 to 256, not 0"):
         Folding.uniform(network, simd=0)
-    assert len(network_geometry(network, Folding.uniform(network))) == 2
+    assert len(Mapping.uniform(network).geometries) == 2

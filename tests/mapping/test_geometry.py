@@ -8,8 +8,9 @@ from edit import refed
 
 from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.geometry import (Block, Element, Source, layer_geometry,
-                                       network_geometry, readout_geometry)
+                                       readout_geometry)
 from ternloom.mapping.layout import InputLayout
+from ternloom.mapping.mapping import Mapping
 from ternloom.model.alphabet import (ALPHABETS, BINARY, EXPONENTIAL, INTEGER, PLANES, QUATERNARY,
                                      TERNARY)
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
@@ -268,7 +269,7 @@ def test_ideal_cycles(seed):
     rng = np.random.default_rng(seed)
     network = random_network(rng, layers=1)
     folding = Folding.uniform(network, *rng.integers(1, 9, 2).tolist())
-    for geometry in network_geometry(network, folding):
+    for geometry in Mapping(network, folding).geometries:
         cycles = sum(block.cycles for block in geometry.blocks)
         assert geometry.ideal_cycles <= geometry.busy_cycles <= cycles
 
@@ -278,7 +279,7 @@ def test_network():
     network = random_network(3, layers=3, units=9, inputs=5)
     folding = Folding.line((LayerFolding(6, 4), LayerFolding(9, 3), LayerFolding(2, 5)),
                            LayerFolding(3, 2), 2)
-    geometries = network_geometry(network, folding)
+    geometries = Mapping(network, folding).geometries
     assert [each.inputs[0].beat_lanes for each in geometries] == [
         2, *(each.chains for each in geometries[:-1])]
     assert [each.chains for each in geometries] == [2, 3, 1, 1]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from ternloom.mapping.folding import Folding, LayerFolding
-from ternloom.mapping.stream import Stream, input_stream, output_stream, whole_bytes
+from ternloom.mapping.mapping import Mapping
+from ternloom.mapping.stream import Stream, whole_bytes
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.random import random_network
 
@@ -69,7 +70,7 @@ def test_streams():
     folding = Folding.line((LayerFolding(12, 3),), LayerFolding(1, 1), 2)
     network = random_network(3, layers=1, units=4, inputs=5, classes=6, input_format=Ternary(),
                              state_format=form)
-    assert input_stream(network, folding) == Stream(Ternary(), 5, 2)
-    assert output_stream(network, folding) == Stream(network.readout.logits, 6, 1, 3)
+    assert Mapping(network, folding).taken == Stream(Ternary(), 5, 2)
+    assert Mapping(network, folding).given == Stream(network.readout.logits, 6, 1, 3)
     bare = random_network(3, layers=1, units=4, inputs=5, state_format=form, readout=False)
-    assert output_stream(bare, Folding.line(folding.arrays[:-1], None, 2)) == Stream(form, 4, 3, 1)
+    assert Mapping(bare, Folding.line(folding.arrays[:-1], None, 2)).given == Stream(form, 4, 3, 1)

@@ -7,9 +7,9 @@ import pytest
 from cellstep import CORE
 
 from ternloom.mapping.folding import Folding, FoldingError, LayerFolding
-from ternloom.mapping.geometry import Source, network_geometry
+from ternloom.mapping.geometry import Source
+from ternloom.mapping.mapping import Mapping
 from ternloom.mapping.schedule import combiner_latency, exit_latency, result_latency, waits
-from ternloom.mapping.timing import predict
 from ternloom.model.alphabet import TERNARY
 from ternloom.model.cell import GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Ternary
@@ -27,7 +27,7 @@ def make_case(cell=LSTM, when=When.LAST, layers=1, classes=2):
                              when=when, input_format=Ternary(), state_format=Ternary(),
                              weight=TERNARY)
     folding = Folding.line((LayerFolding(2, 2),) * layers, LayerFolding(1, 4), 2)
-    return network, folding, network_geometry(network, folding)
+    return network, folding, Mapping(network, folding).geometries
 
 
 def test_single_step():
@@ -35,7 +35,7 @@ def test_single_step():
     network, folding, (layer, readout) = make_case()
     assert [block.cycles for block in layer.blocks] == [16, 16]
     assert (layer.chains, readout.blocks[0].cycles) == (1, 2)
-    timing = predict(network, folding, [1])
+    timing = Mapping(network, folding).predict([1])
     assert timing.inputs.tolist() == [0, 1]
     end = 1 + 1 + 16 + 16
     assert timing.ends.tolist() == [[end]]
@@ -48,7 +48,7 @@ def test_single_step():
 def test_second_step():
     """X(1) follows R(0) at once; R(1) waits for the codes of R(0)."""
     network, folding, (layer, _) = make_case()
-    timing = predict(network, folding, [2])
+    timing = Mapping(network, folding).predict([2])
     codes = result_latency(network.layers[0], layer, layer.blocks[1])
     end = 34
     assert codes > 16
@@ -61,7 +61,7 @@ def test_second_step():
 def test_third_vector():
     """The third vector waits until the first has been read."""
     network, folding, _ = make_case()
-    timing = predict(network, folding, [3])
+    timing = Mapping(network, folding).predict([3])
     read = 1 + 1 + 16
     assert timing.inputs.tolist() == [0, 1, 2, 3, read + 1, read + 2]
     assert timing.step_cycles == np.diff(timing.ends[:, 0])[-1]
@@ -70,13 +70,13 @@ def test_third_vector():
 def test_offers():
     """A beat is taken when it is offered, and nothing starts before the last."""
     network, folding, _ = make_case()
-    timing = predict(network, folding, [1], offers=[5, 100])
+    timing = Mapping(network, folding).predict([1], offers=[5, 100])
     assert timing.inputs.tolist() == [5, 100]
     assert timing.ends.tolist() == [[100 + 1 + 32]]
-    shifted = predict(network, folding, [1], offers=[0, 101])
+    shifted = Mapping(network, folding).predict([1], offers=[0, 101])
     assert (shifted.outputs - timing.outputs).tolist() == [1, 1]
     # A beat that is offered early waits for the one before.
-    assert predict(network, folding, [1], offers=[9, 0]).inputs.tolist() == [9, 10]
+    assert Mapping(network, folding).predict([1], offers=[9, 0]).inputs.tolist() == [9, 10]
 
 
 def test_reset_before():
@@ -85,19 +85,19 @@ def test_reset_before():
     assert [block.cycles for block in layer.blocks] == [8, 8, 4, 4]
     reset = result_latency(network.layers[0], layer, layer.blocks[1])
     assert reset > 4
-    timing = predict(network, folding, [1])
+    timing = Mapping(network, folding).predict([1])
     assert timing.ends.tolist() == [[2 + 8 + 8 + reset + 4]]
 
 
 def test_every():
     """A readout of every step has a vector of logits for each."""
     network, folding, _ = make_case(when=When.EVERY)
-    timing = predict(network, folding, [2, 3])
+    timing = Mapping(network, folding).predict([2, 3])
     assert len(timing.outputs) == 5 * 2 and len(timing.inputs) == 5 * 2
     assert timing.ends.shape == (5, 1)
     assert (np.diff(timing.outputs) >= 1).all()
     network, folding, _ = make_case()
-    assert len(predict(network, folding, [2, 3]).outputs) == 2 * 2
+    assert len(Mapping(network, folding).predict([2, 3]).outputs) == 2 * 2
 
 
 def blocked(blocks, pauses, arrivals, spaces):
@@ -141,10 +141,10 @@ def test_layer(seed, cell):
     network = random_network(rng, cell=cell, layers=1, units=units, inputs=inputs, classes=1,
                              when=When.LAST)
     folding = Folding.line((LayerFolding(pe, simd),), LayerFolding(1, 64), min(2, simd))
-    geometry = network_geometry(network, folding)[0]
+    geometry = Mapping(network, folding).geometries[0]
     steps = 5
     offers = np.cumsum(rng.integers(0, 40, steps * geometry.inputs[0].beats))
-    timing = predict(network, folding, [steps], offers)
+    timing = Mapping(network, folding).predict([steps], offers)
     arrivals = timing.inputs[geometry.inputs[0].beats - 1::geometry.inputs[0].beats]
     ends, released = blocked(geometry.blocks, waits(network.layers[0], geometry), arrivals,
                              [0] * steps)
@@ -162,12 +162,12 @@ def test_following_room():
     network = random_network(2, cell=LSTM, layers=2, units=6, inputs=2, classes=1,
                              when=When.LAST)
     fast, slow = LayerFolding(6, 6), LayerFolding(1, 1)
-    timing = predict(network, Folding.line((fast, slow), LayerFolding(1, 6)), [12])
+    timing = Mapping(network, Folding.line((fast, slow), LayerFolding(1, 6))).predict([12])
     paces = np.diff(timing.ends, axis=0)
     assert (paces[-4:, 0] == paces[-1, 1]).all()
     assert timing.step_cycles == paces[-1, 1]
     assert (timing.ends[:, 1] > timing.ends[:, 0]).all()
-    alone = predict(network, Folding.line((fast, fast), LayerFolding(1, 6)), [12])
+    alone = Mapping(network, Folding.line((fast, fast), LayerFolding(1, 6))).predict([12])
     assert alone.step_cycles < timing.step_cycles
 
 
@@ -175,7 +175,7 @@ def test_slow_readout():
     """A readout that speaks at every step and is slower than the layer sets the pace."""
     network, folding, _ = make_case(when=When.EVERY, classes=40)
     slow = Folding.line(folding.arrays[:-1], LayerFolding(1, 1), 2)
-    timing = predict(network, slow, [8])
+    timing = Mapping(network, slow).predict([8])
     firsts = timing.outputs[::40]
     assert (np.diff(firsts)[-3:] == 40 * 4).all()
     assert timing.step_cycles == 40 * 4
@@ -184,7 +184,7 @@ def test_slow_readout():
 def test_sequences():
     """Back-to-back sequences take the cycles of one as long: clearing the state is free."""
     network, folding, _ = make_case(when=When.EVERY)
-    whole, parts = (predict(network, folding, lengths) for lengths in ([6], [1, 3, 2]))
+    whole, parts = (Mapping(network, folding).predict(lengths) for lengths in ([6], [1, 3, 2]))
     assert whole.inputs.tolist() == parts.inputs.tolist()
     assert whole.outputs.tolist() == parts.outputs.tolist()
 
@@ -195,11 +195,11 @@ def test_wrong_offers(offers):
     shape = np.shape(offers)
     with pytest.raises(ValueError, match="^" + re.escape(
             f"offers must be 2, one a beat, not {shape}") + "$"):
-        predict(network, folding, [1], offers)
+        Mapping(network, folding).predict([1], offers)
 
 
 def test_wrong_folding():
     network, folding, _ = make_case(layers=2)
     with pytest.raises(FoldingError, match="^folding must have 3 arrays, one for each of "
                                            "layer0, layer1, readout, not 2$"):
-        predict(network, Folding.line(folding.arrays[:1], folding.arrays[-1], 2), [1])
+        Mapping(network, Folding.line(folding.arrays[:1], folding.arrays[-1], 2)).predict([1])

@@ -18,7 +18,8 @@ from ternloom.evaluate.accuracy import Decisions
 from ternloom.files.dataset import Dataset
 from ternloom.hw.verilog import Design
 from ternloom.mapping.folding import Folding
-from ternloom.mapping.image import BlockImage, Image, network_images
+from ternloom.mapping.image import BlockImage, Image
+from ternloom.mapping.mapping import Mapping
 from ternloom.mapping.timing import Timing
 from ternloom.model.alphabet import BINARY
 from ternloom.model.cell import GRU_RESET_AFTER
@@ -49,7 +50,7 @@ FLOATS = FloatLayer(GRU_RESET_AFTER, *(np.arange(size, dtype=np.float32).reshape
                                             for size, shape in ((18, (6, 3)), (12, (6, 2)),
                                                                 (6, 6), (2, 2))))
 FOLDING = Folding.uniform(NETWORK)
-PROGRAM = network_images(NETWORK, FOLDING)[0]
+PROGRAM = Mapping(NETWORK, FOLDING).images[0]
 RESULT = run(NETWORK, SEQUENCES, trace=True)
 VALUES = np.arange(4.0).reshape(2, 2)
 
@@ -61,7 +62,8 @@ INSTANCES = {type(each): each for each in (
     Codes(np.ones((1, 2, 2), np.int8), np.ones((1, 2)), BINARY),
     MatrixQuantizer((parse("twn"),), np.ones((1, 2))), Forward([VALUES], [VALUES]),
     Timing(np.arange(3), np.arange(2), VALUES), RESULT, RESULT.answers["readout"],
-    PROGRAM, PROGRAM.blocks[0], Case(NETWORK, FOLDING, SEQUENCES), Stimulus("s", SEQUENCES, [1, 0]),
+    PROGRAM, PROGRAM.blocks[0], Case(Mapping(NETWORK, FOLDING), SEQUENCES),
+    Stimulus("s", SEQUENCES, [1, 0]),
     Calibrating("c", [VALUES], Fixed(8, 5)), Decisions(np.eye(2, dtype=int), 3, 0.5, np.arange(2)))}
 
 
@@ -205,6 +207,6 @@ def test_names_of_sizes():
 
 def test_design():
     """What is long or follows from the rest isn't shown."""
-    design = Design("top", "module top;\n" * 10000, NETWORK, FOLDING, {"arrays": []}, ())
-    assert repr(design) == f"Design(name='top', network={NETWORK!r}, folding={FOLDING!r})"
+    design = Design("top", "module top;\n" * 10000, Mapping(NETWORK, FOLDING), {"arrays": []}, ())
+    assert repr(design) == f"Design(name='top', mapping={Mapping(NETWORK, FOLDING)!r})"
     assert hash(design) == hash(dataclasses.replace(design, report={}))

@@ -8,6 +8,7 @@ import pytest
 from edit import edited
 
 from ternloom.mapping.folding import Folding, LayerFolding
+from ternloom.mapping.mapping import Mapping
 from ternloom.model import golden
 from ternloom.model.format import Fixed, Planes, Ternary
 from ternloom.model.network import When
@@ -29,14 +30,14 @@ def test_beat_width(form, lanes, width):
     network = _network(form)
     readout = dataclasses.replace(network.readout, logits=Fixed(17, 3))
     network = edited(network, readout=readout)
-    assert beat_width(network, _folding(lanes)) == (width, 24, 2)
+    assert beat_width(Mapping(network, _folding(lanes))) == (width, 24, 2)
 
 
 @pytest.mark.parametrize("when", When, ids=lambda when: when.value)
 def test_transfers(when):
     network = _network(when=when)
     sequences = random_sequences(5, network, 3)
-    case = Case(network, _folding(2), tuple(sequences))
+    case = Case(Mapping(network, _folding(2)), tuple(sequences))
     result = golden.run(network, sequences)
     mask = (1 << case.given.data_width) - 1
     flat = [int(x) & mask for logits in result.logits for x in np.asarray(logits).ravel()]
@@ -53,7 +54,7 @@ def test_code_transfers():
     network = _network(readout=False, state_format=Planes((2, 1), 0))
     sequences = random_sequences(5, network, 3)
     folding = Folding.line((LayerFolding(12, 3),), None, 2)
-    case = Case(network, folding, tuple(sequences))
+    case = Case(Mapping(network, folding), tuple(sequences))
     assert (case.given.lanes, case.given.beats) == (3, 2)
     words = [word for codes in golden.run(network, sequences).codes
              for a, b, c, d in codes.tolist() for word in (a | b << 2 | c << 4, d)]
@@ -68,7 +69,7 @@ def test_code_transfers():
 def test_places():
     network = _network()
     sequences = [np.ones((steps, 5), dtype=int) for steps in (2, 1, 3)]
-    case = Case(network, _folding(2), tuple(sequences))
+    case = Case(Mapping(network, _folding(2)), tuple(sequences))
     assert case.first_beats == [0, 6, 9, 18]
     assert case.beat_place(5) == (0, 1)
     assert case.beat_place(6) == (1, 0)
@@ -83,14 +84,14 @@ def test_short():
     """Beats that lack aren't sent, and the models see zero bits in their place."""
     network = _network(Fixed(4, 0), when=When.EVERY)
     sequences = [np.full((steps, 5), 3) for steps in (2, 1, 3)]
-    case = Case(network, _folding(2), tuple(sequences), short=(1, 2, 0))
+    case = Case(Mapping(network, _folding(2)), tuple(sequences), short=(1, 2, 0))
     assert case.first_beats == [0, 5, 6, 15]
     assert case.beats == ([0x33, 0x33, 0xf3, 0x33, 0x33, 0x33, *[0x33, 0x33, 0xf3] * 3], [4, 5, 14])
     assert [case.beat_place(beat) for beat in (4, 5, 6, 14)] == [(0, 1), (1, 0), (2, 0), (2, 2)]
     assert [case.step_place(0, step) for step in (1, 2, 5, 6)] == [(0, 1), (1, 0), (2, 2), None]
     assert [case.error_beat(start) for start in range(3)] == [4, 0, None]
     filled = [np.array([[3] * 5, [3, 3, 3, 3, 0]]), np.array([[3, 3, 0, 0, 0]]), sequences[2]]
-    sound = Case(network, case.folding, tuple(filled))
+    sound = Case(Mapping(network, case.mapping.folding), tuple(filled))
     assert case.transfers == sound.transfers
     inputs, outputs = sound.cycles()
     assert case.cycles() == ([inputs[beat] for beat in (0, 1, 2, 3, 4, 6, *range(9, 18))], outputs)
@@ -105,28 +106,28 @@ def test_short():
 def test_wrong_short():
     with pytest.raises(ValueError, match="^" + re.escape(
             "short must be from 0 to 2 for each of the 1 sequences, not (3,)") + "$"):
-        Case(_network(), _folding(2), (np.ones((2, 5)),), short=(3,))
+        Case(Mapping(_network(), _folding(2)), (np.ones((2, 5)),), short=(3,))
     with pytest.raises(ValueError, match="^" + re.escape(
             "short must be from 0 to 2 for each of the 1 sequences, not (0, 0)") + "$"):
-        Case(_network(), _folding(2), (np.ones((2, 5)),), short=(0, 0))
+        Case(Mapping(_network(), _folding(2)), (np.ones((2, 5)),), short=(0, 0))
 
 
 def test_no_sequences():
     with pytest.raises(ValueError, match="^sequences must be at least one$"):
-        Case(_network(), _folding(1), ())
+        Case(Mapping(_network(), _folding(1)), ())
 
 
 def test_wrong_shape():
     with pytest.raises(ValueError,
                        match=r"^sequence 1 must have the shape \(steps, 5\), not \(2, 4\)$"):
-        Case(_network(), _folding(1), (np.ones((2, 5)), np.ones((2, 4))))
+        Case(Mapping(_network(), _folding(1)), (np.ones((2, 5)), np.ones((2, 4))))
 
 
 def test_wrong_offers():
     with pytest.raises(ValueError, match="^offers must be 10, one a beat, not 3$"):
-        Case(_network(), _folding(1), (np.ones((2, 5)),), offers=(0, 1, 2))
+        Case(Mapping(_network(), _folding(1)), (np.ones((2, 5)),), offers=(0, 1, 2))
 
 
 def test_never_ready():
     with pytest.raises(ValueError, match="^ready must be 1 at some cycle$"):
-        Case(_network(), _folding(1), (np.ones((2, 5)),), ready=(0, 0))
+        Case(Mapping(_network(), _folding(1)), (np.ones((2, 5)),), ready=(0, 0))

@@ -8,6 +8,7 @@ import pytest
 from edit import edited
 
 from ternloom.mapping.folding import Folding, LayerFolding
+from ternloom.mapping.mapping import Mapping
 from ternloom.model.format import Fixed
 from ternloom.model.network import When
 from ternloom.model.random import random_network
@@ -50,7 +51,8 @@ def case():
     readout = dataclasses.replace(network.readout, logits=Fixed(4, 0))
     network = edited(network, readout=readout)
     sequences = (np.ones((2, 1), dtype=int), np.ones((1, 1), dtype=int))
-    return KnownCase(network, Folding.line((LayerFolding(1, 1),), LayerFolding(1, 1)), sequences)
+    folding = Folding.line((LayerFolding(1, 1),), LayerFolding(1, 1))
+    return KnownCase(Mapping(network, folding), sequences)
 
 
 @pytest.fixture
@@ -172,7 +174,7 @@ class ShortCase(KnownCase):
 
 def test_error(case, good):
     """A core tells of a short vector in the cycle after it, and of nothing else."""
-    short = ShortCase(case.network, case.folding, case.sequences)
+    short = ShortCase(case.mapping, case.sequences)
     told = _replaced(good, 0, error=[[0, 0], [11, 1]])
     assert first_mismatch(short, told) is None
     assert first_mismatch(short, good) == Mismatch(0, 1, 11, "error", "1 at cycle 11", "unchanged")

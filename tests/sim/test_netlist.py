@@ -4,6 +4,7 @@ import pytest
 
 from ternloom.hw import verilog
 from ternloom.mapping.folding import Folding
+from ternloom.mapping.mapping import Mapping
 from ternloom.model.alphabet import TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER
 from ternloom.model.format import Fixed, Ternary
@@ -21,7 +22,7 @@ def small():
                              precision=Precision(Fixed(8, 5), 6, Fixed(10, 7)))
     folding = Folding.uniform(network, pe=2, simd=4)
     sequences = random_sequences(2, network, 3, (1, 5))
-    return network, folding, sequences, verilog.generate(network, folding)
+    return network, folding, sequences, verilog.generate(Mapping(network, folding))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -30,7 +31,7 @@ def test_netlist(small, family):
     netlist = synthesize(design, family)
     assert netlist.verilog != design.verilog
     assert netlist.family == family
-    report = simulate(network, folding, sequences, simulator="icarus", design=netlist)
+    report = simulate(Mapping(network, folding), sequences, simulator="icarus", design=netlist)
     assert report.mismatch is None, str(report.mismatch)
 
 

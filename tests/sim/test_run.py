@@ -13,6 +13,7 @@ import pytest
 
 from ternloom.hw import verilog
 from ternloom.mapping.folding import Folding
+from ternloom.mapping.mapping import Mapping
 from ternloom.model.random import random_network, random_sequences
 from ternloom.sim.run import simulate
 from ternloom.sim.tools import SimulationError, find
@@ -27,7 +28,7 @@ def small():
     network = random_network(SEED, layers=1, units=3, inputs=3, classes=2)
     folding = Folding.uniform(network, pe=1, simd=2)
     sequences = random_sequences(SEED, network, 3, (1, 3))
-    return network, folding, sequences, verilog.generate(network, folding)
+    return network, folding, sequences, verilog.generate(Mapping(network, folding))
 
 
 def _spoiled(design, verilog):
@@ -37,7 +38,7 @@ def _spoiled(design, verilog):
 def test_report(small):
     network, folding, sequences, design = small
     done = []
-    report = simulate(network, folding, sequences, simulator="icarus", design=design,
+    report = simulate(Mapping(network, folding), sequences, simulator="icarus", design=design,
                       progress=lambda *count: done.append(count))
     assert report.exact
     assert report.symptom is None
@@ -53,7 +54,7 @@ def test_report(small):
 
 def test_default_design(small):
     network, folding, sequences, _ = small
-    assert simulate(network, folding, sequences[:1], simulator="icarus").exact
+    assert simulate(Mapping(network, folding), sequences[:1], simulator="icarus").exact
 
 
 @pytest.mark.parametrize("simulator, suffix, start", [("icarus", ".fst", b"\x00"),
@@ -62,7 +63,7 @@ def test_default_design(small):
 def test_waves(small, tmp_path, simulator, suffix, start):
     network, folding, sequences, design = small
     waves = tmp_path / f"out{suffix}"
-    report = simulate(network, folding, sequences[:1], simulator=simulator, design=design,
+    report = simulate(Mapping(network, folding), sequences[:1], simulator=simulator, design=design,
                       waves=waves)
     assert report.exact
     assert report.waves == str(waves)
@@ -79,7 +80,7 @@ def test_work_dir(small, tmp_path):
     network, folding, sequences, design = small
     folder = tmp_path / "a" / "b"
     for _ in range(2):
-        assert simulate(network, folding, sequences[:1], simulator="icarus", design=design,
+        assert simulate(Mapping(network, folding), sequences[:1], simulator="icarus", design=design,
                         work_dir=folder).exact
     assert "module bench_top" in (folder / "bench" / "bench_top.v").read_text()
 
@@ -93,7 +94,7 @@ def test_language_generation(small, tmp_path, monkeypatch, generation):
     script.chmod(0o755)
     monkeypatch.setattr("ternloom.sim.build.find",
                         lambda tool: str(script) if tool == "iverilog" else find(tool))
-    assert simulate(network, folding, sequences, simulator="icarus", design=design).exact
+    assert simulate(Mapping(network, folding), sequences, simulator="icarus", design=design).exact
 
 
 @pytest.mark.parametrize("simulator, tool", [("icarus", "iverilog"), ("verilator", "verilator")])
@@ -101,7 +102,7 @@ def test_refused_verilog(small, simulator, tool):
     network, folding, sequences, design = small
     broken = _spoiled(design, f"module {design.name}(input clk); oops endmodule")
     with pytest.raises(SimulationError, match=f"^{tool} must accept the Verilog, but refused it:"):
-        simulate(network, folding, sequences, simulator=simulator, design=broken)
+        simulate(Mapping(network, folding), sequences, simulator=simulator, design=broken)
 
 
 def test_silent_core(small):
@@ -111,7 +112,7 @@ def test_silent_core(small):
     ports = head[head.index("module " + design.name):]
     silent = "\n".join(line for line in ports.splitlines()
                        if line.lstrip().startswith(("module", "input", "output")))
-    report = simulate(network, folding, sequences, simulator="icarus",
+    report = simulate(Mapping(network, folding), sequences, simulator="icarus",
                       design=_spoiled(design, silent + "\nendmodule\n"))
     assert report.mismatch.signal == "s_axis_tready"
     assert report.mismatch.cycle == 0
@@ -122,7 +123,8 @@ def test_ended_simulator(small):
     network, folding, sequences, design = small
     ending = design.verilog.replace("\nendmodule", "\n  initial #100 $finish;\nendmodule", 1)
     with pytest.raises(SimulationError, match="^icarus must leave results, but ended with status"):
-        simulate(network, folding, sequences, simulator="icarus", design=_spoiled(design, ending))
+        simulate(Mapping(network, folding), sequences, simulator="icarus",
+                 design=_spoiled(design, ending))
 
 
 @pytest.mark.parametrize("simulator", ["icarus", "verilator"])
@@ -130,10 +132,10 @@ def test_interrupt(tmp_path, simulator):
     """Ctrl-C ends a simulation, and leaves neither processes nor files."""
     program = (
         "import sys; from ternloom.model.random import *; from ternloom.sim.run import simulate;"
-        "from ternloom.mapping.folding import Folding;"
+        "from ternloom.mapping.mapping import Mapping;"
         f"n = random_network({SEED}, layers=1, units=8, inputs=8, classes=2);"
         f"s = random_sequences({SEED}, n, 2000, (30, 40));"
-        "simulate(n, Folding.uniform(n, pe=1, simd=1), s, waves='waves.vcd',"
+        "simulate(Mapping.uniform(n, pe=1, simd=1), s, waves='waves.vcd',"
         f"         simulator={simulator!r}, progress=lambda *count: print(count, flush=True))")
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     process = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, text=True,
@@ -168,5 +170,5 @@ def _processes(folder):
 def test_no_temporary_folder(small, tmp_path, monkeypatch):
     network, folding, sequences, design = small
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    simulate(network, folding, sequences[:1], simulator="icarus", design=design)
+    simulate(Mapping(network, folding), sequences[:1], simulator="icarus", design=design)
     assert os.listdir(tmp_path) == []

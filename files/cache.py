@@ -1,5 +1,5 @@
-"""What a compiler has made before: benches by the digest of all that goes into them, and the
-simulator's own objects.
+"""What a tool has made before, by the digest of all that goes into it: benches, the simulator's own
+objects, Verilog of a netlist.
 
 Lies in ``ternloom`` below ``$XDG_CACHE_HOME``, or ``~/.cache``; without such a place everything is
 made anew.
@@ -14,10 +14,10 @@ import shutil
 from ternloom.files.durable import replacing
 
 
-__all__ = ["fetch", "folder", "key", "store"]
+__all__ = ["fetch", "folder", "key", "store", "text"]
 
 
-#: Bytes of benches that are kept; what was not used for longest goes first.
+#: Bytes of a folder that are kept; what was not used for longest goes first.
 _LIMIT = 512 << 20
 
 
@@ -77,6 +77,30 @@ def store(place, name, source):
         with replacing(place / name) as part:
             shutil.copy(source, part)
         _trim(place)
+
+
+def text(place, name, make):
+    """A text of the cache, or what ``make`` gives, which is kept then.
+
+    Parameters
+    ----------
+    place : pathlib.Path or None
+        What ``folder`` gave.
+    name : str
+    make : function of nothing
+    """
+    if place is not None:
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            found = (place / name).read_text(encoding="utf-8")
+            os.utime(place / name)
+            return found
+    made = make()
+    if place is not None:
+        with contextlib.suppress(OSError):
+            with replacing(place / name) as part:
+                part.write_text(made, encoding="utf-8")
+            _trim(place)
+    return made
 
 
 def _trim(place):

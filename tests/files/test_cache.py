@@ -5,10 +5,12 @@ import os
 
 import pytest
 
+from ternloom.files import cache
 from ternloom.hw import verilog
 from ternloom.mapping.folding import Folding
+from ternloom.mapping.mapping import Mapping
 from ternloom.model.random import random_network, random_sequences
-from ternloom.sim import build, cache
+from ternloom.sim import build
 from ternloom.sim.run import simulate
 
 
@@ -26,19 +28,19 @@ def built(tmp_path, monkeypatch):
 def small():
     network = random_network(4, layers=1, units=3, inputs=3, classes=2)
     folding = Folding.uniform(network, pe=1, simd=2)
-    return network, folding, random_sequences(4, network, 3, (1, 3)), verilog.generate(network,
-                                                                                       folding)
+    sequences = random_sequences(4, network, 3, (1, 3))
+    return network, folding, sequences, verilog.generate(Mapping(network, folding))
 
 
 def test_built_once(built, small):
     network, folding, sequences, design = small
-    assert simulate(network, folding, sequences, design=design).exact
+    assert simulate(Mapping(network, folding), sequences, design=design).exact
     assert built == ["verilator", "c++"]
-    assert simulate(network, folding, sequences[1:], design=design).exact
+    assert simulate(Mapping(network, folding), sequences[1:], design=design).exact
     assert built == ["verilator", "c++"]
     spoiled = dataclasses.replace(design, probes=(), verilog=design.verilog.replace(
         "updated0 : sum0;", "(updated0 & ~4) : sum0;"))
-    assert not simulate(network, folding, sequences, design=spoiled).exact
+    assert not simulate(Mapping(network, folding), sequences, design=spoiled).exact
     assert built == 2 * ["verilator", "c++"]
 
 
@@ -81,3 +83,30 @@ def test_limit(tmp_path, monkeypatch):
     assert sorted(os.listdir(place)) == ["a", "c"]
     assert os.access(tmp_path / "out" / "again", os.X_OK)
     assert not cache.fetch(place, "b", tmp_path / "out" / "b")
+
+
+def test_text(tmp_path):
+    """Made once for a name; what is damaged, or has no place, is made anew."""
+    made = []
+
+    def make():
+        made.append(len(made))
+        return f"text {made[-1]}"
+
+    assert [cache.text(tmp_path, "one", make) for _ in range(2)] == ["text 0", "text 0"]
+    assert cache.text(tmp_path, "two", make) == "text 1"
+    (tmp_path / "one").write_bytes(b"\xff")
+    assert cache.text(tmp_path, "one", make) == "text 2"
+    assert cache.text(None, "one", make) == "text 3"
+    assert cache.text(tmp_path / "two", "one", make) == "text 4"
+
+
+def test_verilog_once(tmp_path, monkeypatch, small):
+    """A core that was generated before is converted by no tool."""
+    network, folding, _, design = small
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert verilog.generate(Mapping(network, folding)) == design
+    kept, = (tmp_path / "ternloom" / "verilog").iterdir()
+    kept.write_text(kept.read_text().replace("endmodule", "endmodule // kept", 1))
+    again = verilog.generate(Mapping(network, folding)).verilog
+    assert again == design.verilog.replace("endmodule", "endmodule // kept", 1)

@@ -1,0 +1,94 @@
+"""The mapping: a network on arrays of given sizes, worked out once for all who build or count."""
+
+import functools
+
+from ternloom.mapping.folding import Folding
+from ternloom.mapping.geometry import geometries
+from ternloom.mapping.image import images
+from ternloom.mapping.stream import input_stream, output_stream
+from ternloom.mapping.timing import pace, predict
+from ternloom.model.frozen import Frozen
+from ternloom.model.network import Network
+
+
+__all__ = ["Mapping"]
+
+
+class Mapping(Frozen):
+    """Where every weight of a network lies, and when every word moves.
+
+    Parameters
+    ----------
+    network : Network
+    folding : Folding
+
+    Raises
+    ------
+    FoldingError
+        If the folding does not belong to the network.
+    """
+
+    network: Network
+    folding: Folding
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.folding.check(self.network)
+
+    @classmethod
+    def uniform(cls, network, pe=4, simd=8, input_lanes=None):
+        """With the same sizes for every layer; arguments are those of ``Folding.uniform``."""
+        return cls(network, Folding.uniform(network, pe, simd, input_lanes))
+
+    @functools.cached_property
+    def geometries(self):
+        """Geometry of each node's array, in the order of the nodes.
+
+        Raises
+        ------
+        NetworkError
+            If no array holds the alphabets of a node's matrices together.
+        """
+        return geometries(self.network, self.folding)
+
+    @functools.cached_property
+    def images(self):
+        """Image of each node's array: what its ROMs hold."""
+        return images(self.network, self.geometries)
+
+    @functools.cached_property
+    def taken(self):
+        """The input stream: ``input_lanes`` codes a beat."""
+        return input_stream(self.network, self.folding)
+
+    @functools.cached_property
+    def given(self):
+        """The output stream.
+
+        With readouts one logit a beat, those of one readout after another, and in ``tuser`` the
+        index of the largest of its readout so far. Without one the codes of the last layer, as many
+        a beat as its array has chains; ``tuser`` is 1 with a coefficient and 0 with codes.
+        """
+        return output_stream(self.network, self.geometries)
+
+    def predict(self, lengths, offers=None):
+        """Predict the cycle of every input and output transfer.
+
+        Parameters
+        ----------
+        lengths : sequence of int
+            Steps of each sequence; they follow one another without a pause of the source's own.
+        offers : int array, optional
+            For each beat of the input stream the first cycle at which the source offers it; a beat
+            is never offered before the one before it was taken. Default: at once.
+
+        Returns
+        -------
+        Timing
+        """
+        return predict(self, lengths, offers)
+
+    @functools.cached_property
+    def pace(self):
+        """Cycles between steps once a long sequence is under way."""
+        return pace(self)
