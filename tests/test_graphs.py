@@ -28,7 +28,7 @@ from ternloom.sim.run import simulate, simulate_many
 
 
 #: Random networks of a simulation.
-BATCH = 6
+BATCH = 4
 X, H = (5, Fixed(6, 4)), (6, Ternary())
 
 
@@ -111,14 +111,14 @@ NAMED = {"two-readouts": two_readouts, "two-readouts-last": lambda: two_readouts
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
 def test_named(simulator):
-    """Networks that people build: exact in value and cycle, with and without disturbance."""
+    """Networks that people build: exact in value and cycle, on one simulator undisturbed."""
     cases = []
     for number, make in enumerate(NAMED.values()):
         network, rng = make(), np.random.default_rng(number)
-        for kind in (0, 1 + number % 6):
-            case = Case(Mapping.uniform(network, 2 + kind % 3, 3),
-                        tuple(random_sequences(rng, network, 3, (1, 5))))
-            cases.append(disturbed(rng, case, kind))
+        kind = 0 if simulator == "icarus" else 1 + number % 6
+        case = Case(Mapping.uniform(network, 2 + kind % 3, 3),
+                    tuple(random_sequences(rng, network, 3, (1, 5))))
+        cases.append(disturbed(rng, case, kind))
     for case, report in zip(cases, simulate_many(cases, simulator=simulator), strict=True):
         assert report.mismatch is None, f"{case.network.name}: {report.mismatch}"
         assert report.transfers > 0
@@ -147,7 +147,7 @@ def draw(seed):
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
 @pytest.mark.parametrize("first", [0, *(pytest.param(first, marks=pytest.mark.slow)
-                                        for first in range(BATCH, 10 * BATCH, BATCH))])
+                                        for first in range(BATCH, 15 * BATCH, BATCH))])
 def test_gates(first, simulator):
     """Random graphs of all cells and formats, exact in value and cycle."""
     cases = [draw(seed) for seed in range(first, first + BATCH)]
