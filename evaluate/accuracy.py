@@ -1,11 +1,15 @@
 """How often a network is right, on the golden model."""
 
+import collections.abc
 import time
+import typing
 
 import numpy as np
 
+from ternloom.files.dataset import Dataset
 from ternloom.model import golden
 from ternloom.model.frozen import Frozen
+from ternloom.model.network import Network
 
 
 __all__ = ["Decisions", "measure"]
@@ -35,28 +39,29 @@ class Decisions(Frozen):
     winners: np.ndarray
 
     @property
-    def clips(self):
+    def clips(self) -> int:
         """Sequences."""
         return int(self.confusion.sum())
 
     @property
-    def correct(self):
+    def correct(self) -> int:
         """Sequences given their true class."""
         return int(np.trace(self.confusion))
 
     @property
-    def fraction(self):
+    def fraction(self) -> float:
         """Share of the sequences given their true class."""
         return self.correct / self.clips
 
-    def data(self):
+    def data(self) -> dict[str, typing.Any]:
         """The measurement as JSON values."""
         return {"clips": self.clips, "correct": self.correct, "accuracy": self.fraction,
                 "steps": self.steps, "seconds": self.seconds,
                 "confusion": self.confusion.tolist()}
 
 
-def measure(network, dataset, report=None):
+def measure(network: Network, dataset: Dataset,
+            report: collections.abc.Callable[[int, int], object] | None = None) -> Decisions:
     """Run a network over a data set.
 
     Parameters
@@ -71,14 +76,25 @@ def measure(network, dataset, report=None):
     Decisions
     """
     start = time.perf_counter()
-    winners, total = [], len(dataset.sequences)
+    winners: list[int] = []
+    total = len(dataset.sequences)
     for first in range(0, total, _BATCH):
-        batch = golden.run(network, dataset.sequences[first:first + _BATCH])
-        winners += [int(each[-1]) for each in batch.winners]
+        winners += _last(golden.run(network, dataset.sequences[first:first + _BATCH]))
         if report is not None:
             report(len(winners), total)
     seconds = time.perf_counter() - start
-    confusion = np.zeros((network.readout.classes,) * 2, dtype=np.int64)
-    np.add.at(confusion, (np.asarray(dataset.labels), np.asarray(winners)), 1)
+    confusion = _confusion(network.readout, dataset.labels, winners)
     steps = sum(len(sequence) for sequence in dataset.sequences)
     return Decisions(confusion, steps, seconds, np.asarray(winners))
+
+
+def _last(result):
+    """Class of each sequence, of its last step."""
+    return [int(each[-1]) for each in result.winners]
+
+
+def _confusion(readout, labels, winners):
+    """Sequences of each true class (row) that were given each class (column)."""
+    confusion = np.zeros((readout.classes,) * 2, dtype=np.int64)
+    np.add.at(confusion, (np.asarray(labels), np.asarray(winners)), 1)
+    return confusion

@@ -8,6 +8,7 @@ classes), ``inputs1`` and so on. A network with an embedding has words, integers
 the last axis. Without a readout outputs are h of the last layer.
 """
 
+import collections.abc
 import dataclasses
 import pathlib
 import re
@@ -18,6 +19,7 @@ import numpy as np
 from ternloom.files import container
 from ternloom.model.error import NetworkError
 from ternloom.quantize import forward
+from ternloom.quantize.floats import FloatNetwork
 
 
 __all__ = ["Check", "compare", "load"]
@@ -62,11 +64,11 @@ class Check:
     resembles: str | None = None
 
     @property
-    def passed(self):
+    def passed(self) -> bool:
         return self.difference <= self.bound
 
     @property
-    def line(self):
+    def line(self) -> str:
         """Why it failed, in a line."""
         why = (f"these are outputs with {self.resembles}" if self.resembles
                else f"the model may have {_LIKELY}")
@@ -75,7 +77,7 @@ class Check:
                 f"float32 explains, not {self.difference:.3g} away: {why}")
 
 
-def load(path):
+def load(path: str | pathlib.Path) -> list[tuple[np.ndarray, np.ndarray]]:
     """Read a check file.
 
     Parameters
@@ -119,7 +121,7 @@ def _arrays(path):
 
 def _pairs(arrays):
     """Inputs and outputs of each sequence, in the order of their numbers."""
-    found = {"inputs": {}, "outputs": {}}
+    found: dict[str, dict[str, np.ndarray]] = {"inputs": {}, "outputs": {}}
     for name, array in (arrays or {}).items():
         match = _NAME.fullmatch(name)
         if not match:
@@ -187,7 +189,8 @@ def _said(reference, hidden):
     return forward.logits(reference, hidden) if reference.classes else hidden
 
 
-def compare(reference, pairs):
+def compare(reference: FloatNetwork,
+            pairs: collections.abc.Sequence[tuple[np.ndarray, np.ndarray]]) -> Check:
     """Hold a model's outputs against the reading of its tensors.
 
     Parameters

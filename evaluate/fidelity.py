@@ -4,6 +4,7 @@ Both readings see the same input values. What a layer puts out and what the read
 compared as real numbers; decisions by the largest logit.
 """
 
+import collections.abc
 import dataclasses
 import math
 
@@ -11,8 +12,9 @@ import numpy as np
 
 from ternloom.model import golden, online
 from ternloom.model.error import NetworkError
-from ternloom.model.network import When
+from ternloom.model.network import Network, When
 from ternloom.quantize import forward
+from ternloom.quantize.floats import FloatNetwork
 
 
 __all__ = ["Fidelity", "LayerFidelity", "measure"]
@@ -85,7 +87,9 @@ class _Sum:
         return math.sqrt(self.difference / self.power)
 
 
-def measure(network, reference, codes, values, most=None):
+def measure(network: Network, reference: FloatNetwork,
+            codes: collections.abc.Sequence[np.ndarray],
+            values: collections.abc.Sequence[np.ndarray], most: int | None = None) -> Fidelity:
     """Run both readings over the same data.
 
     Parameters
@@ -120,8 +124,7 @@ def measure(network, reference, codes, values, most=None):
             _add_layer(total, network.layers[index], f"layer{index}.", result.trace, expected)
         for place in range(len(chosen) if network.speaks else 0):
             expected = _logits(network, reference, passes[-1].outputs[place])
-            logits.add(result.logits[place] * 2.0**-network.readout.logits.frac, expected)
-            equal += int((result.winners[place] == expected.argmax(axis=1)).sum())
+            equal += _add_logits(logits, network.readout, result, place, expected)
             vectors += len(expected)
     layers = tuple(LayerFidelity(
         f"layer{index}", total.error,
@@ -145,7 +148,8 @@ def _check(network, reference):
 
 def _batches(lengths):
     """Indices of sequences that are run together."""
-    chosen, steps = [], 0
+    chosen: list[int] = []
+    steps = 0
     for index, length in enumerate(lengths):
         if chosen and steps + length > _TRACED:
             yield chosen
@@ -169,6 +173,12 @@ def _add_layer(total, layer, prefix, trace, expected):
         total.ends += _at_ends(codes, kind)
     for name in layer.cell.carried:
         total.carried += _at_ends(np.concatenate(trace[prefix + name]), layer.precision.state)
+
+
+def _add_logits(total, readout, result, place, expected):
+    """Count the logits of a sequence in; returns how many vectors have the same class."""
+    total.add(result.logits[place] * 2.0**-readout.logits.frac, expected)
+    return int((result.winners[place] == expected.argmax(axis=1)).sum())
 
 
 def _at_ends(codes, form):

@@ -1,13 +1,15 @@
 """How well a network predicts a text, word by word, on the golden model."""
 
+import collections.abc
 import dataclasses
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from ternloom.model.error import NetworkError
 from ternloom.model.golden import Session
-from ternloom.model.network import When
+from ternloom.model.network import Network, When
 
 
 __all__ = ["Prediction", "check", "predict", "surprise"]
@@ -36,12 +38,12 @@ class Prediction:
     right: int
 
     @property
-    def perplexity(self):
+    def perplexity(self) -> float:
         """Perplexity per word: the exponential of the mean."""
         return math.exp(self.nats / self.words)
 
 
-def check(network):
+def check(network: Network) -> None:
     """Raise ``NetworkError`` unless the network predicts words at every step.
 
     Parameters
@@ -56,7 +58,8 @@ def check(network):
                            "step with a class for each of its words, to predict a text")
 
 
-def predict(network, tokens, progress=None):
+def predict(network: Network, tokens: npt.ArrayLike,
+            progress: collections.abc.Callable[[int, int], object] | None = None) -> Prediction:
     """Predict every word of a text but the first, with the state carried from its start to its end.
 
     Logits are the exact integers of the golden model; their softmax, the only part that is not
@@ -85,20 +88,26 @@ def predict(network, tokens, progress=None):
     tokens = np.asarray(tokens)
     if len(tokens) < 2:
         raise ValueError(f"Text must have at least two tokens, not {len(tokens)}")
-    session, unit = Session(network), 2.0**-network.readout.logits.frac
+    session, readout = Session(network), network.readout
     total, nats, right = len(tokens) - 1, 0.0, 0
     for start in range(0, total, _CHUNK):
         stop = min(start + _CHUNK, total)
         result = session.run([network.embed(tokens[start:stop])])
-        logits, targets = result.logits[0], tokens[start + 1:stop + 1]
-        nats += surprise(logits, unit, targets)
-        right += int(np.count_nonzero(result.winners[0] == targets))
+        cost, likeliest = _judge(readout, result, tokens[start + 1:stop + 1])
+        nats += cost
+        right += likeliest
         if progress is not None:
             progress(stop, total)
     return Prediction(total, nats, right)
 
 
-def surprise(logits, unit, targets):
+def _judge(readout, result, targets):
+    """What ``surprise`` gives for targets, and how many of them were the likeliest."""
+    nats = surprise(result.logits[0], 2.0**-readout.logits.frac, targets)
+    return nats, int(np.count_nonzero(result.winners[0] == targets))
+
+
+def surprise(logits: np.ndarray, unit: float, targets: np.ndarray) -> float:
     """Negative logarithmic probability of targets, summed, of logits (steps, words) in units."""
     scaled = (logits - logits.max(axis=1, keepdims=True)) * unit
     chosen = scaled[np.arange(len(targets)), targets]

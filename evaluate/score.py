@@ -2,8 +2,11 @@
 
 import dataclasses
 import re
+import typing
 
 from ternloom.evaluate.accuracy import measure
+from ternloom.files.dataset import Dataset
+from ternloom.model.network import Network
 
 
 __all__ = ["Accuracy", "Perplexity", "integer_accuracy"]
@@ -16,17 +19,20 @@ class _Score:
     valid: float
     test: float
 
+    _digits: typing.ClassVar[int]
+    _example: typing.ClassVar[float]
+
     @property
-    def kind(self):
+    def kind(self) -> str:
         """What notes call it."""
         return type(self).__name__.lower()
 
-    def note(self):
+    def note(self) -> str:
         """As a network file's notes keep it."""
         return f"valid {self.valid:.{self._digits}f}, test {self.test:.{self._digits}f}"
 
     @classmethod
-    def from_note(cls, note):
+    def from_note(cls, note: str) -> typing.Self:
         """Read back what ``note`` wrote; a ``ValueError`` if that isn't it."""
         number = rf"(\d+\.\d{{{cls._digits}}})"
         match = re.fullmatch(f"valid {number}, test {number}", note)
@@ -43,11 +49,11 @@ class Accuracy(_Score):
     _digits, _example = 4, 0.99
 
     @property
-    def rank(self):
+    def rank(self) -> float:
         """Larger on a better validation part."""
         return self.valid
 
-    def text(self, part):
+    def text(self, part: str) -> str:
         """One of the numbers as people read it."""
         return f"{100 * getattr(self, part):.2f} %"
 
@@ -59,16 +65,16 @@ class Perplexity(_Score):
     _digits, _example = 2, 100.0
 
     @property
-    def rank(self):
+    def rank(self) -> float:
         """Larger on a better validation part."""
         return -self.valid
 
-    def text(self, part):
+    def text(self, part: str) -> str:
         """One of the numbers as people read it."""
         return f"{getattr(self, part):.2f}"
 
 
-def integer_accuracy(network, dataset):
+def integer_accuracy(network: Network, dataset: Dataset) -> Accuracy:
     """Of the golden model on both parts, at each sequence's last step.
 
     Parameters

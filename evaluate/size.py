@@ -5,8 +5,10 @@ import dataclasses
 import numpy as np
 
 from ternloom.model.error import NetworkError
-from ternloom.model.network import Readout
+from ternloom.model.matrix import Matrix
+from ternloom.model.network import Network, Readout
 from ternloom.quantize.codes import relative_error
+from ternloom.quantize.floats import FloatNetwork
 
 
 __all__ = ["Size", "float_bits", "matrix_size", "meant", "network_size",
@@ -35,12 +37,12 @@ class Size:
     embedding: int = 0
 
     @property
-    def bits(self):
+    def bits(self) -> int:
         """All of them."""
         return self.weights + self.scales + self.biases + self.embedding
 
     @property
-    def bytes(self):
+    def bytes(self) -> int:
         """All of them in bytes, rounded up."""
         return -(-self.bits // 8)
 
@@ -49,7 +51,7 @@ class Size:
                       for field in dataclasses.fields(self)))
 
 
-def matrix_size(matrix):
+def matrix_size(matrix: Matrix) -> Size:
     """Size of a matrix: its codes and its coefficients."""
     width = int(matrix.coefficients.max()).bit_length()
     shared = (matrix.coefficients == matrix.coefficients[:, :1]).all()
@@ -64,14 +66,14 @@ def _bias_size(*biases):
     return Size(biases=held.size * width)
 
 
-def network_size(network):
+def network_size(network: Network) -> Size:
     """Size of a whole network."""
     total = Size()
     for matrix in network.matrices.values():
         total += matrix_size(matrix)
     for layer in network.layers:
         total += _bias_size(layer.bias, layer.recurrent_bias)
-        if layer.diagonals is not None:
+        if layer.diagonals is not None and layer.diagonal_format is not None:
             total += Size(weights=layer.diagonals.size * layer.diagonal_format.width)
     for node in network.outputs if network.speaks else ():
         total += _bias_size(node.body.bias)
@@ -80,7 +82,7 @@ def network_size(network):
     return total
 
 
-def float_bits(network):
+def float_bits(network: FloatNetwork) -> int:
     """Bits of a ``FloatNetwork`` in float32, embedding and biases included."""
     arrays = [network.readout_weight, network.readout_bias, network.embedding]
     for layer in network.layers:
@@ -95,7 +97,7 @@ def _meant(matrix, exponent):
     return total * 2.0**-exponent
 
 
-def meant(network):
+def meant(network: Network) -> dict[str, np.ndarray]:
     """Real weights that the integers of a network stand for.
 
     Returns
@@ -112,7 +114,7 @@ def meant(network):
     return weights
 
 
-def relative_errors(network, reference):
+def relative_errors(network: Network, reference: FloatNetwork) -> dict[str, float]:
     """Error of each matrix against the float network that it comes from.
 
     Parameters

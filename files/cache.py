@@ -5,6 +5,7 @@ Lies in ``ternloom`` below ``$XDG_CACHE_HOME``, or ``~/.cache``; without such a 
 made anew.
 """
 
+import collections.abc
 import contextlib
 import hashlib
 import os
@@ -21,7 +22,7 @@ __all__ = ["fetch", "folder", "key", "store", "text"]
 _LIMIT = 512 << 20
 
 
-def folder(name):
+def folder(name: str) -> pathlib.Path | None:
     """A folder of the cache, or None if there can be none."""
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     place = pathlib.Path(home) / "ternloom" / name
@@ -32,7 +33,7 @@ def folder(name):
     return place
 
 
-def key(*parts):
+def key(*parts: str | pathlib.Path) -> str:
     """Digest of texts and of files' contents.
 
     Parameters
@@ -46,7 +47,7 @@ def key(*parts):
     return found.hexdigest()
 
 
-def fetch(place, name, target):
+def fetch(place: pathlib.Path | None, name: str, target: pathlib.Path) -> bool:
     """Copy a file of the cache, with its permissions; whether it was there.
 
     Parameters
@@ -68,7 +69,7 @@ def fetch(place, name, target):
     return True
 
 
-def store(place, name, source):
+def store(place: pathlib.Path | None, name: str, source: str | pathlib.Path) -> None:
     """Keep a copy of a file, and no more than the limit of all."""
     if place is None or (place / name).exists():
         return
@@ -79,7 +80,7 @@ def store(place, name, source):
         _trim(place)
 
 
-def text(place, name, make):
+def text(place: pathlib.Path | None, name: str, make: collections.abc.Callable[[], str]) -> str:
     """A text of the cache, or what ``make`` gives, which is kept then.
 
     Parameters

@@ -6,10 +6,12 @@ what was written or refused. Nothing is read beyond the header before shapes are
 and nothing is made of the tensors before the digest is.
 """
 
+import collections.abc
 import contextlib
 import hashlib
 import os
 import pathlib
+import typing
 
 import msgspec
 import numpy as np
@@ -53,6 +55,12 @@ class Description(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     digest: str = ""
 
 
+_Kind = typing.TypeVar("_Kind", bound=Description)
+#: Type and shape of a tensor, by name.
+_Shapes = collections.abc.Mapping[str, tuple[str, tuple[int, ...]]]
+_Tensors = collections.abc.Mapping[str, np.ndarray]
+
+
 class _Stamp(msgspec.Struct):
     """The part of a description that every version has."""
 
@@ -60,7 +68,7 @@ class _Stamp(msgspec.Struct):
     version: int
 
 
-def digest(document, tensors):
+def digest(document: dict[str, typing.Any], tensors: _Tensors) -> str:
     """SHA-256 of a description as plain data, less its digest, and of named tensors."""
     found = hashlib.sha256(msgspec.json.encode(document | {"digest": ""}))
     for name in sorted(tensors):
@@ -70,12 +78,13 @@ def digest(document, tensors):
     return found.hexdigest()
 
 
-def content_digest(description, tensors):
+def content_digest(description: Description, tensors: _Tensors) -> str:
     """Digest of a description and its tensors, as ``write`` fills it in."""
     return digest(msgspec.to_builtins(description), tensors)
 
 
-def write(path, description, tensors, error):
+def write(path: str | pathlib.Path, description: Description, tensors: dict[str, np.ndarray],
+          error: type[Exception]) -> None:
     """Write a file whole or not at all.
 
     Parameters
@@ -100,7 +109,9 @@ def write(path, description, tensors, error):
                     f"{failure.strerror}") from None
 
 
-def read(path, kinds, name, layout, error):
+def read(path: str | pathlib.Path, kinds: collections.abc.Mapping[int, type[Description]],
+         name: str, layout: collections.abc.Callable[[_Kind], _Shapes],
+         error: type[Exception]) -> tuple[_Kind, dict[str, np.ndarray]]:
     """Read a file whose header and description are sound, and whose digest is that of its content.
 
     The content is what the file says, less what later versions fill in by default.
@@ -133,13 +144,14 @@ def read(path, kinds, name, layout, error):
         return description, tensors
 
 
-def described(path, name, error):
+def described(path: str | pathlib.Path, name: str, error: type[Exception]) -> bool:
     """Whether a file has a description of ours; arguments and errors are those of ``foreign``."""
     with _opened(path, name, error) as stored:
         return _KEY in (stored.metadata() or {})
 
 
-def foreign(path, name, error):
+def foreign(path: str | pathlib.Path, name: str,
+            error: type[Exception]) -> dict[str, np.ndarray] | None:
     """All tensors of a file that others wrote, or None if it has a description of ours.
 
     Parameters
@@ -166,7 +178,7 @@ def foreign(path, name, error):
         return {tensor: stored.get_tensor(tensor) for tensor in stored.keys()}
 
 
-def origin(path):
+def origin(path: str | pathlib.Path) -> tuple[str, str, dict[str, typing.Any]]:
     """What a file's description says of it, unchecked.
 
     Parameters

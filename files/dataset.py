@@ -7,10 +7,12 @@ allows it and int16 otherwise; ``offsets`` int32 (sequences + 1), the first step
 
 import collections.abc
 import dataclasses
+import pathlib
 import typing
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from ternloom.files.container import Description, read, write
 from ternloom.files.decode import convert
@@ -18,6 +20,9 @@ from ternloom.model.format import Format
 from ternloom.model.frozen import Frozen
 from ternloom.model.mistake import Mistake
 from ternloom.model.names import check_notes
+
+if typing.TYPE_CHECKING:
+    from ternloom.model.network import Network
 
 
 __all__ = ["PARTS", "VERSION", "Dataset", "DatasetError", "load", "save"]
@@ -76,7 +81,7 @@ class Dataset(Frozen):
     """
 
     name: str
-    sequences: tuple
+    sequences: tuple[np.ndarray, ...]
     labels: np.ndarray
     split: np.ndarray
     classes: tuple[str, ...]
@@ -119,11 +124,11 @@ class Dataset(Frozen):
                 f"{len(self.classes)} classes, digest {self.digest[:12]})")
 
     @property
-    def inputs(self):
+    def inputs(self) -> int:
         """Elements of an input vector; 0 of an empty data set."""
         return self.sequences[0].shape[-1] if self.sequences else 0
 
-    def part(self, name):
+    def part(self, name: str) -> typing.Self:
         """The sequences of one part, as a data set of the same name.
 
         Parameters
@@ -135,13 +140,14 @@ class Dataset(Frozen):
             raise DatasetError(f"part must be one of {', '.join(PARTS)}, not {name!r}")
         return self.take(np.flatnonzero(self.split == name))
 
-    def take(self, indices):
+    def take(self, indices: npt.ArrayLike) -> typing.Self:
         """The sequences of these indices, in this order, as a data set of the same name."""
         indices = np.asarray(indices, dtype=np.int64)
-        return dataclasses.replace(self, sequences=[self.sequences[index] for index in indices],
-                                   labels=self.labels[indices], split=self.split[indices])
+        sequences = tuple(self.sequences[index] for index in indices)
+        return dataclasses.replace(self, sequences=sequences, labels=self.labels[indices],
+                                   split=self.split[indices])
 
-    def match(self, network):
+    def match(self, network: "Network") -> None:
         """Raise ``DatasetError`` unless a network can be run on the sequences.
 
         Their labels are classes of its readout, if it has one; it may know more than the data have.
@@ -156,10 +162,15 @@ class Dataset(Frozen):
         if not _same_codes(self.format, network.input_format):
             raise DatasetError(f"Data {self.name} holds codes of {self.format!r}, "
                                f"network {network.name} takes {network.input_format!r}")
-        known = max((node.body.classes for node in network.outputs if network.speaks), default=None)
+        known = _most_classes(network)
         if known is not None and len(self.classes) > known:
             raise DatasetError(f"Data {self.name} has {len(self.classes)} classes, "
                                f"network {network.name} knows {known}")
+
+
+def _most_classes(network):
+    """Classes of the readout that has the most, or None without one."""
+    return max((node.body.classes for node in network.outputs if network.speaks), default=None)
 
 
 def _same_codes(one, other):
@@ -178,7 +189,7 @@ def _codes_type(kind):
     return np.dtype(np.int8 if low >= -128 and high < 128 else np.int16)
 
 
-def _layout(spec):
+def _layout(spec: _Spec) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Types and shapes of the tensors that a description calls for."""
     if not spec.sequences:
         raise ValueError("must have at least one sequence")
@@ -191,7 +202,7 @@ def _layout(spec):
             "split": ("uint8", (spec.sequences,))}
 
 
-def save(dataset, path):
+def save(dataset: Dataset, path: str | pathlib.Path) -> None:
     """Write a data file, whole or not at all.
 
     Parameters
@@ -221,7 +232,7 @@ def save(dataset, path):
                        for name, (dtype, _) in shapes.items()}, DatasetError)
 
 
-def load(path):
+def load(path: str | pathlib.Path) -> Dataset:
     """Read a data file.
 
     Parameters
@@ -255,5 +266,5 @@ def _dataset(spec, tensors):
     codes = tensors["codes"].astype(np.int16)
     # Nobody else has it: the data set takes over what it cannot change.
     codes.flags.writeable = False
-    return Dataset(spec.name, np.split(codes, offsets[1:-1]), tensors["labels"],
+    return Dataset(spec.name, tuple(np.split(codes, offsets[1:-1])), tensors["labels"],
                    np.array(PARTS)[parts], spec.classes, spec.format, spec.notes)

@@ -1,5 +1,6 @@
 """Plain data, such as JSON and TOML give, to structs: strictly, and with errors in plain words."""
 
+import collections.abc
 import difflib
 import enum
 import functools
@@ -14,6 +15,8 @@ import msgspec
 __all__ = ["convert", "nearest", "said"]
 
 
+_Kind = typing.TypeVar("_Kind")
+
 #: Types in the words of one who never saw Python.
 _WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false",
           types.NoneType: "nothing"}
@@ -25,7 +28,8 @@ _SHOWN = 60
 _PLACE = re.compile(r" - at `[^`]*`$")
 
 
-def convert(kind, document, known=()):
+def convert(kind: type[_Kind], document: object,
+            known: collections.abc.Sequence[str] = ()) -> _Kind:
     """Decode plain data strictly.
 
     Parameters
@@ -54,7 +58,7 @@ def convert(kind, document, known=()):
         raise ValueError(_blame(kind, document, "", error)) from None
 
 
-def nearest(word, known, count=1):
+def nearest(word: str, known: collections.abc.Iterable[str], count: int = 1) -> list[str]:
     """Known words that another may have been meant to be, in whatever case, the nearest first."""
     folded = {each.lower(): each for each in known}
     return [folded[each] for each in difflib.get_close_matches(word.lower(), folded, count)]
@@ -190,7 +194,7 @@ def _limits(limits):
     return ""
 
 
-def said(value):
+def said(value: object) -> str:
     """A value as a message shows it."""
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -5,6 +5,7 @@ on a file in that folder for as long as it lives. A process that is killed drops
 next one that makes a scratch folder in the same place removes what the dead one left.
 """
 
+import collections.abc
 import contextlib
 import errno
 import fcntl
@@ -29,12 +30,14 @@ OLD = "old"
 #: Names of scratch folders: hidden and beside a place, or in the folder of temporary files.
 _NAME = re.compile(r"(?:\.(?P<place>.+)\.)?ternloom-[a-z0-9_]{8}")
 
+_Path = str | os.PathLike[str]
+
 #: What is held back while a file, a folder or a process comes or goes.
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 @contextlib.contextmanager
-def undisturbed():
+def undisturbed() -> collections.abc.Iterator[None]:
     """Hold back SIGINT, SIGTERM and SIGHUP in the main thread; the first comes after the block.
 
     The handlers are exchanged. The thread's signal mask would not do: a signal that this thread
@@ -59,7 +62,7 @@ def undisturbed():
 
 
 @contextlib.contextmanager
-def ending(end):
+def ending(end: collections.abc.Callable[[], object]) -> collections.abc.Iterator[None]:
     """Call ``end`` undisturbed when the block ends, whenever Ctrl-C comes.
 
     Parameters
@@ -79,7 +82,7 @@ def ending(end):
 
 
 @contextlib.contextmanager
-def scratch(place=None):
+def scratch(place: _Path | None = None) -> collections.abc.Iterator[pathlib.Path]:
     """Make a temporary folder that vanishes with the block, whenever Ctrl-C comes.
 
     Parameters
@@ -106,14 +109,14 @@ def scratch(place=None):
         yield made
 
 
-def digest(path):
+def digest(path: _Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with pathlib.Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path: _Path) -> collections.abc.Iterator[pathlib.Path]:
     """Write a file whole or not at all, in the place of one that is there.
 
     Parameters
@@ -132,7 +135,7 @@ def replacing(path):
         put(beside / path.name, path)
 
 
-def put(new, place):
+def put(new: pathlib.Path, place: pathlib.Path) -> None:
     """Move a file or a folder to its place in the same file system, once all of it is on the disk.
 
     What is renamed before it is on the disk may be empty after the machine went down.

@@ -35,8 +35,15 @@ _WEIGHTS_LIMIT = 1 << 28
 _Size = typing.Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
 
 
+# Which names there are depends on installed packages.
+if typing.TYPE_CHECKING:
+    from enum import Enum as _CellName
+else:
+    _CellName = CELLS.names
+
+
 class _LayerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    cell: CELLS.names
+    cell: _CellName
     inputs: _Size
     units: _Size
 
@@ -50,9 +57,9 @@ class _FloatSpec(container.Description, frozen=True, kw_only=True, forbid_unknow
     notes: dict[str, str]
 
 
-def _layout(spec):
+def _layout(spec: _FloatSpec) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Types and shapes of the tensors that a description calls for."""
-    shapes = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     for index, layer in enumerate(spec.layers):
         cell, name = CELLS[layer.cell.name], f"layer{index}"
         rows = len(cell.gates) * layer.units
@@ -85,7 +92,7 @@ def _tensors(network):
             for name, tensor in tensors.items() if tensor is not None}
 
 
-def save(network, path):
+def save(network: FloatNetwork, path: str | pathlib.Path) -> None:
     """Write a float network's file, whole or not at all; float64 is rounded to float32.
 
     Parameters
@@ -109,7 +116,7 @@ def save(network, path):
     container.write(path, spec, _tensors(network), NetworkError)
 
 
-def is_state_dict(path):
+def is_state_dict(path: str | pathlib.Path) -> bool:
     """Whether a file is a PyTorch ``state_dict``, whose forward is not known.
 
     Raises
@@ -120,7 +127,7 @@ def is_state_dict(path):
     return not container.described(path, _KIND, NetworkError)
 
 
-def load(path):
+def load(path: str | pathlib.Path) -> FloatNetwork:
     """Read a float network: Ternloom's own file, or a PyTorch ``state_dict`` in safetensors.
 
     Parameters
@@ -145,7 +152,7 @@ def load(path):
             for index, parts in enumerate(found.pop("layers")):
                 with located(f"layer{index}"):
                     layers.append(FloatLayer(*parts))
-            return FloatNetwork(pathlib.Path(path).stem, layers, **found)
+            return FloatNetwork(pathlib.Path(path).stem, tuple(layers), **found)
         spec, tensors = container.read(path, {VERSION: _FloatSpec}, _KIND, _layout, NetworkError)
         network = FloatNetwork(
             spec.name, tuple(_layer(f"layer{index}", layer, tensors)

@@ -15,8 +15,15 @@ from ternloom.model.precision import Precision
 __all__ = ["LineSpec"]
 
 
+# Which names there are depends on installed packages.
+if typing.TYPE_CHECKING:
+    from enum import Enum as _CellName
+else:
+    _CellName = CELLS.names
+
+
 class _LayerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    cell: CELLS.names
+    cell: _CellName
     units: Size
     input_format: Format
     state_format: Format
@@ -46,7 +53,7 @@ class LineSpec(Description, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     #: The newest version that it describes.
     VERSION: typing.ClassVar[int] = 2
 
-    def upgraded(self):
+    def upgraded(self) -> dict[str, typing.Any]:
         """The same in the newest version, as plain data."""
         nodes, before = [], INPUT
         for index, layer in enumerate(self.layers):

@@ -1,12 +1,14 @@
 """Matrices in a network file: their part of the description, and their codes packed in bytes."""
 
+import collections.abc
 import typing
 
 import msgspec
 import numpy as np
 
-from ternloom.model.alphabet import ALPHABETS
+from ternloom.model.alphabet import ALPHABETS, Alphabet
 from ternloom.model.error import NetworkError, located
+from ternloom.model.format import Format
 from ternloom.model.limits import LARGEST_SHIFT
 from ternloom.model.matrix import Matrix
 from ternloom.model.network import embedding_type
@@ -25,8 +27,15 @@ Size = typing.Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
 Shift = typing.Annotated[int, msgspec.Meta(ge=0, le=LARGEST_SHIFT)]
 
 
+# Which names there are depends on installed packages.
+if typing.TYPE_CHECKING:
+    from enum import Enum as _AlphabetName
+else:
+    _AlphabetName = ALPHABETS.names
+
+
 class MatrixSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    weight: ALPHABETS.names
+    weight: _AlphabetName
     planes: typing.Annotated[int, msgspec.Meta(ge=1, le=4)]
     rows: Size
     columns: Size
@@ -34,24 +43,24 @@ class MatrixSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bits: typing.Annotated[int, msgspec.Meta(ge=1, le=8)] | None = None
 
     @property
-    def alphabet(self):
+    def alphabet(self) -> Alphabet:
         return ALPHABETS[self.weight.value]
 
     @property
-    def code_bits(self):
+    def code_bits(self) -> int:
         """Bits of a code that isn't ternary."""
         alphabet = self.alphabet
         return self.bits or alphabet.code_bits(np.array(alphabet.codes, dtype=np.int8))
 
 
-def describe(matrix):
+def describe(matrix: Matrix) -> MatrixSpec:
     """Description of a matrix."""
     bits = matrix.code_bits if matrix.weight.sized else None
     return MatrixSpec(ALPHABETS.names[matrix.weight.name], matrix.planes, matrix.rows,
                        matrix.columns, bits)
 
 
-def packed_size(spec):
+def packed_size(spec: MatrixSpec) -> int:
     """Bytes that the codes of a matrix take."""
     if (spec.bits is not None) != spec.alphabet.sized:
         raise ValueError(f"must have bits for exponential and integer codes alone, not {spec.bits} "
@@ -62,20 +71,21 @@ def packed_size(spec):
     return -(-count * spec.code_bits // 8)
 
 
-def matrix(name, spec, tensors):
+def matrix(name: str, spec: MatrixSpec,
+           tensors: collections.abc.Mapping[str, np.ndarray]) -> Matrix:
     """The matrix of a name, of its description and a file's tensors."""
     with located(name):
         return Matrix(spec.alphabet, _unpack(spec, tensors[f"{name}.codes"]),
                       tensors[f"{name}.coefficients"])
 
 
-def pack_embedding(form, codes):
+def pack_embedding(form: Format, codes: np.ndarray) -> np.ndarray:
     """Codes of an embedding as bytes."""
     bits = form.bits(codes.astype(np.int32)).reshape(-1, 1)
     return np.packbits((bits >> np.arange(form.width)) & 1, bitorder="little")
 
 
-def unpack_embedding(form, shape, packed):
+def unpack_embedding(form: Format, shape: tuple[int, int], packed: np.ndarray) -> np.ndarray:
     """Codes (words, inputs) of bytes, or ``NetworkError`` on bits beyond the last."""
     count = shape[0] * shape[1]
     if _rest(packed, count * form.width, 8, 2):
@@ -86,7 +96,7 @@ def unpack_embedding(form, shape, packed):
     return _shaped(codes, shape)
 
 
-def pack(matrix):
+def pack(matrix: Matrix) -> np.ndarray:
     """Codes of a matrix as bytes."""
     numbers = matrix.weight.digits(matrix.codes.reshape(-1))
     if matrix.weight.base == 3:

@@ -22,6 +22,7 @@ Everything else is in the description, see :mod:`ternloom.files.container`. Vers
 that name their inputs; those before it are read by :mod:`ternloom.files.line`.
 """
 
+import pathlib
 import typing
 
 import msgspec
@@ -58,11 +59,18 @@ class _OperandSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 _Operands = typing.Annotated[tuple[_OperandSpec, ...], msgspec.Meta(min_length=1, max_length=16)]
 
 
+# Which names there are depends on installed packages.
+if typing.TYPE_CHECKING:
+    from enum import Enum as _CellName
+else:
+    _CellName = CELLS.names
+
+
 class _LayerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True,
                  tag="layer"):
     name: str
     inputs: tuple[str, ...]
-    cell: CELLS.names
+    cell: _CellName
     units: Size
     operands: _Operands
     state_format: Format
@@ -90,7 +98,7 @@ class _NetworkSpec(Description, frozen=True, kw_only=True, forbid_unknown_fields
     notes: dict[str, str]
 
 
-def save(network, path):
+def save(network: Network, path: str | pathlib.Path) -> None:
     """Write a network file, whole or not at all.
 
     Parameters
@@ -117,7 +125,7 @@ def save(network, path):
     write(path, spec, tensors, NetworkError)
 
 
-def digest(network):
+def digest(network: Network) -> str:
     """SHA-256 of a network, in hexadecimal digits: what ``save`` writes into its file."""
     return content_digest(_spec(network), _tensors(network))
 
@@ -140,7 +148,7 @@ def _node_spec(node):
                       body.recurrent and describe(body.recurrent), body.shift, body.diagonal_format)
 
 
-def load(path):
+def load(path: str | pathlib.Path) -> Network:
     """Read a network file.
 
     Parameters
@@ -156,7 +164,7 @@ def load(path):
     NetworkError
         One line that says what is wrong with the file.
     """
-    kinds = {LineSpec.VERSION: LineSpec, VERSION: _NetworkSpec}
+    kinds: dict[int, type[Description]] = {LineSpec.VERSION: LineSpec, VERSION: _NetworkSpec}
     spec, tensors = read(path, kinds, _KIND, _layout, NetworkError)
     try:
         nodes = tuple(_node(each, tensors) for each in spec.nodes)
@@ -172,7 +180,7 @@ def load(path):
 
 def _tensors(network):
     """All tensors of a network, by name."""
-    tensors = {}
+    tensors: dict[str, np.ndarray] = {}
     for node in network.nodes:
         body = {name: getattr(node.body, name, None)
                 for name in ("bias", "recurrent_bias", "diagonals")}
@@ -209,9 +217,10 @@ def _matrix_specs(node):
     return found | ({"recurrent": recurrent} if recurrent is not None else {})
 
 
-def _layout(spec):
+def _layout(spec: _NetworkSpec) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Types and shapes of the tensors that a description calls for."""
-    matrices, shapes = {}, {}
+    matrices: dict[str, MatrixSpec] = {}
+    shapes: dict[str, tuple[str, tuple[int, ...]]] = {}
     for node in spec.nodes:
         matrices |= {f"{node.name}.{name}": each for name, each in _matrix_specs(node).items()}
         if isinstance(node, _ReadoutSpec):
@@ -247,7 +256,7 @@ def _node(spec, tensors):
                          for each, made in zip(spec.operands, matrices.values(), strict=True))
         bias = tensors[f"{spec.name}.bias"]
         if isinstance(spec, _ReadoutSpec):
-            body = Readout(operands, bias, spec.shift, spec.logits, spec.when)
+            body: Layer | Readout = Readout(operands, bias, spec.shift, spec.logits, spec.when)
         else:
             body = Layer(CELLS[spec.cell.value], spec.units, operands, spec.state_format,
                          spec.precision, recurrent, bias,

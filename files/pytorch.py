@@ -5,9 +5,12 @@
 one ``nn.Embedding``. Gates are in PyTorch's order, which is ours: i, f, g, o and r, z, n.
 """
 
+import collections.abc
 import re
+import typing
 
 import numpy as np
+import numpy.typing as npt
 
 from ternloom.model.cell import GRU_RESET_AFTER, LSTM
 from ternloom.model.error import NetworkError
@@ -32,7 +35,7 @@ _OTHERS = (
 )
 
 
-def collect(tensors):
+def collect(tensors: collections.abc.Mapping[str, npt.ArrayLike]) -> dict[str, typing.Any]:
     """Parts of a float network among named tensors.
 
     Parameters
@@ -78,7 +81,8 @@ def _refuse_others(tensors):
 
 def _take_recurrent(rest):
     """Move the tensors of recurrent layers out: a dict of part to tensor, for each layer."""
-    found, prefixes = {}, set()
+    found: dict[int, dict[str, np.ndarray]] = {}
+    prefixes = set()
     for name in list(rest):
         match = _RECURRENT.fullmatch(name)
         if match:

@@ -7,12 +7,12 @@ import pathlib
 __all__ = ["folder", "path"]
 
 
-def folder():
+def folder() -> pathlib.Path:
     """The folder that holds them."""
     return pathlib.Path(str(importlib.resources.files("ternloom.examples")))
 
 
-def path(place, name):
+def path(place: pathlib.Path, name: str) -> pathlib.Path:
     """Path of a file that is there, or else of the shipped network or data of that name.
 
     Parameters

@@ -5,6 +5,7 @@ code point, so the text that it was built from decides it alone.
 """
 
 import collections
+import collections.abc
 import pathlib
 
 import numpy as np
@@ -25,7 +26,7 @@ class TextError(Mistake, ValueError):
     """A text that cannot be read as tokens of a vocabulary."""
 
 
-def read(path):
+def read(path: str | pathlib.Path) -> list[str]:
     """Tokens of a text file: the words of each line as white space parts them, then ``EOS``.
 
     Parameters
@@ -52,7 +53,7 @@ def read(path):
     return tokens
 
 
-def build(tokens, size=None):
+def build(tokens: collections.abc.Iterable[str], size: int | None = None) -> tuple[str, ...]:
     """Vocabulary of a text: its tokens, the most frequent first, equals by code point.
 
     Parameters
@@ -70,7 +71,8 @@ def build(tokens, size=None):
     return tuple(ranked if size is None else ranked[:size])
 
 
-def encode(tokens, vocabulary):
+def encode(tokens: collections.abc.Sequence[str],
+           vocabulary: collections.abc.Iterable[str]) -> np.ndarray:
     """Index of each token in a vocabulary; that of ``UNKNOWN`` for one that it lacks.
 
     Parameters

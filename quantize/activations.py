@@ -1,8 +1,11 @@
 """Activation methods by name: how a layer's outputs become codes."""
 
+import abc
 import math
 
-from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
+import numpy as np
+
+from ternloom.model.format import Binary, Fixed, Format, Online, Planes, Ternary
 from ternloom.quantize import method, multibit, weights
 
 
@@ -20,6 +23,10 @@ _ROUNDS = 20
 
 class _ActivationMethod(method.Named, frozen=True):
     """What all methods share; each adds ``form(values, largest)``."""
+
+    @abc.abstractmethod
+    def form(self, values: np.ndarray, largest: float) -> Format:
+        """Format of outputs that have these values, up to a magnitude of ``largest``."""
 
     def _check(self, **ranges):
         for field, (low, high) in ranges.items():
@@ -52,7 +59,7 @@ class FixedActivation(_ActivationMethod, tag="fixed", frozen=True):
     def __post_init__(self):
         self._check(bits=(2, 16))
 
-    def form(self, values, largest):
+    def form(self, values: np.ndarray, largest: float) -> Fixed:
         """Format for values of this magnitude at most."""
         return _fixed(self.bits, largest)
 
@@ -60,7 +67,7 @@ class FixedActivation(_ActivationMethod, tag="fixed", frozen=True):
 class BinaryActivation(_ActivationMethod, tag="binary", frozen=True):
     """The sign, that of zero +1 (Ternloom's choice)."""
 
-    def form(self, values, largest):
+    def form(self, values: np.ndarray, largest: float) -> Binary:
         """Format; there is only one."""
         return Binary()
 
@@ -79,7 +86,7 @@ class TernaryActivation(_ActivationMethod, tag="ternary", frozen=True):
     def __post_init__(self):
         self._check(threshold=(1 / 256, 1))
 
-    def form(self, values, largest):
+    def form(self, values: np.ndarray, largest: float) -> Ternary:
         """Format with the threshold."""
         numerator, frac = max(1, round(self.threshold * 2**_THRESHOLD_FRAC)), _THRESHOLD_FRAC
         while numerator % 2 == 0 and frac > 0:
@@ -103,7 +110,7 @@ class PlanesActivation(_ActivationMethod, tag="planes", frozen=True):
     def __post_init__(self):
         self._check(planes=(1, 4))
 
-    def form(self, values, largest):
+    def form(self, values: np.ndarray, largest: float) -> Planes:
         """Format whose levels fit the values."""
         _, scales = multibit.alternating(values.reshape(1, -1), self.planes, _ROUNDS)
         frac = max(0, _PLANE_FRAC - _above(largest))
@@ -131,26 +138,26 @@ class OnlineActivation(_ActivationMethod, tag="online", frozen=True):
     def __post_init__(self):
         self.form(None, 1.0)
 
-    def form(self, values, largest):
+    def form(self, values: np.ndarray | None, largest: float) -> Online:
         """Format for values of this magnitude at most."""
         return Online(_fixed(self.bits, largest), self.planes, self.rounds)
 
 
-_METHODS = method.by_name((BinaryActivation, FixedActivation, OnlineActivation, PlanesActivation,
-                           TernaryActivation))
+_METHODS: dict[str, type[_ActivationMethod]] = method.by_name((
+    BinaryActivation, FixedActivation, OnlineActivation, PlanesActivation, TernaryActivation))
 
 
-def names():
+def names() -> tuple[str, ...]:
     """Names of all methods, in alphabetical order."""
     return tuple(_METHODS)
 
 
-def listing():
+def listing() -> list[tuple[str, str]]:
     """How each method's text looks, and its citation: pairs of str, by name."""
     return method.listing(_METHODS)
 
 
-def parse(text):
+def parse(text: str) -> _ActivationMethod:
     """The activation method that a text such as ``planes:2`` stands for.
 
     Raises

@@ -4,6 +4,7 @@ The float network is run on data. Training goes on from a calibration with other
 lowers the weights as they are.
 """
 
+import collections.abc
 import dataclasses
 import math
 
@@ -16,8 +17,10 @@ from ternloom.model.network import When
 from ternloom.model.precision import Precision
 from ternloom.quantize import activations
 from ternloom.quantize.codes import relative_error
+from ternloom.quantize.floats import FloatNetwork
 from ternloom.quantize.forward import run
 from ternloom.quantize.quantizer import MatrixQuantizer
+from ternloom.quantize.spec import Spec
 
 
 __all__ = ["Calibration", "LayerCalibration", "ReadoutCalibration", "calibrate"]
@@ -65,7 +68,7 @@ class LayerCalibration:
     diagonal_format: Fixed | None = None
 
     @property
-    def sum_frac(self):
+    def sum_frac(self) -> int:
         """Fraction bits of a row's sum, and of the biases."""
         return self.precision.preact.frac + self.shift
 
@@ -90,7 +93,7 @@ class ReadoutCalibration:
     when: When
 
     @property
-    def sum_frac(self):
+    def sum_frac(self) -> int:
         """Fraction bits of a row's sum, and of the biases."""
         return self.logits.frac + self.shift
 
@@ -109,7 +112,8 @@ class Calibration:
     readout: ReadoutCalibration | None
 
 
-def calibrate(network, sequences, spec, input_format=None):
+def calibrate(network: FloatNetwork, sequences: collections.abc.Sequence[np.ndarray], spec: Spec,
+              input_format: Format | None = None) -> Calibration:
     """Choose formats, shifts and scales for a float network.
 
     Parameters
@@ -269,8 +273,9 @@ def _calibrate_layer(spec, layer, plans, forms, states):
     sum_frac = _sum_frac(plans, forms[:len(plans)], biases, precision.preact.frac)
     # A cell without a recurrent matrix has no plan for one.
     quantizers = [plan.scaled(sum_frac, form) for plan, form in zip(plans, forms)]
-    quantizers += [None] * (len(forms) - len(plans))
-    return LayerCalibration(*forms, precision, sum_frac - precision.preact.frac, *quantizers,
+    before, after = forms
+    return LayerCalibration(before, after, precision, sum_frac - precision.preact.frac,
+                            quantizers[0], quantizers[1] if len(plans) > 1 else None,
                             spec.bias_as_weight, _diagonal_format(layer.diagonals))
 
 

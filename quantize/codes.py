@@ -36,7 +36,7 @@ class Codes(Frozen):
     scales: np.ndarray
     weight: Alphabet
 
-    def reconstruct(self):
+    def reconstruct(self) -> np.ndarray:
         """The floats that codes and scales stand for, (rows, columns), of the scales' type."""
         total = np.zeros(self.codes.shape[1:], dtype=self.scales.dtype)
         for codes, scales in zip(self.codes, self.scales, strict=True):
@@ -44,7 +44,7 @@ class Codes(Frozen):
         return total
 
 
-def relative_error(latent, codes):
+def relative_error(latent: np.ndarray, codes: Codes | np.ndarray) -> float:
     """Relative mean square error: of what ``codes`` stand for, in units of the latent's square.
 
     That is ``sum((w - q)**2) / sum(w**2)`` over the whole matrix, as in tables 1 and 2 of Xu et al.
@@ -66,7 +66,7 @@ def relative_error(latent, codes):
     return error / power if power else math.inf if error else 0.0
 
 
-def as_planes(codes):
+def as_planes(codes: Codes) -> Codes:
     """The same weights as sign planes: binary as one, ternary and quaternary as two.
 
     With b of {-1, +1}, a ternary code is ``0.5*b1 + 0.5*b2`` and a quaternary one, which is twice
@@ -95,7 +95,8 @@ def as_planes(codes):
     return Codes(np.stack([first, second]), scales, PLANES)
 
 
-def nearest(weight, latent, scales, limit=None):
+def nearest(weight: Alphabet, latent: np.ndarray, scales: np.ndarray,
+            limit: int | None = None) -> np.ndarray:
     """Codes of the levels that are nearest at given scales; the upper one in a tie.
 
     Parameters
@@ -123,7 +124,8 @@ def _in_units(latent, scales):
     return latent / np.where(scale > 0, scale, np.inf).astype(latent.dtype)
 
 
-def draw(weight, latent, scales, rng, limit=None):
+def draw(weight: Alphabet, latent: np.ndarray, scales: np.ndarray, rng: "np.random.Generator",
+         limit: int | None = None) -> np.ndarray:
     """Codes drawn between the two neighbouring levels, so that the mean is the weight.
 
     What lies beyond the outermost levels becomes the outermost one. Arguments and result are those

@@ -76,20 +76,20 @@ class FloatLayer(Frozen):
         super().__post_init__()
 
     @property
-    def units(self):
+    def units(self) -> int:
         return len(self.input_weight) // len(self.cell.gates)
 
     @property
-    def inputs(self):
+    def inputs(self) -> int:
         return self.input_weight.shape[-1]
 
     @property
-    def own_weights(self):
+    def own_weights(self) -> dict[str, np.ndarray]:
         """Numbers (units) of each diagonal, by name."""
         return dict(zip(self.cell.diagonals, () if self.diagonals is None else self.diagonals))
 
     @property
-    def matrices(self):
+    def matrices(self) -> dict[str, np.ndarray]:
         """``input``, and ``recurrent`` where the cell has it."""
         both = {"input": self.input_weight, "recurrent": self.recurrent_weight}
         return {name: weight for name, weight in both.items() if weight is not None}
@@ -165,19 +165,21 @@ class FloatNetwork(Frozen):
                 f"digest {self.digest[:12]})")
 
     @property
-    def inputs(self):
+    def inputs(self) -> int:
         """Elements of an input vector."""
         return self.layers[0].inputs
 
     @property
-    def classes(self):
+    def classes(self) -> int:
         """Classes of the readout, 0 without one."""
         return 0 if self.readout_weight is None else len(self.readout_weight)
 
     @property
-    def matrices(self):
+    def matrices(self) -> dict[str, np.ndarray]:
         """Weights by name: ``layer0.input``, ``layer0.recurrent``, ..., ``readout.weights``.
         """
         named = {f"layer{index}.{part}": weight for index, layer in enumerate(self.layers)
                  for part, weight in layer.matrices.items()}
-        return named | ({"readout.weights": self.readout_weight} if self.classes else {})
+        if self.readout_weight is not None:
+            named["readout.weights"] = self.readout_weight
+        return named

@@ -4,11 +4,14 @@ Real numbers throughout, with the equations of ``docs/design.md`` section 2 and 
 documentation.
 """
 
+import collections.abc
+
 import numpy as np
 
 from ternloom.model.batch import Packing
 from ternloom.model.cell.reals import Reals
 from ternloom.model.frozen import Frozen
+from ternloom.quantize.floats import FloatNetwork
 
 
 __all__ = ["Forward", "logits", "run"]
@@ -29,11 +32,12 @@ class Forward(Frozen):
         What the layer carries over time: c of an LSTM, h of a GRU.
     """
 
-    outputs: tuple
-    states: tuple
+    outputs: tuple[np.ndarray, ...]
+    states: tuple[np.ndarray, ...]
 
 
-def run(network, sequences):
+def run(network: FloatNetwork,
+        sequences: collections.abc.Sequence[np.ndarray]) -> list[Forward]:
     """Compute the layers of a float network, each sequence from a cleared state.
 
     Parameters
@@ -47,7 +51,8 @@ def run(network, sequences):
     list of Forward
         One a layer.
     """
-    layers = [([None] * len(sequences), [None] * len(sequences)) for _ in network.layers]
+    layers: list[tuple[list, list]] = [([None] * len(sequences), [None] * len(sequences))
+                                       for _ in network.layers]
     order = sorted(range(len(sequences)), key=lambda index: -len(sequences[index]))
     for start in range(0, len(order), _BATCH):
         chosen = order[start:start + _BATCH]
@@ -59,12 +64,17 @@ def run(network, sequences):
             for index, output, state in zip(chosen, packing.unpack(values), packing.unpack(states),
                                             strict=True):
                 outputs[index], carried[index] = output, state
-    return [Forward(*made) for made in layers]
+    return [Forward(tuple(outputs), tuple(states)) for outputs, states in layers]
 
 
-def logits(network, outputs):
+def logits(network: FloatNetwork, outputs: np.ndarray) -> np.ndarray:
     """Logits of the last layer's outputs, (..., units) to (..., classes)."""
-    return outputs @ network.readout_weight.T + network.readout_bias
+    return _sums(outputs, network.readout_weight, network.readout_bias)
+
+
+def _sums(values, weight, bias):
+    """Sums of a row of weights each."""
+    return values @ weight.T + bias
 
 
 def _sigmoid(value):
@@ -72,16 +82,18 @@ def _sigmoid(value):
     return 0.5 + 0.5 * np.tanh(0.5 * value)
 
 
-_FUNCTIONS = {"sigmoid": _sigmoid, "tanh": np.tanh, "relu": lambda value: np.maximum(value, 0),
-              "softplus_tail": lambda value: np.log1p(np.exp(-np.abs(value)))}
+_FUNCTIONS: dict[str, collections.abc.Callable[..., np.ndarray]] = {
+    "sigmoid": _sigmoid, "tanh": np.tanh, "relu": lambda value: np.maximum(value, 0),
+    "softplus_tail": lambda value: np.log1p(np.exp(-np.abs(value)))}
 
 
 def _run_layer(layer, values, sizes):
     """Outputs and states of all steps, packed; the state of a cell that carries none is h."""
-    inputs = values @ layer.input_weight.T + layer.bias
+    inputs = _sums(values, layer.input_weight, layer.bias)
     names = ("h", *layer.cell.carried)
     held = {name: np.zeros((sizes[0], layer.units), dtype=inputs.dtype) for name in names}
-    kept, start = {name: [] for name in names}, 0
+    kept: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    start = 0
     for size in sizes:
         held = {name: value[:size] for name, value in held.items()}
         held = _step(layer, inputs[start:start + size], held)

@@ -5,6 +5,8 @@ import math
 import numpy as np
 
 from ternloom.model.network import Layer, Network, Operand, Readout
+from ternloom.quantize.calibration import Calibration
+from ternloom.quantize.floats import FloatNetwork
 
 
 __all__ = ["lower"]
@@ -15,12 +17,14 @@ def _integers(values, frac):
 
 
 def _lower_layer(layer, calibration):
-    biases = [(calibration.input, layer.input_weight, layer.bias),
-              (calibration.recurrent, layer.recurrent_weight, layer.recurrent_bias)]
-    bias, recurrent_bias = (
-        None if one is None else
-        _integers(quantizer.biases(latent, one) if calibration.bias_as_weight else one,
-                  calibration.sum_frac) for quantizer, latent, one in biases)
+    def rounded(quantizer, latent, bias):
+        return _integers(quantizer.biases(latent, bias) if calibration.bias_as_weight else bias,
+                         calibration.sum_frac)
+
+    bias, recurrent_bias = rounded(calibration.input, layer.input_weight, layer.bias), None
+    if layer.recurrent_bias is not None:
+        recurrent_bias = rounded(calibration.recurrent, layer.recurrent_weight,
+                                 layer.recurrent_bias)
     return Layer(
         cell=layer.cell, units=layer.units,
         operands=(Operand(calibration.input_format, calibration.input.matrix(layer.input_weight)),),
@@ -47,7 +51,7 @@ def _lower_readout(network, calibration):
                    shift=calibration.shift, logits=calibration.logits, when=calibration.when)
 
 
-def lower(network, calibration):
+def lower(network: FloatNetwork, calibration: Calibration) -> Network:
     """Round a float network to the integers that a calibration calls for.
 
     Parameters
@@ -68,7 +72,8 @@ def lower(network, calibration):
     """
     layers = tuple(_lower_layer(layer, fixed)
                    for layer, fixed in zip(network.layers, calibration.layers, strict=True))
-    readout = calibration.readout and _lower_readout(network, calibration.readout)
+    readout = (None if calibration.readout is None
+               else _lower_readout(network, calibration.readout))
     embedding = network.embedding
     if embedding is not None:
         embedding = _embedding_codes(embedding, calibration.layers[0].input_format)

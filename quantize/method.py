@@ -1,11 +1,15 @@
 """What weight methods share: a value with a name, a text that stands for it, and a fit."""
 
+import abc
+import collections.abc
 import types
 import typing
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
+from ternloom.model.alphabet import Alphabet
 from ternloom.quantize import multibit
 from ternloom.quantize.codes import Codes, draw, nearest
 
@@ -17,12 +21,12 @@ class Named(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
     """A method as a value: it has a name and a text, and its docstring cites its source."""
 
     @property
-    def name(self):
+    def name(self) -> str:
         """What :func:`parse` calls the method."""
-        return type(self).__struct_config__.tag
+        return tag(type(self))
 
     @property
-    def text(self):
+    def text(self) -> str:
         """What :func:`parse` makes this very value of."""
         numbers, flags = [], []
         for field in msgspec.structs.fields(self):
@@ -36,9 +40,12 @@ class Named(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
         return ":".join([self.name, *(f"{value}" for value, _ in numbers), *flags])
 
     @property
-    def citation(self):
+    def citation(self) -> str:
         """One line: what it is, and where it is from."""
-        return " ".join(type(self).__doc__.partition("\n\n")[0].split())
+        return " ".join((type(self).__doc__ or "").partition("\n\n")[0].split())
+
+
+_Kind = typing.TypeVar("_Kind", bound=Named)
 
 
 class WeightMethod(Named, frozen=True):
@@ -49,15 +56,24 @@ class WeightMethod(Named, frozen=True):
     stochastic = False
     #: Sign planes, if the alphabet is ``PLANES``.
     planes = 1
-    #: Whether the scales of the float weights that training starts from stay.
-    steady = False
 
     @property
-    def limit(self):
+    @abc.abstractmethod
+    def weight(self) -> Alphabet:
+        """Alphabet of the codes."""
+
+    @property
+    def steady(self) -> bool:
+        """Whether the scales of the float weights that training starts from stay."""
+        return False
+
+    @property
+    def limit(self) -> int:
         """Largest magnitude of a code."""
         return self.weight.codes[-1]
 
-    def fit(self, latent, *, rng=None, units=None):
+    def fit(self, latent: np.ndarray, *, rng: "np.random.Generator | None" = None,
+            units: int | None = None) -> Codes:
         """Quantize a matrix.
 
         Parameters
@@ -88,26 +104,31 @@ class WeightMethod(Named, frozen=True):
             raise ValueError("Weights must be drawn by a method that has a stochastic rule, "
                              f"not {self.name}")
 
-    def nearest(self, latent, scales):
+    def nearest(self, latent: np.ndarray, scales: np.ndarray) -> np.ndarray:
         """Nearest codes at given scales (1, rows), (planes, rows, columns); ties go up."""
         return nearest(self.weight, latent, scales, self.limit)
 
-    def draw(self, latent, scales, rng):
+    def draw(self, latent: np.ndarray, scales: np.ndarray,
+             rng: "np.random.Generator") -> np.ndarray:
         """Codes drawn at given scales (1, rows), (planes, rows, columns), if there is a rule."""
         return draw(self.weight, latent, scales, rng, self.limit)
 
-    def clip(self, shape, units=None):
+    def clip(self, shape: tuple[int, int], units: int | None = None) -> float | None:
         """Magnitude to which training clips the master weights of a matrix, or None.
 
         Beyond its level a weight would only take longer to come back (Courbariaux et al. 2015).
         """
         return 1.0
 
+    def _scales(self, latent, units):
+        """Scales of a matrix, (1, rows)."""
+        raise NotImplementedError
+
     def _codes(self, latent, scales):
         return self.nearest(latent, scales)
 
 
-def same_scale(latent, scale=1.0):
+def same_scale(latent: np.ndarray, scale: npt.ArrayLike = 1.0) -> np.ndarray:
     """One scale for all rows of a matrix, (1, rows)."""
     return np.full((1, len(latent)), scale)
 
@@ -119,36 +140,37 @@ def _number(kind, token):
     return kind(token)
 
 
-def usage(kind):
+def usage(kind: type[Named]) -> str:
     """How a method's text looks, every part of it optional but the name."""
     fields = msgspec.structs.fields(kind)
     numbers = [f":{field.name}" for field in fields if field.type is not bool]
     flags = [f"[:{field.name.replace('_', '-')}]" for field in fields if field.type is bool]
-    return kind.__struct_config__.tag + "".join(f"[{part}" for part in numbers) \
+    return tag(kind) + "".join(f"[{part}" for part in numbers) \
         + "]" * len(numbers) + "".join(flags)
 
 
-def tag(kind):
+def tag(kind: type[Named]) -> str:
     """The name of a method's struct, which :func:`parse` knows it by."""
-    return kind.__struct_config__.tag
+    return str(kind.__struct_config__.tag)
 
 
-def is_weight_method(found):
+def is_weight_method(found: object) -> bool:
     """Whether an object is a struct of weight methods."""
     return isinstance(found, type) and issubclass(found, WeightMethod)
 
 
-def by_name(kinds):
+def by_name(kinds: collections.abc.Iterable[type[_Kind]]) -> dict[str, type[_Kind]]:
     """Structs of methods by the name that :func:`parse` knows."""
     return {tag(kind): kind for kind in kinds}
 
 
-def listing(kinds):
+def listing(kinds: collections.abc.Mapping[str, type[Named]]) -> list[tuple[str, str]]:
     """How each method's text looks, and its citation: pairs of str, of structs by name."""
     return [(usage(kind), kind().citation) for kind in kinds.values()]
 
 
-def parse(text, kinds, thing="Weight method"):
+def parse(text: str, kinds: collections.abc.Mapping[str, type[_Kind]],
+          thing: str = "Weight method") -> _Kind:
     """The method that a text stands for: its name, then numbers and flags, each after a colon.
 
     Parameters
@@ -171,7 +193,7 @@ def parse(text, kinds, thing="Weight method"):
     fields = msgspec.structs.fields(kinds[name])
     flags = {field.name.replace("_", "-"): field.name for field in fields if field.type is bool}
     numbers = [field for field in fields if field.type is not bool]
-    values = {}
+    values: dict[str, typing.Any] = {}
     for token in tokens:
         if token in flags and flags[token] not in values:
             values[flags[token]] = True

@@ -24,7 +24,7 @@ _BLOCK = 1 << 16
 _SINGULAR = 1e-9
 
 
-def check_rows(rows, thing="Weights"):
+def check_rows(rows: object, thing: str = "Weights") -> None:
     """Raise ``ValueError`` unless ``rows`` is a finite, not empty float matrix (rows, columns)."""
     if not isinstance(rows, np.ndarray) or rows.dtype not in (np.float32, np.float64):
         kind = rows.dtype if isinstance(rows, np.ndarray) else type(rows).__name__
@@ -96,7 +96,7 @@ def _sum(codes, scales):
     return sum(scale[:, None] * code for code, scale in zip(codes, scales, strict=True))
 
 
-def greedy(rows, planes):
+def greedy(rows: np.ndarray, planes: int) -> tuple[np.ndarray, np.ndarray]:
     """Plane after plane, the sign and mean magnitude of what is left (Xu et al., section 2).
 
     Parameters
@@ -115,7 +115,7 @@ def greedy(rows, planes):
     return _by_blocks(lambda part: _greedy(part, planes), rows, planes)
 
 
-def refined(rows, planes):
+def refined(rows: np.ndarray, planes: int) -> tuple[np.ndarray, np.ndarray]:
     """Greedy codes, with all coefficients solved anew after each plane (Xu et al., section 2).
 
     Parameters and results are those of :func:`greedy`.
@@ -123,7 +123,8 @@ def refined(rows, planes):
     return _by_blocks(lambda part: _refined(part, planes), rows, planes)
 
 
-def alternating(rows, planes, rounds=2, greedy_start=False):
+def alternating(rows: np.ndarray, planes: int, rounds: int = 2,
+                greedy_start: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Alternating multi-bit quantization (Xu et al., algorithms 1 and 2).
 
     Greedy start; then, ``rounds`` times, the best coefficients for the codes
@@ -178,7 +179,7 @@ def _better(rows, one, other):
     return (np.where(better[:, None], one[0], other[0]), np.where(better, one[1], other[1]))
 
 
-def least_squares(rows, codes):
+def least_squares(rows: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Coefficients that bring the sum of the planes nearest to each row (Xu et al., section 3).
 
     Parameters
@@ -207,7 +208,7 @@ def least_squares(rows, codes):
     return np.linalg.solve(normal, target)[:, :, 0].T.astype(rows.dtype)
 
 
-def nearest(rows, scales):
+def nearest(rows: np.ndarray, scales: np.ndarray) -> np.ndarray:
     """Codes whose level is nearest to each element, the upper one in a tie (Xu et al., alg. 1).
 
     A binary search tree over the sorted levels: each node compares with the midpoint between the
@@ -268,7 +269,8 @@ def _evenly_spaced(index, largest, planes):
     return codes, (2.0**places[:, None] * step).astype(largest.dtype)
 
 
-def uniform(rows, planes, by_matrix=False):
+def uniform(rows: np.ndarray, planes: int,
+            by_matrix: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Evenly spaced levels between plus and minus the largest magnitude of the row or the matrix.
 
     The uniform baseline of Xu et al., section 2 (Hubara et al. 2016): scaled into [-1, 1],
@@ -290,7 +292,7 @@ def uniform(rows, planes, by_matrix=False):
     return _by_blocks(quantize, rows, planes)
 
 
-def balanced(rows, planes):
+def balanced(rows: np.ndarray, planes: int) -> tuple[np.ndarray, np.ndarray]:
     """Bins of equally many elements, mapped in order onto the levels of :func:`uniform`.
 
     The balanced baseline of Xu et al., section 2 (Zhou et al. 2017). Equal elements share a bin,

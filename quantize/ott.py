@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, TERNARY
+from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, TERNARY, Alphabet
 from ternloom.model.alphabet.exponential import exponents, powers
 from ternloom.quantize.codes import relative_error
 from ternloom.quantize.method import WeightMethod, same_scale
@@ -18,7 +18,7 @@ from ternloom.quantize.method import WeightMethod, same_scale
 __all__ = ["OttBinary", "OttExponential", "OttPow2", "OttTernary", "bounding_cost", "glorot"]
 
 
-def glorot(shape, units=None):
+def glorot(shape: tuple[int, int], units: int | None = None) -> float:
     """Limit of Glorot's uniform initialization, ``sqrt(6 / (inputs + units))``.
 
     Parameters
@@ -44,7 +44,7 @@ class OttBinary(WeightMethod, tag="ott-binary", frozen=True):
     weight = BINARY
     stochastic = True
 
-    def clip(self, shape, units=None):
+    def clip(self, shape: tuple[int, int], units: int | None = None) -> float:
         return glorot(shape, units) if self.scaled else 1.0
 
     def _scales(self, latent, units):
@@ -60,7 +60,7 @@ class OttTernary(WeightMethod, tag="ott-ternary", frozen=True):
     weight = TERNARY
     stochastic = True
 
-    def clip(self, shape, units=None):
+    def clip(self, shape: tuple[int, int], units: int | None = None) -> float:
         return glorot(shape, units)
 
     def _scales(self, latent, units):
@@ -92,14 +92,14 @@ class OttPow2(WeightMethod, tag="ott-pow2", frozen=True):
                              f"not {self.integer!r} and {self.fraction!r}")
 
     @property
-    def weight(self):
+    def weight(self) -> Alphabet:
         return TERNARY if self.limit == 1 else INTEGER
 
     @property
-    def limit(self):
+    def limit(self) -> int:
         return 2**(self.integer + self.fraction) - 1
 
-    def clip(self, shape, units=None):
+    def clip(self, shape: tuple[int, int], units: int | None = None) -> float:
         return self.limit / 2**self.fraction
 
     def _scales(self, latent, units):
@@ -143,10 +143,10 @@ class OttExponential(WeightMethod, tag="ott-exponential", frozen=True):
             raise ValueError(f"ott-exponential's top must be from -22 to 10, not {self.top!r}")
 
     @property
-    def limit(self):
+    def limit(self) -> int:
         return self.levels
 
-    def clip(self, shape, units=None):
+    def clip(self, shape: tuple[int, int], units: int | None = None) -> float | None:
         return None
 
     def _scales(self, latent, units):
@@ -162,7 +162,7 @@ class OttExponential(WeightMethod, tag="ott-exponential", frozen=True):
         return powers(values, lambda fraction: fraction > 0.5, self.levels)[None]
 
 
-def bounding_cost(latent, bounded):
+def bounding_cost(latent: np.ndarray, bounded: OttExponential) -> tuple[float, float]:
     """Relative errors of exponential weights as bounded by a method and with the paper's range.
 
     Parameters

@@ -1,16 +1,18 @@
 """From the float weights of a matrix to the integers of a ``Matrix``, in training and after it."""
 
+import collections.abc
 import dataclasses
 import math
+import typing
 
 import numpy as np
 
-from ternloom.model.alphabet import INTEGER, PLANES, smallest
+from ternloom.model.alphabet import INTEGER, PLANES, Alphabet, smallest
 from ternloom.model.frozen import Frozen
 from ternloom.model.limits import COEFFICIENT_BITS, LARGEST_COEFFICIENT
 from ternloom.model.matrix import Matrix
 from ternloom.quantize.codes import Codes, as_planes, relative_error
-from ternloom.quantize.weights import Method
+from ternloom.quantize.method import WeightMethod
 
 
 __all__ = ["MatrixQuantizer", "merge", "power_of_two"]
@@ -21,7 +23,7 @@ __all__ = ["MatrixQuantizer", "merge", "power_of_two"]
 _NARROW_BITS = 15
 
 
-def power_of_two(scales):
+def power_of_two(scales: np.ndarray) -> np.ndarray:
     """Nearest powers of two, on the logarithmic axis; zero stays zero."""
     exponent = np.round(np.log2(scales, where=scales > 0, out=np.zeros_like(scales)))
     return np.where(scales > 0, np.exp2(exponent), 0).astype(scales.dtype)
@@ -50,7 +52,7 @@ def _in_alphabet(codes, weight):
     return dataclasses.replace(codes, codes=weight.recode(values), weight=weight)
 
 
-def merge(parts):
+def merge(parts: collections.abc.Sequence[tuple[slice | np.ndarray, Codes]]) -> Codes:
     """Codes of some rows each, put together in the smallest alphabet that holds them all.
 
     Parameters
@@ -101,12 +103,12 @@ class MatrixQuantizer(Frozen):
         A coefficient is ``round(scale * 2**exponent)``, at most what a ``Matrix`` may have.
     """
 
-    methods: tuple[Method, ...]
+    methods: tuple[WeightMethod, ...]
     frozen: np.ndarray | None = None
     exponent: int = 0
 
     @property
-    def weight(self):
+    def weight(self) -> Alphabet:
         """Alphabet of the codes; ``ValueError`` if no alphabet holds those of all gates."""
         return _common({method.weight for method in self.methods})
 
@@ -119,7 +121,7 @@ class MatrixQuantizer(Frozen):
             yield (slice(None) if len(same) == len(self.methods)
                    else np.flatnonzero(np.isin(gate, same))), method
 
-    def fit(self, latent, rng=None):
+    def fit(self, latent: np.ndarray, rng: "np.random.Generator | None" = None) -> Codes:
         """Quantize a matrix.
 
         Parameters
@@ -148,7 +150,8 @@ class MatrixQuantizer(Frozen):
             parts.append((rows, codes))
         return merge(parts)
 
-    def biases(self, latent, bias, rng=None):
+    def biases(self, latent: np.ndarray, bias: np.ndarray,
+               rng: "np.random.Generator | None" = None) -> np.ndarray:
         """Biases as one more weight of their row would be quantized, at the row's scales.
 
         Parameters
@@ -174,23 +177,24 @@ class MatrixQuantizer(Frozen):
             meant[rows] = _at(method, column[rows], scales, chance).reconstruct()[:, 0]
         return meant[rest:]
 
-    def coefficients(self, scales):
+    def coefficients(self, scales: np.ndarray) -> np.ndarray:
         """Integers that stand for scales, int32."""
         rounded = np.floor(scales * 2.0**self.exponent + 0.5)
         return np.minimum(rounded, LARGEST_COEFFICIENT).astype(np.int32)
 
-    def matrix(self, latent):
+    def matrix(self, latent: np.ndarray) -> Matrix:
         """The ``Matrix`` of float weights."""
         codes = self.fit(latent)
         return Matrix(codes.weight, codes.codes, self.coefficients(codes.scales))
 
-    def values(self, latent, rng=None):
+    def values(self, latent: np.ndarray,
+               rng: "np.random.Generator | None" = None) -> np.ndarray:
         """Weights as the integers mean them, (rows, columns) of the type of ``latent``."""
         codes = self.fit(latent, rng)
         scales = self.coefficients(codes.scales) * 2.0**-self.exponent
         return dataclasses.replace(codes, scales=scales.astype(latent.dtype)).reconstruct()
 
-    def clip(self, shape):
+    def clip(self, shape: tuple[int, int]) -> np.ndarray:
         """Magnitudes to which training clips the weights, (rows, 1); infinite where it doesn't."""
         rows, _ = shape
         if self.frozen is not None:
@@ -205,7 +209,7 @@ class MatrixQuantizer(Frozen):
             bounds[part] = math.inf if clip is None else clip
         return bounds
 
-    def freeze(self, latent):
+    def freeze(self, latent: np.ndarray) -> typing.Self:
         """This quantizer with scales frozen at the powers of two nearest to the fitted ones.
 
         Sign planes keep the scales that fit them.
@@ -214,7 +218,7 @@ class MatrixQuantizer(Frozen):
             return self
         return dataclasses.replace(self, frozen=power_of_two(self.fit(latent).scales))
 
-    def coarsened(self, latent):
+    def coarsened(self, latent: np.ndarray) -> typing.Self:
         """This quantizer with the scales of integer weights frozen at coefficients, rounded up.
 
         What a coefficient cannot tell of a scale then costs steps of the codes, which are many. The
@@ -229,11 +233,11 @@ class MatrixQuantizer(Frozen):
                 frozen[:, rows] = np.ceil(scales[:, rows])
         return dataclasses.replace(self, frozen=frozen * 2.0**-self.exponent)
 
-    def with_exponent(self, exponent):
+    def with_exponent(self, exponent: int) -> typing.Self:
         """This quantizer with another exponent of its coefficients."""
         return dataclasses.replace(self, exponent=exponent)
 
-    def loss(self, latent):
+    def loss(self, latent: np.ndarray) -> float:
         """Error of rounding scales to coefficients, relative to the square of the fitted weights.
 
         Parameters
@@ -249,7 +253,7 @@ class MatrixQuantizer(Frozen):
         scales = self.coefficients(codes.scales) * 2.0**-self.exponent
         return relative_error(codes.reconstruct(), dataclasses.replace(codes, scales=scales))
 
-    def exponents(self, latent, bits):
+    def exponents(self, latent: np.ndarray, bits: int) -> tuple[int, int, int] | None:
         """Exponents that are useful and possible, or None where all scales are zero.
 
         Returns

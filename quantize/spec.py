@@ -1,13 +1,16 @@
 """What to make of a float network: methods for weights and activations, and widths between them."""
 
+import collections.abc
 import re
 
 import msgspec
 
+from ternloom.model.cell import Cell
 from ternloom.model.format import Fixed
 from ternloom.model.network import When
 from ternloom.model.precision import Precision
 from ternloom.quantize import activations, weights
+from ternloom.quantize.method import WeightMethod
 
 
 __all__ = ["Spec"]
@@ -26,7 +29,7 @@ def _place(key):
     match = _PLACE.fullmatch(key)
     named = match and ".".join(filter(None, (match[1], match["part"], match["gate"])))
     readout = match and match["part"] == "readout" and (match["layer"] or match["gate"])
-    if not key or named != key or readout:
+    if not match or not key or named != key or readout:
         raise ValueError(f"Weights must be for {_ALL}, readout, or a layer, matrix or gate such as "
                          f"layer0, input, f or layer0.recurrent.f, not {key!r}")
     return match["layer"] and int(match["layer"]), match["part"], match["gate"]
@@ -99,14 +102,15 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         # The ranges of the rest are the network's own.
         self.precision(state_bits=5)
 
-    def precision(self, state_bits):
+    def precision(self, state_bits: int) -> Precision:
         """The network's ``Precision`` with so many bits above the state's fraction."""
         return Precision(preact=Fixed(self.preact_width, self.preact_frac),
                          gate_frac=self.gate_frac,
                          state=Fixed(max(2, self.state_frac + state_bits), self.state_frac),
                          slope=self.slope, slope_frac=self.slope_frac)
 
-    def methods(self, cells, readout=True):
+    def methods(self, cells: collections.abc.Sequence[Cell],
+                readout: bool = True) -> dict[str, tuple[WeightMethod, ...]]:
         """Weight methods of every matrix.
 
         Parameters
@@ -127,7 +131,8 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         ValueError
             For a matrix or a gate without a method, and for a key that fits no matrix.
         """
-        used, chosen = set(), {}
+        used: set[str] = set()
+        chosen = {}
         for index, cell in enumerate(cells):
             for part in ("input", "recurrent") if cell.recurrent else ("input",):
                 chosen[f"layer{index}.{part}"] = tuple(self._method(index, part, gate, used)

@@ -6,6 +6,7 @@ Beyond the papers, where training clips its master weights is Ternloom's choice 
 docstring says otherwise.
 """
 
+import abc
 import math
 
 import numpy as np
@@ -65,7 +66,7 @@ class _Connect(WeightMethod, frozen=True):
     _unit = 1.0
 
     @property
-    def steady(self):
+    def steady(self) -> bool:
         return self.scaled
 
     def _scales(self, latent, units):
@@ -74,6 +75,10 @@ class _Connect(WeightMethod, frozen=True):
 
     def _meant(self, latent):
         return self._unit * self.weight.values(self._levels(latent))
+
+    @abc.abstractmethod
+    def _levels(self, latent):
+        """Codes of weights in units of the scale."""
 
     def _codes(self, latent, scales):
         scale = (scales[0, :, None] / self._unit).astype(latent.dtype)
@@ -152,9 +157,15 @@ class _Multibit(WeightMethod, frozen=True):
         if not 1 <= self.planes <= 4:
             raise ValueError(f"{self.name}'s planes must be from 1 to 4, not {self.planes!r}")
 
-    def fit(self, latent, *, rng=None, units=None):
+    def fit(self, latent: np.ndarray, *, rng: "np.random.Generator | None" = None,
+            units: int | None = None) -> Codes:
         self._check(latent, rng)
-        return Codes(*self._quantize(latent), PLANES)
+        codes, scales = self._quantize(latent)
+        return Codes(codes, scales, PLANES)
+
+    @abc.abstractmethod
+    def _quantize(self, latent):
+        """Codes and scales of a matrix."""
 
 
 class Greedy(_Multibit, tag="greedy", frozen=True):
@@ -345,10 +356,10 @@ class Integer(WeightMethod, tag="integer", frozen=True):
             raise ValueError(f"integer's bits must be from 2 to 8, not {self.bits!r}")
 
     @property
-    def limit(self):
+    def limit(self) -> int:
         return 2**(self.bits - 1) - 1
 
-    def clip(self, shape, units=None):
+    def clip(self, shape: tuple[int, int], units: int | None = None) -> float | None:
         return None
 
     def _scales(self, latent, units):
@@ -362,20 +373,21 @@ Method = (Alternating | Balanced | BinaryConnect | Greedy | HitnetTernary | Inte
           | TernaryConnect | Twn | Uniform)
 
 #: By name; other packages bring theirs (``ternloom.methods``).
-_METHODS = Registry("ternloom.methods", Method.__args__, method.is_weight_method, method.tag)
+_METHODS: Registry[type[WeightMethod]] = Registry(
+    "ternloom.methods", Method.__args__, method.is_weight_method, method.tag)
 
 
-def names():
+def names() -> tuple[str, ...]:
     """Names of all methods, in alphabetical order."""
     return tuple(_METHODS)
 
 
-def listing():
+def listing() -> list[tuple[str, str]]:
     """How each method's text looks, and its citation: pairs of str, by name."""
     return method.listing(_METHODS)
 
 
-def parse(text):
+def parse(text: str) -> WeightMethod:
     """The method that a text such as ``alternating:2`` stands for.
 
     See :func:`ternloom.quantize.method.parse`; an unknown name is a ``ValueError`` that lists all.

@@ -147,7 +147,8 @@ def test_wide_coefficients():
     for number, (weight, kind) in enumerate([(INTEGER, "fixed"), (PLANES, "planes")]):
         case = draw_small(weight, kind, number)
         network = widened(case.network, np.random.default_rng(number))
-        cases.append(dataclasses.replace(case, network=network))
+        mapping = Mapping(network, case.mapping.folding)
+        cases.append(dataclasses.replace(case, mapping=mapping))
     assert max(matrix.coefficients.max() for case in cases
                for matrix in case.network.matrices.values()) >= 1 << 23
     _check(cases)

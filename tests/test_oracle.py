@@ -18,7 +18,7 @@ from ternloom.model.random import random_network, random_sequences
 
 #: Networks of a test, and how many of ``make test`` and of ``make test-all`` alone.
 BLOCK = 25
-FAST, SLOW = 200, 1200
+FAST, SLOW = 250, 1200
 
 
 def networks(first):

@@ -74,7 +74,7 @@ import numpy as np
 
 from fivelevels import FIVE, LEAKY
 from ternloom.files.network import load, save
-from ternloom.mapping.folding import Folding
+from ternloom.mapping.mapping import Mapping
 from ternloom.model import golden
 from ternloom.model.random import random_network, random_sequences
 from ternloom.quantize.quantizer import MatrixQuantizer
@@ -88,7 +88,7 @@ for seed, cell in enumerate((None, LEAKY)):
     network = random_network(seed, cell=cell, layers=2, units=5, inputs=4, weight=FIVE)
     save(network, "network.safetensors")
     assert load("network.safetensors") == network
-    report = simulate(network, Folding.uniform(network, 2, 4),
+    report = simulate(Mapping.uniform(network, 2, 4),
                       random_sequences(seed, network, 3, (1, 5)), simulator="icarus")
     assert report.mismatch is None and report.transfers > 0
 print("exact")

@@ -4,7 +4,6 @@ import typing
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from ternloom.model.format.shared import Shared
 from ternloom.model.rounding import Overflow, Rounding, saturate, shift_right
@@ -105,6 +104,3 @@ class Fixed(Shared, msgspec.Struct, frozen=True, tag="fixed", forbid_unknown_fie
         """Whether every code is one of this format."""
         return bool(np.all((code >= self.low) & (code <= self.high)))
 
-    def real(self, code: npt.ArrayLike) -> np.ndarray:
-        """Number that each code stands for; float32."""
-        return np.asarray(code).astype(np.float32) * np.float32(2.0**-self.frac)

@@ -112,6 +112,10 @@ class Shared:
             return (bits ^ sign) - sign
         return bits
 
+    def real(self, code: npt.ArrayLike) -> np.ndarray:
+        """Number that each code stands for; float32."""
+        return self.value(np.asarray(code)).astype(np.float32) * np.float32(2.0**-self.frac)
+
     @property
     def padding(self) -> int:
         """Value of the code whose wire form is all zeros, which lanes without a column hold."""

@@ -148,3 +148,13 @@ def test_named_conduct(field, value):
 def test_text():
     assert repr(Fixed(8, 5)) == "Fixed(width=8, frac=5)"
     assert repr(Fixed(8, 5, signed=False)) == "Fixed(width=8, frac=5, signed=False)"
+
+
+@pytest.mark.parametrize("form, codes, numbers", [
+    (Binary(), [-1, 1], [-1.0, 1.0]), (Ternary(3, 2), [-1, 0, 1], [-1.0, 0.0, 1.0]),
+    (Planes((2, 1), 1), [0, 1, 2, 3], [-1.5, 0.5, -0.5, 1.5]),
+    (Fixed(4, 2), [-8, 3], [-2.0, 0.75])])
+def test_real(form, codes, numbers):
+    """What the codes of a data set stand for, whatever its format."""
+    found = form.real(np.array(codes))
+    assert found.tolist() == numbers and found.dtype == np.float32
