@@ -8,6 +8,7 @@ import numpy as np
 
 from ternloom.files.dataset import Dataset
 from ternloom.model import golden
+from ternloom.model.error import NetworkError
 from ternloom.model.frozen import Frozen
 from ternloom.model.network import Network
 
@@ -74,8 +75,16 @@ def measure(network: Network, dataset: Dataset,
     Returns
     -------
     Decisions
+
+    Raises
+    ------
+    NetworkError
+        A network without a readout, or with several.
     """
-    start = time.perf_counter()
+    readout, start = network.readout, time.perf_counter()
+    if readout is None:
+        raise NetworkError(f"network {network.name!r} must have a readout to be measured on "
+                           "labelled data")
     winners: list[int] = []
     total = len(dataset.sequences)
     for first in range(0, total, _BATCH):
@@ -83,7 +92,8 @@ def measure(network: Network, dataset: Dataset,
         if report is not None:
             report(len(winners), total)
     seconds = time.perf_counter() - start
-    confusion = _confusion(network.readout, dataset.labels, winners)
+    confusion = np.zeros((readout.classes,) * 2, dtype=np.int64)
+    np.add.at(confusion, (np.asarray(dataset.labels), np.asarray(winners)), 1)
     steps = sum(len(sequence) for sequence in dataset.sequences)
     return Decisions(confusion, steps, seconds, np.asarray(winners))
 
@@ -91,10 +101,3 @@ def measure(network: Network, dataset: Dataset,
 def _last(result):
     """Class of each sequence, of its last step."""
     return [int(each[-1]) for each in result.winners]
-
-
-def _confusion(readout, labels, winners):
-    """Sequences of each true class (row) that were given each class (column)."""
-    confusion = np.zeros((readout.classes,) * 2, dtype=np.int64)
-    np.add.at(confusion, (np.asarray(labels), np.asarray(winners)), 1)
-    return confusion

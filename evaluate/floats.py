@@ -6,6 +6,7 @@ import numpy as np
 
 from ternloom.evaluate.perplexity import surprise
 from ternloom.files.dataset import Dataset
+from ternloom.model.error import NetworkError
 from ternloom.quantize import forward
 from ternloom.quantize.floats import FloatNetwork
 
@@ -18,27 +19,36 @@ _PIECE = 512
 
 
 def share(reference: FloatNetwork, dataset: Dataset) -> float:
-    """Share of a data set's sequences that a float network gives their true class."""
-    outputs = forward.run(reference, _values(dataset))[-1].outputs
+    """Share of a data set's sequences that a float network gives their true class.
+
+    Raises
+    ------
+    NetworkError
+        A network without a readout.
+    """
+    if not reference.classes:
+        raise NetworkError(f"float network {reference.name!r} must have a readout to be measured "
+                           "on labelled data")
+    values = [dataset.format.real(each) for each in dataset.sequences]
+    outputs = forward.run(reference, values)[-1].outputs
     winners = [forward.logits(reference, each[-1]).argmax() for each in outputs]
     return float(np.mean(np.asarray(winners) == dataset.labels))
 
 
 def perplexity(reference: FloatNetwork, tokens: np.ndarray) -> float:
-    """Perplexity per word of a float language network on a text, each word but the first."""
-    outputs = forward.run(reference, [_embedded(reference, tokens[:-1])])[-1].outputs[0]
+    """Perplexity per word of a float language network on a text, each word but the first.
+
+    Raises
+    ------
+    NetworkError
+        A network without an embedding or a readout.
+    """
+    if reference.embedding is None or not reference.classes:
+        raise NetworkError(f"float network {reference.name!r} must have an embedding and a readout "
+                           "to predict a text")
+    outputs = forward.run(reference, [reference.embedding[tokens[:-1]]])[-1].outputs[0]
     nats = 0.0
     for start in range(0, len(outputs), _PIECE):
         logits = forward.logits(reference, outputs[start:start + _PIECE]).astype(np.float64)
         nats += surprise(logits, 1.0, tokens[1 + start:][:len(logits)])
     return math.exp(nats / len(outputs))
-
-
-def _values(dataset):
-    """Real input values of each sequence."""
-    return [dataset.format.real(each) for each in dataset.sequences]
-
-
-def _embedded(reference, tokens):
-    """Real input values of words."""
-    return reference.embedding[tokens]
