@@ -53,6 +53,8 @@ def arguments(parser):
     parser.add_argument("--when", choices=("last", "every"),
                         help="steps at which the readout speaks: the last of a sequence, or every "
                              "one (default: last; every with an embedding)")
+    parser.add_argument("--nonlinearity", choices=("tanh", "relu"),
+                        help="of an nn.RNN, whose state_dict does not tell it")
     parser.add_argument("--check", metavar="FILE",
                         help="inputs of your own model and the outputs that it gave, NPZ or "
                              "safetensors: refuses a SOURCE whose forward is another one")
@@ -112,7 +114,7 @@ def run(chosen, console):
     from ternloom.files import network as file
 
     spec = _spec(chosen)
-    reference = source.float_network(chosen.source)
+    reference = source.float_network(chosen.source, chosen.nonlinearity)
     forward = _forward(chosen, reference)
     with (output.file(chosen.output, own=lambda path: _converted(path, reference.name),
                       inputs=output.inputs(chosen), force=chosen.force) as path,

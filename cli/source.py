@@ -152,11 +152,11 @@ def network(name):
     return load(network_path(name))
 
 
-def float_network(name):
-    """Load a float network by path or shipped name."""
+def float_network(name, nonlinearity=None):
+    """Load a float network by path or shipped name, an ``nn.RNN`` with its nonlinearity."""
     from ternloom.files.floats import load
 
-    return load(float_path(name))
+    return load(float_path(name), nonlinearity)
 
 
 def data(name, part, network=None):

@@ -127,13 +127,15 @@ def is_state_dict(path: str | pathlib.Path) -> bool:
     return not container.described(path, _KIND, NetworkError)
 
 
-def load(path: str | pathlib.Path) -> FloatNetwork:
+def load(path: str | pathlib.Path, nonlinearity: str | None = None) -> FloatNetwork:
     """Read a float network: Ternloom's own file, or a PyTorch ``state_dict`` in safetensors.
 
     Parameters
     ----------
     path : str or Path
         Without a description of ours the file's name is the network's.
+    nonlinearity : "tanh", "relu" or None
+        Of an ``nn.RNN``, whose tensors do not tell it.
 
     Returns
     -------
@@ -147,12 +149,15 @@ def load(path: str | pathlib.Path) -> FloatNetwork:
     foreign = container.foreign(path, _KIND, NetworkError)
     try:
         if foreign is not None:
-            found = collect(foreign)
+            found = collect(foreign, nonlinearity)
             layers = []
             for index, parts in enumerate(found.pop("layers")):
                 with located(f"layer{index}"):
                     layers.append(FloatLayer(*parts))
             return FloatNetwork(pathlib.Path(path).stem, tuple(layers), **found)
+        if nonlinearity is not None:
+            raise NetworkError("a nonlinearity must go with an nn.RNN in a state_dict: this file "
+                               "names its cells")
         spec, tensors = container.read(path, {VERSION: _FloatSpec}, _KIND, _layout, NetworkError)
         network = FloatNetwork(
             spec.name, tuple(_layer(f"layer{index}", layer, tensors)

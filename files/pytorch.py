@@ -1,8 +1,9 @@
 """Recurrent networks among the tensors of a PyTorch ``state_dict``.
 
 ``weight_ih_l0``, ``weight_hh_l0``, ``bias_ih_l0`` and ``bias_hh_l0`` (and l1, l2, ...) of one
-``nn.LSTM`` or ``nn.GRU``, under any module's prefix; at most one ``nn.Linear`` as the readout and
-one ``nn.Embedding``. Gates are in PyTorch's order, which is ours: i, f, g, o and r, z, n.
+``nn.LSTM``, ``nn.GRU`` or ``nn.RNN``, under any module's prefix; at most one ``nn.Linear`` as the
+readout and one ``nn.Embedding``. Gates are in PyTorch's order, which is ours: i, f, g, o and
+r, z, n. The tensors of an ``nn.RNN`` do not tell its nonlinearity.
 """
 
 import collections.abc
@@ -12,7 +13,7 @@ import typing
 import numpy as np
 import numpy.typing as npt
 
-from ternloom.model.cell import GRU_RESET_AFTER, LSTM
+from ternloom.model.cell import GRU_RESET_AFTER, LSTM, RNN_RELU, RNN_TANH
 from ternloom.model.error import NetworkError
 
 
@@ -22,6 +23,8 @@ __all__ = ["collect"]
 _RECURRENT = re.compile(r"(?P<prefix>.*?)(?P<part>weight_ih|weight_hh|bias_ih|bias_hh)"
                         r"_l(?P<layer>\d+)")
 _CELLS = {3: GRU_RESET_AFTER, 4: LSTM}
+#: Of an ``nn.RNN``, by its nonlinearity.
+_SIMPLE = {"tanh": RNN_TANH, "relu": RNN_RELU}
 #: Names that tell a network of another kind, and what PyTorch calls it.
 _OTHERS = (
     (re.compile(r".*(weight|bias)_(ih|hh)_l\d+_reverse"),
@@ -35,12 +38,15 @@ _OTHERS = (
 )
 
 
-def collect(tensors: collections.abc.Mapping[str, npt.ArrayLike]) -> dict[str, typing.Any]:
+def collect(tensors: collections.abc.Mapping[str, npt.ArrayLike],
+            nonlinearity: str | None = None) -> dict[str, typing.Any]:
     """Parts of a float network among named tensors.
 
     Parameters
     ----------
     tensors : dict of str to float array
+    nonlinearity : "tanh", "relu" or None
+        Of an ``nn.RNN``; None for any other network.
 
     Returns
     -------
@@ -60,11 +66,11 @@ def collect(tensors: collections.abc.Mapping[str, npt.ArrayLike]) -> dict[str, t
             raise NetworkError(f"{name} must hold floating-point numbers, not {tensor.dtype}")
         rest[name] = tensor.astype(np.float32)
     _refuse_others(rest)
-    layers = _layers(_take_recurrent(rest))
+    layers = _layers(_take_recurrent(rest), nonlinearity)
     embedding, linear = _take_dense(rest, inputs=layers[0][1].shape[1],
                                     units=layers[-1][2].shape[1])
     if rest:
-        raise NetworkError("a state_dict must hold one LSTM or GRU, at most one Linear of its "
+        raise NetworkError("a state_dict must hold one LSTM, GRU or RNN, at most one Linear of its "
                            "units and one Embedding of its inputs, and not "
                            + ", ".join(f"{name} {rest[name].shape}" for name in sorted(rest)))
     return {"layers": layers, "embedding": embedding, "readout_weight": linear[0],
@@ -89,10 +95,10 @@ def _take_recurrent(rest):
             prefixes.add(match["prefix"])
             found.setdefault(int(match["layer"]), {})[match["part"]] = rest.pop(name)
     if not found:
-        raise NetworkError("a state_dict must hold weight_ih_l0 and weight_hh_l0 of an LSTM or GRU,"
-                           f" not {', '.join(sorted(rest)) or 'nothing'}")
+        raise NetworkError("a state_dict must hold weight_ih_l0 and weight_hh_l0 of an LSTM, GRU "
+                           f"or RNN, not {', '.join(sorted(rest)) or 'nothing'}")
     if len(prefixes) > 1:
-        raise NetworkError("a state_dict must hold one LSTM or GRU, not "
+        raise NetworkError("a state_dict must hold one LSTM, GRU or RNN, not "
                            + " and ".join(repr(prefix) for prefix in sorted(prefixes)))
     for index in range(max(found) + 1):
         for part in ("weight_ih", "weight_hh"):
@@ -101,28 +107,38 @@ def _take_recurrent(rest):
     return [found[index] for index in sorted(found)]
 
 
-def _layers(found):
-    return [_layer(index, parts) for index, parts in enumerate(found)]
+def _layers(found, nonlinearity):
+    return [_layer(index, parts, nonlinearity) for index, parts in enumerate(found)]
 
 
-def _layer(index, parts):
+def _cell(name, shape, nonlinearity):
+    """Cell of a recurrent matrix."""
+    gates = shape[0] / shape[1] if len(shape) == 2 and shape[1] else 0
+    if gates == 1:
+        if nonlinearity not in _SIMPLE:
+            raise NetworkError(f"{name} is of an nn.RNN, whose tensors do not tell its "
+                               "nonlinearity: say --nonlinearity tanh (PyTorch's default) or relu")
+        return _SIMPLE[nonlinearity]
+    if gates not in _CELLS:
+        raise NetworkError(f"{name} must have as many rows as columns (RNN), or three (GRU) or "
+                           f"four (LSTM) times as many, not the shape {shape}")
+    if nonlinearity is not None:
+        raise NetworkError(f"{name} is of an nn.{'LSTM' if gates == 4 else 'GRU'}: a nonlinearity "
+                           "must go with an nn.RNN")
+    return _CELLS[int(gates)]
+
+
+def _layer(index, parts, nonlinearity):
     """Cell, weights and biases; of a GRU the biases of r and z are added, those of n stay apart."""
     recurrent = parts["weight_hh"]
-    if recurrent.ndim == 2 and recurrent.shape[0] == recurrent.shape[1]:
-        raise NetworkError(f"weight_hh_l{index} is of an nn.RNN, one gate of the shape "
-                           f"{recurrent.shape}: a network must be an nn.LSTM or nn.GRU")
-    if recurrent.ndim != 2 or recurrent.shape[0] not in [gates * recurrent.shape[1]
-                                                        for gates in _CELLS]:
-        raise NetworkError(f"weight_hh_l{index} must have three (GRU) or four (LSTM) times as many "
-                           f"rows as columns, not the shape {recurrent.shape}")
+    cell = _cell(f"weight_hh_l{index}", recurrent.shape, nonlinearity)
     rows, units = recurrent.shape
     zeros = np.zeros(rows, dtype=np.float32)
     first, second = parts.get("bias_ih", zeros), parts.get("bias_hh", zeros)
     for name, bias in (("bias_ih", first), ("bias_hh", second)):
         if bias.shape != (rows,):
             raise NetworkError(f"{name}_l{index} must have the shape ({rows},), not {bias.shape}")
-    cell = _CELLS[rows // units]
-    if cell is LSTM:
+    if not cell.apart:
         return cell, parts["weight_ih"], recurrent, first + second, None
     merged = first + second
     merged[2 * units:] = first[2 * units:]

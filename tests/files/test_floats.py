@@ -211,6 +211,33 @@ def test_embedding_in_state_dict(path, inputs, names):
     np.testing.assert_array_equal(network.readout_weight, weight)
 
 
+@pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
+def test_simple_rnn(path, nonlinearity):
+    """Biases add up, and the cell is what the user says."""
+    rng = np.random.default_rng(5)
+    tensors = {f"rnn.{name}_l0": rng.standard_normal(shape).astype(np.float32)
+               for name, shape in (("weight_ih", (4, 3)), ("weight_hh", (4, 4)),
+                                   ("bias_ih", (4,)), ("bias_hh", (4,)))}
+    safetensors.numpy.save_file(tensors, path)
+    layer, = load(path, nonlinearity).layers
+    assert layer.cell.name == f"rnn-{nonlinearity}" and layer.recurrent_bias is None
+    np.testing.assert_array_equal(layer.bias,
+                                  tensors["rnn.bias_ih_l0"] + tensors["rnn.bias_hh_l0"])
+
+
+@pytest.mark.parametrize("write, message", [
+    (lambda path: safetensors.numpy.save_file(state_dict(layers=1), path),
+     "weight_hh_l0 is of an nn.GRU: a nonlinearity must go with an nn.RNN"),
+    (lambda path: save(make(), path),
+     "a nonlinearity must go with an nn.RNN in a state_dict: this file names its cells"),
+])
+def test_nonlinearity_of_another(path, write, message):
+    write(path)
+    with pytest.raises(NetworkError) as caught:
+        load(path, "tanh")
+    assert str(caught.value).endswith(message)
+
+
 def test_half_precision(path):
     tensors = {name: tensor.astype(np.float16) for name, tensor in state_dict().items()}
     network = stored(path, tensors)
@@ -221,17 +248,17 @@ def test_half_precision(path):
     ({"rnn.weight_ih_l0": None}, "a state_dict must hold weight_ih_l0, which is missing"),
     ({"rnn.weight_hh_l0": None}, "a state_dict must hold weight_hh_l0, which is missing"),
     ({"other.weight_ih_l0": np.zeros((12, 3), np.float32)},
-     "a state_dict must hold one LSTM or GRU, not 'other.' and 'rnn.'"),
+     "a state_dict must hold one LSTM, GRU or RNN, not 'other.' and 'rnn.'"),
     ({"rnn.weight_hh_l0": np.zeros((8, 4), np.float32)},
-     "weight_hh_l0 must have three (GRU) or four (LSTM) times as many rows as columns, not the "
-     "shape (8, 4)"),
+     "weight_hh_l0 must have as many rows as columns (RNN), or three (GRU) or four (LSTM) times as "
+     "many, not the shape (8, 4)"),
     ({"rnn.bias_hh_l0": np.zeros(4, np.float32)},
      "bias_hh_l0 must have the shape (12,), not (4,)"),
     ({"rnn.weight_ih_l0": np.zeros((9, 3), np.float32)},
      "layer0.input_weight must have the shape (12, 3), not (9, 3)"),
     ({"norm.running_mean": np.zeros(4, np.float32), "conv.weight": np.zeros((2, 2, 2), np.float32)},
-     "a state_dict must hold one LSTM or GRU, at most one Linear of its units and one Embedding of "
-     "its inputs, and not conv.weight (2, 2, 2), norm.running_mean (4,)"),
+     "a state_dict must hold one LSTM, GRU or RNN, at most one Linear of its units and one "
+     "Embedding of its inputs, and not conv.weight (2, 2, 2), norm.running_mean (4,)"),
     ({"rnn.weight_ih_l0_reverse": np.zeros((12, 3), np.float32)},
      "rnn.weight_ih_l0_reverse is bidirectional: a network must read its sequence in one "
      "direction, as nn.LSTM and nn.GRU do without bidirectional=True"),
@@ -239,8 +266,8 @@ def test_half_precision(path):
      "rnn.weight_hr_l0 has a projection: an nn.LSTM must be without proj_size"),
     ({"rnn.weight_ih_l0": np.zeros((4, 3), np.float32),
       "rnn.weight_hh_l0": np.zeros((4, 4), np.float32)},
-     "weight_hh_l0 is of an nn.RNN, one gate of the shape (4, 4): a network must be an nn.LSTM or "
-     "nn.GRU"),
+     "weight_hh_l0 is of an nn.RNN, whose tensors do not tell its nonlinearity: say --nonlinearity "
+     "tanh (PyTorch's default) or relu"),
     ({"cell.weight_hh": np.zeros((12, 4), np.float32)},
      "cell.weight_hh is of an nn.LSTMCell, nn.GRUCell or nn.RNNCell: the tensors of a cell must "
      "have the names that nn.LSTM or nn.GRU gives them, cell.weight_hh_l0 here"),
@@ -293,7 +320,7 @@ def test_bfloat16(path):
 def test_no_recurrent_network(path):
     safetensors.numpy.save_file({"a.weight": np.zeros((2, 2), np.float32)}, path)
     assert refusal(path) == ("is not sound: a state_dict must hold weight_ih_l0 and weight_hh_l0 of"
-                             " an LSTM or GRU, not a.weight")
+                             " an LSTM, GRU or RNN, not a.weight")
 
 
 def test_not_a_number_in_state_dict(path):
