@@ -1,5 +1,6 @@
 """Nobody's files are written over: a folder with data, recipe and curve of one name, and others."""
 
+import json
 import hashlib
 import os
 
@@ -96,9 +97,12 @@ def test_name_of_recipe(place, capsys):
     made = {"one.safetensors", "one.csv", "one.json", "one.float.safetensors"}
     assert set(content(place)) == made | {"first.toml", "second.toml", "motions.toml",
                                           "motions.csv", "motions.safetensors"}
-    first = content(place)
+    first, record = content(place), json.loads((place / "one.json").read_text())
     done(capsys, "train", "first.toml")
-    assert content(place) == first
+    again = json.loads((place / "one.json").read_text())
+    # What a run takes is another number each time.
+    assert again.pop("seconds").keys() == record.pop("seconds").keys() and again == record
+    assert content(place) | {"one.json": first["one.json"]} == first
     assert refusal(place, capsys, "train", "second.toml") == OTHER.format("one.safetensors")
 
 
