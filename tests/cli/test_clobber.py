@@ -1,7 +1,7 @@
 """Nobody's files are written over: a folder with data, recipe and curve of one name, and others."""
 
-import json
 import hashlib
+import json
 import os
 
 import numpy as np
