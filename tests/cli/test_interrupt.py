@@ -105,7 +105,10 @@ def leftovers(session):
     return os.listdir(session.place), os.listdir(session.scratch), session.programs()
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("moment", [
+    # Synthesis for the largest board comes before its placement.
+    pytest.param(moment, marks=[pytest.mark.slow] * (moment == "synth-placement"))
+    for moment in MOMENTS])
 def test_break(session, moment):
     arguments, program = MOMENTS[moment]
     running = session(arguments)
