@@ -1,9 +1,14 @@
 """What a board is: a part, its pins, and the clocks that it can make."""
 
 import dataclasses
+import typing
 
 from ternloom.boards.error import UnknownBoard
 from ternloom.boards.family import Family
+
+
+if typing.TYPE_CHECKING:
+    from amaranth.build import Platform
 
 
 __all__ = ["Board", "Pin", "amaranth_pin"]
@@ -25,7 +30,7 @@ class Pin:
 
     location: str
     invert: bool = False
-    attributes: dict = dataclasses.field(default_factory=dict)
+    attributes: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,9 +64,9 @@ class Board:
     title: str
     family: Family
     part: tuple[str, ...]
-    capacity: dict
+    capacity: dict[str, int]
     crystal: int
-    pins: dict
+    pins: dict[str, Pin]
     goal: float
     frequency: float
     baud: int
@@ -73,7 +78,8 @@ class Board:
             raise UnknownBoard(f"{self.name} must have the pins {sorted(missing)}")
 
 
-def amaranth_pin(platform, name, signal=None, number=0):
+def amaranth_pin(platform: "type[Platform]", name: str, signal: str | None = None,
+                 number: int = 0) -> Pin:
     """Take a pin from the board files of amaranth-boards.
 
     Parameters

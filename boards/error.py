@@ -29,7 +29,8 @@ class TooLarge(BoardError):
         Whether ``needed`` is what the netlist alone shows, before it is placed.
     """
 
-    def __init__(self, board, resource, needed, available, *, at_least=False):
+    def __init__(self, board: str, resource: str, needed: int, available: int, *,
+                 at_least: bool = False) -> None:
         super().__init__(f"the design needs {'at least ' * at_least}{needed} {resource}, "
                          f"{board} has {available}")
         self.board     = board

@@ -1,12 +1,19 @@
 """Four-input tables and multipliers that a core will take, without making it."""
 
+import collections.abc
 import dataclasses
 import math
+import typing
 
 from ternloom.hw.array import raw_shape
 from ternloom.hw.report import describe
 from ternloom.mapping.geometry import Element
-from ternloom.model.alphabet import EXPONENTIAL, INTEGER, QUATERNARY
+from ternloom.model.alphabet import EXPONENTIAL, INTEGER, QUATERNARY, Alphabet
+
+
+if typing.TYPE_CHECKING:
+    from ternloom.mapping.image import Image
+    from ternloom.mapping.mapping import Mapping
 
 
 __all__ = ["Estimate", "beside", "estimate", "lane_tables"]
@@ -34,7 +41,8 @@ class Estimate:
     multipliers: int
 
 
-def lane_tables(element, weight, weight_bits, activation_bits):
+def lane_tables(element: Element, weight: Alphabet, weight_bits: int,
+                activation_bits: int) -> float:
     """Tables of one lane of an element, fitted to elements of 8 lanes on ECP5.
 
     Parameters
@@ -72,7 +80,7 @@ def lane_tables(element, weight, weight_bits, activation_bits):
             return 1.9 * weight_bits + 0.4 + 1.5 * activation_bits
 
 
-def beside(images):
+def beside(images: collections.abc.Iterable["Image"]) -> dict[str, int]:
     """What the other tables of a core grow with, as counts.
 
     Parameters
@@ -97,7 +105,7 @@ def beside(images):
     return counts
 
 
-def estimate(mapping):
+def estimate(mapping: "Mapping") -> Estimate:
     """Estimate what a core takes.
 
     Parameters

@@ -1,15 +1,22 @@
 """Bytes between a host and a board: what to send for a sequence, and the answer to expect."""
 
+import typing
+
 import numpy as np
+import numpy.typing as npt
 
 from ternloom.boards.link import pack_vector
 from ternloom.model import golden
 
 
+if typing.TYPE_CHECKING:
+    from ternloom.mapping.mapping import Mapping
+
+
 __all__ = ["answer", "question"]
 
 
-def question(mapping, sequence):
+def question(mapping: "Mapping", sequence: npt.ArrayLike) -> bytes:
     """Bytes that carry a sequence to the board (see ``ternloom.boards.link``).
 
     Parameters
@@ -28,7 +35,7 @@ def question(mapping, sequence):
                                 last=start == starts[-1]) for start in starts)
 
 
-def answer(mapping, sequence):
+def answer(mapping: "Mapping", sequence: npt.ArrayLike) -> bytes:
     """Bytes that the board answers to a sequence, by the golden model.
 
     Parameters
@@ -46,9 +53,10 @@ def answer(mapping, sequence):
     stream = mapping.given
     result = golden.run(mapping.network, [sequence])
     size, winner_size = stream.data_width // 8, -(-stream.user_width // 8)
-    answers = list(result.answers.values())
-    vectors = np.concatenate([answer.logits[0] for answer in answers], axis=1).tolist()
+    spoken = [(each.logits[0], each.winners[0]) for each in result.answers.values()
+              if each.logits is not None and each.winners is not None]
+    vectors = np.concatenate([logits for logits, _ in spoken], axis=1).tolist()
     return b"".join(
         b"".join(logit.to_bytes(size, "little", signed=True) for logit in logits)
         + int(winner).to_bytes(winner_size, "little")
-        for logits, winner in zip(vectors, answers[-1].winners[0], strict=True))
+        for logits, winner in zip(vectors, spoken[-1][1], strict=True))

@@ -1,8 +1,13 @@
 """FPGA families: their synthesis script, their constraints, and what their reports call things."""
 
 import dataclasses
+import typing
 
 from ternloom.boards import gowin, tool
+
+
+if typing.TYPE_CHECKING:
+    from ternloom.boards.board import Pin
 
 
 __all__ = ["Command", "ECP5", "FAMILIES", "Family", "GOWIN", "ICE40"]
@@ -67,23 +72,23 @@ class Family:
     synthesis: str
     products: tuple[str, ...]
     multipliers: tuple[str, ...]
-    needs: dict
+    needs: dict[str, tuple[dict[str, int], ...]]
     place: tool.Tool
     packer: tool.Tool
     extension: str
     constraints: str
     routed: str
     output: str
-    resources: dict
+    resources: dict[str, tuple[str, ...]]
     untimed: str = ""
     finish: tuple[str, ...] = ("{} -run map_ram:",)
-    files: dict = dataclasses.field(default_factory=dict)
+    files: dict[str, str] = dataclasses.field(default_factory=dict)
 
-    def pin_lines(self, port, pin):
+    def pin_lines(self, port: str, pin: "Pin") -> list[str]:
         """Lines of the constraint file that put ``port`` on ``pin``."""
         return _PIN_LINES[self.name](port, pin)
 
-    def place_arguments(self, part):
+    def place_arguments(self, part: tuple[str, ...]) -> tuple[str, ...]:
         """Arguments of nextpnr for a part: the part and the constraints.
 
         Parameters
@@ -93,7 +98,7 @@ class Family:
         """
         return _PLACE[self.name](self, part)
 
-    def pack_arguments(self, part, bitstream):
+    def pack_arguments(self, part: tuple[str, ...], bitstream: str) -> tuple[str, ...]:
         """Arguments of the packer."""
         return _PACK[self.name](self, part, bitstream)
 

@@ -1,9 +1,12 @@
 """From a core to a bitstream: Yosys, nextpnr and a packer, as one value with a digest."""
 
+import collections.abc
 import contextlib
 import dataclasses
 import hashlib
+import os
 import pathlib
+import typing
 
 import msgspec
 from amaranth.back import verilog
@@ -18,6 +21,10 @@ from ternloom.boards.shape import CoreShape
 from ternloom.boards.tool import YOSYS
 from ternloom.boards.top import Harness, UartTop
 from ternloom.files import durable
+
+
+if typing.TYPE_CHECKING:
+    from ternloom.hw.verilog import Design
 
 
 __all__ = ["Plan", "Result", "build", "plan"]
@@ -53,17 +60,17 @@ class Plan:
     seed: int
     frequency: float
     baud: int | None
-    files: dict
+    files: dict[str, str]
     commands: tuple[Command, ...]
     bitstream: str | None
 
-    def digest(self, versions):
+    def digest(self, versions: collections.abc.Mapping[str, str]) -> str:
         """Twelve hexadecimal digits of the files, the commands and the tools' versions."""
         commands = [(command.tool.name, *command.arguments) for command in self.commands]
         value = [sorted(self.files.items()), commands, sorted(versions.items())]
         return hashlib.sha256(msgspec.json.encode(value)).hexdigest()[:12]
 
-    def versions(self):
+    def versions(self) -> dict[str, str]:
         """Version of each tool by its name.
 
         Raises
@@ -120,7 +127,8 @@ class Result:
     folder: pathlib.Path
 
 
-def plan(board_name, design, *, top="core", seed=1, frequency=None, baud=None, adders=True):
+def plan(board_name: str, design: "Design", *, top: str = "core", seed: int = 1,
+         frequency: float | None = None, baud: int | None = None, adders: bool = True) -> Plan:
     """Work out what a build would do, without doing it.
 
     Parameters
@@ -172,8 +180,10 @@ def plan(board_name, design, *, top="core", seed=1, frequency=None, baud=None, a
     return Plan(board, top, seed, frequency, baud, files, commands, bitstream)
 
 
-def build(board_name, design, *, top="core", seed=1, frequency=None, baud=None, work_dir,
-          progress=None):
+def build(board_name: str, design: "Design", *, top: str = "core", seed: int = 1,
+          frequency: float | None = None, baud: int | None = None,
+          work_dir: str | os.PathLike[str],
+          progress: collections.abc.Callable[[str], object] | None = None) -> Result:
     """Make a core into a placed and routed design, and into a bitstream if it is a board's.
 
     The folder of a build is named after its digest. It appears whole or not at all, and is taken

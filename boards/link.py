@@ -14,6 +14,8 @@ byte was lost the board takes what follows for the rest of a vector: a host whos
 answered sends a break.
 """
 
+import collections.abc
+
 from amaranth import Cat, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -48,7 +50,7 @@ class BytesToVectors(wiring.Component):
         High for a cycle when the host asks for the status.
     """
 
-    def __init__(self, width, beats):
+    def __init__(self, width: int, beats: int) -> None:
         self._bytes = -(-width // 8)
         self._beats = beats
         self._width = width
@@ -56,7 +58,7 @@ class BytesToVectors(wiring.Component):
         super().__init__({"i": In(stream.Signature(8)), "o": Out(stream.Signature(layout)),
                           "ask": Out(1)})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
 
         last = Signal()
@@ -116,7 +118,7 @@ class VectorsToBytes(wiring.Component):
     status : In(2)
     """
 
-    def __init__(self, width, winner_width, classes):
+    def __init__(self, width: int, winner_width: int, classes: int) -> None:
         self._bytes        = -(-width // 8)
         self._winner_bytes = -(-winner_width // 8)
         self._classes      = classes
@@ -124,7 +126,7 @@ class VectorsToBytes(wiring.Component):
         super().__init__({"i": In(stream.Signature(layout)), "o": Out(stream.Signature(8)),
                           "ask": In(1), "status": In(2)})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
 
         total = self._bytes + self._winner_bytes
@@ -155,7 +157,7 @@ class VectorsToBytes(wiring.Component):
         return m
 
 
-def pack_vector(beats, input_bytes, *, last):
+def pack_vector(beats: collections.abc.Iterable[int], input_bytes: int, *, last: bool) -> bytes:
     """Bytes that carry a vector to the board.
 
     Parameters
@@ -174,7 +176,7 @@ def pack_vector(beats, input_bytes, *, last):
     return bytes([last]) + b"".join(int(beat).to_bytes(input_bytes, "little") for beat in beats)
 
 
-def unpack_vector(answer, classes, output_bytes):
+def unpack_vector(answer: bytes, classes: int, output_bytes: int) -> tuple[list[int], int]:
     """Logits and winner of a vector's bytes from the board.
 
     Parameters
@@ -192,7 +194,7 @@ def unpack_vector(answer, classes, output_bytes):
     return logits, int.from_bytes(answer[cut:], "little")
 
 
-def unpack_status(answer):
+def unpack_status(answer: bytes) -> tuple[bool, bool]:
     """What the board says of itself: whether the core found an error, and whether a byte was lost.
 
     Parameters

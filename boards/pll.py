@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 
-from amaranth import ClockSignal, Const, Instance, Signal
+from amaranth import ClockSignal, Const, Instance, Module, Signal
 
 from ternloom.boards.error import BoardError
 
@@ -33,9 +33,9 @@ class Pll:
     family: str
     crystal: int
     frequency: float
-    settings: dict
+    settings: dict[str, int]
 
-    def instance(self, m, clock):
+    def instance(self, m: Module, clock: Signal) -> Signal:
         """Add the primitive to a module.
 
         Parameters
@@ -56,7 +56,7 @@ class Pll:
         return locked
 
 
-def solve(family, crystal, frequency):
+def solve(family: str, crystal: int, frequency: float) -> Pll | None:
     """Settings of the nearest frequency that a family's PLL makes.
 
     Parameters

@@ -1,5 +1,6 @@
 """The boards that there are. A new one is a file of data and a line here."""
 
+from ternloom.boards.board import Board
 from ternloom.boards.error import UnknownBoard
 from ternloom.boards.icebreaker import ICEBREAKER
 from ternloom.boards.tang_nano_9k import TANG_NANO_9K
@@ -13,7 +14,7 @@ __all__ = ["BOARDS", "find"]
 BOARDS = {board.name: board for board in (ICEBREAKER, ULX3S_85F, TANG_NANO_9K)}
 
 
-def find(name):
+def find(name: str) -> Board:
     """Board of this name.
 
     Raises

@@ -1,12 +1,16 @@
 """What the tools say of a design, from their JSON: what it takes, how fast it is, and why."""
 
+import collections.abc
 import dataclasses
 import fnmatch
 import json
+import os
 import pathlib
 import re
+import typing
 
 from ternloom.boards.error import BoardError
+from ternloom.boards.family import Family
 
 
 __all__ = ["Clock", "Hop", "Usage", "cells", "clock", "critical_path", "first_overflow",
@@ -29,7 +33,7 @@ class Clock:
     asked: float
 
     @property
-    def met(self):
+    def met(self) -> bool:
         """Whether the design is as fast as was asked."""
         return self.achieved >= self.asked
 
@@ -51,7 +55,7 @@ class Hop:
     routing: float
 
 
-def read_json(path):
+def read_json(path: str | os.PathLike[str]) -> typing.Any:
     """The JSON that a tool wrote.
 
     Raises
@@ -66,7 +70,8 @@ def read_json(path):
                          f"missing or damaged") from error
 
 
-def cells(statistics, *, internal=False):
+def cells(statistics: collections.abc.Mapping[str, typing.Any], *,
+          internal: bool = False) -> dict[str, int]:
     """Cells of each type, from Yosys's ``stat -json``.
 
     Parameters
@@ -88,7 +93,8 @@ def cells(statistics, *, internal=False):
             if internal or not kind.startswith("$")}
 
 
-def utilization(report, family):
+def utilization(report: collections.abc.Mapping[str, typing.Any],
+                family: Family) -> dict[str, Usage]:
     """Use of each of a family's resources, from nextpnr's report.
 
     Returns
@@ -101,7 +107,8 @@ def utilization(report, family):
             for title, bels in family.resources.items()}
 
 
-def least_utilization(found, family, capacity):
+def least_utilization(found: collections.abc.Mapping[str, int], family: Family,
+                      capacity: collections.abc.Mapping[str, int]) -> dict[str, Usage]:
     """Least use of each of a family's resources, from the cells of a netlist.
 
     Parameters
@@ -124,7 +131,7 @@ def least_utilization(found, family, capacity):
             for title, available in capacity.items()}
 
 
-def first_overflow(usage):
+def first_overflow(usage: collections.abc.Mapping[str, Usage]) -> tuple[str, Usage] | None:
     """The resource that a design exceeds the most, relative to what there is.
 
     Returns
@@ -139,7 +146,7 @@ def first_overflow(usage):
     return title, usage[title]
 
 
-def clock(report, asked):
+def clock(report: collections.abc.Mapping[str, typing.Any], asked: float) -> Clock:
     """The slowest clock of a report.
 
     Parameters
@@ -155,7 +162,7 @@ def clock(report, asked):
     return Clock(min(found), asked)
 
 
-def critical_path(report):
+def critical_path(report: collections.abc.Mapping[str, typing.Any]) -> tuple[Hop, ...]:
     """The slowest path between registers.
 
     Returns

@@ -1,9 +1,14 @@
 """What a core looks like from outside: widths and lengths, as its mapping says."""
 
+import collections.abc
 import dataclasses
+import typing
 
-from amaranth import Instance
+from amaranth import Instance, Value
 
+
+if typing.TYPE_CHECKING:
+    from ternloom.hw.verilog import Design
 
 
 __all__ = ["CoreShape"]
@@ -40,7 +45,7 @@ class CoreShape:
     has_winner: bool = True
 
     @classmethod
-    def of(cls, design):
+    def of(cls, design: "Design") -> typing.Self:
         """Shape of a generated design.
 
         Parameters
@@ -54,31 +59,31 @@ class CoreShape:
                    given.beats, mapping.network.speaks)
 
     @property
-    def input_bytes(self):
+    def input_bytes(self) -> int:
         """Bytes that carry an input beat."""
         return -(-self.input_width // 8)
 
     @property
-    def output_bytes(self):
+    def output_bytes(self) -> int:
         """Bytes that carry an output beat."""
         return -(-self.output_width // 8)
 
     @property
-    def winner_bytes(self):
+    def winner_bytes(self) -> int:
         """Bytes that carry the index of a class, none without a readout."""
         return -(-self.winner_width // 8) if self.has_winner else 0
 
     @property
-    def request_bytes(self):
+    def request_bytes(self) -> int:
         """Bytes of a vector to the board: a flag and the input beats."""
         return 1 + self.beats * self.input_bytes
 
     @property
-    def answer_bytes(self):
+    def answer_bytes(self) -> int:
         """Bytes of a vector from the board: the output beats and the index of a class."""
         return self.classes * self.output_bytes + self.winner_bytes
 
-    def instance(self, signals):
+    def instance(self, signals: collections.abc.Mapping[str, Value]) -> Instance:
         """The core as an Amaranth instance.
 
         Parameters

@@ -1,10 +1,12 @@
 """Synthesis alone: Verilog to the cells of a family, and whether nothing was lost on the way."""
 
+import collections.abc
+import pathlib
 import re
 
 from ternloom.boards import report
 from ternloom.boards.error import BoardError, NetlistBroken
-from ternloom.boards.family import FAMILIES
+from ternloom.boards.family import FAMILIES, Family
 from ternloom.boards.tool import YOSYS
 from ternloom.files.durable import scratch
 
@@ -60,7 +62,8 @@ opt_clean"""
 _CONFLICT = re.compile(r"multiple conflicting drivers for [^.]*\.\\?(\S+)")
 
 
-def files(sources, top, family, *, adders):
+def files(sources: collections.abc.Iterable[str], top: str, family: Family, *,
+          adders: bool) -> dict[str, str]:
     """Yosys script ``synthesize.ys`` and the files beside the sources that it reads.
 
     The script leaves ``netlist.json`` and ``cells.json``, and for ``verify`` ``check.txt`` and
@@ -101,7 +104,7 @@ def files(sources, top, family, *, adders):
             **({"adders.v": ADDERS} if adders else {})}
 
 
-def verify(folder, family):
+def verify(folder: pathlib.Path, family: Family) -> None:
     """Refuse a netlist that has lost a part of its design.
 
     Yosys 0.70 loses multipliers for iCE40, without a word: of a product that passes two registers
@@ -140,7 +143,7 @@ def verify(folder, family):
                             f"is empty: let what the design computes reach an output")
 
 
-def synthesize(verilog, top, family, *, adders=False):
+def synthesize(verilog: str, top: str, family: str, *, adders: bool = False) -> dict[str, int]:
     """Count the cells that a module takes.
 
     Parameters

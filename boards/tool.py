@@ -1,5 +1,6 @@
 """The tools that turn Verilog into a bitstream: where they are, what they are, how they run."""
 
+import collections.abc
 import dataclasses
 import functools
 import importlib.metadata
@@ -37,11 +38,11 @@ class Tool:
     program: str
 
     @property
-    def variable(self):
+    def variable(self) -> str:
         """Environment variable that names another program, as Amaranth derives it."""
         return self.name.upper().replace("-", "_")
 
-    def find(self):
+    def find(self) -> str:
         """Path of the program, as a string.
 
         The environment variable is asked first, then the folder of this Python, then ``PATH``.
@@ -67,11 +68,12 @@ class Tool:
                           f"{self.name} is in {scripts} or in PATH: "
                           f"pip install {self.package}, or set {self.variable}")
 
-    def version(self):
+    def version(self) -> str:
         """What the tool is, for a report and for the digest of a build."""
         return _version(self.find(), self.program, self.package)
 
-    def run(self, arguments, folder, log):
+    def run(self, arguments: collections.abc.Iterable[str], folder: str | os.PathLike[str],
+            log: str) -> float:
         """Run the tool in a folder until it ends; a break or any other exception kills it.
 
         Parameters

@@ -1,10 +1,15 @@
 """What stands around a core: a UART on a board's pins, or a harness that only measures."""
 
-from amaranth import Cat, ClockDomain, ClockSignal, Const, Module, ResetSignal, Signal
+import collections.abc
+
+from amaranth import (Cat, ClockDomain, ClockSignal, Const, Elaboratable, Module, ResetSignal,
+                      Signal, Value)
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ternloom.boards.link import BytesToVectors, VectorsToBytes
+from ternloom.boards.pll import Pll
+from ternloom.boards.shape import CoreShape
 from ternloom.boards.uart import UartReceiver, UartTransmitter
 
 
@@ -14,8 +19,10 @@ __all__ = ["Harness", "UartCore", "UartTop", "core_ports"]
 #: Cycles of reset after configuration. iCE40 block RAM reads zeros for its first microseconds.
 _RESET_CYCLES = 1024
 
+_MakeCore = collections.abc.Callable[[dict[str, Value]], Elaboratable]
 
-def core_ports(shape):
+
+def core_ports(shape: CoreShape) -> dict[str, Value]:
     """A signal for every port of a core, by the port's name; clock and reset are ``sync``'s."""
     widths = {
         "s_axis_tdata": shape.input_width, "s_axis_tvalid": 1, "s_axis_tready": 1,
@@ -52,7 +59,8 @@ class UartCore(wiring.Component):
         Of the core.
     """
 
-    def __init__(self, shape, *, frequency, baud, core=None):
+    def __init__(self, shape: CoreShape, *, frequency: int, baud: int,
+                 core: _MakeCore | None = None) -> None:
         self._shape     = shape
         self._frequency = frequency
         self._baud      = baud
@@ -60,7 +68,7 @@ class UartCore(wiring.Component):
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "restart": Out(1),
                           "lost": Out(1), "error": Out(1)})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
 
         shape, rate = self._shape, {"frequency": self._frequency, "baud": self._baud}
@@ -116,13 +124,14 @@ class UartTop(wiring.Component):
         Lit when a byte from the host was lost, or the core found an error.
     """
 
-    def __init__(self, shape, *, pll, frequency, baud, invert_led, core=None):
+    def __init__(self, shape: CoreShape, *, pll: Pll | None, frequency: int, baud: int,
+                 invert_led: bool, core: _MakeCore | None = None) -> None:
         self._core       = UartCore(shape, frequency=frequency, baud=baud, core=core)
         self._pll        = pll
         self._invert_led = invert_led
         super().__init__({"clk": In(1), "rx": In(1), "tx": Out(1), "led": Out(1)})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
 
         m.domains.sync = ClockDomain()
@@ -170,17 +179,17 @@ class Harness(wiring.Component):
         The clock, and the bits that are shifted in.
     """
 
-    def __init__(self, shape):
+    def __init__(self, shape: CoreShape) -> None:
         self._shape = shape
         super().__init__({"clk": In(1), "rx": In(1)})
 
     @property
-    def registers(self):
+    def registers(self) -> int:
         """Registers that the harness adds to the core's."""
         shape = self._shape
         return shape.input_width + 4 + shape.output_width + shape.winner_width + 4
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
 
         m.domains.sync = ClockDomain(reset_less=True)

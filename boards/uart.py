@@ -8,12 +8,12 @@ from amaranth.lib.wiring import In, Out
 __all__ = ["UartReceiver", "UartTransmitter", "phase_increment", "phase_width"]
 
 
-def phase_width(frequency, baud):
+def phase_width(frequency: int, baud: int) -> int:
     """Bits of the phase accumulator: the rate is then within 0.05 % of ``baud``."""
     return max(frequency // baud, 1).bit_length() + 10
 
 
-def phase_increment(frequency, baud):
+def phase_increment(frequency: int, baud: int) -> int:
     """What the phase accumulator adds each cycle; it overflows once a bit.
 
     Raises
@@ -45,12 +45,12 @@ class UartTransmitter(wiring.Component):
         High when idle.
     """
 
-    def __init__(self, *, frequency, baud):
+    def __init__(self, *, frequency: int, baud: int) -> None:
         self._width     = phase_width(frequency, baud)
         self._increment = phase_increment(frequency, baud)
         super().__init__({"i": In(stream.Signature(8)), "tx": Out(1, init=1)})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
 
         phase = Signal(self._width)
@@ -93,7 +93,7 @@ class UartReceiver(wiring.Component):
         for an idle line.
     """
 
-    def __init__(self, *, frequency, baud):
+    def __init__(self, *, frequency: int, baud: int) -> None:
         self._width     = phase_width(frequency, baud)
         self._increment = phase_increment(frequency, baud)
         super().__init__({
@@ -103,7 +103,7 @@ class UartReceiver(wiring.Component):
             "broken":  Out(1),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
 
         line = Signal(init=1)

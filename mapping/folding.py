@@ -1,10 +1,12 @@
 """Folding: how many processing elements and lanes a network is spread over."""
 
+import collections.abc
 import dataclasses
 import operator
+import typing
 
 from ternloom.model.mistake import Mistake
-from ternloom.model.network import INPUT, Readout
+from ternloom.model.network import INPUT, Network, Readout
 
 
 __all__ = ["Folding", "FoldingError", "LayerFolding"]
@@ -47,7 +49,7 @@ class LayerFolding:
         _positive("simd", self.simd, 256)
 
     @property
-    def lanes(self):
+    def lanes(self) -> int:
         """Products a cycle."""
         return self.pe * self.simd
 
@@ -74,12 +76,14 @@ class Folding:
                                f"{self.arrays[0].simd}, not {self.input_lanes!r}")
 
     @classmethod
-    def line(cls, layers, readout=None, input_lanes=1):
+    def line(cls, layers: collections.abc.Iterable[LayerFolding],
+             readout: LayerFolding | None = None, input_lanes: int = 1) -> typing.Self:
         """Of layers one after another, and a readout unless there is none."""
         return cls((*layers, *(() if readout is None else (readout,))), input_lanes)
 
     @classmethod
-    def uniform(cls, network, pe=4, simd=8, input_lanes=None):
+    def uniform(cls, network: Network, pe: int = 4, simd: int = 8,
+                input_lanes: int | None = None) -> typing.Self:
         """The same ``pe`` and ``simd`` for every layer.
 
         A readout gets one element, or as many as it needs to keep up with the slowest layer when it
@@ -97,7 +101,7 @@ class Folding:
                 input_lanes *= 2
         return cls(arrays, input_lanes)
 
-    def check(self, network):
+    def check(self, network: Network) -> None:
         """Raise ``FoldingError`` unless it fits the nodes of the network."""
         if len(self.arrays) != len(network.nodes):
             raise FoldingError(f"folding must have {len(network.nodes)} arrays, one for each of "

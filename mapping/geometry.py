@@ -10,10 +10,12 @@ import math
 
 import numpy as np
 
+from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.layout import InputLayout
-from ternloom.model.alphabet import BINARY, INTEGER, QUATERNARY, TERNARY, Alphabet, smallest
+from ternloom.model.alphabet import BINARY, INTEGER, QUATERNARY, TERNARY, smallest
+from ternloom.model.alphabet.alphabet import LaneAlphabet
 from ternloom.model.error import NetworkError
-from ternloom.model.network import INPUT, Readout
+from ternloom.model.network import INPUT, Layer, Network, Readout
 from ternloom.model.rounding import signed_width
 
 
@@ -101,42 +103,42 @@ class Block:
     mix: tuple[int, ...] | None = (1,)
 
     @property
-    def rows(self):
+    def rows(self) -> int:
         """Rows of a chain."""
         return self.units * len(self.gates)
 
     @property
-    def dots(self):
+    def dots(self) -> int:
         """Dot products of a chain."""
         return self.rows * self.planes
 
     @property
-    def groups(self):
+    def groups(self) -> int:
         """Groups of dots that the elements of a chain work on together."""
         return -(-self.dots // self.elements)
 
     @property
-    def passes(self):
+    def passes(self) -> int:
         """Times that the words of a dot are gone through."""
         return self.serial * self.turns
 
     @property
-    def period(self):
+    def period(self) -> int:
         """Cycles a group: its words, or the elements of a chain where those are more."""
         return max(self.words * self.passes, self.elements)
 
     @property
-    def cycles(self):
+    def cycles(self) -> int:
         """Cycles in which the block occupies the array."""
         return self.groups * self.period
 
-    def exits(self):
+    def exits(self) -> np.ndarray:
         """Cycle after the block's first at which each dot's group ends, plus its place in it."""
         dot = np.arange(self.dots)
         return (dot // self.elements + 1) * self.period - 1 + dot % self.elements
 
 
-def memory_gap(block, following):
+def memory_gap(block: Block, following: Block) -> int:
     """Cycles after a block's end before the next one of the same rows may begin, so that each row
     is in memory before it is read: none but in the smallest layers.
     """
@@ -175,7 +177,7 @@ class Geometry:
     """
 
     element: Element
-    weight: Alphabet
+    weight: LaneAlphabet
     weight_bits: int
     activation_bits: int
     activation_planes: int
@@ -189,22 +191,22 @@ class Geometry:
     blocks: tuple[Block, ...]
 
     @property
-    def planes_at_once(self):
+    def planes_at_once(self) -> int:
         """Activation planes that meet a weight word at once."""
         return 1 if self.in_turn else self.activation_planes
 
     @property
-    def slice(self):
+    def slice(self) -> int:
         """Lanes of a state word that belong to one chain."""
         return self.simd // self.chains
 
     @property
-    def state_words(self):
+    def state_words(self) -> int:
         """Words of the state memory."""
         return -(-self.units // self.slice)
 
     @functools.cached_property
-    def state_columns(self):
+    def state_columns(self) -> np.ndarray:
         """Unit of each word and lane of the state memory, -1 where there is none."""
         columns = np.full((self.state_words, self.simd), -1)
         for word, lane in np.ndindex(columns.shape):
@@ -214,19 +216,19 @@ class Geometry:
                 columns[word, lane] = local * self.chains + chain
         return columns
 
-    def columns(self, block):
+    def columns(self, block: Block) -> np.ndarray:
         """Column of the block's matrix at each word and lane, -1 where there is none."""
         if block.source is Source.INPUT:
             return self.inputs[block.port].columns
         return self.state_columns
 
     @property
-    def mixes_at_run_time(self):
+    def mixes_at_run_time(self) -> bool:
         """Whether coefficients of activation planes come with some vectors."""
         return any(block.mix is None for block in self.blocks)
 
     @property
-    def ideal_cycles(self):
+    def ideal_cycles(self) -> float:
         """Cycles of a step if every lane did a product of the matrices every cycle."""
         products = sum(b.planes * len(b.gates) * self.total * b.passes
                        * (self.inputs[b.port].elements if b.source is Source.INPUT
@@ -234,7 +236,7 @@ class Geometry:
         return products / (self.chains * self.elements * self.simd)
 
     @property
-    def busy_cycles(self):
+    def busy_cycles(self) -> int:
         """Cycles of a step in which the array takes words."""
         return sum(block.groups * block.words * block.passes for block in self.blocks)
 
@@ -251,7 +253,7 @@ def _split(folding, words):
 
 def _wire(matrices, name):
     """Alphabet and bits of a lane that hold the weights of all matrices of an array."""
-    found = [matrix.weight.lane(matrix.codes) or (INTEGER, None) for matrix in matrices]
+    found = [matrix.weight.lane(matrix.codes) or (INTEGER, 0) for matrix in matrices]
     weight = smallest({weight for weight, _ in found})
     if weight != INTEGER:
         return weight, max(bits for each, bits in found if each == weight)
@@ -305,7 +307,8 @@ def _halves(block, operands, gates, frame, serials, turns):
     return made
 
 
-def _lanes(operands, main, matrices, in_turn, name):
+def _lanes(operands, main, matrices, in_turn, name
+           ) -> tuple[tuple[Element, LaneAlphabet, int, int, int, bool], list[int]]:
     """Element, alphabet, widths and planes of an array, and the bit planes of each operand.
 
     ``main`` is the format whose codes are fed as they are; others of few levels too if they have
@@ -323,7 +326,7 @@ def _lanes(operands, main, matrices, in_turn, name):
     return (element, weight, weight_bits, lane_bits, lane_planes, in_turn), serials
 
 
-def layer_geometry(layer, folding, *beat_lanes):
+def layer_geometry(layer: Layer, folding: LayerFolding, *beat_lanes: int) -> Geometry:
     """Geometry of a layer.
 
     Parameters
@@ -348,10 +351,10 @@ def layer_geometry(layer, folding, *beat_lanes):
     block = functools.partial(Block, units=frame.units, elements=frame.elements)
 
     blocks, first = [], 0
-    for gates, source in zip(layer.cell.passes, (Source.STATE, Source.RESET)):
-        gates = tuple(range(first, first + len(gates)))
+    for names, source in zip(layer.cell.passes, (Source.STATE, Source.RESET)):
+        gates = tuple(range(first, first + len(names)))
         blocks += _halves(block, layer.operands, gates, frame, serials, turns)
-        if recurrent:
+        if layer.recurrent is not None:
             blocks.append(block(source, gates, layer.recurrent.planes, frame.state_words, True, 1,
                                 begins=False, turns=turns,
                                 mix=_mix(frame.element, layer.state_format, 1)))
@@ -365,7 +368,7 @@ def _layouts(body, folding, beat_lanes):
                  for operand, lanes in zip(body.operands, beat_lanes, strict=True))
 
 
-def readout_geometry(readout, folding, *beat_lanes):
+def readout_geometry(readout: Readout, folding: LayerFolding, *beat_lanes: int) -> Geometry:
     """Geometry of a readout: one chain, a block for each input; arguments as of
     ``layer_geometry``.
     """
@@ -379,11 +382,13 @@ def readout_geometry(readout, folding, *beat_lanes):
     return dataclasses.replace(frame, blocks=tuple(blocks))
 
 
-def geometries(network, folding):
+def geometries(network: Network, folding: Folding) -> tuple[Geometry, ...]:
     """Geometries of a network's nodes in order."""
     found, lanes = [], {INPUT: folding.input_lanes}
     for node, part in zip(network.nodes, folding.arrays, strict=True):
-        make = readout_geometry if isinstance(node.body, Readout) else layer_geometry
-        found.append(make(node.body, part, *(lanes[name] for name in node.inputs)))
+        beat_lanes = (lanes[name] for name in node.inputs)
+        found.append(readout_geometry(node.body, part, *beat_lanes)
+                     if isinstance(node.body, Readout) else
+                     layer_geometry(node.body, part, *beat_lanes))
         lanes[node.name] = found[-1].chains
     return tuple(found)

@@ -6,12 +6,15 @@ add to a dot product is a constant of its row, so it goes into the row's addend 
 nothing in the hardware.
 """
 
+import collections.abc
+
 import numpy as np
 
-from ternloom.mapping.geometry import Element, Source
+from ternloom.mapping.geometry import Element, Geometry, Source
 from ternloom.mapping.wire import gain, lacks
+from ternloom.model.format import Format
 from ternloom.model.frozen import Frozen
-from ternloom.model.network import Readout
+from ternloom.model.network import Layer, Network, Readout
 
 
 __all__ = ["BlockImage", "Image", "images", "layer_image", "readout_image"]
@@ -49,12 +52,12 @@ class BlockImage(Frozen):
     mixed_high: np.ndarray
 
     @property
-    def product_low(self):
+    def product_low(self) -> np.ndarray:
         """Smallest product of a coefficient and a mix, (chains, dots)."""
         return np.minimum(self.coefficients * self.mixed_low, self.coefficients * self.mixed_high)
 
     @property
-    def product_high(self):
+    def product_high(self) -> np.ndarray:
         """Largest product of a coefficient and a mix, (chains, dots)."""
         return np.maximum(self.coefficients * self.mixed_low, self.coefficients * self.mixed_high)
 
@@ -80,8 +83,8 @@ class Image(Frozen):
         Range of every partial sum of a row.
     """
 
-    geometry: object
-    formats: tuple
+    geometry: Geometry
+    formats: tuple[Format, ...]
     blocks: tuple[BlockImage, ...]
     addends: np.ndarray
     shift: int
@@ -89,7 +92,7 @@ class Image(Frozen):
     row_low: int
     row_high: int
 
-    def rom(self, chain, element):
+    def rom(self, chain: int, element: int) -> list[int]:
         """Weight words of one element, in the order in which a step reads them."""
         geometry, words = self.geometry, []
         for block, part in zip(geometry.blocks, self.blocks, strict=True):
@@ -143,7 +146,8 @@ class _Feed:
         self.serial = block.serial > 1
         self.geometry = geometry
         one_bit = geometry.activation_bits == 1
-        self.gain = self.element_gain = gain(geometry.element, geometry.activation_bits)
+        self.element_gain = gain(geometry.element, geometry.activation_bits)
+        self.gain: float = self.element_gain
         self.pad = form.padding
         self.lane_low, self.lane_high = form.value_range
         if self.serial:
@@ -237,7 +241,7 @@ def _part(geometry, block, matrix, form):
         sums = np.maximum(-(raw[0] * feed.gain + lacks), raw[1] * feed.gain + lacks)
         mixed = -sums * form.magnitude, sums * form.magnitude
         rows = np.zeros((geometry.chains, block.rows), dtype=np.int64)
-        return _Part(words, 1, flat, rows, feed.gain, lacks, raw, mixed)
+        return _Part(words, 1, flat, rows, feed.element_gain, lacks, raw, mixed)
     constants = (lacks * sum(block.mix) * flat).reshape(geometry.chains, block.rows, -1)
     if len(block.mix) == 1:
         # The coefficients of a single plane are one with those of the rows.
@@ -254,7 +258,8 @@ def _assemble(geometry, formats, parts, biases, shift, split):
     rows.
     """
     scale = 2 if any(float(part.factor) != int(part.factor) for part in parts) else 1
-    blocks, addends = [part.scaled(scale) for part in parts], []
+    blocks = [part.scaled(scale) for part in parts]
+    addends: list[np.ndarray] = []
     for block, part in zip(geometry.blocks, blocks, strict=True):
         if block.begins:
             addends.append(biases[len(addends)] * scale + part.constants)
@@ -276,7 +281,7 @@ def _assemble(geometry, formats, parts, biases, shift, split):
 def _row_range(geometry, blocks, addends, split):
     """Range over every prefix of every row's sum, worst case of the actual codes."""
     low = high = 0
-    held_low = held_high = None
+    held: tuple[np.ndarray, ...] = ()
     pair = 0
     for block, part in zip(geometry.blocks, blocks, strict=True):
         shape = (geometry.chains, block.rows, block.planes)
@@ -286,17 +291,17 @@ def _row_range(geometry, blocks, addends, split):
             start_low = start_high = addends[pair]
             pair += 1
         else:
-            start_low, start_high = held_low.copy(), held_high.copy()
+            start_low, start_high = (each.copy() for each in held)
             if split and block.source is not Source.INPUT:
                 gate = len(block.gates) - 1
                 start_low[:, gate::gate + 1] = start_high[:, gate::gate + 1] = addends[-1]
         low = min(low, int(np.min(start_low)), int((start_low[..., None] + lows).min()))
         high = max(high, int(np.max(start_high)), int((start_high[..., None] + highs).max()))
-        held_low, held_high = start_low + lows[..., -1], start_high + highs[..., -1]
+        held = start_low + lows[..., -1], start_high + highs[..., -1]
     return low, high
 
 
-def layer_image(layer, geometry):
+def layer_image(layer: Layer, geometry: Geometry) -> Image:
     """Image of a layer."""
     formats, parts, biases = [], [], []
     bias = layer.bias.astype(np.int64).reshape(len(layer.cell.gates), layer.units)
@@ -309,13 +314,13 @@ def layer_image(layer, geometry):
             biases.append(_spread(geometry, bias[None, list(block.gates)])
                           .reshape(geometry.chains, block.rows))
     split = bool(layer.cell.apart)
-    if split:
+    if layer.recurrent_bias is not None:
         recurrent = layer.recurrent_bias.astype(np.int64)[None, None]
         biases.append(_spread(geometry, recurrent).reshape(geometry.chains, geometry.units))
     return _assemble(geometry, tuple(formats), parts, biases, layer.shift, split)
 
 
-def readout_image(readout, geometry):
+def readout_image(readout: Readout, geometry: Geometry) -> Image:
     """Image of a readout."""
     parts = [_part(geometry, block, operand.matrix, operand.format)
              for block, operand in zip(geometry.blocks, readout.operands, strict=True)]
@@ -324,7 +329,9 @@ def readout_image(readout, geometry):
     return _assemble(geometry, formats, parts, [bias], readout.shift, False)
 
 
-def images(network, geometries):
+def images(network: Network,
+           geometries: collections.abc.Iterable[Geometry]) -> tuple[Image, ...]:
     """Images of a network's nodes in order, of their geometries."""
-    return tuple((readout_image if isinstance(node.body, Readout) else layer_image)(
-        node.body, geometry) for node, geometry in zip(network.nodes, geometries, strict=True))
+    return tuple(readout_image(node.body, geometry) if isinstance(node.body, Readout)
+                 else layer_image(node.body, geometry)
+                 for node, geometry in zip(network.nodes, geometries, strict=True))

@@ -31,32 +31,32 @@ class InputLayout:
     simd: int
 
     @property
-    def beats(self):
+    def beats(self) -> int:
         """Beats of a vector."""
         return -(-self.elements // self.beat_lanes)
 
     @property
-    def beats_per_row(self):
+    def beats_per_row(self) -> int:
         """Beats that share a row of the buffer."""
         return max(1, self.simd // self.beat_lanes)
 
     @property
-    def words_per_row(self):
+    def words_per_row(self) -> int:
         """Words in a row of the buffer, a power of two."""
         return 1 << (-(-self.beat_lanes // self.simd) - 1).bit_length()
 
     @property
-    def rows(self):
+    def rows(self) -> int:
         """Rows of one bank of the buffer."""
         return -(-self.beats // self.beats_per_row)
 
     @property
-    def words(self):
+    def words(self) -> int:
         """Words of a vector."""
         return self.rows * self.words_per_row
 
     @functools.cached_property
-    def columns(self):
+    def columns(self) -> np.ndarray:
         """Element of each word and lane, -1 where there is none; (words, simd)."""
         columns = np.full((self.words, self.simd), -1)
         for word, lane in np.ndindex(columns.shape):

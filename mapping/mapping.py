@@ -1,12 +1,16 @@
 """The mapping: a network on arrays of given sizes, worked out once for all who build or count."""
 
+import collections.abc
 import functools
+import typing
+
+import numpy.typing as npt
 
 from ternloom.mapping.folding import Folding
-from ternloom.mapping.geometry import geometries
-from ternloom.mapping.image import images
-from ternloom.mapping.stream import input_stream, output_stream
-from ternloom.mapping.timing import pace, predict
+from ternloom.mapping.geometry import Geometry, geometries
+from ternloom.mapping.image import Image, images
+from ternloom.mapping.stream import Stream, input_stream, output_stream
+from ternloom.mapping.timing import Timing, pace, predict
 from ternloom.model.frozen import Frozen
 from ternloom.model.network import Network
 
@@ -36,12 +40,13 @@ class Mapping(Frozen):
         self.folding.check(self.network)
 
     @classmethod
-    def uniform(cls, network, pe=4, simd=8, input_lanes=None):
+    def uniform(cls, network: Network, pe: int = 4, simd: int = 8,
+                input_lanes: int | None = None) -> typing.Self:
         """With the same sizes for every layer; arguments are those of ``Folding.uniform``."""
         return cls(network, Folding.uniform(network, pe, simd, input_lanes))
 
     @functools.cached_property
-    def geometries(self):
+    def geometries(self) -> tuple[Geometry, ...]:
         """Geometry of each node's array, in the order of the nodes.
 
         Raises
@@ -52,17 +57,17 @@ class Mapping(Frozen):
         return geometries(self.network, self.folding)
 
     @functools.cached_property
-    def images(self):
+    def images(self) -> tuple[Image, ...]:
         """Image of each node's array: what its ROMs hold."""
         return images(self.network, self.geometries)
 
     @functools.cached_property
-    def taken(self):
+    def taken(self) -> Stream:
         """The input stream: ``input_lanes`` codes a beat."""
         return input_stream(self.network, self.folding)
 
     @functools.cached_property
-    def given(self):
+    def given(self) -> Stream:
         """The output stream.
 
         With readouts one logit a beat, those of one readout after another, and in ``tuser`` the
@@ -71,7 +76,8 @@ class Mapping(Frozen):
         """
         return output_stream(self.network, self.geometries)
 
-    def predict(self, lengths, offers=None):
+    def predict(self, lengths: collections.abc.Iterable[int],
+                offers: npt.ArrayLike | None = None) -> Timing:
         """Predict the cycle of every input and output transfer.
 
         Parameters
@@ -89,6 +95,6 @@ class Mapping(Frozen):
         return predict(self, lengths, offers)
 
     @functools.cached_property
-    def pace(self):
+    def pace(self) -> float:
         """Cycles between steps once a long sequence is under way."""
         return pace(self)

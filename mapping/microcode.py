@@ -13,6 +13,8 @@ import dataclasses
 import enum
 import functools
 
+from ternloom.model.format import Online
+
 
 __all__ = ["Instruction", "Microcode", "Operation", "microcode", "tree_stages"]
 
@@ -90,7 +92,7 @@ class Microcode:
     cycles: int
 
 
-def tree_stages(chains):
+def tree_stages(chains: int) -> int:
     """Register stages of the adders over chains: one every other level."""
     return -(-(chains - 1).bit_length() // 2)
 
@@ -249,11 +251,11 @@ def _solve(put):
             put(operation, f"n{other[0]}", f"s{other[1]}", f"q{pair}")
     put(Operation.MUL, "p01", "t0")
     put(Operation.MAC, "p23", "t1", "t0")
-    for name, (one, other) in _NUMERATORS.items():
-        put(Operation.MUL, f"p{one[0]}", f"q{one[0]}")
-        put(Operation.MAC, f"p{other[0]}", f"q{other[0]}", f"q{one[0]}")
-    for name, (one, _) in _NUMERATORS.items():
-        put(Operation.DIV, f"q{one[0]}", "t0", name)
+    for name, (first, second) in _NUMERATORS.items():
+        put(Operation.MUL, f"p{first[0]}", f"q{first[0]}")
+        put(Operation.MAC, f"p{second[0]}", f"q{second[0]}", f"q{first[0]}")
+    for name, (first, _) in _NUMERATORS.items():
+        put(Operation.DIV, f"q{first[0]}", "t0", name)
 
 
 def _three(put, rounds):
@@ -272,7 +274,7 @@ def _three(put, rounds):
 
 
 @functools.cache
-def microcode(form, depth, chains):
+def microcode(form: Online, depth: int, chains: int) -> Microcode:
     """Program of the online quantizer of a layer.
 
     Parameters

@@ -11,7 +11,10 @@ that wants it has it caught in a register, which takes a cycle.
 import dataclasses
 import functools
 
+from ternloom.model.cell.graph import Graph, Node
 from ternloom.model.cell.ranges import Ranges
+from ternloom.model.node import Layer
+from ternloom.model.precision import Precision
 from ternloom.model.range import Range
 
 
@@ -43,7 +46,7 @@ class Slot:
         Another node is computed in the same unit, so the result passes by.
     """
 
-    anchor: tuple
+    anchor: tuple[int, int]
     start: int
     ready: int
     unit: str = ""
@@ -69,14 +72,19 @@ class Pipeline:
         Latency of each kind of node, and of "memory".
     """
 
-    def __init__(self, graph, precision):
+    slots: dict[Node, Slot]
+    units: dict[str, list[Node]]
+    ranges: dict[Node, Range]
+    cycles: dict[str, int]
+
+    def __init__(self, graph: Graph, precision: Precision) -> None:
         self.graph, self.precision = graph, precision
         self.comparators = precision.comparators
         self.cycles = _COMPARATORS if precision.comparators else _CYCLES
         self.ranges = graph.walk(Ranges(precision))
         self._places = {gate: (number, place) for number, gates in enumerate(graph.passes)
                         for place, gate in enumerate(gates)}
-        shared = set()
+        shared: set[Node] = set()
         # That a unit is shared delays who takes its results, until nothing moves any more.
         while not self._settled(shared):
             shared |= self._sharing()
@@ -91,11 +99,11 @@ class Pipeline:
     def _sharing(self):
         return {node for nodes in self.units.values() if len(nodes) > 1 for node in nodes}
 
-    def latency(self, name="h"):
+    def latency(self, name: str = "h") -> int:
         """Cycles from the last pre-activation that codes wait for to the codes."""
         return self.slots[self.graph.codes[name]].ready
 
-    def late(self, name="h"):
+    def late(self, name: str = "h") -> int:
         """Cycles by which memories are complete later than the codes that rows wait for, mostly
         none: what is carried later than h, what later passes take later than what is fed back.
         """
@@ -107,11 +115,11 @@ class Pipeline:
         return max([0, *(slot.ready - (code.anchor[1] - slot.anchor[1]) - code.ready
                          for slot in slots)])
 
-    def rows(self, anchor):
+    def rows(self, anchor: tuple[int, int]) -> int:
         """Rows of a unit in the pass of an anchor."""
         return len(self.graph.passes[anchor[0]])
 
-    def carries(self, node):
+    def carries(self, node: Node) -> bool:
         """Whether a sum is one carry chain with its rounding: ``n + z*(h - n)``, where n is lifted
         past all the bits that are dropped.
         """
@@ -119,12 +127,12 @@ class Pipeline:
                 and node.users[0].kind == "round"
                 and node.parameter[0] >= node.frac - node.users[0].parameter.frac > 0)
 
-    def selects(self, node):
+    def selects(self, node: Node) -> bool:
         """Whether ``n + z*(h - n)`` is n or h, as z is 0 or 1."""
         return (self.comparators and node.blend is not None
                 and self.ranges[node.blend[1]] == Range(0, 1))
 
-    def cut(self, node):
+    def cut(self, node: Node) -> bool:
         """Whether a rounding is part of the cuts of the comparison that follows it."""
         return (self.comparators and node.kind == "round" and node.args[0].kind == "round"
                 and bool(node.users) and node.looked_up)
@@ -162,7 +170,7 @@ class Pipeline:
             return slot.ready
         return slot.ready + (arg in shared or self.streams(arg)) - (anchor[1] - slot.anchor[1])
 
-    def streams(self, node):
+    def streams(self, node: Node) -> bool:
         """Whether a result passes by: a row, or what a table without a register makes of it."""
         return node.kind == "row" or (node.kind == "table" and not self.comparators
                                       and self.streams(node.args[0]))
@@ -206,7 +214,7 @@ def _pipeline(graph, precision):
     return Pipeline(graph, precision)
 
 
-def pipeline(layer):
+def pipeline(layer: Layer) -> Pipeline:
     """The schedule of a layer's lanes, made once for all layers of the same cell and formats.
 
     Parameters

@@ -6,9 +6,11 @@ shows in simulation as a wrong cycle, or as a wrong bit where a memory is read t
 
 import numpy as np
 
-from ternloom.mapping.geometry import Element, Source, memory_gap
+from ternloom.mapping.geometry import Block, Element, Geometry, Source, memory_gap
 from ternloom.mapping.microcode import microcode
 from ternloom.mapping.pipeline import pipeline
+from ternloom.model.alphabet.alphabet import LaneAlphabet
+from ternloom.model.node import Layer
 
 
 __all__ = ["MIX", "code_leads", "combiner_latency", "element_latency", "element_levels",
@@ -21,7 +23,7 @@ __all__ = ["MIX", "code_leads", "combiner_latency", "element_latency", "element_
 _COMBINER, MIX = 5, 3
 
 
-def element_levels(element, weight, weight_bits, simd):
+def element_levels(element: Element, weight: LaneAlphabet, weight_bits: int, simd: int) -> int:
     """Levels of an element's tree: those that halve the lanes, and what it has beside them.
 
     Parameters
@@ -42,18 +44,18 @@ def element_levels(element, weight, weight_bits, simd):
             return lanes
 
 
-def element_stages(element, weight, weight_bits, simd):
+def element_stages(element: Element, weight: LaneAlphabet, weight_bits: int, simd: int) -> int:
     """Register stages of an element: one for three levels that count, for two that add."""
     depth = 2 if element in (Element.SHIFT_ADD, Element.SELECT_ADD) else 3
     return -(-element_levels(element, weight, weight_bits, simd) // depth)
 
 
-def element_latency(geometry):
+def element_latency(geometry: Geometry) -> int:
     """Register stages inside an element of an array."""
     return element_stages(geometry.element, geometry.weight, geometry.weight_bits, geometry.simd)
 
 
-def exit_latency(geometry):
+def exit_latency(geometry: Geometry) -> int:
     """Cycles from the issue of a group's last word to its first dot at the end of the chain.
 
     Two for the memory, one an element, and the element's own.
@@ -61,14 +63,14 @@ def exit_latency(geometry):
     return 4 + geometry.elements + element_latency(geometry)
 
 
-def combiner_latency(geometry):
+def combiner_latency(geometry: Geometry) -> int:
     """Cycles from a dot at the end of its chain to its row's pre-activation: five, or eight where
     coefficients of activation planes come with the vectors.
     """
     return _COMBINER + (MIX if geometry.mixes_at_run_time else 0)
 
 
-def lane_latency(layer, source):
+def lane_latency(layer: Layer, source: Source) -> int:
     """Cycles from the last pre-activation of a unit to its code.
 
     Parameters
@@ -87,7 +89,7 @@ def _codes(layer, source):
     return feeds or "h"
 
 
-def result_latency(layer, geometry, block):
+def result_latency(layer: Layer, geometry: Geometry, block: Block) -> int:
     """Cycles from the issue of a block's last word to the last code that it makes."""
     last = (block.dots - 1) % block.elements
     latency = exit_latency(geometry) + last + combiner_latency(geometry)
@@ -97,7 +99,7 @@ def result_latency(layer, geometry, block):
     return latency
 
 
-def code_leads(layer, geometry):
+def code_leads(layer: Layer, geometry: Geometry) -> np.ndarray:
     """Cycles by which the code of each of a chain's units comes before that of the last.
 
     Returns
@@ -112,7 +114,7 @@ def code_leads(layer, geometry):
     return complete[-1] - complete
 
 
-def first_row(geometry):
+def first_row(geometry: Geometry) -> int:
     """Cycles from the issue of the first word of the block that completes rows to its first row's
     pre-activation, where all blocks are of inputs.
     """
@@ -120,7 +122,7 @@ def first_row(geometry):
     return int(exits) + exit_latency(geometry) + combiner_latency(geometry)
 
 
-def overlaps(layer, geometry):
+def overlaps(layer: Layer, geometry: Geometry) -> bool:
     """Whether a step may begin while results of the one before leave: its rows multiply nothing
     that those make, and coefficients of planes that come with the vectors are none.
     """
@@ -128,7 +130,7 @@ def overlaps(layer, geometry):
                 or geometry.mixes_at_run_time)
 
 
-def waits(layer, geometry):
+def waits(layer: Layer, geometry: Geometry) -> tuple[int, ...]:
     """For each block, the least cycles from its last word until one that waits is let in.
 
     After a block that completes rows, their codes must be complete. After any other its first rows
@@ -149,7 +151,7 @@ def waits(layer, geometry):
     return tuple(result)
 
 
-def row_waits(geometry):
+def row_waits(geometry: Geometry) -> tuple[int, ...]:
     """What ``waits`` says of blocks that do not complete their rows, and zero for the others; that
     is all for a readout.
     """

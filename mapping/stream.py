@@ -1,14 +1,21 @@
 """The streams of a core: how codes and logits lie in their beats."""
 
+import collections.abc
 import dataclasses
 
 import numpy as np
+import numpy.typing as npt
+
+from ternloom.mapping.folding import Folding
+from ternloom.mapping.geometry import Geometry
+from ternloom.model.format import Format
+from ternloom.model.network import Network, Readout
 
 
 __all__ = ["Stream", "input_stream", "output_stream", "whole_bytes"]
 
 
-def whole_bytes(bits):
+def whole_bytes(bits: int) -> int:
     """Bits of as many whole bytes."""
     return -(-bits // 8) * 8
 
@@ -31,28 +38,31 @@ class Stream:
         Bits of ``tuser``.
     """
 
-    form: object
+    form: Format
     elements: int
     lanes: int
     user_width: int = 0
 
     @property
-    def header(self):
+    def header(self) -> int:
         """Beats of coefficients before a vector's codes."""
         return self.form.header
 
     @property
-    def beats(self):
+    def beats(self) -> int:
         """Beats of a vector."""
         return self.header + -(-self.elements // self.lanes)
 
     @property
-    def data_width(self):
+    def data_width(self) -> int:
         """Bits of ``tdata``."""
         widest = self.lanes * self.form.width
-        return whole_bytes(max(widest, self.form.coefficient_bits) if self.header else widest)
+        if not self.header:
+            return whole_bytes(widest)
+        return whole_bytes(max(widest, self.form.header_bits // self.header))
 
-    def pack(self, vectors, filling=0, coefficients=None):
+    def pack(self, vectors: npt.ArrayLike, filling: int = 0,
+             coefficients: npt.ArrayLike | None = None) -> list[int]:
         """Words of ``tdata`` that carry vectors.
 
         Parameters
@@ -82,7 +92,7 @@ class Stream:
                                  for lane, bit in enumerate(row[first:first + self.lanes])))
         return words
 
-    def unpack(self, words):
+    def unpack(self, words: collections.abc.Iterable[int]) -> np.ndarray:
         """Codes of the vectors that words of ``tdata`` carry.
 
         Parameters
@@ -100,7 +110,7 @@ class Stream:
         codes = self.form.decode(np.array(bits, dtype=np.int64).reshape(-1, self.lanes))
         return codes.reshape(-1, (self.beats - self.header) * self.lanes)[:, :self.elements]
 
-    def coefficients(self, words):
+    def coefficients(self, words: collections.abc.Iterable[int]) -> np.ndarray:
         """Coefficients of the vectors that words of ``tdata`` carry, int64 array (vectors, header).
         """
         found = np.array([word for beat, word in enumerate(words)
@@ -108,18 +118,18 @@ class Stream:
         return found.reshape(-1, self.header)
 
 
-def input_stream(network, folding):
+def input_stream(network: Network, folding: Folding) -> Stream:
     """Stream that a network's core takes: ``input_lanes`` codes of the input a beat."""
     return Stream(network.input_format, network.inputs, folding.input_lanes)
 
 
-def output_stream(network, geometries):
+def output_stream(network: Network, geometries: collections.abc.Sequence[Geometry]) -> Stream:
     """Stream that a network's core gives, see ``Mapping.given``."""
-    bodies = [node.body for node in network.outputs]
-    if network.speaks:
-        classes = [body.classes for body in bodies]
-        widest = max((body.logits for body in bodies), key=lambda form: form.width)
+    readouts = [node.body for node in network.outputs if isinstance(node.body, Readout)]
+    if readouts:
+        classes = [readout.classes for readout in readouts]
+        widest = max((readout.logits for readout in readouts), key=lambda form: form.width)
         return Stream(widest, sum(classes), 1, max(1, (max(classes) - 1).bit_length()))
-    name, body = network.outputs[0].name, bodies[0]
+    name, body = network.outputs[0].name, network.outputs[0].body
     place = next(index for index, node in enumerate(network.nodes) if node.name == name)
     return Stream(body.form, body.size, geometries[place].chains, 1)

@@ -1,12 +1,20 @@
 """The timing model: the cycle of every transfer, from sizes and arrival times alone."""
 
+import collections.abc
+import typing
+
 import numpy as np
+import numpy.typing as npt
 
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.schedule import (code_leads, combiner_latency, exit_latency, result_latency,
                                        row_waits, waits)
 from ternloom.model.frozen import Frozen
 from ternloom.model.network import INPUT, Readout, When
+
+
+if typing.TYPE_CHECKING:
+    from ternloom.mapping.mapping import Mapping
 
 
 __all__ = ["Timing", "pace", "predict"]
@@ -36,23 +44,35 @@ class Timing(Frozen):
     ends: np.ndarray
 
     @property
-    def step_cycles(self):
+    def step_cycles(self) -> int:
         """Cycles a step of the slowest layer takes once the pipeline is full."""
         if len(self.ends) < 3:
             return int(self.ends.max() + 1)
         return int(np.diff(self.ends, axis=0).max(axis=1)[-1])
 
 
-class _Layer:
+class _Buffer:
+    """The input buffer of a node: ``released`` is when the array was done with each vector."""
+
+    def __init__(self):
+        self.released = []
+
+    def space(self, vector):
+        """First cycle at which the input buffer has room for this vector."""
+        return self.released[vector - 2] + 1 if vector >= 2 else 0
+
+
+class _Layer(_Buffer):
     """One layer, step after step."""
 
     def __init__(self, layer, geometry):
+        super().__init__()
         self._layer    = layer
         self._geometry = geometry
         self._waits    = waits(layer, geometry)
         self._settled  = self._end = -1
         self._inputs   = max(i for i, b in enumerate(geometry.blocks) if b.source is Source.INPUT)
-        self.released, self.ends = [], []
+        self.ends = []
 
     def step(self, arrival, space):
         """Cycle of the step's last code.
@@ -76,10 +96,6 @@ class _Layer:
                 self.released.append(self._end)
         self.ends.append(self._end)
         return self._end + result_latency(self._layer, geometry, geometry.blocks[-1])
-
-    def space(self, vector):
-        """First cycle at which the input buffer has room for this vector."""
-        return self.released[vector - 2] + 1 if vector >= 2 else 0
 
 
 class _Output:
@@ -135,17 +151,17 @@ class _Codes:
         return self._queue.room()
 
 
-class _Readout:
+class _Readout(_Buffer):
     """A readout, vector after vector."""
 
     def __init__(self, readout, geometry, output):
+        super().__init__()
         self._readout  = readout
         self._blocks   = geometry.blocks
         self._waits    = row_waits(geometry)
         self._latency  = exit_latency(geometry) + combiner_latency(geometry)
         self._queue    = _Queue(output, readout.classes, 2 if readout.when is When.EVERY else 1)
         self._end, self._dropped = -1, -1
-        self.released  = []
 
     def step(self, arrival, last):
         """Take a vector whose last code comes at ``arrival``."""
@@ -166,17 +182,17 @@ class _Readout:
         rows = start + 1 + block.exits()[block.planes - 1::block.planes]
         self._queue.put(rows + self._latency)
 
-    space = _Layer.space
 
-
-def predict(mapping, lengths, offers):
+def predict(mapping: "Mapping", lengths: collections.abc.Iterable[int],
+            offers: npt.ArrayLike | None) -> Timing:
     """Predict the cycle of every input and output transfer, see ``Mapping.predict``."""
     network, geometries, output = mapping.network, mapping.geometries, _Output()
     bodies = {node.name: _Readout(node.body, geometry, output) if isinstance(node.body, Readout)
               else _Layer(node.body, geometry)
               for node, geometry in zip(network.nodes, geometries, strict=True)}
-    followers = {name: [bodies[network.nodes[index].name] for index, _ in network.consumers(name)]
-                 for name in (INPUT, *bodies)}
+    followers: dict[str, list[_Buffer | _Codes]] = {
+        name: [bodies[network.nodes[index].name] for index, _ in network.consumers(name)]
+        for name in (INPUT, *bodies)}
     codes = None
     if not network.speaks:
         final, = network.outputs
@@ -211,7 +227,7 @@ def predict(mapping, lengths, offers):
     return Timing(inputs, np.array(output.cycles, dtype=np.int64), ends)
 
 
-def pace(mapping):
+def pace(mapping: "Mapping") -> float:
     """Cycles between steps once a long sequence is under way."""
     long, short = (int(predict(mapping, [steps], None).outputs[-1])
                    for steps in (2 * _STEPS, _STEPS))

@@ -4,20 +4,22 @@ The wire forms themselves, one an alphabet, are :meth:`ternloom.model.alphabet.A
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from ternloom.mapping.geometry import Element
+from ternloom.model.alphabet.alphabet import LaneAlphabet
 
 
 __all__ = ["gain", "lacks"]
 
 
-def gain(element, activation_bits):
+def gain(element: Element, activation_bits: int) -> int:
     """What a kind of element's sums are multiplied with."""
     one_bit = element is Element.SELECT_ADD and activation_bits == 1
     return 2 if element is Element.XNOR_POPCOUNT or one_bit else 1
 
 
-def lacks(element, weight, bits, values):
+def lacks(element: Element, weight: LaneAlphabet, bits: int, values: npt.ArrayLike) -> np.ndarray:
     """What a product lacks to ``gain`` times the number that an element adds for it.
 
     Popcounts count from the smallest product on. A complement is a negative less one. What is
