@@ -47,9 +47,9 @@ def _row(cell, gates, family):
     with tempfile.TemporaryDirectory(prefix="ternloom-") as folder:
         folder = pathlib.Path(folder)
         lane = Lane(layer, _UNITS)
-        harness = Harness(lane, [lane.i_valid, lane.i_gate, lane.i_unit, lane.i_value, lane.i_aside,
-                                 lane.i_first],
-                          [lane.o_valid, lane.o_code, lane.o_reset_valid, lane.o_reset_code])
+        row = lane.i
+        harness = Harness(lane, [row.valid, row.gate, row.unit, row.value, row.aside, lane.first],
+                          [lane.o.valid, lane.o.data, lane.reset.valid, lane.reset.data])
         cells = netlist(harness, family, folder)
         kinds = collections.Counter(each["type"] for each in cells)
         registers = sum(count for kind, count in kinds.items()

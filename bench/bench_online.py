@@ -61,8 +61,8 @@ def _row(name, family):
     if isinstance(form, Online):
         row["of the quantizer"] = microcode(form, geometry.units, geometry.chains).cycles
         quantizer = OnlineQuantizer(form, geometry)
-        row |= _cost(quantizer, [quantizer.i_valid, quantizer.i_data],
-                     [quantizer.o_valid, quantizer.o_data, quantizer.o_beta.as_value()], family,
+        row |= _cost(quantizer, [quantizer.i.valid, quantizer.i.data],
+                     [quantizer.o.valid, quantizer.o.data, quantizer.o.beta], family,
                      "quantizer", timed=True)
     image = layer_image(network.layers[0], geometry)
     combiner = Combiner(image, 0, form=network.layers[0].precision.preact,
@@ -70,7 +70,7 @@ def _row(name, family):
     inputs = [combiner.i_raw.as_value(), combiner.i_place.as_value()]
     if isinstance(form, Online):
         inputs.append(combiner.i_mix.as_value())
-    return row | _cost(combiner, inputs, [combiner.o_valid, combiner.o_value], family, "combiner")
+    return row | _cost(combiner, inputs, [combiner.o.valid, combiner.o.value], family, "combiner")
 
 
 def _cost(component, inputs, outputs, family, name, *, timed=False):

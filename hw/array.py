@@ -3,7 +3,7 @@
 from amaranth import *
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ternloom.hw.adder import SelectAdd, ShiftAdd
 from ternloom.hw.element import GatedPopcount, QuaternaryPopcount, XnorPopcount
@@ -11,7 +11,8 @@ from ternloom.hw.fixed import range_shape
 from ternloom.mapping.geometry import Element
 
 
-__all__ = ["Chain", "Control", "ProcessingElement", "drain_layout", "make_element", "raw_shape"]
+__all__ = ["Chain", "Control", "ProcessingElement", "Work", "drain_layout", "make_element",
+           "raw_shape"]
 
 
 def make_element(geometry):
@@ -64,6 +65,32 @@ class Control(data.Struct):
     last: 1
 
 
+class Work(wiring.Signature):
+    """What passes along a chain, as the chain's input has it.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    words : int
+        Of a ROM.
+
+    Members
+    -------
+    activation : ``planes_at_once`` planes of ``simd`` lanes
+    address : range(words)
+        ROM address, two cycles ahead of its activation word.
+    control : Control
+        ``latency`` of the element after its activation word.
+    """
+
+    def __init__(self, geometry, words):
+        super().__init__({
+            "activation": Out(geometry.simd * geometry.activation_bits * geometry.planes_at_once),
+            "address":    Out(range(max(words, 2))),
+            "control":    Out(Control),
+        })
+
+
 def drain_layout(shape, planes):
     """A result that leaves a chain: one raw sum for each activation plane."""
     return data.StructLayout({"valid": 1, "raw": data.ArrayLayout(shape, planes)})
@@ -85,16 +112,11 @@ class ProcessingElement(wiring.Component):
 
     Members
     -------
-    i_activation, o_activation
-        Activation word: ``planes_at_once`` planes of ``simd`` lanes.
-    i_address, o_address
-        ROM address, two cycles ahead of its activation word.
-    i_control, o_control : Control
-        ``latency`` of the element after its activation word.
+    i, o : Work
     i_drain, o_drain
         Results of the elements before, and with this one's.
 
-    A sum whose last word enters at cycle n (``i_activation``) is on ``o_drain`` at
+    A sum whose last word enters at cycle n (``i.activation``) is on ``o_drain`` at
     ``n + 3 + element.latency``; one word a cycle.
     """
 
@@ -102,24 +124,19 @@ class ProcessingElement(wiring.Component):
         self._geometry = geometry
         self._rom      = rom
         self._shape    = shape
-        activation_bits = geometry.simd * geometry.activation_bits * geometry.planes_at_once
-        address = range(max(len(rom), 2))
-        drain   = drain_layout(shape, geometry.activation_planes)
-        super().__init__({
-            "i_activation": In(activation_bits), "o_activation": Out(activation_bits),
-            "i_address":    In(address),         "o_address":    Out(address),
-            "i_control":    In(Control),         "o_control":    Out(Control),
-            "i_drain":      In(drain),           "o_drain":      Out(drain),
-        })
+        work  = Work(geometry, len(rom))
+        drain = drain_layout(shape, geometry.activation_planes)
+        super().__init__({"i": In(work), "o": Out(work),
+                          "i_drain": In(drain), "o_drain": Out(drain)})
 
     def elaborate(self, platform):
         m = Module()
         geometry = self._geometry
 
         m.d.sync += [
-            self.o_activation.eq(self.i_activation),
-            self.o_address.eq(self.i_address),
-            self.o_control.eq(self.i_control),
+            self.o.activation.eq(self.i.activation),
+            self.o.address.eq(self.i.address),
+            self.o.control.eq(self.i.control),
         ]
 
         width = geometry.simd * geometry.weight_bits
@@ -127,11 +144,11 @@ class ProcessingElement(wiring.Component):
                                         init=self._rom)
         read = rom.read_port()
         weights = Signal(width)
-        m.d.comb += read.addr.eq(self.o_address)
+        m.d.comb += read.addr.eq(self.o.address)
         m.d.sync += weights.eq(read.data)
 
         lanes = geometry.simd * geometry.activation_bits
-        control, leaving = self.o_control, Signal(drain_layout(self._shape,
+        control, leaving = self.o.control, Signal(drain_layout(self._shape,
                                                                geometry.activation_planes))
         m.d.sync += [
             leaving.eq(self.i_drain),
@@ -143,7 +160,7 @@ class ProcessingElement(wiring.Component):
             m.submodules[f"element{plane}"] = element = make_element(geometry)
             m.d.comb += [
                 element.weights.eq(weights),
-                element.activations.eq(self.o_activation[plane * lanes:(plane + 1) * lanes]),
+                element.activations.eq(self.o.activation[plane * lanes:(plane + 1) * lanes]),
             ]
             sums.append(self._accumulate(m, plane, element.o))
         if geometry.in_turn:
@@ -157,7 +174,7 @@ class ProcessingElement(wiring.Component):
 
     def _accumulate(self, m, plane, value):
         """Add a word's sum to what there is; returns the sum before and after."""
-        control = self.o_control
+        control = self.o.control
         serial  = any(block.serial > 1 for block in self._geometry.blocks)
         total   = Signal(self._shape, name=f"sum{plane}")
         carried = Signal(self._shape, name=f"carried{plane}")
@@ -174,7 +191,7 @@ class ProcessingElement(wiring.Component):
 
     def _put_aside(self, m, total, updated):
         """Sums of the activation planes that were fed in turn, as of the last word."""
-        control, planes = self.o_control, self._geometry.activation_planes
+        control, planes = self.o.control, self._geometry.activation_planes
         aside = [Signal(self._shape, name=f"aside{plane}") for plane in range(1, planes)]
         moved = [total, *aside[:-1]]
         with m.If(control.valid & control.aside):
@@ -198,8 +215,8 @@ class Chain(wiring.Component):
 
     Members
     -------
-    i_activation, i_address, i_control
-        As of the first element.
+    i : Work
+        Of the first element.
     o : drain layout
         Dot ``i`` of a group whose last word enters at cycle n is here at
         ``n + 2 + element.latency + elements + i``.
@@ -209,29 +226,20 @@ class Chain(wiring.Component):
         self._geometry = geometry
         self._roms     = roms
         self._shape    = shape
-        activation_bits = geometry.simd * geometry.activation_bits * geometry.planes_at_once
-        super().__init__({
-            "i_activation": In(activation_bits),
-            "i_address":    In(range(max(len(roms[0]), 2))),
-            "i_control":    In(Control),
-            "o":            Out(drain_layout(shape, geometry.activation_planes)),
-        })
+        super().__init__({"i": In(Work(geometry, len(roms[0]))),
+                          "o": Out(drain_layout(shape, geometry.activation_planes))})
 
     def elaborate(self, platform):
         m = Module()
 
-        before = None
+        work, drain = flipped(self.i), None
         for index, rom in enumerate(self._roms):
             m.submodules[f"pe{index}"] = pe = ProcessingElement(self._geometry, rom,
                                                                 shape=self._shape)
-            m.d.comb += [
-                pe.i_activation.eq(before.o_activation if before else self.i_activation),
-                pe.i_address.eq(before.o_address if before else self.i_address),
-                pe.i_control.eq(before.o_control if before else self.i_control),
-            ]
-            if before:
-                m.d.comb += pe.i_drain.eq(before.o_drain)
-            before = pe
-        m.d.comb += self.o.eq(before.o_drain)
+            connect(m, work, pe.i)
+            if drain is not None:
+                m.d.comb += pe.i_drain.eq(drain)
+            work, drain = pe.o, pe.o_drain
+        m.d.comb += self.o.eq(drain)
 
         return m

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from ternloom.hw.coefficient import scaled, times
 from ternloom.hw.fixed import range_shape, rounded, saturated
+from ternloom.hw.interface import Rows
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.schedule import MIX, combiner_latency
 
@@ -168,9 +169,9 @@ class Combiner(wiring.Component):
     i_mix
         Coefficients of the activation planes, a cycle after the raw sums, where any come with the
         vectors.
-    o_valid, o_value : result of a row, ``latency`` cycles after its last dot.
-    o_aside : the waiting row that a split row leaves apart, with ``o_value``.
-    o_gate, o_unit : of the row.
+    o : Rows
+        The result of a row, ``latency`` cycles after its last dot; ``aside`` is the waiting row
+        that a split row leaves apart.
 
     Throughput one dot a cycle. A coefficient multiplier is made only where some coefficient is not
     a power of two.
@@ -187,11 +188,7 @@ class Combiner(wiring.Component):
                           if bits else {}) | {
             "i_raw":   In(data.ArrayLayout(raw, image.geometry.activation_planes)),
             "i_place": In(self._place),
-            "o_valid": Out(1),
-            "o_value": Out(signed(form.width)),
-            "o_aside": Out(signed(form.width)),
-            "o_gate":  Out(range(4)),
-            "o_unit":  Out(range(max(image.geometry.units, 2))),
+            "o":       Out(Rows(form, image.geometry.units)),
         })
 
     def elaborate(self, platform):
@@ -218,17 +215,17 @@ class Combiner(wiring.Component):
             m.d.sync += row.eq(total)
 
         result = saturated(m, rounded(m, row, image.shift, self._form.rounding), self._form)
-        m.d.sync += self.o_value.eq(result)
+        m.d.sync += self.o.value.eq(result)
         if image.split:
             aside = Signal.like(row)
             with m.If(places[3].first):
                 m.d.sync += aside.eq(waiting)
-            m.d.sync += self.o_aside.eq(
+            m.d.sync += self.o.aside.eq(
                 saturated(m, rounded(m, aside, image.shift, self._form.rounding), self._form))
         m.d.comb += [
-            self.o_valid.eq(places[5].valid & places[5].last & ~places[5].store),
-            self.o_gate.eq(places[5].gate),
-            self.o_unit.eq(places[5].unit),
+            self.o.valid.eq(places[5].valid & places[5].last & ~places[5].store),
+            self.o.gate.eq(places[5].gate),
+            self.o.unit.eq(places[5].unit),
         ]
 
         return m

@@ -1,12 +1,10 @@
 """The core: a whole network between two AXI4-Streams."""
 
-import functools
-import operator
-
 from amaranth import *
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect
 
+from ternloom.hw.interface import Beats, fork
 from ternloom.hw.layer import RecurrentLayer
 from ternloom.hw.output import CodeOutput, Turns, beat_layout
 from ternloom.hw.readout import DenseReadout
@@ -58,83 +56,61 @@ class Core(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        network = self._network
 
         stages = {}
-        for node, image in zip(self._network.nodes, self._images, strict=True):
+        for node, image in zip(network.nodes, self._images, strict=True):
             make = DenseReadout if isinstance(node.body, Readout) else RecurrentLayer
             streamed = tuple(port for port, name in enumerate(node.inputs) if name == INPUT)
             m.submodules[node.name] = stages[node.name] = make(node.body, image, streamed=streamed)
         final = self._end(m, stages)
 
-        self._feed(m, [(stages[self._network.nodes[index].name], port)
-                       for index, port in self._network.consumers(INPUT)])
-        for node in self._network.nodes:
-            consumers = [(stages[self._network.nodes[index].name], port)
-                         for index, port in self._network.consumers(node.name)]
+        self._feed(m, self._takers(stages, INPUT))
+        for node in network.nodes:
             if isinstance(node.body, Layer):
-                self._hand_on(m, stages[node.name], consumers or [(final, 0)])
+                fork(m, stages[node.name].o, self._takers(stages, node.name) or [final.i])
         m.d.comb += [
-            self.m_axis_tvalid.eq(final.o_valid & ~ResetSignal()),
-            self.m_axis_tdata.eq(final.o_data.data),
-            self.m_axis_tuser.eq(final.o_data.user),
-            self.m_axis_tlast.eq(final.o_data.last),
-            final.i_ready.eq(self.m_axis_tready),
+            self.m_axis_tvalid.eq(final.o.valid & ~ResetSignal()),
+            self.m_axis_tdata.eq(final.o.payload.data),
+            self.m_axis_tuser.eq(final.o.payload.user),
+            self.m_axis_tlast.eq(final.o.payload.last),
+            final.o.ready.eq(self.m_axis_tready),
         ]
 
         return m
+
+    def _takers(self, stages, name):
+        """Ports of all that take a node's vectors, or the core's input."""
+        return [getattr(stages[self._network.nodes[index].name], named("i", port))
+                for index, port in self._network.consumers(name)]
 
     def _end(self, m, stages):
         """What the output stream comes from."""
         outputs = self._network.outputs
         if not self._network.speaks:
-            place = [node.name for node in self._network.nodes].index(outputs[0].name)
-            final = CodeOutput(outputs[0].body, self._images[place].geometry)
-            m.submodules.output = final
+            place = self._network.nodes.index(outputs[0])
+            m.submodules.output = final = CodeOutput(outputs[0].body, self._images[place].geometry)
             return final
         ends = [stages[node.name] for node in outputs]
         if len(ends) == 1:
             return ends[0]
-        widest = max((node.body.logits.width for node in outputs))
+        widest = max(node.body.logits.width for node in outputs)
         layout = beat_layout(signed(widest), len(self.m_axis_tuser))
         m.submodules.output = final = Turns(
             [(end.layout, node.body.classes) for end, node in zip(ends, outputs, strict=True)],
             layout)
         for index, end in enumerate(ends):
-            m.d.comb += [
-                getattr(final, f"i_valid{index}").eq(end.o_valid),
-                getattr(final, f"i_data{index}").eq(end.o_data),
-                end.i_ready.eq(getattr(final, f"o_ready{index}")),
-            ]
+            connect(m, end.o, getattr(final, named("i", index)))
         return final
 
-    def _feed(self, m, consumers):
+    def _feed(self, m, takers):
         """Hand beats of the input stream to all that take it, when all can."""
-        ready = [_port(*each, "o_ready") for each in consumers]
-        m.d.comb += self.s_axis_tready.eq(functools.reduce(operator.and_, ready) & ~ResetSignal())
-        for consumer in consumers:
-            m.d.comb += [
-                _port(*consumer, "i_valid").eq(self.s_axis_tvalid & self.s_axis_tready),
-                _port(*consumer, "i_data").eq(self.s_axis_tdata),
-                _port(*consumer, "i_last").eq(self.s_axis_tlast),
-            ]
-        m.d.sync += self.error.eq(self.error | _port(*consumers[0], "o_short"))
-
-    @staticmethod
-    def _hand_on(m, stage, consumers):
-        """Hand a layer's vectors to all that take them; it makes one only if all have room."""
-        spaces = [_port(*each, "o_space") for each in consumers]
-        m.d.comb += stage.i_space.eq(functools.reduce(operator.and_, spaces))
-        for consumer in consumers:
-            m.d.comb += [
-                _port(*consumer, "i_valid").eq(stage.o_valid),
-                _port(*consumer, "i_data").eq(stage.o_data),
-                _port(*consumer, "i_last").eq(stage.o_last),
-                _port(*consumer, "i_reserve").eq(stage.o_reserve),
-            ]
-            if hasattr(stage, "o_beta"):
-                m.d.comb += _port(*consumer, "i_beta").eq(stage.o_beta)
-
-
-def _port(stage, port, name):
-    """A port of one of a stage's inputs."""
-    return getattr(stage, named(name, port))
+        beats = Beats(len(self.s_axis_tdata)).create()
+        m.d.comb += [
+            self.s_axis_tready.eq(beats.ready & ~ResetSignal()),
+            beats.valid.eq(self.s_axis_tvalid & self.s_axis_tready),
+            beats.data.eq(self.s_axis_tdata),
+            beats.last.eq(self.s_axis_tlast),
+        ]
+        fork(m, beats, takers)
+        m.d.sync += self.error.eq(self.error | beats.short)

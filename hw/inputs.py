@@ -3,9 +3,10 @@
 import functools
 import operator
 
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, connect, flipped
 
-from ternloom.hw.buffer import InputBuffer
+from ternloom.hw.buffer import InputBuffer, input_signature
+from ternloom.hw.interface import Pending
 from ternloom.model.node.operand import named
 
 
@@ -13,7 +14,7 @@ __all__ = ["connect_inputs", "input_members"]
 
 
 def input_members(operands, layouts, streamed):
-    """Ports of a node's inputs; those of a further input have its number behind their names.
+    """Ports of a node's inputs.
 
     Parameters
     ----------
@@ -25,25 +26,15 @@ def input_members(operands, layouts, streamed):
     Returns
     -------
     dict of str to Member
-        ``i_valid``, ``i_data``, ``i_last``, ``i_reserve``, ``o_space``, of the input buffer;
-        ``i_beta`` where coefficients come with the vectors, ``o_short`` and ``o_ready`` where the
-        stream does.
+        ``i``, ``i1``, ...: ``Beats`` of those that are streamed, else ``Vectors``.
     """
-    members = {}
-    for port, (operand, layout) in enumerate(zip(operands, layouts, strict=True)):
-        bits = operand.format.header_bits
-        found = {"i_beta": In(bits)} if bits else {}
-        found |= {"i_valid": In(1), "i_data": In(layout.beat_lanes * operand.format.width),
-                  "i_last": In(1), "i_reserve": In(1)}
-        if port in streamed:
-            found |= {"o_short": Out(1), "o_ready": Out(1)}
-        found["o_space"] = Out(1)
-        members |= {named(name, port): member for name, member in found.items()}
-    return members
+    return {named("i", port): In(input_signature(layout, operand.format,
+                                                 streamed=port in streamed))
+            for port, (operand, layout) in enumerate(zip(operands, layouts, strict=True))}
 
 
-def connect_inputs(m, node, array, operands, streamed, release):
-    """Make a node's buffers, ``buffer``, ``buffer1`` and so on, and hand them to its array.
+def connect_inputs(m, node, array, operands, streamed):
+    """Make a node's buffers, ``buffer``, ``buffer1`` and so on, and let its array read them.
 
     Parameters
     ----------
@@ -53,42 +44,28 @@ def connect_inputs(m, node, array, operands, streamed, release):
     array : MatrixVector
     operands : tuple of Operand
     streamed : tuple of int
-    release : Signal
-        The vectors have been read.
 
     Returns
     -------
-    list of InputBuffer
+    Pending
+        Vectors of all inputs, which are read and released together.
     """
-    buffers = []
+    found = []
     for port, (operand, layout) in enumerate(zip(operands, array.geometry.inputs, strict=True)):
-        def outside(name, port=port):
-            return getattr(node, named(name, port))
-
-        bits = operand.format.header_bits
-        buffer = InputBuffer(layout, operand.format.width, bits, fills=port in streamed)
+        buffer = InputBuffer(layout, operand.format, streamed=port in streamed)
         m.submodules[named("buffer", port)] = buffer
-        m.d.comb += [
-            buffer.i_valid.eq(outside("i_valid")),
-            buffer.i_data.eq(outside("i_data")),
-            buffer.i_last.eq(outside("i_last")),
-            buffer.i_reserve.eq(outside("i_reserve")),
-            buffer.i_release.eq(release),
-            buffer.i_word.eq(array.o_word),
-            outside("o_space").eq(buffer.o_space),
-        ]
-        if bits:
-            m.d.comb += [buffer.i_beta.eq(outside("i_beta")),
-                         getattr(array, named("i_input_beta", port)).eq(buffer.o_beta)]
-        if port in streamed:
-            m.d.comb += [outside("o_short").eq(buffer.o_short),
-                         outside("o_ready").eq(buffer.o_ready)]
-        buffers.append(buffer)
+        connect(m, flipped(getattr(node, named("i", port))), buffer.i)
+        connect(m, getattr(array, named("input", port)), buffer.words)
+        found.append(buffer.pending)
+    if len(found) == 1:
+        return found[0]
     # All vectors of a step are of the same place in the sequence.
+    joint = Pending().create()
     m.d.comb += [
-        array.i_full.eq(functools.reduce(operator.and_, (each.o_full for each in buffers))),
-        array.i_last.eq(buffers[0].o_last),
-        array.i_next.eq(functools.reduce(operator.and_, (each.o_next for each in buffers))),
-        array.i_next_last.eq(buffers[0].o_next_last),
+        joint.full.eq(functools.reduce(operator.and_, (each.full for each in found))),
+        joint.last.eq(found[0].last),
+        joint.next.eq(functools.reduce(operator.and_, (each.next for each in found))),
+        joint.next_last.eq(found[0].next_last),
+        *(each.release.eq(joint.release) for each in found),
     ]
-    return buffers
+    return joint

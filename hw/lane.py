@@ -7,6 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ternloom.hw.fixed import delayed, quantized, range_shape, rounded_sum, saturated, watch
+from ternloom.hw.interface import Codes, Rows
 from ternloom.hw.moment import Moments
 from ternloom.hw.table import Table, compared, compared_unrounded
 from ternloom.mapping.pipeline import pipeline
@@ -83,14 +84,13 @@ class Lane(wiring.Component):
 
     Members
     -------
-    i_valid, i_gate, i_unit, i_value, i_aside
-        A row from the combiner; ``i_aside`` is its input half where the halves stay apart.
-    i_first : 1
+    i : Rows
+    first : 1
         The step is the first of its sequence: the state before it is zero.
-    o_valid, o_code
-        Code of the next unit.
-    o_reset_valid, o_reset_code
-        Code that is fed back of the next unit, where the cell has such.
+    o : Codes
+        What leaves the layer, or samples that become codes.
+    reset : Codes
+        What is fed back within the step, where the cell has such.
     """
 
     def __init__(self, layer, units, chain=0, chains=1):
@@ -99,19 +99,12 @@ class Lane(wiring.Component):
         #: Codes of the units' own weights, by name.
         self.diagonals = {name: codes[chain::chains].tolist()
                           for name, codes in layer.own_weights.items()}
-        preact = signed(layer.precision.preact.width)
-        width  = layer.lane_format.width
+        codes = Codes(layer.lane_format.width)
         super().__init__({
-            "i_valid":       In(1),
-            "i_gate":        In(range(4)),
-            "i_unit":        In(range(max(units, 2))),
-            "i_value":       In(preact),
-            "i_aside":       In(preact),
-            "i_first":       In(1),
-            "o_valid":       Out(1),
-            "o_code":        Out(width),
-            "o_reset_valid": Out(1),
-            "o_reset_code":  Out(width),
+            "i":     In(Rows(layer.precision.preact, units)),
+            "first": In(1),
+            "o":     Out(codes),
+            "reset": Out(codes),
         })
 
     def elaborate(self, platform):
@@ -124,11 +117,9 @@ class Lane(wiring.Component):
         moments.finish()
 
         for name, node in made.graph.codes.items():
-            valid, code = ((self.o_valid, self.o_code) if name == "h" else
-                           (self.o_reset_valid, self.o_reset_code))
-            slot = made.slots[node]
-            m.d.comb += [valid.eq(moments.strobe(slot.anchor, slot.ready)),
-                         code.eq(moments.value(node))]
+            codes, slot = self.o if name == "h" else self.reset, made.slots[node]
+            m.d.comb += [codes.valid.eq(moments.strobe(slot.anchor, slot.ready)),
+                         codes.data.eq(moments.value(node))]
         for node in made.graph.traced:
             if not made.cut(node):
                 slot = made.slots[node]
@@ -190,7 +181,7 @@ class _Operations:
     def _row(self, node):
         row = node.parameter
         aside = row.part == "input" and row.gate in self._made.graph.apart
-        self._moments.made(node, self._lane.i_aside if aside else self._lane.i_value, False)
+        self._moments.made(node, self._lane.i.aside if aside else self._lane.i.value, False)
 
     def _add(self, node):
         if self._made.carries(node):

@@ -2,24 +2,27 @@
 
 from amaranth import *
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
-from ternloom.hw.array import Chain, raw_shape
+from ternloom.hw.array import Chain, Work, raw_shape
 from ternloom.hw.combiner import Combiner, RowCounter, mix_bits
 from ternloom.hw.feed import Feed
 from ternloom.hw.fixed import delayed
+from ternloom.hw.interface import Pending, Room, Rows, Step, Words
 from ternloom.hw.sequencer import Sequencer
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.schedule import element_latency
 from ternloom.model.node.operand import named
 
 
-__all__ = ["MatrixVector"]
+__all__ = ["MatrixVector", "source_name"]
 
 
-def _beta(block):
-    """Port of an array for coefficients that come with a block's vectors."""
-    return "i_state_beta" if block.source is not Source.INPUT else named("i_input_beta", block.port)
+def source_name(block):
+    """Port of an array for the words of a block's source: ``input``, ``input1``, ..., ``state`` or
+    ``reset``.
+    """
+    return named(block.source.value, block.port)
 
 
 class MatrixVector(wiring.Component):
@@ -35,15 +38,13 @@ class MatrixVector(wiring.Component):
 
     Members
     -------
-    i_full, i_last, i_next, i_next_last, i_space, o_release, o_reserve, o_first, o_last
+    pending, room, step
         Of the sequencer.
-    o_word : word to read, the same in every source.
-    i_words : words of the sources, one port a block, two cycles after ``o_word``.
-    i_input_beta, i_input_beta1, ..., i_state_beta
-        Coefficients that come with vectors: of each input's vector that ``i_full`` is about, and of
-        the state's codes, stable while their block's rows leave.
-    o_valid, o_gate, o_unit : of the rows that leave all chains together.
-    o_values, o_asides : one for each chain.
+    input, input1, ..., state, reset : Words
+        Of each block's source, see :func:`source_name`. Coefficients of an input are those of the
+        vector that ``pending.full`` is about, those of the state stay while its rows leave.
+    rows : array of Rows
+        Of each chain; they leave all chains together.
 
     A row leaves ``exit_latency + i + combiner_latency`` cycles after the issue of its last word,
     where i is its dot's place in its group.
@@ -54,22 +55,14 @@ class MatrixVector(wiring.Component):
         self._form    = form
         self._waits   = waits
         geometry = image.geometry
-        betas = {_beta(block): In(form.header_bits)
-                 for block, form in zip(geometry.blocks, image.formats, strict=True)
-                 if form.header_bits}
-        values = signed(form.width)
         super().__init__({
-            "i_full": In(1), "i_last": In(1), "i_next": In(1), "i_next_last": In(1),
-            "i_space": In(1),
-            "o_release": Out(1), "o_reserve": Out(1), "o_first": Out(1), "o_last": Out(1),
-            "o_word":   Out(range(max(max(block.words for block in geometry.blocks), 2))),
-            "o_valid":  Out(1),
-            "o_gate":   Out(range(4)),
-            "o_unit":   Out(range(max(geometry.units, 2))),
-            "o_values": Out(values).array(geometry.chains),
-            "o_asides": Out(values).array(geometry.chains),
-        } | {f"i_word{index}": In(geometry.simd * form.width)
-             for index, form in enumerate(image.formats)} | betas)
+            "pending": In(Pending()),
+            "room":    Out(Room()),
+            "step":    Out(Step()),
+            "rows":    Out(Rows(form, geometry.units)).array(geometry.chains),
+        } | {source_name(block): Out(Words(block.words, geometry.simd * codes.width,
+                                           codes.header_bits))
+             for block, codes in zip(geometry.blocks, image.formats, strict=True)})
 
     @property
     def geometry(self):
@@ -84,47 +77,34 @@ class MatrixVector(wiring.Component):
                 for chain in range(geometry.chains)]
         m.submodules.sequencer = sequencer = Sequencer(geometry, waits=self._waits,
                                                        words=len(roms[0][0]))
-        m.d.comb += [
-            sequencer.i_full.eq(self.i_full),
-            sequencer.i_last.eq(self.i_last),
-            sequencer.i_next.eq(self.i_next),
-            sequencer.i_next_last.eq(self.i_next_last),
-            sequencer.i_space.eq(self.i_space),
-            self.o_release.eq(sequencer.o_release),
-            self.o_reserve.eq(sequencer.o_reserve),
-            self.o_first.eq(sequencer.o_first),
-            self.o_last.eq(sequencer.o_last),
-            self.o_word.eq(sequencer.o_word),
-        ]
+        for name in ("pending", "room", "step"):
+            connect(m, flipped(getattr(self, name)), getattr(sequencer, name))
+        m.d.comb += [self._words(block).word.eq(sequencer.o_word) for block in geometry.blocks]
 
-        activation = self._activation(m, sequencer)
-        control = delayed(m, sequencer.o_control, 2 + element_latency(geometry))
+        work = Work(geometry, len(roms[0][0])).create()
+        m.d.comb += [
+            work.activation.eq(self._activation(m, sequencer)),
+            work.address.eq(sequencer.o_address),
+            work.control.eq(delayed(m, sequencer.o_control, 2 + element_latency(geometry))),
+        ]
         m.submodules.counter = counter = RowCounter(image)
         mix = self._mix(m, sequencer, counter) if mix_bits(image) else None
         for index in range(geometry.chains):
             m.submodules[f"chain{index}"] = chain = Chain(geometry, roms[index], shape=raw)
             m.submodules[f"combiner{index}"] = combiner = Combiner(image, index, form=self._form,
                                                                    raw=raw)
-            m.d.comb += [
-                chain.i_activation.eq(activation),
-                chain.i_address.eq(sequencer.o_address),
-                chain.i_control.eq(control),
-                combiner.i_raw.eq(chain.o.raw),
-                combiner.i_place.eq(counter.o),
-                self.o_values[index].eq(combiner.o_value),
-                self.o_asides[index].eq(combiner.o_aside),
-            ]
+            connect(m, work, chain.i)
+            m.d.comb += [combiner.i_raw.eq(chain.o.raw), combiner.i_place.eq(counter.o)]
+            connect(m, combiner.o, flipped(self.rows[index]))
             if mix is not None:
                 m.d.comb += combiner.i_mix.eq(mix)
             if index == 0:
-                m.d.comb += [
-                    counter.i_valid.eq(chain.o.valid),
-                    self.o_valid.eq(combiner.o_valid),
-                    self.o_gate.eq(combiner.o_gate),
-                    self.o_unit.eq(combiner.o_unit),
-                ]
+                m.d.comb += counter.i_valid.eq(chain.o.valid)
 
         return m
+
+    def _words(self, block):
+        return getattr(self, source_name(block))
 
     def _activation(self, m, sequencer):
         """The activation word of the block that was issued two cycles ago."""
@@ -132,24 +112,23 @@ class MatrixVector(wiring.Component):
         block = delayed(m, sequencer.o_block, 2)
         plane = delayed(m, sequencer.o_plane, 2)
         activation = Signal(geometry.simd * geometry.activation_bits * geometry.planes_at_once)
-        feeds = []
-        for index, form in enumerate(self._image.formats):
-            m.submodules[f"feed{index}"] = feed = Feed(geometry, geometry.blocks[index], form)
+        feeds = {}
+        for part, form in zip(geometry.blocks, self._image.formats, strict=True):
+            name, words = source_name(part), self._words(part)
+            if name in feeds:
+                continue
+            m.submodules[f"{name}_feed"] = feeds[name] = feed = Feed(geometry, part, form)
             if feed.has_levels:
                 m.d.comb += [
-                    feed.i_levels.eq(self._levels(m, form, getattr(self, _beta(
-                        geometry.blocks[index])), sequencer.o_start, feed.i_levels)),
+                    feed.i_levels.eq(self._levels(m, form, words.beta, sequencer.o_start,
+                                                  feed.i_levels)),
                     feed.i_index.eq(delayed(m, sequencer.o_word, 2)),
                 ]
-            m.d.comb += [
-                feed.i_word.eq(getattr(self, f"i_word{index}")),
-                feed.i_plane.eq(plane),
-            ]
-            feeds.append(feed)
+            m.d.comb += [feed.i_word.eq(words.codes), feed.i_plane.eq(plane)]
         with m.Switch(block):
-            for index, feed in enumerate(feeds):
+            for index, part in enumerate(geometry.blocks):
                 with m.Case(index):
-                    m.d.comb += activation.eq(feed.o)
+                    m.d.comb += activation.eq(feeds[source_name(part)].o)
         return activation
 
     def _levels(self, m, form, given, start, like):
@@ -176,17 +155,19 @@ class MatrixVector(wiring.Component):
         image, geometry = self._image, self._image.geometry
         bits, planes = mix_bits(image), geometry.activation_planes
         place, chosen = counter.o, Signal(data.ArrayLayout(bits, planes), name="mix")
-        sources = {}
-        for name in dict.fromkeys(_beta(block) for block in geometry.blocks if block.mix is None):
-            given = sources[name] = getattr(self, name)
-            if name != "i_state_beta":
-                sources[name] = self._kept(m, given, sequencer.o_start, place.phase)
+        given = {}
+        for block in geometry.blocks:
+            name = source_name(block)
+            if block.mix is None and name not in given:
+                beta = self._words(block).beta
+                given[name] = (self._kept(m, beta, sequencer.o_start, place.phase)
+                               if block.source is Source.INPUT else beta)
         with m.Switch(place.block):
             for index, (block, form) in enumerate(zip(geometry.blocks, image.formats,
                                                       strict=True)):
                 factors = list(block.mix or ()) + [0] * planes
                 if block.mix is None:
-                    factors = [sources[_beta(block)].word_select(plane, form.coefficient_bits)
+                    factors = [given[source_name(block)].word_select(plane, form.coefficient_bits)
                                for plane in range(planes)]
                 with m.Case(index):
                     m.d.sync += [one.eq(factor) for one, factor in zip(chosen, factors)]

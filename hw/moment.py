@@ -23,7 +23,7 @@ class Moments:
 
     def __init__(self, m, pipeline, lane, units):
         self._m, self._pipeline, self._lane, self._units = m, pipeline, lane, units
-        self._strobes, self._places, self._caught = {}, [lane.i_unit], {}
+        self._strobes, self._places, self._caught = {}, [lane.i.unit], {}
         self._values, self._reads, self._writes = {}, {}, []
 
     def strobe(self, anchor, cycles):
@@ -33,7 +33,7 @@ class Moments:
             passes = self._pipeline.graph.passes
             index = sum(map(len, passes[:anchor[0]])) + anchor[1]
             first = Signal(name=f"{passes[anchor[0]][anchor[1]]}_valid")
-            self._m.d.comb += first.eq(self._lane.i_valid & (self._lane.i_gate == index))
+            self._m.d.comb += first.eq(self._lane.i.valid & (self._lane.i.gate == index))
             chain.append(first)
         while len(chain) <= cycles:
             chain.append(delayed(self._m, chain[-1], 1))
@@ -112,7 +112,7 @@ class Moments:
             old = Signal(signed(form.width), name=f"{node.parameter}_old")
             # Of a recurrent cell the flag stays until all results have left.
             read = 0 if graph.recurrent else first - (self._pipeline.cycles["memory"] - 1)
-            masked = old.eq(Mux(delayed(self._m, self._lane.i_first, read), 0, data))
+            masked = old.eq(Mux(delayed(self._m, self._lane.first, read), 0, data))
             # Through a register where memory takes two cycles.
             self._m.d["sync" if self._pipeline.cycles["memory"] > 1 else "comb"] += masked
             self._reads[node] = first, old

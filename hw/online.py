@@ -7,10 +7,11 @@ meanwhile: the next recurrent block waits for the codes.
 from amaranth import *
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ternloom.hw.fixed import delayed, watch
-from ternloom.hw.samples import SampleStore, cut_count, cut_shape, sum_bits
+from ternloom.hw.interface import Codes
+from ternloom.hw.samples import Passes, SampleStore, cut_count, sum_bits
 from ternloom.mapping.microcode import Operation, microcode
 
 
@@ -33,10 +34,8 @@ class QuantizerUnit(wiring.Component):
 
     Members
     -------
-    i_start : 1
-        The last sample comes.
-    i_counts, i_sums, o_pass, o_write, o_cuts, o_inner
-        Of the sample store.
+    passes : Passes
+        Over the sample store.
     o_beta
         Coefficients, of the vector whose codes come next; they change before its first code.
     """
@@ -45,16 +44,9 @@ class QuantizerUnit(wiring.Component):
         self._form    = form
         self._program = program
         self._total   = total
-        cuts = cut_count(form)
         super().__init__({
-            "i_start":  In(1),
-            "i_counts": In(data.ArrayLayout(range(total + 1), cuts)),
-            "i_sums":   In(data.ArrayLayout(sum_bits(form, total), cuts)),
-            "o_pass":   Out(1),
-            "o_write":  Out(1),
-            "o_cuts":   Out(data.ArrayLayout(cut_shape(form), cuts)),
-            "o_inner":  Out(1),
-            "o_beta":   Out(data.ArrayLayout(form.coefficient_bits, form.planes)),
+            "passes": Out(Passes(form, total)),
+            "o_beta": Out(data.ArrayLayout(form.coefficient_bits, form.planes)),
         })
         largest = 1 << (form.sample.width - 1)
         #: Bounds of a register, and of the second operand of a multiplication.
@@ -108,13 +100,13 @@ class QuantizerUnit(wiring.Component):
             issue.eq(running & (idle == 0)),
             ends.eq(issue & (instruction.operation == Operation.WRITE)),
             port.addr.eq(ahead + issue),
-            self.o_pass.eq(issue & (instruction.operation == Operation.PASS)),
-            self.o_write.eq(ends),
+            self.passes.scan.eq(issue & (instruction.operation == Operation.PASS)),
+            self.passes.write.eq(ends),
         ]
         m.d.sync += [
             ahead.eq(Mux(running, ahead + issue, 1)),
             idle.eq(Mux(issue, instruction.wait, Mux(idle == 0, 0, idle - 1))),
-            running.eq((running | self.i_start) & ~ends),
+            running.eq((running | self.passes.complete) & ~ends),
         ]
         with m.If(~running):
             m.d.sync += instruction.eq(words[0])
@@ -144,8 +136,8 @@ class QuantizerUnit(wiring.Component):
                              Signal(2 * cut_count(self._form)
                                     * sum_bits(self._form, self._total), name="gathered"))
         for cut in range(cut_count(self._form)):
-            m.d.comb += [gathered[cut].eq(self.i_counts[cut]),
-                         gathered[cut + cut_count(self._form)].eq(self.i_sums[cut])]
+            m.d.comb += [gathered[cut].eq(self.passes.counts[cut]),
+                         gathered[cut + cut_count(self._form)].eq(self.passes.sums[cut])]
         x, y = Signal(self._word), Signal(self._word)
         m.d.sync += [
             x.eq(Mux(steps[1].gathered, gathered[steps[1].source], read_x.data)),
@@ -168,9 +160,10 @@ class QuantizerUnit(wiring.Component):
         ]
         with m.If(strobes[3] & steps[3].special):
             with m.Switch(steps[3].index):
-                for index, special in enumerate([*self.o_cuts, *self.o_beta, self.o_inner]):
+                inner = self.passes.inner
+                for index, special in enumerate([*self.passes.cuts, *self.o_beta, inner]):
                     with m.Case(index):
-                        negative = special is self.o_inner
+                        negative = special is inner
                         m.d.sync += special.eq(result[-1] if negative else result)
 
     def _sum(self, m, operation, x, y):
@@ -254,25 +247,19 @@ class OnlineQuantizer(wiring.Component):
 
     Members
     -------
-    i_valid, i_data
-        The next sample of every chain.
-    o_valid, o_data
-        Codes of the next unit of every chain, one a cycle; the last comes
-        ``microcode(...).cycles`` after the last sample.
-    o_beta
-        Coefficients: stable from before a vector's first code until the next vector's samples have
-        all come.
+    i : Codes
+        Samples of every chain.
+    o : Codes
+        Of every chain, one a cycle, with coefficients; the last comes ``microcode(...).cycles``
+        after the last sample.
     """
 
     def __init__(self, form, geometry):
         self._form     = form
         self._geometry = geometry
         super().__init__({
-            "i_valid": In(1),
-            "i_data":  In(geometry.chains * form.sample.width),
-            "o_valid": Out(1),
-            "o_data":  Out(geometry.chains * form.planes),
-            "o_beta":  Out(data.ArrayLayout(form.coefficient_bits, form.planes)),
+            "i": In(Codes(geometry.chains * form.sample.width)),
+            "o": Out(Codes(geometry.chains * form.planes, form.header_bits)),
         })
 
     def elaborate(self, platform):
@@ -283,23 +270,16 @@ class OnlineQuantizer(wiring.Component):
                                                  depth=geometry.units, total=geometry.total)
         program = microcode(form, geometry.units, geometry.chains)
         m.submodules.unit = unit = QuantizerUnit(form, program, total=geometry.total)
+        connect(m, flipped(self.i), store.i)
+        connect(m, unit.passes, store.passes)
         m.d.comb += [
-            store.i_valid.eq(self.i_valid),
-            store.i_data.eq(self.i_data),
-            store.i_pass.eq(unit.o_pass),
-            store.i_write.eq(unit.o_write),
-            store.i_cuts.eq(unit.o_cuts),
-            store.i_inner.eq(unit.o_inner),
-            unit.i_start.eq(store.o_complete),
-            unit.i_counts.eq(store.o_counts),
-            unit.i_sums.eq(store.o_sums),
-            self.o_valid.eq(store.o_valid),
-            self.o_data.eq(store.o_data),
-            self.o_beta.eq(unit.o_beta),
+            self.o.valid.eq(store.o.valid),
+            self.o.data.eq(store.o.data),
+            self.o.beta.eq(unit.o_beta),
         ]
         for plane in range(form.planes):
-            watch(m, f"beta{plane}", delayed(m, unit.o_write, 3), self.o_beta[plane])
+            watch(m, f"beta{plane}", delayed(m, unit.passes.write, 3), unit.o_beta[plane])
         for chain in range(geometry.chains):
-            watch(m, f"code{chain}", self.o_valid, self.o_data.word_select(chain, form.planes))
+            watch(m, f"code{chain}", self.o.valid, self.o.data.word_select(chain, form.planes))
 
         return m

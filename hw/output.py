@@ -1,24 +1,21 @@
 """The output of a core: a queue of whole vectors, and the codes of a network without a readout."""
 
 from amaranth import *
-from amaranth.lib import data, fifo, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from ternloom.hw.fixed import delayed
+from ternloom.hw.interface import Codes, Room, Vectors
 from ternloom.mapping.stream import Stream
+from ternloom.model.node.operand import named
 
 
-__all__ = ["CodeOutput", "OutputQueue", "Turns", "beat_layout", "output_members"]
+__all__ = ["CodeOutput", "OutputQueue", "Turns", "beat_layout"]
 
 
 def beat_layout(value, user):
     """A beat of the output stream: shapes of ``tdata`` and ``tuser``, then ``tlast``."""
     return data.StructLayout({"data": value, "user": user, "last": 1})
-
-
-def output_members(layout):
-    """Ports of what ends a core: beats of a layout."""
-    return {"o_valid": Out(1), "o_data": Out(layout), "i_ready": In(1)}
 
 
 class OutputQueue(wiring.Component):
@@ -35,22 +32,18 @@ class OutputQueue(wiring.Component):
 
     Members
     -------
-    i_reserve : 1
-        A vector will come.
-    o_space : 1
-        There is room for one that is not reserved yet.
-    i_valid, i_data : a beat.
-    o_valid, o_data, i_ready : stream of beats, at the earliest two cycles after ``i_valid``.
+    room : Room
+    i : Codes
+        Beats.
+    o : stream of beats
+        At the earliest two cycles after they came.
     """
 
     def __init__(self, layout, beats, *, vectors):
         self._beats   = beats
         self._vectors = vectors
-        super().__init__({
-            "i_reserve": In(1), "o_space": Out(1, init=1),
-            "i_valid": In(1), "i_data": In(layout),
-            "o_valid": Out(1), "o_data": Out(layout), "i_ready": In(1),
-        })
+        super().__init__({"room": In(Room()), "i": In(Codes(layout)),
+                          "o": Out(stream.Signature(layout))})
 
     def elaborate(self, platform):
         m = Module()
@@ -58,27 +51,28 @@ class OutputQueue(wiring.Component):
         # A queue of one entry would be a register, a cycle faster than the rest; one of two refuses
         # a beat that directly follows another, which has not got to the output yet.
         capacity = self._beats * self._vectors
-        m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=len(self.i_data.as_value()),
+        m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=len(self.i.data.as_value()),
                                                            depth=max(capacity, 3))
         m.d.comb += [
-            queue.w_data.eq(self.i_data),
-            queue.w_en.eq(self.i_valid),
-            self.o_data.eq(queue.r_data),
-            self.o_valid.eq(queue.r_rdy),
-            queue.r_en.eq(self.i_ready),
+            queue.w_data.eq(self.i.data),
+            queue.w_en.eq(self.i.valid),
+            self.o.payload.eq(queue.r_data),
+            self.o.valid.eq(queue.r_rdy),
+            queue.r_en.eq(self.o.ready),
         ]
         taken, held = Signal(), Signal(range(capacity + 1))
-        space, space_reserved = Signal(), Signal()
+        spare, space, space_reserved = Signal(init=1), Signal(), Signal()
         m.d.comb += [
-            taken.eq(self.o_valid & self.i_ready),
+            taken.eq(self.o.valid & self.o.ready),
             space.eq(held <= capacity - self._beats + taken),
             space_reserved.eq(held + self._beats <= capacity - self._beats + taken),
         ]
         # A reservation comes late in a cycle, so both outcomes wait for it.
         m.d.sync += [
-            held.eq(held + Mux(self.i_reserve, self._beats, 0) - taken),
-            self.o_space.eq(Mux(self.i_reserve, space_reserved, space)),
+            held.eq(held + Mux(self.room.reserve, self._beats, 0) - taken),
+            spare.eq(Mux(self.room.reserve, space_reserved, space)),
         ]
+        m.d.comb += self.room.space.eq(spare)
 
         return m
 
@@ -95,17 +89,16 @@ class Turns(wiring.Component):
 
     Members
     -------
-    i_valid0, i_data0, o_ready0, i_valid1, ... : streams of beats.
-    o_valid, o_data, i_ready : the output; ``last`` is that of the last readout.
+    i, i1, ... : streams of beats
+    o : stream of beats
+        ``last`` is that of the last readout.
     """
 
     def __init__(self, readouts, layout):
         self._readouts = readouts
-        members = output_members(layout)
-        for index, (each, _) in enumerate(readouts):
-            members |= {f"i_valid{index}": In(1), f"i_data{index}": In(each),
-                        f"o_ready{index}": Out(1)}
-        super().__init__(members)
+        super().__init__({named("i", index): In(stream.Signature(each))
+                          for index, (each, _) in enumerate(readouts)}
+                         | {"o": Out(stream.Signature(layout))})
 
     def elaborate(self, platform):
         m = Module()
@@ -113,19 +106,19 @@ class Turns(wiring.Component):
         turn, beat = (Signal(range(max(count, 2)), name=name) for name, count in (
             ("turn", len(self._readouts)), ("beat", max(beats for _, beats in self._readouts))))
         taken, ends = Signal(), Signal()
-        m.d.comb += taken.eq(self.o_valid & self.i_ready)
+        m.d.comb += taken.eq(self.o.valid & self.o.ready)
         with m.Switch(turn):
             for index, (_, beats) in enumerate(self._readouts):
-                valid, data, ready = (getattr(self, f"{name}{index}")
-                                      for name in ("i_valid", "i_data", "o_ready"))
+                given = getattr(self, named("i", index))
+                beat_in, beat_out = given.payload, self.o.payload
                 final = index == len(self._readouts) - 1
                 with m.Case(index):
                     m.d.comb += [
-                        self.o_valid.eq(valid),
-                        self.o_data.data.eq(data.data),
-                        self.o_data.user.eq(data.user),
-                        self.o_data.last.eq(data.last if final else 0),
-                        ready.eq(self.i_ready),
+                        self.o.valid.eq(given.valid),
+                        beat_out.data.eq(beat_in.data),
+                        beat_out.user.eq(beat_in.user),
+                        beat_out.last.eq(beat_in.last if final else 0),
+                        given.ready.eq(self.o.ready),
                         ends.eq(beat == beats - 1),
                     ]
                     with m.If(taken & ends):
@@ -151,9 +144,8 @@ class CodeOutput(wiring.Component):
 
     Members
     -------
-    i_valid, i_data, i_last, i_reserve, i_beta, o_space
-        As of the input buffer of a layer that follows.
-    o_valid, o_data, i_ready
+    i : Vectors
+    o : stream of beats
         Of the output queue, which holds two vectors.
     """
 
@@ -162,14 +154,10 @@ class CodeOutput(wiring.Component):
         self._form     = layer.state_format
         self._stream   = Stream(layer.state_format, layer.units, geometry.chains, 1)
         self._layout   = beat_layout(self._stream.data_width, 1)
-        bits = self._form.header_bits
-        super().__init__(({"i_beta": In(bits)} if bits else {}) | {
-            "i_valid":   In(1),
-            "i_data":    In(geometry.chains * self._form.width),
-            "i_last":    In(1),
-            "i_reserve": In(1),
-            "o_space":   Out(1),
-        } | output_members(self._layout))
+        super().__init__({
+            "i": In(Vectors(geometry.chains * self._form.width, self._form.header_bits)),
+            "o": Out(stream.Signature(self._layout)),
+        })
 
     def elaborate(self, platform):
         m = Module()
@@ -178,35 +166,32 @@ class CodeOutput(wiring.Component):
         m.submodules.queue = queue = OutputQueue(self._layout, self._stream.beats, vectors=2)
         unit, ends = Signal(range(max(geometry.units, 2))), Signal()
         used = geometry.total - (geometry.units - 1) * geometry.chains
-        codes = Signal.like(self.i_data)
+        codes = Signal.like(self.i.data)
+        connect(m, flipped(self.i.room), queue.room)
+        connect(m, queue.o, flipped(self.o))
         m.d.comb += [
             ends.eq(unit == geometry.units - 1),
-            codes.eq(Mux(ends, self.i_data[:used * self._form.width], self.i_data)),
-            queue.i_reserve.eq(self.i_reserve),
-            queue.i_ready.eq(self.i_ready),
-            self.o_space.eq(queue.o_space),
-            self.o_valid.eq(queue.o_valid),
-            self.o_data.eq(queue.o_data),
+            codes.eq(Mux(ends, self.i.data[:used * self._form.width], self.i.data)),
         ]
-        with m.If(self.i_valid):
+        with m.If(self.i.valid):
             m.d.sync += unit.eq(Mux(ends, 0, unit + 1))
-        self._enqueue(m, queue, codes, starts=self.i_valid & (unit == 0),
-                      ends=self.i_valid & ends & self.i_last)
+        self._enqueue(m, queue, codes, starts=self.i.valid & (unit == 0),
+                      ends=self.i.valid & ends & self.i.last)
 
         return m
 
     def _enqueue(self, m, queue, codes, *, starts, ends):
         """Put codes into the queue, behind as many coefficients as there are."""
-        beat, header = queue.i_data, self._stream.header
+        beat, header = queue.i.data, self._stream.header
         m.d.comb += [
-            queue.i_valid.eq(delayed(m, self.i_valid, header)),
+            queue.i.valid.eq(delayed(m, self.i.valid, header)),
             beat.data.eq(delayed(m, codes, header)),
             beat.last.eq(delayed(m, ends, header)),
         ]
         for plane in range(header):
             with m.If(delayed(m, starts, plane)):
                 m.d.comb += [
-                    queue.i_valid.eq(1),
-                    beat.data.eq(self.i_beta.word_select(plane, self._form.coefficient_bits)),
+                    queue.i.valid.eq(1),
+                    beat.data.eq(self.i.beta.word_select(plane, self._form.coefficient_bits)),
                     beat.user.eq(1),
                 ]

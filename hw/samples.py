@@ -6,10 +6,11 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ternloom.hw.fixed import delayed
+from ternloom.hw.interface import Codes
 from ternloom.mapping.microcode import tree_stages
 
 
-__all__ = ["SampleStore", "cut_count", "cut_shape", "sum_bits"]
+__all__ = ["Passes", "SampleStore", "cut_count", "cut_shape", "sum_bits"]
 
 
 def cut_shape(form):
@@ -27,6 +28,40 @@ def sum_bits(form, total):
     return (total << (form.sample.width - 1)).bit_length()
 
 
+class Passes(wiring.Signature):
+    """Passes over the samples of a vector, as who asks for them has them.
+
+    Parameters
+    ----------
+    form : Online
+    total : int
+        Samples.
+
+    Members
+    -------
+    scan, write : 1
+        Start a pass that counts and adds up, or one that gives codes.
+    cuts, inner
+        Ascending; whether the innermost of three planes' levels is 0b110. Stable during a pass.
+    complete : 1
+        With the last sample.
+    counts, sums
+        Of the samples at or above each cut.
+    """
+
+    def __init__(self, form, total):
+        cuts = cut_count(form)
+        super().__init__({
+            "scan":     Out(1),
+            "write":    Out(1),
+            "cuts":     Out(data.ArrayLayout(cut_shape(form), cuts)),
+            "inner":    Out(1),
+            "complete": In(1),
+            "counts":   In(data.ArrayLayout(range(total + 1), cuts)),
+            "sums":     In(data.ArrayLayout(sum_bits(form, total), cuts)),
+        })
+
+
 class SampleStore(wiring.Component):
     """Samples of a vector; passes over them count, add up and give codes.
 
@@ -38,19 +73,13 @@ class SampleStore(wiring.Component):
 
     Members
     -------
-    i_valid, i_data
-        The next sample of every chain. As they come, all are counted and added up.
-    i_pass, i_write : 1
-        Start a pass that counts and adds up, or one that gives codes.
-    i_cuts, i_inner
-        Ascending; whether the innermost of three planes' levels is 0b110. Stable during a pass.
-    o_complete : 1
-        With the last sample.
-    o_counts, o_sums
-        Of the samples at or above each cut; ``depth + 4 + tree_stages`` cycles after ``i_pass``, or
+    i : Codes
+        Samples of every chain. As they come, all are counted and added up.
+    passes : Passes
+        Counts and sums come ``depth + 4 + tree_stages`` cycles after ``scan``, or
         ``3 + tree_stages`` after the last sample.
-    o_valid, o_data
-        Codes of the next unit of every chain; the last ``depth + 4`` cycles after ``i_write``.
+    o : Codes
+        Of every chain; the last ``depth + 4`` cycles after ``write``.
     """
 
     def __init__(self, form, *, chains, depth, total):
@@ -58,19 +87,10 @@ class SampleStore(wiring.Component):
         self._chains = chains
         self._depth  = depth
         self._total  = total
-        cuts = cut_count(form)
         super().__init__({
-            "i_valid":    In(1),
-            "i_data":     In(chains * form.sample.width),
-            "i_pass":     In(1),
-            "i_write":    In(1),
-            "i_cuts":     In(data.ArrayLayout(cut_shape(form), cuts)),
-            "i_inner":    In(1),
-            "o_complete": Out(1),
-            "o_counts":   Out(data.ArrayLayout(range(total + 1), cuts)),
-            "o_sums":     Out(data.ArrayLayout(sum_bits(form, total), cuts)),
-            "o_valid":    Out(1),
-            "o_data":     Out(chains * form.planes),
+            "i":      In(Codes(chains * form.sample.width)),
+            "passes": In(Passes(form, total)),
+            "o":      Out(Codes(chains * form.planes)),
         })
 
     def elaborate(self, platform):
@@ -79,10 +99,10 @@ class SampleStore(wiring.Component):
 
         unit    = Signal(range(max(self._depth, 2)))
         reading, emitting, last = Signal(), Signal(), Signal()
-        m.d.comb += [last.eq(unit == self._depth - 1), self.o_complete.eq(self.i_valid & last)]
-        with m.If(self.i_pass | self.i_write):
-            m.d.sync += [reading.eq(1), emitting.eq(self.i_write)]
-        with m.If(self.i_valid | reading):
+        m.d.comb += [last.eq(unit == self._depth - 1), self.passes.complete.eq(self.i.valid & last)]
+        with m.If(self.passes.scan | self.passes.write):
+            m.d.sync += [reading.eq(1), emitting.eq(self.passes.write)]
+        with m.If(self.i.valid | reading):
             m.d.sync += unit.eq(Mux(last, 0, unit + 1))
             with m.If(last):
                 m.d.sync += reading.eq(0)
@@ -91,24 +111,24 @@ class SampleStore(wiring.Component):
                                               depth=max(self._depth, 2), init=[])
         write, read = memory.write_port(), memory.read_port()
         m.d.comb += [
-            write.addr.eq(unit), write.data.eq(self.i_data), write.en.eq(self.i_valid),
+            write.addr.eq(unit), write.data.eq(self.i.data), write.en.eq(self.i.valid),
             read.addr.eq(unit),
         ]
         valid, first, final = Signal(), Signal(), Signal()
         samples = Signal(self._chains * width)
         m.d.sync += [
-            samples.eq(Mux(self.i_valid, self.i_data, read.data)),
-            valid.eq(self.i_valid | delayed(m, reading, 1)),
-            first.eq(Mux(self.i_valid, unit == 0, delayed(m, unit == 0, 1))),
-            final.eq(Mux(self.i_valid, last, delayed(m, last, 1))),
+            samples.eq(Mux(self.i.valid, self.i.data, read.data)),
+            valid.eq(self.i.valid | delayed(m, reading, 1)),
+            first.eq(Mux(self.i.valid, unit == 0, delayed(m, unit == 0, 1))),
+            final.eq(Mux(self.i.valid, last, delayed(m, last, 1))),
         ]
-        arriving = delayed(m, self.i_valid, 1)
+        arriving = delayed(m, self.i.valid, 1)
         lanes = [self._lane(m, chain, samples.word_select(chain, width).as_signed(), arriving,
                             final) for chain in range(self._chains)]
         self._gather(m, lanes, delayed(m, valid, 1), delayed(m, first, 1))
         m.d.sync += [
-            self.o_data.eq(Cat(self._code(hits, negative) for hits, _, negative in lanes)),
-            self.o_valid.eq(delayed(m, reading & emitting, 3)),
+            self.o.data.eq(Cat(self._code(hits, negative) for hits, _, negative in lanes)),
+            self.o.valid.eq(delayed(m, reading & emitting, 3)),
         ]
 
         return m
@@ -126,7 +146,7 @@ class SampleStore(wiring.Component):
         magnitude = Signal(width, name=f"magnitude{chain}")
         sign      = Signal(name=f"sign{chain}")
         m.d.sync += [
-            hits.eq(Cat((arriving | (key >= cut)) & exists for cut in self.i_cuts)),
+            hits.eq(Cat((arriving | (key >= cut)) & exists for cut in self.passes.cuts)),
             magnitude.eq(Mux(negative, -sample, sample)),
             sign.eq(negative),
         ]
@@ -141,8 +161,8 @@ class SampleStore(wiring.Component):
             total = self._tree(m, [Mux(hits[cut], magnitude, 0) for hits, magnitude, _ in lanes])
             with m.If(valid):
                 m.d.sync += [
-                    self.o_counts[cut].eq(Mux(first, 0, self.o_counts[cut]) + count),
-                    self.o_sums[cut].eq(Mux(first, 0, self.o_sums[cut]) + total),
+                    self.passes.counts[cut].eq(Mux(first, 0, self.passes.counts[cut]) + count),
+                    self.passes.sums[cut].eq(Mux(first, 0, self.passes.sums[cut]) + total),
                 ]
 
     @staticmethod
@@ -164,5 +184,6 @@ class SampleStore(wiring.Component):
         if self._form.planes == 2:
             return Cat(~negative, hits[0] ^ negative)
         low, middle, high = hits
-        code = Mux(high, 0b111, Mux(middle, 0b011, Mux(low, 0b101, Mux(self.i_inner, 0b110, 1))))
+        lowest = Mux(self.passes.inner, 0b110, 1)
+        code = Mux(high, 0b111, Mux(middle, 0b011, Mux(low, 0b101, lowest)))
         return code[:3] ^ negative.replicate(3)

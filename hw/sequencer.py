@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ternloom.hw.array import Control
+from ternloom.hw.interface import Pending, Room, Step
 from ternloom.mapping.geometry import Source
 
 
@@ -29,47 +30,33 @@ class Sequencer(wiring.Component):
 
     Members
     -------
-    i_full, i_last : 1
-        The input buffer has a vector, and it is the last of its sequence.
-    i_next, i_next_last : 1
-        The same of the vector behind it, which is what counts when the first is released.
-    i_space : 1
-        What follows the layer can take another vector.
-    o_release : 1
-        The input vector is read for the last time.
+    pending : Pending
+        The input vector, released when it is read for the last time.
+    room : Room
+        In what follows the layer; reserved when the block is let in that makes the next vector.
+    step : Step
     o_start : 1
         The first block of a step was let in a cycle ago: a release in that cycle is counted now.
-    o_reserve : 1
-        The block that makes the next output vector is let in.
     o_address : ROM address of the word that is issued.
     o_block, o_word : index of the block, and of the word in its source.
     o_plane : bit plane of a word that is fed serially, or activation plane of one that is fed in
         turn; 0 the highest.
     o_control : Control
-    o_first, o_last : 1
-        The step whose rows are being completed is the first, the last of its sequence; stable
-        until its results have left.
     """
 
     def __init__(self, geometry, *, waits, words):
         self._blocks = geometry.blocks
         self._waits  = waits
         super().__init__({
-            "i_full":    In(1),
-            "i_last":    In(1),
-            "i_next":    In(1),
-            "i_next_last": In(1),
-            "i_space":   In(1),
-            "o_release": Out(1),
+            "pending":   In(Pending()),
+            "room":      Out(Room()),
+            "step":      Out(Step()),
             "o_start":   Out(1),
-            "o_reserve": Out(1),
             "o_address": Out(range(max(words, 2))),
             "o_block":   Out(range(max(len(self._blocks), 2))),
             "o_word":    Out(range(max(max(block.words for block in self._blocks), 2))),
             "o_plane":   Out(range(max(max(block.passes for block in self._blocks), 2))),
             "o_control": Out(Control),
-            "o_first":   Out(1),
-            "o_last":    Out(1),
         })
 
     @property
@@ -189,7 +176,7 @@ class Sequencer(wiring.Component):
                 if part.waits:
                     conditions.append(settled)
                 if block == len(self._blocks) - 1:
-                    conditions.append(self.i_space)
+                    conditions.append(self.room.space)
                 with m.Case(block):
                     m.d.comb += allowed.eq(Cat(conditions).all())
         return allowed
@@ -206,15 +193,15 @@ class Sequencer(wiring.Component):
 
         def starts(index):
             return (start_now & (self.o_block == index)) | (start_next & (following == index))
-        now  = self._allowed(m, "allowed_now", self.o_block, self.i_full, settled[0])
+        now  = self._allowed(m, "allowed_now", self.o_block, self.pending.full, settled[0])
         then = self._allowed(m, "allowed_next", following,
-                             self.i_next if alone else self.i_full, settled[1])
+                             self.pending.next if alone else self.pending.full, settled[1])
         m.d.comb += [
             start_now.eq(~running & now),
             start_next.eq(block_ends & then),
             start.eq(start_now | start_next),
-            self.o_reserve.eq(starts(final)),
-            self.o_release.eq(block_ends & (self.o_block == inputs[-1])),
+            self.room.reserve.eq(starts(final)),
+            self.pending.release.eq(block_ends & (self.o_block == inputs[-1])),
         ]
         m.d.sync += self.o_start.eq(starts(0))
         with m.If(block_ends):
@@ -225,7 +212,9 @@ class Sequencer(wiring.Component):
         begin   = Signal(init=1)
         last    = Signal()
         flagged = Signal()
-        upcoming = Mux(running, self.i_next_last, self.i_last) if alone else self.i_last
+        upcoming = self.pending.last
+        if alone:
+            upcoming = Mux(running, self.pending.next_last, upcoming)
         complete = next(index for index, block in enumerate(blocks) if block.completes)
         if complete == 0:
             m.d.comb += [last.eq(upcoming), flagged.eq(start)]
@@ -234,4 +223,4 @@ class Sequencer(wiring.Component):
                 m.d.sync += last.eq(upcoming)
             m.d.comb += flagged.eq(starts(complete))
         with m.If(flagged):
-            m.d.sync += [self.o_first.eq(begin), self.o_last.eq(last), begin.eq(last)]
+            m.d.sync += [self.step.first.eq(begin), self.step.last.eq(last), begin.eq(last)]

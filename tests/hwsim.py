@@ -1,6 +1,7 @@
 """Components in Amaranth's simulator, as functions from stimulus to response."""
 
 import itertools
+import operator
 
 import numpy as np
 from amaranth import *
@@ -32,6 +33,10 @@ def _plain(value):
     return value if isinstance(value, int) else value.as_bits()
 
 
+def _port(dut, path):
+    return operator.attrgetter(path)(dut)
+
+
 def play(dut, drive, watch):
     """Drive a component cycle by cycle, from reset, and see what it answers.
 
@@ -41,7 +46,7 @@ def play(dut, drive, watch):
     drive : dict of str to sequence
         For each input the value in each cycle; all of one length.
     watch : iterable of str, or dict of str to value
-        Ports, or anything else by a name of one's own.
+        Ports, those of an interface by their paths, or anything else by a name of one's own.
 
     Returns
     -------
@@ -65,15 +70,16 @@ def converse(dut, act, watch, cycles):
     watch, return
         As in ``play``.
     """
-    watched = watch if isinstance(watch, dict) else {name: getattr(dut, name) for name in watch}
+    watched = watch if isinstance(watch, dict) else {name: _port(dut, name)
+                                                         for name in watch}
     seen, held = {name: [] for name in watched}, {}
 
     async def testbench(ctx):
         for cycle in range(cycles):
-            for name, value in act(cycle, lambda port: ctx.get(getattr(dut, port))).items():
+            for name, value in act(cycle, lambda port: ctx.get(_port(dut, port))).items():
                 value = value if isinstance(value, dict) else int(value)
                 if value != held.get(name):
-                    ctx.set(getattr(dut, name), value)
+                    ctx.set(_port(dut, name), value)
                     held[name] = value
             for name, value in watched.items():
                 seen[name].append(_plain(ctx.get(value)))

@@ -114,7 +114,7 @@ def test_no_place(sound):
     other = dataclasses.replace(sound.design, verilog="module ternloom_core(); endmodule")
     bank = next(fault for fault in FAULTS if fault.name == "bank")
     with pytest.raises(FaultError,
-                       match="^module layer0.state0 must be in the core ternloom_core$"):
+                       match="^module layer0.state.chain0 must be in the core ternloom_core$"):
         plant(bank, dataclasses.replace(sound, design=other))
 
 

@@ -58,8 +58,8 @@ class Schedule:
         rubbish = 0, int(self._rng.integers(2)), IDLE
         rows = [word or rubbish for word in self._words]
         idle = [rubbish] * (2 + self._latency)
-        shifted = {"i_address": (0, rows + idle), "i_activation": (1, idle[:2] + rows + idle[2:]),
-                   "i_control": (2, idle + rows)}
+        shifted = {"i.address": (0, rows + idle), "i.activation": (1, idle[:2] + rows + idle[2:]),
+                   "i.control": (2, idle + rows)}
         return {name: [row[place] for row in values] for name, (place, values) in shifted.items()}
 
 
@@ -193,18 +193,18 @@ def test_element_passes():
     image, dut = make_pe()
     rng, cycles = np.random.default_rng(29), 40
     width = drain_layout(raw_shape(image), 1).size
-    drive = {"i_activation": rng.integers(0, 1 << 10, cycles),
-             "i_address": rng.integers(0, len(image.rom(0, 0)), cycles),
-             "i_control": [dict(zip(IDLE, (0, *bits), strict=True))
+    drive = {"i.activation": rng.integers(0, 1 << 10, cycles),
+             "i.address": rng.integers(0, len(image.rom(0, 0)), cycles),
+             "i.control": [dict(zip(IDLE, (0, *bits), strict=True))
                            for bits in rng.integers(0, 2, (cycles, 4)).tolist()],
              "i_drain": [{"valid": int(valid), "raw": [int(raw)]} for valid, raw in
                          zip(rng.integers(0, 2, cycles), rng.integers(0, 1 << (width - 1), cycles),
                              strict=True)]}
-    found = play(dut, drive, ["o_activation", "o_address", "o_control", "o_drain"])
-    assert found["o_activation"][1:].tolist() == drive["i_activation"][:-1].tolist()
-    assert found["o_address"][1:].tolist() == drive["i_address"][:-1].tolist()
-    controls = [pack(control.values(), 1) for control in drive["i_control"]]
-    assert found["o_control"][1:].tolist() == controls[:-1]
+    found = play(dut, drive, ["o.activation", "o.address", "o.control", "o_drain"])
+    assert found["o.activation"][1:].tolist() == drive["i.activation"][:-1].tolist()
+    assert found["o.address"][1:].tolist() == drive["i.address"][:-1].tolist()
+    controls = [pack(control.values(), 1) for control in drive["i.control"]]
+    assert found["o.control"][1:].tolist() == controls[:-1]
     drained = [each["valid"] | each["raw"][0] << 1 for each in drive["i_drain"]]
     assert found["o_drain"][2:].tolist() == drained[:-2]
 

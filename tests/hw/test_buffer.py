@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 from hwsim import events, pack, play
 
-from ternloom.hw.buffer import InputBuffer, StateBuffer
+from ternloom.hw.buffer import InputBuffer
+from ternloom.hw.state import StateBuffer
 from ternloom.mapping.geometry import Element, Geometry
 from ternloom.mapping.layout import InputLayout
 from ternloom.model.alphabet import BINARY
+from ternloom.model.format import Fixed
 
 
 WIDTH = 5
+FORM = Fixed(WIDTH, 0)
 
 
 def make_geometry(*, simd=4, chains=1, total=4, inputs=6, beat_lanes=1):
@@ -32,9 +35,9 @@ class Account:
     def outputs(self):
         """Flags of a cycle; those that mean nothing are None."""
         first, following = (self.vectors + [None, None])[:2]
-        return {"o_ready": len(self.vectors) < 2, "o_space": self.reserved < 2,
-                "o_full": bool(self.vectors), "o_last": first,
-                "o_next": len(self.vectors) > 1, "o_next_last": following}
+        return {"i.ready": len(self.vectors) < 2, "i.room.space": self.reserved < 2,
+                "pending.full": bool(self.vectors), "pending.last": first,
+                "pending.next": len(self.vectors) > 1, "pending.next_last": following}
 
     def tick(self, release, reserve, completed):
         if release:
@@ -53,7 +56,8 @@ class Scenario:
     vectors : int array (vectors, inputs)
         Codes.
     reserving : bool
-        Whether the writer takes its bank ahead, as a layer does, or waits for each beat.
+        Whether the writer takes its bank ahead, as a layer does, or waits for each beat, as the
+        input stream does.
     write_rate, read_rate : float
         Probability of a beat, of a read.
     """
@@ -65,8 +69,9 @@ class Scenario:
         self._account = Account()
         self._last = rng.integers(0, 2, len(vectors)).tolist()
         self._written = self._beat = self._read = self._word = self._granted = 0
-        self.drive = {name: [] for name in ("i_valid", "i_data", "i_last", "i_reserve",
-                                            "i_release", "i_word")}
+        self.drive = {name: [] for name in ("i.valid", "i.data", "i.last", "pending.release",
+                                            "words.word",
+                                            *(["i.room.reserve"] if reserving else []))}
         self.flags, self.words = [], {}
 
     def run(self):
@@ -101,8 +106,7 @@ class Scenario:
             if self._word == layout.words:
                 self._word, release = 0, 1
                 self._read += 1
-        for name, value in zip(self.drive, (valid, data, last, reserve, release, read),
-                               strict=True):
+        for name, value in zip(self.drive, (valid, data, last, release, read, reserve)):
             self.drive[name].append(value)
         self.flags.append(self._account.outputs())
         self._account.tick(release, reserve, completed)
@@ -112,30 +116,32 @@ class Scenario:
         return int(self._rng.integers(1 << 30)) & ((1 << (self._layout.beat_lanes * WIDTH)) - 1)
 
     def _next_beat(self):
-        """A beat; lanes beyond the vector hold rubbish, and so does ``last`` but at its end."""
+        """A beat; lanes beyond the vector hold rubbish, and so does a layer's ``last`` but at its
+        end.
+        """
         lanes, beat = self._layout.beat_lanes, self._beat
         codes = self._vectors[self._written][beat * lanes:(beat + 1) * lanes].tolist()
         codes += self._rng.integers(1 << WIDTH, size=lanes - len(codes)).tolist()
         self._beat += 1
         ends = self._beat == self._layout.beats
-        return pack(codes, WIDTH), self._last[self._written] if ends else int(self._rng.integers(2))
+        early = int(self._rng.integers(2)) if self._reserving else 0
+        return pack(codes, WIDTH), self._last[self._written] if ends else early
 
 
 def check_input(rng, geometry, *, count=6, **options):
     vectors = rng.integers(0, 1 << WIDTH, (count, geometry.inputs[0].elements))
     scenario = Scenario(rng, geometry, vectors, **options).run()
-    names = ["o_ready", "o_space", "o_full", "o_last", "o_next", "o_next_last", "o_word"]
-    found = play(InputBuffer(geometry.inputs[0], WIDTH), scenario.drive, names)
-    # A writer that waits for each beat reserves nothing, so that the space is not counted.
-    names = names[:-1] if options["reserving"] else [name for name in names[:-1]
-                                                     if name != "o_space"]
+    names = ["i.room.space" if options["reserving"] else "i.ready", "pending.full",
+             "pending.last", "pending.next", "pending.next_last"]
+    dut = InputBuffer(geometry.inputs[0], FORM, streamed=not options["reserving"])
+    found = play(dut, scenario.drive, [*names, "words.codes"])
     for cycle, flags in enumerate(scenario.flags):
         for name in names:
             if flags[name] is not None:
                 assert found[name][cycle] == flags[name], f"{name} in cycle {cycle}"
     assert len(scenario.words) == count * geometry.inputs[0].words
     for cycle, expected in scenario.words.items():
-        assert found["o_word"][cycle + 2] == expected
+        assert found["words.codes"][cycle + 2] == expected
 
 
 @pytest.mark.parametrize("inputs", (1, 4, 11, 16))
@@ -163,63 +169,65 @@ def test_short(simd, beat_lanes):
     """A vector that ends early is filled up, a beat a cycle, whatever lay there before."""
     geometry = make_geometry(simd=simd, beat_lanes=beat_lanes, inputs=11)
     beats, rng = geometry.inputs[0].beats, np.random.default_rng(simd)
-    drive = {name: [] for name in ("i_valid", "i_data", "i_last", "i_release", "i_word")}
+    drive = {name: [] for name in ("i.valid", "i.data", "i.last", "pending.release", "words.word")}
 
-    def cycle(**values):
+    def cycle(values):
         for name, column in drive.items():
-            column.append(values.get(name, int(rng.integers(1 << 5)) if name == "i_data" else 0))
-        return len(drive["i_valid"]) - 1
+            column.append(values.get(name, int(rng.integers(1 << 5)) if name == "i.data" else 0))
+        return len(drive["i.valid"]) - 1
 
     due, shorts, busy, ends = {}, [], [], []
     for sent in (*range(1, beats + 1), 1, 1, beats):
         codes = rng.integers(1, 1 << WIDTH, beats * beat_lanes)
         for beat in range(sent):
             word_in = pack(codes[beat * beat_lanes:(beat + 1) * beat_lanes].tolist(), WIDTH)
-            ends.append(cycle(i_valid=1, i_data=word_in, i_last=int(beat == sent - 1)))
+            ends.append(cycle({"i.valid": 1, "i.data": word_in,
+                               "i.last": int(beat == sent - 1)}))
         if sent < beats:
             shorts.append(ends[-1])
         # It takes valid as it comes, so the writer must look at ready.
-        busy += [cycle(i_last=int(rng.integers(2))) for _ in range(beats - sent)]
+        busy += [cycle({"i.last": int(rng.integers(2))}) for _ in range(beats - sent)]
         codes[sent * beat_lanes:] = 0
         for index, columns in enumerate(geometry.inputs[0].columns):
-            due[cycle(i_word=index)] = word(columns, codes)
-        cycle(i_release=1)
-    cycle()
-    cycle()
-    found = play(InputBuffer(geometry.inputs[0], WIDTH, fills=True), drive,
-                 ["o_word", "o_short", "o_ready", "o_full", "o_last"])
+            due[cycle({"words.word": index})] = word(columns, codes)
+        cycle({"pending.release": 1})
+    cycle({})
+    cycle({})
+    found = play(InputBuffer(geometry.inputs[0], FORM, streamed=True), drive,
+                 ["words.codes", "i.short", "i.ready", "pending.full", "pending.last"])
     for when, expected in due.items():
-        assert found["o_word"][when + 2] == expected
-        assert found["o_full"][when] == found["o_last"][when] == 1
-    assert np.flatnonzero(found["o_short"]).tolist() == shorts
-    assert np.flatnonzero(found["o_ready"] == 0).tolist() == busy
+        assert found["words.codes"][when + 2] == expected
+        assert found["pending.full"][when] == found["pending.last"][when] == 1
+    assert np.flatnonzero(found["i.short"]).tolist() == shorts
+    assert np.flatnonzero(found["i.ready"] == 0).tolist() == busy
 
 
 def test_release_with_completion():
     """A vector completes in the cycle in which the one before is released: the bank changes."""
     geometry = make_geometry(inputs=1)
-    found = play(InputBuffer(geometry.inputs[0], WIDTH),
-                 {"i_valid": [1, 1, 0, 0, 0, 0], "i_data": [3, 9, 0, 0, 0, 0],
-                  "i_last": [0, 1, 0, 0, 0, 0], "i_release": [0, 1, 0, 1, 0, 0],
-                  "i_word": [0] * 6}, ["o_full", "o_last", "o_next", "o_word", "o_ready"])
-    assert found["o_full"].tolist() == [0, 1, 1, 1, 0, 0]
-    assert found["o_next"].tolist() == [0] * 6
-    assert found["o_last"][1:4].tolist() == [0, 1, 1]
-    assert found["o_ready"].tolist() == [1] * 6
-    assert found["o_word"][3:5].tolist() == [3, 9]
+    found = play(InputBuffer(geometry.inputs[0], FORM, streamed=True),
+                 {"i.valid": [1, 1, 0, 0, 0, 0], "i.data": [3, 9, 0, 0, 0, 0],
+                  "i.last": [0, 1, 0, 0, 0, 0], "pending.release": [0, 1, 0, 1, 0, 0],
+                  "words.word": [0] * 6},
+                 ["pending.full", "pending.last", "pending.next", "words.codes", "i.ready"])
+    assert found["pending.full"].tolist() == [0, 1, 1, 1, 0, 0]
+    assert found["pending.next"].tolist() == [0] * 6
+    assert found["pending.last"][1:4].tolist() == [0, 1, 1]
+    assert found["i.ready"].tolist() == [1] * 6
+    assert found["words.codes"][3:5].tolist() == [3, 9]
 
 
 def state_case(rng, geometry, chain, banks, steps, gap):
     """Stimulus of one chain's slice, and the words that must be read: dict of cycle to word."""
     units, total, chains = geometry.units, geometry.total, geometry.chains
     mine = slice(chain * geometry.slice, (chain + 1) * geometry.slice)
-    drive, due = {"i_valid": [], "i_code": [], "i_word": []}, {}
+    drive, due = {"i.valid": [], "i.data": [], "words.word": []}, {}
     complete = None
 
     def cycle(valid, code):
         read = int(rng.integers(geometry.state_words))
         if complete is not None:
-            due[len(drive["i_valid"])] = word(geometry.state_columns[read, mine], complete)
+            due[len(drive["i.valid"])] = word(geometry.state_columns[read, mine], complete)
         for name, value in zip(drive, (valid, code, read), strict=True):
             drive[name].append(int(value))
 
@@ -255,7 +263,7 @@ def test_state(simd, chains, total, banks):
         for gap in (lambda: 0, lambda: rng.integers(3)):
             drive, due = state_case(rng, geometry, chain, banks, 4, gap)
             found = play(StateBuffer(geometry, WIDTH, present=present, banks=banks), drive,
-                         ["o_word"])["o_word"]
+                         ["words.codes"])["words.codes"]
             assert {cycle: int(found[cycle + 2]) for cycle in due} == due
 
 
@@ -263,6 +271,6 @@ def test_single_write():
     """A word is written once it is whole: a memory of one bank shows no part of it before."""
     geometry = make_geometry(simd=4, total=4)
     found = play(StateBuffer(geometry, WIDTH, present=4, banks=1),
-                 {"i_valid": [1, 1, 1, 1, 0, 0, 0], "i_code": [1, 2, 3, 4, 0, 0, 0],
-                  "i_word": [0] * 7}, ["o_word"])["o_word"]
+                 {"i.valid": [1, 1, 1, 1, 0, 0, 0], "i.data": [1, 2, 3, 4, 0, 0, 0],
+                  "words.word": [0] * 7}, ["words.codes"])["words.codes"]
     assert events(found, found) == [(6, pack([1, 2, 3, 4], WIDTH))]

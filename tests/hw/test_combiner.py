@@ -37,8 +37,7 @@ class Bench(Elaboratable):
         self._combiner = Combiner(image, chain, form=form, raw=raw_shape(image))
         self.i_valid = self._counter.i_valid
         self.i_raw   = self._combiner.i_raw.as_value()
-        for name in ("o_valid", "o_value", "o_aside", "o_gate", "o_unit"):
-            setattr(self, name, getattr(self._combiner, name))
+        self.o       = self._combiner.o
 
     def elaborate(self, platform):
         m = Module()
@@ -123,9 +122,9 @@ def check(image, form, step_raws, rng, gap, betas=None):
             stimulus.rubbish(0)
         found = play(Bench(image, chain, form, betas), {"i_valid": stimulus.valid,
                                                    "i_raw": stimulus.raw},
-                     ["o_valid", "o_gate", "o_unit", "o_value", "o_aside"])
-        seen = events(found["o_valid"], found["o_gate"], found["o_unit"], found["o_value"],
-                      found["o_aside"])
+                     ["o.valid", "o.gate", "o.unit", "o.value", "o.aside"])
+        seen = events(found["o.valid"], found["o.gate"], found["o.unit"], found["o.value"],
+                      found["o.aside"])
         assert len(seen) == len(expected)
         for got, want in zip(seen, expected, strict=True):
             assert got[:4] == want[:4]

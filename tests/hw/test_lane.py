@@ -75,11 +75,11 @@ class Stimulus:
 
     def __init__(self, layer, rng):
         self._layer, self._rng = layer, rng
-        self.drive = {name: [] for name in ("i_valid", "i_gate", "i_unit", "i_value", "i_aside",
-                                            "i_first")}
+        self.drive = {name: [] for name in ("i.valid", "i.gate", "i.unit", "i.value", "i.aside",
+                                            "first")}
 
     def __len__(self):
-        return len(self.drive["i_valid"])
+        return len(self.drive["i.valid"])
 
     def cycle(self, first, *, valid=0, gate=None, unit=None, value=None, aside=None):
         rng, preact = self._rng, self._layer.precision.preact
@@ -119,9 +119,9 @@ def run_lane(layer, rows, asides, first, gap, rng):
             stimulus.idle(is_first, lane_latency(layer, Source.STATE if before and not number
                                                  else source) + 2)
     seen = play(Lane(layer, layer.units), stimulus.drive,
-                ["o_valid", "o_code", "o_reset_valid", "o_reset_code"])
-    return (events(seen["o_valid"], seen["o_code"]), due,
-            events(seen["o_reset_valid"], seen["o_reset_code"]), reset_due)
+                ["o.valid", "o.data", "reset.valid", "reset.data"])
+    return (events(seen["o.valid"], seen["o.data"]), due,
+            events(seen["reset.valid"], seen["reset.data"]), reset_due)
 
 
 def check(layer, rows, first, gap, rng):

@@ -12,7 +12,7 @@ from cellstep import CORE
 
 from ternloom.hw.combiner import row_shape
 from ternloom.hw.layer import RecurrentLayer
-from ternloom.hw.matvec import MatrixVector
+from ternloom.hw.matvec import MatrixVector, source_name
 from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.mapping import Mapping
@@ -39,25 +39,24 @@ class Bench(Elaboratable):
         geometry = image.geometry
         formats = [source_form(layer, block) for block in geometry.blocks]
         self._array = MatrixVector(image, form=WIDE, waits=waits(layer, geometry))
-        self._words = [_source_words(geometry, block, form, codes) for block, form, codes
-                       in zip(geometry.blocks, formats, vectors, strict=True)]
-        for name in ("i_full", "i_last", "i_space", "o_valid", "o_gate", "o_unit"):
-            setattr(self, name, getattr(self._array, name))
-        self.watched = {"valid": self.o_valid, "gate": self.o_gate, "unit": self.o_unit}
-        for chain in range(geometry.chains):
-            self.watched[f"value{chain}"] = self._array.o_values[chain]
-            self.watched[f"aside{chain}"] = self._array.o_asides[chain]
+        self._words = {source_name(block): _source_words(geometry, block, form, codes)
+                       for block, form, codes
+                       in zip(geometry.blocks, formats, vectors, strict=True)}
+        self.pending, self.room, rows = self._array.pending, self._array.room, self._array.rows
+        self.watched = {name: getattr(rows[0], name) for name in ("valid", "gate", "unit")}
+        for chain, row in enumerate(rows):
+            self.watched |= {f"value{chain}": row.value, f"aside{chain}": row.aside}
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.array = array = self._array
-        for index, words in enumerate(self._words):
-            port = getattr(array, f"i_word{index}")
-            m.submodules[f"source{index}"] = rom = Memory(
-                shape=len(port), depth=max(len(words), 2), init=words)
+        for name, words in self._words.items():
+            port = getattr(array, name)
+            m.submodules[f"{name}_words"] = rom = Memory(
+                shape=len(port.codes), depth=max(len(words), 2), init=words)
             read = rom.read_port()
-            m.d.comb += read.addr.eq(array.o_word)
-            m.d.sync += port.eq(read.data)
+            m.d.comb += read.addr.eq(port.word)
+            m.d.sync += port.codes.eq(read.data)
         return m
 
 
@@ -75,7 +74,8 @@ def run_array(layer, image, vectors):
     cycles += exit_latency(geometry) + geometry.elements + combiner_latency(geometry) + 10
     dut = Bench(layer, image, vectors)
     pulse = [1] + [0] * (cycles - 1)
-    found = play(dut, {"i_full": pulse, "i_last": [0] * cycles, "i_space": [1] * cycles},
+    found = play(dut, {"pending.full": pulse, "pending.last": [0] * cycles,
+                       "room.space": [1] * cycles},
                  dut.watched)
     chains = range(geometry.chains)
     seen = events(found["valid"], found["gate"], found["unit"],
@@ -209,17 +209,17 @@ def program_of(network, folding):
 def input_drive(network, geometry, sequences, accepted, cycles):
     """Stimulus that has a beat in each cycle in which one is taken, and rubbish elsewhere."""
     lanes, form = geometry.inputs[0].beat_lanes, network.input_format
-    drive = {"i_valid": [0] * cycles, "i_data": [(1 << (lanes * form.width)) - 1] * cycles,
-             "i_last": [0, 1] * (cycles // 2) + [0] * (cycles % 2), "i_space": [1] * cycles}
+    drive = {"i.valid": [0] * cycles, "i.data": [(1 << (lanes * form.width)) - 1] * cycles,
+             "i.last": [0, 1] * (cycles // 2) + [0] * (cycles % 2), "o.room.space": [1] * cycles}
     turn = iter(accepted.tolist())
     for sequence in sequences:
         for step, vector in enumerate(sequence):
             bits = form.bits(vector) & ((1 << form.width) - 1)
             for first in range(0, len(bits), lanes):
                 cycle = next(turn)
-                drive["i_valid"][cycle] = 1
-                drive["i_data"][cycle] = pack(bits[first:first + lanes], form.width)
-                drive["i_last"][cycle] = int(step == len(sequence) - 1
+                drive["i.valid"][cycle] = 1
+                drive["i.data"][cycle] = pack(bits[first:first + lanes], form.width)
+                drive["i.last"][cycle] = int(step == len(sequence) - 1
                                              and first + lanes >= len(bits))
     return drive
 
@@ -258,13 +258,13 @@ def test_layer(cell, state, gaps):
     due = due_codes(network, geometry, sequences, timing.ends[:, 0])
     drive = input_drive(network, geometry, sequences, timing.inputs, due[-1][0] + 5)
     found = play(RecurrentLayer(layer, image, streamed=(0,)), drive,
-                 ["o_ready", "o_valid", "o_data", "o_last"])
+                 ["i.ready", "o.valid", "o.data", "o.last"])
 
-    assert found["o_ready"][timing.inputs].all()
+    assert found["i.ready"][timing.inputs].all()
     if not gaps:
         refused = np.setdiff1d(np.arange(timing.inputs[-1]), timing.inputs)
-        assert not found["o_ready"][refused].any()
-    seen = events(found["o_valid"], found["o_data"], found["o_last"])
+        assert not found["i.ready"][refused].any()
+    seen = events(found["o.valid"], found["o.data"], found["o.last"])
     assert [(cycle, last) for cycle, _, last in seen] == [(cycle, last) for cycle, _, last in due]
     for (_, word, _), (_, codes, _) in zip(seen, due, strict=True):
         assert unpack(word, layer.state_format.width, len(codes)) == codes
@@ -281,11 +281,11 @@ def test_room():
     late = int(timing.ends[1, 0]) + 7
     cycles = 2 * late
     drive = input_drive(network, geometry, sequences, timing.inputs, cycles)
-    drive["i_space"] = [0] * late + [1] * (cycles - late)
+    drive["o.room.space"] = [0] * late + [1] * (cycles - late)
     found = play(RecurrentLayer(network.layers[0], image, streamed=(0,)), drive,
-                 ["o_reserve", "o_valid"])
-    reserved = np.flatnonzero(found["o_reserve"])
+                 ["o.room.reserve", "o.valid"])
+    reserved = np.flatnonzero(found["o.room.reserve"])
     assert reserved[0] == late and len(reserved) == 2
-    first = np.flatnonzero(found["o_valid"])[geometry.units - 1]
+    first = np.flatnonzero(found["o.valid"])[geometry.units - 1]
     block = geometry.blocks[-1]
     assert first == late + block.cycles + result_latency(network.layers[0], geometry, block)

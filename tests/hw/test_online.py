@@ -59,16 +59,16 @@ def test_quantizer(planes, chains, total, width, rounds):
         ends.append(len(data) - 1)
         data += [0] * (cycles + 1)
         valid += [0] * (cycles + 1)
-    seen = play(OnlineQuantizer(form, places), {"i_valid": valid, "i_data": data},
-                ("o_valid", "o_data", "o_beta"))
+    seen = play(OnlineQuantizer(form, places), {"i.valid": valid, "i.data": data},
+                ("o.valid", "o.data", "o.beta"))
     expected, coefficients = online.quantize(form, samples)
-    whens = np.nonzero(seen["o_valid"])[0].reshape(len(samples), places.units)
+    whens = np.nonzero(seen["o.valid"])[0].reshape(len(samples), places.units)
     np.testing.assert_array_equal(whens[:, -1], np.array(ends) + cycles)
     np.testing.assert_array_equal(np.diff(whens, axis=1), 1)
     for index, when in enumerate(whens):
-        codes = np.array([unpack(int(seen["o_data"][cycle]), planes, chains) for cycle in when])
+        codes = np.array([unpack(int(seen["o.data"][cycle]), planes, chains) for cycle in when])
         np.testing.assert_array_equal(codes.reshape(-1)[:total], expected[index])
         last = ends[index + 1] if index + 1 < len(ends) else len(data) - 1
         for cycle in (when[0], last):
-            beta = unpack(int(seen["o_beta"][cycle]), form.coefficient_bits, planes)
+            beta = unpack(int(seen["o.beta"][cycle]), form.coefficient_bits, planes)
             np.testing.assert_array_equal(beta, coefficients[index])

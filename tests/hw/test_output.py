@@ -23,20 +23,20 @@ def test_queue(beats, vectors):
 
     def act(cycle, get):
         nonlocal held, coming
-        rooms.append((get("o_space"), int(held <= capacity - beats)))
-        reserve = int(get("o_space") and rng.random() < 0.5)
+        rooms.append((get("room.space"), int(held <= capacity - beats)))
+        reserve = int(get("room.space") and rng.random() < 0.5)
         ready, valid = int(rng.random() < 0.4), int(coming and rng.random() < 0.7)
         beat = {"data": int(rng.integers(-8, 8)), "user": int(rng.integers(beats)),
                 "last": int(rng.integers(2))}
         if valid:
             put.append(tuple(beat.values()))
-        held += beats * reserve - int(ready and get("o_valid"))
+        held += beats * reserve - int(ready and get("o.valid"))
         coming += beats * reserve - valid
-        return {"i_reserve": reserve, "i_valid": valid, "i_ready": ready, "i_data": beat}
+        return {"room.reserve": reserve, "i.valid": valid, "o.ready": ready, "i.data": beat}
 
     dut = OutputQueue(beat_layout(range(-8, 8), 3), beats, vectors=vectors)
-    watched = {"valid": dut.o_valid, "ready": dut.i_ready}
-    watched |= {name: getattr(dut.o_data, name) for name in OUTPUT}
+    watched = {"valid": dut.o.valid, "ready": dut.o.ready}
+    watched |= {name: getattr(dut.o.payload, name) for name in OUTPUT}
     found = converse(dut, act, watched, 300)
     took = events(found["valid"] & found["ready"], *(found[name] for name in OUTPUT))
     assert all(got == want for got, want in rooms)
@@ -50,9 +50,9 @@ def test_queue_latency():
     dut = OutputQueue(beat_layout(range(-8, 8), 1), 1, vectors=1)
     beat = {"data": 3, "user": 0, "last": 1}
     rest = {"data": 0, "user": 0, "last": 0}
-    found = play(dut, {"i_valid": [0, 1, 0, 0, 0, 0], "i_data": [rest, beat] + [rest] * 4,
-                       "i_ready": [1] * 6, "i_reserve": [1] + [0] * 5},
-                 {"valid": dut.o_valid, "data": dut.o_data.data, "last": dut.o_data.last})
+    found = play(dut, {"i.valid": [0, 1, 0, 0, 0, 0], "i.data": [rest, beat] + [rest] * 4,
+                       "o.ready": [1] * 6, "room.reserve": [1] + [0] * 5},
+                 {"valid": dut.o.valid, "data": dut.o.payload.data, "last": dut.o.payload.last})
     assert events(found["valid"], found["data"], found["last"]) == [(3, 3, 1)]
 
 
@@ -68,21 +68,21 @@ def test_codes(units, chains):
     last = [0, 1, 1]
     words = [pack(codes[vector, first:first + lanes], 2)
              for vector in range(3) for first in range(0, codes.shape[1], lanes)]
-    drive = {"i_reserve": [], "i_valid": [], "i_data": [], "i_last": [], "i_ready": []}
+    drive = {"i.room.reserve": [], "i.valid": [], "i.data": [], "i.last": [], "o.ready": []}
     for place, word in enumerate(words):
         vector = place // geometry.units
         for cycle in range(3):
-            drive["i_reserve"].append(int(cycle == 0 and place % geometry.units == 0))
-            drive["i_valid"].append(int(cycle == 1))
-            drive["i_data"].append(word if cycle == 1 else 0)
+            drive["i.room.reserve"].append(int(cycle == 0 and place % geometry.units == 0))
+            drive["i.valid"].append(int(cycle == 1))
+            drive["i.data"].append(word if cycle == 1 else 0)
             # The flag means something with a vector's last beat only.
             ends = cycle == 1 and place % geometry.units == geometry.units - 1
-            drive["i_last"].append(last[vector] if ends else int(rng.integers(2)))
-            drive["i_ready"].append(1)
+            drive["i.last"].append(last[vector] if ends else int(rng.integers(2)))
+            drive["o.ready"].append(1)
     for values in drive.values():
-        values += [values[-1] if values is drive["i_ready"] else 0] * 4
+        values += [values[-1] if values is drive["o.ready"] else 0] * 4
     dut = CodeOutput(network.layers[0], geometry)
-    found = play(dut, drive, {"valid": dut.o_valid} | {name: getattr(dut.o_data, name)
+    found = play(dut, drive, {"valid": dut.o.valid} | {name: getattr(dut.o.payload, name)
                                                        for name in OUTPUT})
     codes[:, units:] = 0
     expected = [(3 * place + 3,
@@ -102,17 +102,17 @@ def test_coefficients(units):
     codes = rng.integers(0, 8, (3, units)).tolist()
     betas = rng.integers(0, 1 << bits, (3, 3)).tolist()
     pause = 6
-    drive = {"i_valid": [], "i_data": [], "i_last": [], "i_beta": [], "i_reserve": [],
-             "i_ready": []}
+    drive = {"i.valid": [], "i.data": [], "i.last": [], "i.beta": [], "i.room.reserve": [],
+             "o.ready": []}
     for row, beta in zip(codes, betas, strict=True):
-        drive["i_valid"] += [0] + [1] * units + [0] * pause
-        drive["i_data"] += [0, *row] + [0] * pause
-        drive["i_last"] += [1] * (units + 1) + [0] * pause
-        drive["i_beta"] += [0] + [pack(beta, bits)] * (units + pause)
-        drive["i_reserve"] += [1] + [0] * (units + pause)
-        drive["i_ready"] += [1] * (1 + units + pause)
+        drive["i.valid"] += [0] + [1] * units + [0] * pause
+        drive["i.data"] += [0, *row] + [0] * pause
+        drive["i.last"] += [1] * (units + 1) + [0] * pause
+        drive["i.beta"] += [0] + [pack(beta, bits)] * (units + pause)
+        drive["i.room.reserve"] += [1] + [0] * (units + pause)
+        drive["o.ready"] += [1] * (1 + units + pause)
     dut = CodeOutput(network.layers[0], geometry)
-    found = play(dut, drive, {"valid": dut.o_valid} | {name: getattr(dut.o_data, name)
+    found = play(dut, drive, {"valid": dut.o.valid} | {name: getattr(dut.o.payload, name)
                                                        for name in OUTPUT})
     expected = []
     for vector, (row, beta) in enumerate(zip(codes, betas, strict=True)):

@@ -66,13 +66,13 @@ class Writer:
     def act(self, cycle, get):
         rng = self._rng
         eager = self._eager or rng.random() < 0.4
-        reserve = int(bool(self._vectors and get("o_space") and eager))
-        answer = {"i_reserve": reserve, "i_valid": 0, "i_last": int(rng.integers(2)),
-                  "i_data": int(rng.integers(1 << 30)) & ((1 << self._wide) - 1)}
+        reserve = int(bool(self._vectors and get("i.room.space") and eager))
+        answer = {"i.room.reserve": reserve, "i.valid": 0, "i.last": int(rng.integers(2)),
+                  "i.data": int(rng.integers(1 << 30)) & ((1 << self._wide) - 1)}
         if self._due and (self._eager or rng.random() < 0.6):
             data, last = self._due.pop(0)
             self.end = cycle
-            answer |= {"i_valid": 1, "i_data": data, "i_last": last}
+            answer |= {"i.valid": 1, "i.data": data, "i.last": last}
         if reserve:
             self._due += self._vectors.pop(0)
         return answer
@@ -86,9 +86,9 @@ def run_readout(readout, image, vectors, last, rng, *, eager=True, ready=lambda:
         step = geometry.blocks[0].cycles + geometry.inputs[0].beats + readout.classes + 10
         cycles = 8 * step * len(vectors) + 100
     dut = DenseReadout(readout, image)
-    watched = {"valid": dut.o_valid, "ready": dut.i_ready}
-    watched |= {name: getattr(dut.o_data, name) for name in OUTPUT}
-    found = converse(dut, lambda cycle, get: writer.act(cycle, get) | {"i_ready": ready()}, watched,
+    watched = {"valid": dut.o.valid, "ready": dut.o.ready}
+    watched |= {name: getattr(dut.o.payload, name) for name in OUTPUT}
+    found = converse(dut, lambda cycle, get: writer.act(cycle, get) | {"o.ready": ready()}, watched,
                      cycles)
     taken = events(found["valid"] & found["ready"], *(found[name] for name in OUTPUT))
     return [(cycle, tuple(beat)) for cycle, *beat in taken], writer

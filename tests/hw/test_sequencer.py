@@ -1,5 +1,7 @@
 """The sequencer against a plain walk through the blocks, cycle by cycle."""
 
+import operator
+
 import numpy as np
 import pytest
 from hwarray import folded, folded_readout
@@ -15,8 +17,8 @@ from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.random import random_network
 
 
-WATCHED = ("o_address", "o_block", "o_word", "o_plane", "o_control", "o_first", "o_last",
-           "o_release", "o_reserve")
+WATCHED = ("o_address", "o_block", "o_word", "o_plane", "o_control", "step.first", "step.last",
+           "pending.release", "room.reserve")
 
 
 def words_of(block, base):
@@ -96,13 +98,13 @@ def compare(rng, geometry, pauses, full, space):
         walk.step(*each)
     dut = Sequencer(geometry, waits=pauses, words=words)
     assert dut.waits == pauses
-    watched = {name: getattr(dut, name) for name in WATCHED}
+    watched = {name: operator.attrgetter(name)(dut) for name in WATCHED}
     watched |= {f"control.{name}": getattr(dut.o_control, name)
                 for name in ("valid", "first", "shift", "aside", "last")}
-    found = play(dut, {"i_full": full, "i_last": last, "i_next": following,
-                       "i_next_last": next_last, "i_space": space}, watched)
-    assert found["o_reserve"].tolist() == walk.seen["reserve"]
-    assert found["o_release"].tolist() == walk.seen["release"]
+    found = play(dut, {"pending.full": full, "pending.last": last, "pending.next": following,
+                       "pending.next_last": next_last, "room.space": space}, watched)
+    assert found["room.reserve"].tolist() == walk.seen["reserve"]
+    assert found["pending.release"].tolist() == walk.seen["release"]
     for cycle, issue in enumerate(walk.seen["issue"]):
         assert found["control.valid"][cycle] == (issue is not None), f"cycle {cycle}"
         if issue is None:
@@ -114,7 +116,8 @@ def compare(rng, geometry, pauses, full, space):
         assert found["o_block"][cycle] == walk.seen["index"][cycle]
         index = walk.seen["index"][cycle]
         if geometry.blocks[index].source is not Source.INPUT or len(geometry.blocks) == 1:
-            assert (found["o_first"][cycle], found["o_last"][cycle]) == walk.seen["flags"][cycle]
+            flags = found["step.first"][cycle], found["step.last"][cycle]
+            assert flags == walk.seen["flags"][cycle]
     return walk
 
 
