@@ -12,11 +12,10 @@ import numpy as np
 
 from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.layout import InputLayout
-from ternloom.model.alphabet import BINARY, INTEGER, QUATERNARY, TERNARY, smallest
+from ternloom.model.alphabet import BINARY, INTEGER, QUATERNARY, TERNARY, smallest_lane
 from ternloom.model.alphabet.alphabet import LaneAlphabet
 from ternloom.model.error import NetworkError
 from ternloom.model.network import INPUT, Layer, Network, Readout
-from ternloom.model.rounding import signed_width
 
 
 __all__ = ["Block", "Element", "Geometry", "Source", "geometries", "layer_geometry", "memory_gap",
@@ -253,16 +252,15 @@ def _split(folding, words):
 
 def _wire(matrices, name):
     """Alphabet and bits of a lane that hold the weights of all matrices of an array."""
-    found = [matrix.weight.lane(matrix.codes) or (INTEGER, 0) for matrix in matrices]
-    weight = smallest({weight for weight, _ in found})
-    if weight != INTEGER:
-        return weight, max(bits for each, bits in found if each == weight)
-    low = min(int(matrix.values.min()) for matrix in matrices)
-    high = max(int(matrix.values.max()) for matrix in matrices)
-    if not -128 <= low <= high <= 127:
-        raise NetworkError(f"{name} must have weights from -128 to 127 where an exponential and "
-                           f"another alphabet meet, not from {low} to {high}")
-    return INTEGER, max(2, signed_width(low, high))
+    weight = smallest_lane({(matrix.weight.lane(matrix.codes) or (INTEGER, 0))[0]
+                            for matrix in matrices})
+    if weight == INTEGER:
+        low = min(int(matrix.values.min()) for matrix in matrices)
+        high = max(int(matrix.values.max()) for matrix in matrices)
+        if not -128 <= low <= high <= 127:
+            raise NetworkError(f"{name} must have weights from -128 to 127 where an exponential "
+                               f"and another alphabet meet, not from {low} to {high}")
+    return weight, max(weight.lane_width(matrix.values) for matrix in matrices)
 
 
 #: What counts products with one-bit activations; weights of other alphabets are selected.

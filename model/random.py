@@ -11,7 +11,8 @@ import math
 
 import numpy as np
 
-from ternloom.model.alphabet import ALPHABETS, EXPONENTIAL, INTEGER, TERNARY, Alphabet
+from ternloom.model.alphabet import (BINARY, EXPONENTIAL, INTEGER, PLANES, QUATERNARY, TERNARY,
+                                     Alphabet)
 from ternloom.model.cell import CELLS, GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM, Cell
 from ternloom.model.format import Binary, Fixed, Format, Online, Planes, Ternary
 from ternloom.model.limits import LARGEST_BIAS, LARGEST_COEFFICIENT, LARGEST_SHIFT
@@ -24,8 +25,9 @@ from ternloom.model.rounding import Rounding
 __all__ = ["random_graph", "random_network", "random_sequences"]
 
 
-#: Cells that are drawn from: no more, so that a seed's network stays what it is.
+#: Cells and alphabets that are drawn from: no more, so that a seed's network stays what it is.
 _DRAWN = (LSTM, GRU_RESET_AFTER, GRU_RESET_BEFORE)
+_WEIGHTS = (BINARY, TERNARY, PLANES, QUATERNARY, EXPONENTIAL, INTEGER)
 #: Largest magnitude of a coefficient that is drawn where no end of a range is asked for.
 _TYPICAL_COEFFICIENT = (1 << 15) - 1
 #: Exponential weights that are drawn are less than two to this power.
@@ -309,7 +311,7 @@ def _hostile_precision(rng, usual):
 def _weights(rng, weight, rows, columns):
     """Codes of a matrix, and the typical magnitude of one of its dot products with unit inputs."""
     if not isinstance(weight, Alphabet):
-        weight = _draw(rng, None, weight or ALPHABETS.values())
+        weight = _draw(rng, None, weight or _WEIGHTS)
     planes = int(rng.integers(1, weight.planes + 1)) if weight.planes > 1 else 1
     shape = (planes, rows, columns)
     if weight == TERNARY:

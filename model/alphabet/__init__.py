@@ -4,7 +4,7 @@ to a real number, how a file holds them, and how a lane of an array carries them
 
 import collections.abc
 
-from ternloom.model.alphabet.alphabet import Alphabet
+from ternloom.model.alphabet.alphabet import Alphabet, LaneAlphabet
 from ternloom.model.alphabet.binary import BINARY, PLANES
 from ternloom.model.alphabet.exponential import EXPONENTIAL
 from ternloom.model.alphabet.integer import INTEGER
@@ -14,7 +14,7 @@ from ternloom.model.plugin import Registry
 
 
 __all__ = ["ALPHABETS", "BINARY", "EXPONENTIAL", "INTEGER", "PLANES", "QUATERNARY", "TERNARY",
-           "Alphabet", "smallest"]
+           "Alphabet", "smallest", "smallest_lane"]
 
 
 #: The alphabets that files know, by name; other packages bring theirs (``ternloom.alphabets``).
@@ -25,6 +25,15 @@ ALPHABETS: Registry[Alphabet] = Registry(
 
 def smallest(alphabets: collections.abc.Collection[Alphabet]) -> Alphabet | None:
     """The alphabet of the fewest planes and codes that holds some others, or None."""
-    fitting = [one for one in (*ALPHABETS.values(), *alphabets)
-               if all(one.holds(other) for other in alphabets)]
+    return _smallest((*ALPHABETS.values(), *alphabets), alphabets)
+
+
+def smallest_lane(alphabets: collections.abc.Collection[LaneAlphabet]) -> LaneAlphabet | None:
+    """The same of those that have a wire form."""
+    known = (one for one in ALPHABETS.values() if isinstance(one, LaneAlphabet))
+    return _smallest((*known, *alphabets), alphabets)
+
+
+def _smallest(known, alphabets):
+    fitting = [one for one in known if all(one.holds(other) for other in alphabets)]
     return min(fitting, key=lambda one: (one.planes, len(one.codes)), default=None)

@@ -153,6 +153,10 @@ class LaneAlphabet(Alphabet):
         """Values that the wire form of so many bits has, ascending."""
         return self.levels
 
+    def lane_width(self, values: np.ndarray) -> int:
+        """Bits of a lane that holds integers which all are levels of the alphabet."""
+        return self.code_bits(self.recode(values))
+
     def wire(self, values: npt.ArrayLike, bits: int) -> np.ndarray:
         """Wire form of integers, an int64 array: numbers of ``bits`` bits that are not negative."""
         return self._wire(np.asarray(values, dtype=np.int64), bits)

@@ -12,7 +12,8 @@ from ternloom.mapping.geometry import (Block, Element, Source, layer_geometry,
 from ternloom.mapping.layout import InputLayout
 from ternloom.mapping.mapping import Mapping
 from ternloom.model.alphabet import (ALPHABETS, BINARY, EXPONENTIAL, INTEGER, PLANES, QUATERNARY,
-                                     TERNARY)
+                                     TERNARY, Alphabet)
+from ternloom.model.alphabet.alphabet import LaneAlphabet
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
@@ -223,6 +224,38 @@ def test_mixed_weights(first, second, weight, bits):
     assert (geometry.weight, geometry.weight_bits) == (weight, bits)
     swapped = refed(layer, matrix=layer.recurrent, recurrent=layer.input)
     assert layer_geometry(swapped, LayerFolding(1, 2), 1).weight is weight
+
+
+class Five(Alphabet):
+    """-2 to +2; without a wire form."""
+
+    name = "five"
+    codes = tuple(range(-2, 3))
+    code_bits = digits = read = nearest = None
+
+
+class FiveLanes(Five, LaneAlphabet):
+    """The same with one."""
+
+    lane_bits = 3, 3
+    _wire = None
+
+    def code_bits(self, codes):
+        return 3
+
+
+@pytest.mark.parametrize("alphabet, bits", [(Five(), 3), (FiveLanes(), 3)], ids=["codes", "lanes"])
+def test_further_alphabet(monkeypatch, alphabet, bits):
+    """Ternary and quaternary weights meet in an alphabet that holds both, if it has a wire form."""
+    monkeypatch.setitem(ALPHABETS._known, "five", alphabet)
+    codes = {weight: np.resize(np.array(weight.codes, dtype=np.int8), (1, 8, 2))
+             for weight in (TERNARY, QUATERNARY)}
+    layer = make_layer(units=2, inputs=2)
+    layer = refed(layer, **{part: Matrix(weight, codes[weight], np.ones((1, 8), dtype=np.int32))
+                            for part, weight in (("matrix", TERNARY), ("recurrent", QUATERNARY))})
+    geometry = layer_geometry(layer, LayerFolding(1, 1), 1)
+    assert geometry.weight == (alphabet if isinstance(alphabet, LaneAlphabet) else INTEGER)
+    assert geometry.weight_bits == bits
 
 
 def test_mixed_weights_too_wide():
