@@ -8,8 +8,7 @@ import random
 
 import numpy as np
 
-from ternloom.model.alphabet import (ALPHABETS, BINARY, EXPONENTIAL, INTEGER, PLANES, QUATERNARY,
-                                     TERNARY)
+from ternloom.model.alphabet import ALPHABETS, EXPONENTIAL, PLANES
 from ternloom.model.cell import CELLS
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.matrix import Matrix
@@ -94,10 +93,7 @@ class Hostile:
     def matrix(self, rows, columns):
         weight = self.rng.choice(list(ALPHABETS.values()))
         planes = self.rng.randint(1, 4) if weight == PLANES else 1
-        alphabet = {BINARY: [-1, 1], PLANES: [-1, 1], TERNARY: [-1, 0, 1],
-                    QUATERNARY: [-2, -1, 1, 2],
-                    EXPONENTIAL: [c for c in range(-16, 17) if c],
-                    INTEGER: list(range(-128, 128))}[weight]
+        alphabet = list(weight.codes)
         reach = self.rng.randint(1, len(alphabet) // 2)
         middle = len(alphabet) // 2
         used = alphabet if self.rng.random() < 0.5 else alphabet[middle - reach:middle + reach]
