@@ -14,7 +14,7 @@ from amaranth.lib.wiring import In, Out
 
 from ternloom.boards import synthesis
 from ternloom.boards.family import FAMILIES
-from ternloom.boards.tool import NEXTPNR_ECP5, NEXTPNR_ICE40, YOSYS
+from ternloom.boards.tool import YOSYS
 from ternloom.hw import array
 from ternloom.mapping.folding import LayerFolding
 from ternloom.mapping.geometry import readout_geometry
@@ -55,10 +55,10 @@ _OTHERS = {("binary", "1 bit", "ice40"): "XNOR and count: 2.4; BISMO, all in: 2.
            ("ternary", "8 bit", "ice40"): "add or subtract: 26; ternfpga, 8 lanes: 44.4",
            ("ternary", "8 bit", "ecp5"): "add or subtract: 36; ternfpga, 8 lanes: 39.9"}
 
+#: Of nextpnr, by family.
 _PLACE = {
-    "ice40": (NEXTPNR_ICE40, ("--up5k", "--package", "sg48", "--pcf-allow-unconstrained")),
-    "ecp5": (NEXTPNR_ECP5, ("--25k", "--package", "CABGA256", "--speed", "6",
-                            "--lpf-allow-unconstrained")),
+    "ice40": ("--up5k", "--package", "sg48", "--pcf-allow-unconstrained"),
+    "ecp5": ("--25k", "--package", "CABGA256", "--speed", "6", "--lpf-allow-unconstrained"),
 }
 _WITHOUT_DSP = {"ice40": "synth_ice40", "ecp5": "synth_ecp5 -nowidelut -nodsp"}
 
@@ -167,9 +167,9 @@ def tables(cells, family):
 
 def clock(family, folder):
     """MHz between registers of the netlist in ``folder``, after place and route with one seed."""
-    place, options = _PLACE[family]
-    place.run((*options, "--json", "netlist.json", "--seed", "1", "--freq", "120", "--quiet",
-               "--timing-allow-fail", "--report", "report.json"), folder, "place.log")
+    FAMILIES[family].place.run(
+        (*_PLACE[family], "--json", "netlist.json", "--seed", "1", "--freq", "120", "--quiet",
+         "--timing-allow-fail", "--report", "report.json"), folder, "place.log")
     report = json.loads((folder / "report.json").read_text())
     return min(domain["achieved"] for domain in report["fmax"].values())
 

@@ -151,7 +151,7 @@ def synthesize(verilog: str, top: str, family: str, *, adders: bool = False) -> 
     verilog : str
     top : str
     family : str
-        ``ice40``, ``ecp5`` or ``gowin``.
+        Of ``FAMILIES``.
     adders : bool
         See ``files``.
 

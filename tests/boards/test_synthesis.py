@@ -2,9 +2,9 @@
 
 import pytest
 
-from ternloom.boards import gowin, report
+from ternloom.boards import report
 from ternloom.boards.error import BoardError, NetlistBroken
-from ternloom.boards.family import ECP5, FAMILIES, GOWIN, ICE40
+from ternloom.boards.family import ECP5, FAMILIES, GOWIN, ICE40, gowin
 from ternloom.boards.registry import BOARDS
 from ternloom.boards.report import Usage
 from ternloom.boards.synthesis import synthesize
@@ -24,7 +24,7 @@ def test_adders():
 def test_refusal():
     with pytest.raises(BoardError) as error:
         synthesize(ADDER, "sum", "spartan")
-    assert str(error.value) == "family must be one of ice40, ecp5, gowin, not 'spartan'"
+    assert str(error.value) == f"family must be one of {', '.join(FAMILIES)}, not 'spartan'"
 
 
 #: A product that passes two registers in a row.

@@ -10,7 +10,8 @@ import time
 import pytest
 
 from ternloom.boards.error import ToolFailed, ToolMissing
-from ternloom.boards.tool import NEXTPNR_GOWIN, YOSYS, Tool
+from ternloom.boards.family import GOWIN
+from ternloom.boards.tool import YOSYS, Tool
 
 
 def script(folder, name, text):
@@ -31,7 +32,7 @@ def loom(tmp_path, monkeypatch):
 
 def test_variable():
     assert YOSYS.variable == "YOSYS"
-    assert NEXTPNR_GOWIN.variable == "NEXTPNR_HIMBAECHEL"
+    assert GOWIN.place.variable == "NEXTPNR_HIMBAECHEL"
 
 
 def test_installed_tool():
