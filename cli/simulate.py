@@ -29,6 +29,8 @@ _WAVES = {"verilator": (".vcd",), "icarus": (".vcd", ".fst")}
 
 def arguments(parser):
     """Add the verb's arguments."""
+    from ternloom.sim.netlist import FAMILIES
+
     add_network(parser)
     add_stimulus(parser, clips=5, what="run")
     parser.add_argument("--simulator", choices=tuple(_SIMULATORS), metavar="NAME",
@@ -37,8 +39,8 @@ def arguments(parser):
     parser.add_argument("--waves", metavar="FILE",
                         help="record waves to this file: .vcd, or with Icarus .fst")
     output.add_force(parser, "a file in the place of --waves that isn't a .vcd of this command's")
-    parser.add_argument("--netlist", choices=("ice40", "ecp5", "gowin"), metavar="FAMILY",
-                        help="run what synthesis makes of the Verilog for ice40, ecp5 or gowin; "
+    parser.add_argument("--netlist", choices=FAMILIES, metavar="FAMILY",
+                        help=f"run what synthesis makes of the Verilog for {', '.join(FAMILIES)}; "
                              "takes minutes, in Icarus only")
     add_core(parser)
 

