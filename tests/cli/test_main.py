@@ -119,13 +119,15 @@ def test_info(place, capsys):
 def test_info_in_plain_words(place, capsys):
     """What a step takes on each board, and accuracy in the form that eval has."""
     lines = [line.split(maxsplit=2) for line in told(capsys, "info", SHIPPED).splitlines()]
-    assert ["time", "step", "1,152 cycles: 48.0 us on icebreaker at 24 MHz, 15.4 us on ulx3s-85f "
-            "at 75 MHz, 42.7 us on tang-nano-9k at 27 MHz"] in lines
+    times = ["48.0 us on icebreaker at 24 MHz", "15.4 us on ulx3s-85f at 75 MHz",
+             "42.7 us on tang-nano-9k at 27 MHz"]
+    step, = (line[2] for line in lines if line[:2] == ["time", "step"])
+    assert step.startswith("1,152 cycles: ") and all(time in step for time in times)
     assert ["integer", "accuracy", "valid 99.67 %, test 99.33 %"] in lines
     data = answer(capsys, "info", SHIPPED)
     assert data["notes"]["integer accuracy"] == "valid 0.9967, test 0.9933"
-    assert data["microseconds_per_step"] == {"icebreaker": 48.0, "ulx3s-85f": 15.36,
-                                             "tang-nano-9k": 1152 / 27}
+    assert data["microseconds_per_step"].items() >= {"icebreaker": 48.0, "ulx3s-85f": 15.36,
+                                                     "tang-nano-9k": 1152 / 27}.items()
 
 
 def test_list(place, capsys):

@@ -7,7 +7,7 @@ import pytest
 from cellstep import CORE
 
 from ternloom.files.network import save
-from ternloom.model.alphabet import ALPHABETS, PLANES
+from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, PLANES, QUATERNARY, TERNARY
 from ternloom.model.bounds import bounds
 from ternloom.model.cell import CELLS, LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
@@ -54,7 +54,7 @@ def test_variety():
     assert {type(layer.state_format) for layer in layers} == {Fixed, Binary, Ternary, Planes}
     assert {type(network.input_format) for network in networks} == {Fixed, Binary, Ternary, Planes}
     drawn = {layer.input.weight for layer in layers}
-    assert drawn == set(ALPHABETS.values())
+    assert drawn == {BINARY, TERNARY, PLANES, QUATERNARY, EXPONENTIAL, INTEGER}
     assert {layer.recurrent.planes for layer in layers} == {1, 2, 3, 4}
     assert {network.readout.when for network in networks} == set(When)
     assert {layer.units for layer in layers} >= {1, 2, 39, 40}
