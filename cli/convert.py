@@ -144,7 +144,7 @@ def _forward(chosen, reference):
     from ternloom.files import floats
 
     if chosen.check is None:
-        assumed = floats.is_state_dict(source.float_path(chosen.source))
+        assumed = floats.reader(source.float_path(chosen.source))
         return {"known": "assumed" if assumed else "described"}
     found = check.compare(reference, check.load(chosen.check))
     if not found.passed:

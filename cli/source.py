@@ -22,12 +22,14 @@ _TAKERS = {
                      "--float",
     "data": "ternloom eval NET DATA measures a network on it, ternloom train takes it with --data",
     "recipe": "ternloom train makes a network of it",
-    "state_dict": "ternloom convert makes a network of it",
 }
+
+#: The same of a float network of another tool.
+_CONVERTED = "ternloom convert makes a network of it"
 
 #: What a file of a kind is called.
 _TITLES = {kind: f"a {title}" for kind, title in _KINDS.items()} | {
-    "recipe": "a recipe", "state_dict": "a float network of PyTorch"}
+    "recipe": "a recipe"}
 
 #: How files begin that torch.save wrote: zip archives, and pickles of before 2020.
 _PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x04")
@@ -48,7 +50,9 @@ def _examples():
 
 
 def _kind(path):
-    """What a file is, by its first bytes; None where they don't tell."""
+    """What a file is, by its first bytes: of another tool's what its reader calls it. None where
+    they don't tell.
+    """
     with path.open("rb") as stream:
         start = stream.read(8)
         size = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
@@ -56,15 +60,23 @@ def _kind(path):
     try:
         tensors = json.loads(header)
         metadata = tensors.get("__metadata__", {})
-        if "ternloom" not in metadata:
-            return "state_dict" if any("weight_hh_l0" in name for name in tensors) else None
         title = json.loads(metadata["ternloom"])["kind"]
         return next(kind for kind, each in _KINDS.items() if each == title)
     except (ValueError, TypeError, AttributeError, LookupError, StopIteration, RecursionError):
         # Not before: the length of a header may look like the start of a pickle.
+        foreign = _foreign(path)
+        if foreign is not None:
+            return foreign
         if start.startswith(_PICKLES):
             return "pickle"
         return "recipe" if path.suffix == ".toml" else None
+
+
+def _foreign(path):
+    """What a file of another tool is called; None if no reader knows it."""
+    from ternloom.files.floats import READERS
+
+    return next((reader.title for reader in READERS if reader.fits(path)), None)
 
 
 def shipped(kind):
@@ -98,10 +110,10 @@ def _check_kind(kind, name, found):
     if found == "pickle":
         raise UserError(f"{name} is what torch.save writes, which is not read since it may run "
                         f"code; make a safetensors of a state_dict by: {_line(name)}")
-    wanted = {kind, "state_dict"} if kind == "float network" else {kind}
-    if found is not None and found not in wanted:
-        raise UserError(f"{name} is {_TITLES[found]}, and {_TITLES[kind]} must be given; "
-                        f"{_TAKERS[found]}")
+    fits = found == kind or kind == "float network" and found not in _TITLES
+    if found is not None and not fits:
+        raise UserError(f"{name} is {_TITLES.get(found, found)}, and {_TITLES[kind]} must be "
+                        f"given; {_TAKERS.get(found, _CONVERTED)}")
 
 
 def _line(path):

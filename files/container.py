@@ -22,8 +22,8 @@ from ternloom.files import durable
 from ternloom.files.decode import convert
 
 
-__all__ = ["Description", "content_digest", "described", "digest", "foreign", "origin", "read",
-           "write"]
+__all__ = ["Description", "content_digest", "described", "digest", "foreign",
+           "foreign_names", "origin", "read", "write"]
 
 
 _KEY = "ternloom"
@@ -176,6 +176,15 @@ def foreign(path: str | pathlib.Path, name: str,
                 raise ValueError(f"must hold {tensor} as float32, float16 or float64, not {spelt}: "
                                  "save model.float().state_dict()")
         return {tensor: stored.get_tensor(tensor) for tensor in stored.keys()}
+
+
+def foreign_names(path: str | pathlib.Path) -> tuple[str, ...]:
+    """Names of the tensors of a safetensors file that others wrote; of any other file none."""
+    try:
+        with _opened(path, "", ValueError) as stored:
+            return () if _KEY in (stored.metadata() or {}) else tuple(stored.keys())
+    except ValueError:
+        return ()
 
 
 def origin(path: str | pathlib.Path) -> tuple[str, str, dict[str, typing.Any]]:

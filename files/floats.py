@@ -6,8 +6,8 @@ A file is safetensors with the tensors ``layer0.input_weight`` (rows, inputs),
 ``layer0.diagonals`` (count, units) of an LSTM with peepholes, ``readout.weight`` (classes, units),
 ``readout.bias`` (classes) and
 ``embedding`` (words, inputs), all float32, and a description, see
-:mod:`ternloom.files.container`. A file without a description is taken as a PyTorch
-``state_dict``, see :mod:`ternloom.files.pytorch`.
+:mod:`ternloom.files.container`. Of files without a description each reader in ``READERS`` knows its
+own; one that none knows is taken as a PyTorch ``state_dict``, see :mod:`ternloom.files.pytorch`.
 """
 
 import pathlib
@@ -17,17 +17,21 @@ import msgspec
 import numpy as np
 
 from ternloom.files import container
-from ternloom.files.pytorch import collect
+from ternloom.files.pytorch import PYTORCH
+from ternloom.files.reader import Reader
 from ternloom.model.cell import CELLS
 from ternloom.model.error import NetworkError, located
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
 
 
-__all__ = ["VERSION", "is_state_dict", "load", "save"]
+__all__ = ["READERS", "VERSION", "load", "reader", "save"]
 
 
 #: The version of the description that is written, and the newest one that is read.
 VERSION = 1
+
+#: What reads the files of other tools, whichever fits.
+READERS = (PYTORCH,)
 
 _KIND = "float network"
 _WEIGHTS_LIMIT = 1 << 28
@@ -116,19 +120,22 @@ def save(network: FloatNetwork, path: str | pathlib.Path) -> None:
     container.write(path, spec, _tensors(network), NetworkError)
 
 
-def is_state_dict(path: str | pathlib.Path) -> bool:
-    """Whether a file is a PyTorch ``state_dict``, whose forward is not known.
+def reader(path: str | pathlib.Path) -> Reader | None:
+    """What reads a file of another tool, whose forward is not known; None for a file of ours.
 
     Raises
     ------
     NetworkError
         For a file that cannot be read.
     """
-    return not container.described(path, _KIND, NetworkError)
+    for each in READERS:
+        if each.fits(pathlib.Path(path)):
+            return each
+    return None if container.described(path, _KIND, NetworkError) else PYTORCH
 
 
 def load(path: str | pathlib.Path, nonlinearity: str | None = None) -> FloatNetwork:
-    """Read a float network: Ternloom's own file, or a PyTorch ``state_dict`` in safetensors.
+    """Read a float network: Ternloom's own file, or one that a reader in ``READERS`` knows.
 
     Parameters
     ----------
@@ -146,10 +153,10 @@ def load(path: str | pathlib.Path, nonlinearity: str | None = None) -> FloatNetw
     NetworkError
         One line that says what is wrong with the file.
     """
-    foreign = container.foreign(path, _KIND, NetworkError)
+    foreign = reader(path)
     try:
         if foreign is not None:
-            found = collect(foreign, nonlinearity)
+            found = foreign.read(pathlib.Path(path), nonlinearity)
             layers = []
             for index, parts in enumerate(found.pop("layers")):
                 with located(f"layer{index}"):

@@ -7,17 +7,20 @@ r, z, n. The tensors of an ``nn.RNN`` do not tell its nonlinearity.
 """
 
 import collections.abc
+import pathlib
 import re
 import typing
 
 import numpy as np
 import numpy.typing as npt
 
+from ternloom.files import container
+from ternloom.files.reader import Reader
 from ternloom.model.cell import GRU_RESET_AFTER, LSTM, RNN_RELU, RNN_TANH
 from ternloom.model.error import NetworkError
 
 
-__all__ = ["collect"]
+__all__ = ["PYTORCH", "collect"]
 
 
 _RECURRENT = re.compile(r"(?P<prefix>.*?)(?P<part>weight_ih|weight_hh|bias_ih|bias_hh)"
@@ -51,9 +54,7 @@ def collect(tensors: collections.abc.Mapping[str, npt.ArrayLike],
     Returns
     -------
     dict
-        ``layers``, a list of (cell, input weight, recurrent weight, bias, recurrent bias or None)
-        of float32 arrays, and ``readout_weight``, ``readout_bias`` and ``embedding``, each None
-        where there is none.
+        See :class:`ternloom.files.reader.Reader`.
 
     Raises
     ------
@@ -162,3 +163,14 @@ def _take_dense(rest, inputs, units):
     weight = rest.pop(linear[0])
     bias = rest.pop(biased[linear[0]], np.zeros(len(weight), dtype=np.float32))
     return table, (weight, bias)
+
+
+def _fits(path: pathlib.Path) -> bool:
+    return any("weight_hh_l0" in name for name in container.foreign_names(path))
+
+
+def _read(path: pathlib.Path, nonlinearity: str | None) -> dict[str, typing.Any]:
+    return collect(container.foreign(path, "float network", NetworkError) or {}, nonlinearity)
+
+
+PYTORCH = Reader("a float network of PyTorch", _fits, _read)

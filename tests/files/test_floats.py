@@ -9,8 +9,12 @@ import safetensors.numpy
 from cellstep import CORE
 
 from storing import forge, parts
+from ternloom.cli import source
+from ternloom.cli.error import UserError
+from ternloom.files import floats
 from ternloom.files import network as file
-from ternloom.files.floats import load, save
+from ternloom.files.floats import PYTORCH, load, reader, save
+from ternloom.files.reader import Reader
 from ternloom.model.cell import GRU_RESET_AFTER, LSTM
 from ternloom.model.error import NetworkError
 from ternloom.model.random import random_network
@@ -340,3 +344,35 @@ def test_description(path):
     safetensors.numpy.save_file(safetensors.numpy.load(data), path,
                                 metadata={"ternloom": json.dumps(document)})
     assert refusal(path).startswith("has a description that is not sound: unknown key 'colour'")
+
+
+def test_reader(path):
+    """Chosen by content; what none knows is taken as a state_dict."""
+    save(make(), path)
+    assert reader(path) is None
+    for tensors in (state_dict(layers=1), {"a.weight": np.zeros((2, 2), np.float32)}):
+        safetensors.numpy.save_file(tensors, path)
+        assert reader(path) is PYTORCH
+
+
+def test_further_reader(path, monkeypatch):
+    """Another tool's file needs a reader and its place in the list, and is refused by name."""
+    wanted = make(layers=1)
+    layer = wanted.layers[0]
+
+    def read(path, nonlinearity):
+        return {"layers": [(LSTM, layer.input_weight, layer.recurrent_weight, layer.bias, None)],
+                "readout_weight": wanted.readout_weight, "readout_bias": wanted.readout_bias,
+                "embedding": None}
+
+    mine = Reader("a float network of mine", lambda path: path.read_bytes() == b"mine", read)
+    path.write_bytes(b"mine")
+    assert refusal(path) == "is not a safetensors file"
+    monkeypatch.setattr(floats, "READERS", (PYTORCH, mine))
+    assert reader(path) is mine
+    found = load(path)
+    assert found.name == path.stem and found.layers == wanted.layers
+    assert source.float_path(path) == path
+    with pytest.raises(UserError, match="is a float network of mine, and a network must be given; "
+                                        "ternloom convert makes a network of it$"):
+        source.network_path(path)
