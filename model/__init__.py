@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "golden": ["Session"],
         "matrix": ["Matrix"],
         "mistake": ["Mistake"],
+        "node": ["Body"],
         "network": ["Layer", "Network", "Node", "Operand", "Readout", "When"],
         "precision": ["Precision"],
         "random": ["random_graph", "random_network", "random_sequences"],

@@ -6,6 +6,9 @@ state's format. Dot products assume that any code of a format
 can occur, and the elementwise sums that any code of the state can.
 """
 
+import collections.abc
+import typing
+
 import numpy as np
 
 from ternloom.model.cell.ranges import Ranges, rounding_range
@@ -13,7 +16,7 @@ from ternloom.model.format import Fixed, Format
 from ternloom.model.format.shared import Comparator
 from ternloom.model.matrix import Matrix
 from ternloom.model.network import Network
-from ternloom.model.node import Layer, Readout
+from ternloom.model.node import Body, Layer, Readout, rule
 from ternloom.model.range import Range
 
 
@@ -148,9 +151,8 @@ def bounds(network: Network) -> dict[str, Range]:
     """
     ranges: dict[str, Range] = {}
     for node in network.nodes:
-        found = _readout_ranges(node.body) if isinstance(node.body, Readout) else \
-            _layer_ranges(node.body)
-        ranges |= {f"{node.name}.{name}": reach for name, reach in found.items()}
+        ranges |= {f"{node.name}.{name}": reach
+                   for name, reach in rule(_RANGES, node.body)(node.body).items()}
     return ranges
 
 
@@ -168,6 +170,11 @@ def _readout_ranges(readout):
         ranges[f"row{index or ''}"] = _hull(ends)
         sums = [one + other for one, other in zip(sums, ends, strict=True)]
     return ranges | {"sum": _hull(sums)}
+
+
+#: Ranges of each kind of node.
+_RANGES: dict[type[Body], collections.abc.Callable[[typing.Any], dict[str, Range]]] = {
+    Layer: _layer_ranges, Readout: _readout_ranges}
 
 
 def working_range(layer: Layer, ranges: dict[str, Range]) -> Range:

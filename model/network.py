@@ -13,7 +13,7 @@ from ternloom.model.format import Format
 from ternloom.model.frozen import Frozen
 from ternloom.model.matrix import Matrix
 from ternloom.model.names import check_notes
-from ternloom.model.node import Layer, Operand, Readout, When
+from ternloom.model.node import Body, Layer, Operand, Readout, When
 
 
 __all__ = ["INPUT", "Layer", "Network", "Node", "Operand", "Readout", "When", "embedding_type"]
@@ -40,7 +40,7 @@ class Node(Frozen):
     inputs : tuple of str
         Nodes whose vectors it takes, or ``"input"``: one for each operand of the body, in their
         order. Their columns lie side by side.
-    body : Layer or Readout
+    body : Body
 
     Raises
     ------
@@ -50,7 +50,7 @@ class Node(Frozen):
 
     name: str
     inputs: tuple[str, ...]
-    body: Layer | Readout
+    body: Body
 
     def __post_init__(self):
         super().__post_init__()
@@ -60,8 +60,8 @@ class Node(Frozen):
         if self.name in _TAKEN:
             raise NetworkError(f"name of a node must not be {self.name}, which stands for "
                                "something else")
-        if not isinstance(self.body, (Layer, Readout)):
-            raise NetworkError(f"{self.name} must be of the type Layer or Readout, "
+        if not isinstance(self.body, Body):
+            raise NetworkError(f"{self.name} must be a Layer, a Readout or another Body, "
                                f"not {self.body!r}")
         if len(self.inputs) != len(self.body.operands):
             raise NetworkError(f"{self.name} must have {len(self.body.operands)} inputs, one for "
@@ -135,14 +135,14 @@ class Network(Frozen):
         **fields
             Of the network.
         """
-        bodies: dict[str, Layer | Readout] = {
+        bodies: dict[str, Body] = {
             f"layer{index}": layer for index, layer in enumerate(layers)}
         if readout is not None:
             bodies["readout"] = readout
         return cls(name, tuple(Node(each, (before,), body) for (each, body), before
                                in zip(bodies.items(), (INPUT, *bodies), strict=False)), **fields)
 
-    def edited(self, **bodies: Layer | Readout | None) -> typing.Self:
+    def edited(self, **bodies: Body | None) -> typing.Self:
         """The network with other bodies of some nodes, by name; None takes a node out."""
         missing = sorted(set(bodies) - {node.name for node in self.nodes})
         if missing:
@@ -179,7 +179,7 @@ class Network(Frozen):
             elif source not in known:
                 raise NetworkError(f"{node.name} must take the input or a node before it, "
                                    f"not {source!r}")
-            elif isinstance(known[source].body, Readout):
+            elif known[source].body.speaks:
                 raise NetworkError(f"{node.name} must take codes, not the logits of {source}")
             else:
                 size, form = known[source].body.size, known[source].body.form
@@ -195,10 +195,10 @@ class Network(Frozen):
             raise NetworkError("the input must not be online: coefficients come from a layer's own "
                                "state, and an input stream carries codes alone")
         ends = self.outputs
-        if any(isinstance(node.body, Layer) for node in ends) and len(ends) > 1:
+        if not all(node.body.speaks for node in ends) and len(ends) > 1:
             raise NetworkError("outputs must be readouts, or one layer, not "
                                f"{' and '.join(node.name for node in ends)}")
-        spoken = {node.name: node.body.when for node in ends if isinstance(node.body, Readout)}
+        spoken = {node.name: node.body.when for node in ends if node.body.speaks}
         if len(set(spoken.values())) > 1:
             raise NetworkError("readouts must all speak at the last step, or at every one: "
                                + ", ".join(f"{name} at {when.value}"
@@ -224,8 +224,8 @@ class Network(Frozen):
 
     def _check_labels(self):
         end = self.outputs[0].body
-        if isinstance(end, Readout):
-            count, what = end.classes, "class"
+        if end.speaks:
+            count, what = end.size, "class"
         else:
             count, what = 0 if self.embedding is None else len(self.embedding), "word"
         if self.labels and len(self.labels) != count:
@@ -261,7 +261,7 @@ class Network(Frozen):
     @property
     def speaks(self) -> bool:
         """Whether it puts out logits, not codes."""
-        return isinstance(self.outputs[0].body, Readout)
+        return self.outputs[0].body.speaks
 
     @property
     def readout(self) -> Readout | None:

@@ -8,7 +8,8 @@ from ternloom.model.error import NetworkError, check_integers, check_kinds
 from ternloom.model.format import Fixed, Format
 from ternloom.model.frozen import Frozen
 from ternloom.model.matrix import Matrix
-from ternloom.model.node.operand import Operand, check_bias, check_operands, check_shift, named
+from ternloom.model.node.body import Body
+from ternloom.model.node.operand import Operand, check_bias, check_operands, check_shift
 from ternloom.model.precision import Precision
 
 
@@ -43,7 +44,7 @@ def check_recurrent(cell: Cell, matrix: object, recurrent_bias: object,
                            f"{'gate ' + cell.apart[0] if cell.apart else 'a gate'} apart")
 
 
-class Layer(Frozen):
+class Layer(Body, Frozen):
     """A layer of units, recurrent unless its cell is not.
 
     Rows are gate by gate, unit by unit within a gate: row ``g * units + u``. A pre-activation is
@@ -139,23 +140,11 @@ class Layer(Frozen):
 
     @property
     def terms(self) -> dict[str, Operand]:
-        """What a row adds up, an ``Operand`` by name: ``input``, for more inputs ``input1`` and so
-        on, and ``recurrent`` where the cell has it.
-        """
-        found = {named("input", index): each for index, each in enumerate(self.operands)}
+        """As of any body, and ``recurrent`` where the cell has it."""
+        found = super().terms
         if self.recurrent is not None:
             found["recurrent"] = Operand(self.state_format, self.recurrent)
         return found
-
-    @property
-    def matrices(self) -> dict[str, Matrix]:
-        """Matrices by the names of ``terms``."""
-        return {name: term.matrix for name, term in self.terms.items()}
-
-    @property
-    def inputs(self) -> int:
-        """Columns of all inputs."""
-        return sum(operand.matrix.columns for operand in self.operands)
 
     @property
     def input(self) -> Matrix:
@@ -163,19 +152,16 @@ class Layer(Frozen):
         return self.operands[0].matrix
 
     @property
-    def input_format(self) -> Format:
-        """Format of the first input."""
-        return self.operands[0].format
-
-    @property
     def size(self) -> int:
-        """Elements of a vector that it puts out."""
         return self.units
 
     @property
     def form(self) -> Format:
-        """Format of what it puts out."""
         return self.state_format
+
+    @property
+    def sums(self) -> Fixed:
+        return self.precision.preact
 
     @property
     def rows(self) -> int:

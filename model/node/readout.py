@@ -1,27 +1,19 @@
 """The readout: a dense layer that gives logits."""
 
-import enum
-
 import numpy as np
 
 from ternloom.model.error import NetworkError, check_kinds
-from ternloom.model.format import Fixed, Format
+from ternloom.model.format import Fixed
 from ternloom.model.frozen import Frozen
 from ternloom.model.matrix import Matrix
-from ternloom.model.node.operand import Operand, check_bias, check_operands, check_shift, named
+from ternloom.model.node.body import Body, When
+from ternloom.model.node.operand import Operand, check_bias, check_operands, check_shift
 
 
-__all__ = ["Readout", "When"]
+__all__ = ["Readout"]
 
 
-class When(enum.Enum):
-    """The steps at which a readout speaks."""
-
-    LAST  = "last"
-    EVERY = "every"
-
-
-class Readout(Frozen):
+class Readout(Body, Frozen):
     """Dense layer that ends a network: logits, and the index of the largest.
 
     Parameters
@@ -48,6 +40,9 @@ class Readout(Frozen):
     logits: Fixed
     when: When
 
+    speaks = True
+    stem = "weights"
+
     def __post_init__(self):
         super().__post_init__()
         check_operands(self.operands)
@@ -59,31 +54,9 @@ class Readout(Frozen):
         self._hold(bias=self.bias.astype(np.int32, copy=False))
 
     @property
-    def terms(self) -> dict[str, Operand]:
-        """What a row adds up, an ``Operand`` by name: ``weights``, for more inputs ``weights1`` and
-        so on.
-        """
-        return {named("weights", index): each for index, each in enumerate(self.operands)}
-
-    @property
-    def matrices(self) -> dict[str, Matrix]:
-        """Matrices by the names of ``terms``."""
-        return {name: term.matrix for name, term in self.terms.items()}
-
-    @property
-    def inputs(self) -> int:
-        """Columns of all inputs."""
-        return sum(operand.matrix.columns for operand in self.operands)
-
-    @property
     def weights(self) -> Matrix:
         """Matrix of the first input."""
         return self.operands[0].matrix
-
-    @property
-    def input_format(self) -> Format:
-        """Format of the first input."""
-        return self.operands[0].format
 
     @property
     def classes(self) -> int:
@@ -91,10 +64,23 @@ class Readout(Frozen):
 
     @property
     def size(self) -> int:
-        """Elements of a vector that it puts out."""
         return self.classes
 
     @property
     def form(self) -> Fixed:
-        """Format of what it puts out."""
         return self.logits
+
+    sums = form
+
+    @property
+    def mark_values(self) -> int:
+        return self.classes
+
+    def marks(self, logits: np.ndarray) -> np.ndarray:
+        """Index of the largest logit of each vector so far, (vectors, classes)."""
+        leaders = np.zeros(logits.shape, dtype=np.int64)
+        for row, values in zip(leaders, logits.tolist(), strict=True):
+            leader = 0
+            for index, logit in enumerate(values):
+                leader = row[index] = index if logit > values[leader] else leader
+        return leaders

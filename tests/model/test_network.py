@@ -205,7 +205,8 @@ ONES = np.ones((1, 1), dtype=np.int32)
     (lambda: with_readout(when="last"), "^when must be of the type When, not 'last'$"),
     (lambda: with_readout(logits=Binary()), r"^logits must be of the type Fixed, not Binary\(\)$"),
     (lambda: Network("x", (3,)), "^nodes must be of the type Node, not 3$"),
-    (lambda: NETWORK.edited(layer0=3), "^layer0 must be of the type Layer or Readout, not 3$"),
+    (lambda: NETWORK.edited(layer0=3),
+     "^layer0 must be a Layer, a Readout or another Body, not 3$"),
 ])
 def test_parts_alone(make, message):
     """Every part refuses what is unsound by itself."""
