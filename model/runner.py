@@ -1,10 +1,12 @@
 """Each kind of node ready to run in the golden model: packed vectors in, packed vectors out."""
 
+import collections.abc
 import typing
 
 import numpy as np
 
 from ternloom.model import online
+from ternloom.model.batch import Packing
 from ternloom.model.bounds import working_range
 from ternloom.model.cell.integers import Integers, initial_code
 from ternloom.model.node import Body, Layer, Readout, When, rule
@@ -12,11 +14,41 @@ from ternloom.model.product import Product
 from ternloom.model.range import Range
 
 
-__all__ = ["LayerRunner", "ReadoutRunner", "runner"]
+__all__ = ["Runner", "runner"]
 
 
-class LayerRunner:
-    """A layer ready to run: products and the integer type that holds its sums.
+class Runner(typing.Protocol):
+    """A body ready to run."""
+
+    def start(self, count: int) -> dict[str, np.ndarray]:
+        """State of sequences that have not begun: arrays (count, units) by name."""
+
+    def run(self, inputs: list[np.ndarray], packing: Packing, state: dict[str, np.ndarray],
+            trace: bool) -> tuple[typing.Any, np.ndarray | None, dict[str, list[np.ndarray]]]:
+        """What the node puts out at all steps.
+
+        Parameters
+        ----------
+        inputs : list of int array (all steps, elements)
+            What a dot product sees of each input's codes.
+        packing : Packing
+            Which sequences have each step.
+        state : dict of str to int array (sequences, units)
+            What each sequence starts from, and in the end what its last step left.
+        trace : bool
+            Otherwise a trace holds coefficients that come with the codes, and nothing else.
+
+        Returns
+        -------
+        (codes, values, dict of str to list of int array)
+            Codes (all steps, size), packed, and their values, and what a trace holds of each step.
+            A body that speaks gives logits (vectors, size) of each sequence, no values and no
+            trace.
+        """
+
+
+class _Layer:
+    """A layer ready to run: products in the integer type that holds its sums.
 
     Parameters
     ----------
@@ -44,7 +76,6 @@ class LayerRunner:
             start = rows.stop
 
     def start(self, count):
-        """State of sequences that have not begun: arrays (count, units) by name."""
         layer = self._layer
         # The code of zero need not have the value zero, but online its coefficients are.
         kind = layer.state_format
@@ -54,23 +85,6 @@ class LayerRunner:
         return held | {"h": np.full((count, layer.units), h)}
 
     def run(self, inputs, packing, state, trace):
-        """Codes of all steps, packed, their values, and what a trace holds of each step.
-
-        Parameters
-        ----------
-        inputs : list of int array (all steps, elements)
-            What a dot product sees of each input's codes.
-        packing : Packing
-            Which sequences have each step.
-        state : dict of str to int array (sequences, units)
-            What each sequence starts from, and in the end what its last step left.
-        trace : bool
-            Otherwise a trace holds coefficients that come with the codes, and nothing else.
-
-        Returns
-        -------
-        (int array (all steps, units), int array, dict of str to list of int array)
-        """
         rows = self._bias
         for product, values in zip(self._inputs, inputs, strict=True):
             rows = product.rows(values) + rows
@@ -140,7 +154,7 @@ class LayerRunner:
         return layer.precision.preact.quantize(rows, layer.precision.preact.frac + layer.shift)
 
 
-class ReadoutRunner:
+class _Readout:
     """The readout ready to run."""
 
     def __init__(self, readout, ranges):
@@ -149,13 +163,9 @@ class ReadoutRunner:
                           for operand in readout.operands]
 
     def start(self, count):
-        """A readout has no state."""
         return {}
 
     def run(self, inputs, packing, state, trace):
-        """Logits of each sequence, a list of int64 array (vectors, classes); parameters as those of
-        a layer, which gives values and traces besides.
-        """
         readout = self._readout
         last, sums = readout.when is When.LAST, readout.bias
         for product, values in zip(self._products, inputs, strict=True):
@@ -165,11 +175,12 @@ class ReadoutRunner:
 
 
 #: What runs each kind of node; made of the body and its bounds.
-_RUNNERS: dict[type[Body], typing.Any] = {Layer: LayerRunner, Readout: ReadoutRunner}
+_RUNNERS: dict[type[Body], collections.abc.Callable[[typing.Any, dict[str, Range]], Runner]] = {
+    Layer: _Layer, Readout: _Readout}
 
 
-def runner(body: Body, ranges: dict[str, Range]) -> typing.Any:
-    """A body ready to run, see ``LayerRunner`` and ``ReadoutRunner``.
+def runner(body: Body, ranges: dict[str, Range]) -> Runner:
+    """A body ready to run.
 
     Parameters
     ----------

@@ -28,8 +28,8 @@ def smallest(alphabets: collections.abc.Collection[Alphabet]) -> Alphabet | None
     return _smallest((*ALPHABETS.values(), *alphabets), alphabets)
 
 
-def smallest_lane(alphabets: collections.abc.Collection[LaneAlphabet]) -> LaneAlphabet | None:
-    """The same of those that have a wire form."""
+def smallest_lane(alphabets: collections.abc.Collection[LaneAlphabet]) -> LaneAlphabet:
+    """The same of those that have a wire form; integers hold whatever has one plane."""
     known = (one for one in ALPHABETS.values() if isinstance(one, LaneAlphabet))
     return _smallest((*known, *alphabets), alphabets)
 

@@ -45,7 +45,7 @@ class Body:
     stem : str
         What its matrices are called: ``input`` is the first, ``input1`` the next.
     mark_values : int
-        Values that the mark beside each logit may have.
+        Values that the mark beside each logit may have, of a kind that speaks.
     """
 
     operands: tuple[Operand, ...]
@@ -54,7 +54,6 @@ class Body:
     speaks = False
     when: When = When.EVERY
     stem = "input"
-    mark_values = 1
 
     @property
     def size(self) -> int:
@@ -66,6 +65,10 @@ class Body:
 
     @property
     def sums(self) -> Fixed:
+        raise NotImplementedError
+
+    @property
+    def mark_values(self) -> int:
         raise NotImplementedError
 
     def marks(self, logits: np.ndarray) -> np.ndarray:
