@@ -6,7 +6,7 @@ import operator
 import typing
 
 from ternloom.model.mistake import Mistake
-from ternloom.model.network import INPUT, Network, Readout
+from ternloom.model.network import INPUT, Network, When
 
 
 __all__ = ["Folding", "FoldingError", "LayerFolding"]
@@ -93,8 +93,8 @@ class Folding:
         part = LayerFolding(pe, simd)
         cycles = min((layer.rows * (layer.inputs + layer.units) // part.lanes
                       for layer in network.layers), default=0)
-        arrays = tuple(LayerFolding(_readout_pe(node.body, simd, cycles), simd)
-                       if isinstance(node.body, Readout) else part for node in network.nodes)
+        arrays = tuple(LayerFolding(_speaking_pe(node.body, simd, cycles), simd)
+                       if node.body.speaks else part for node in network.nodes)
         if input_lanes is None:
             input_lanes = 1
             while input_lanes * 2 <= simd and input_lanes * max(cycles, 1) < network.inputs:
@@ -114,11 +114,11 @@ class Folding:
                                    f"not {self.input_lanes}")
 
 
-def _readout_pe(readout, simd, cycles):
+def _speaking_pe(body, simd, cycles):
     """Elements of a readout that keeps up with a step of ``cycles``."""
     elements = 1
-    if readout.when.value == "every":
-        while (elements < readout.classes
-               and readout.classes * readout.inputs > elements * simd * max(cycles, 1)):
+    if body.when is When.EVERY:
+        while (elements < body.size
+               and body.size * body.inputs > elements * simd * max(cycles, 1)):
             elements *= 2
     return elements

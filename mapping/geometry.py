@@ -10,15 +10,15 @@ import math
 
 import numpy as np
 
-from ternloom.mapping.folding import Folding, LayerFolding
+from ternloom.mapping.folding import LayerFolding
 from ternloom.mapping.layout import InputLayout
 from ternloom.model.alphabet import BINARY, INTEGER, QUATERNARY, TERNARY, smallest_lane
 from ternloom.model.alphabet.alphabet import LaneAlphabet
 from ternloom.model.error import NetworkError
-from ternloom.model.network import INPUT, Layer, Network, Readout
+from ternloom.model.node import Layer, Readout
 
 
-__all__ = ["Block", "Element", "Geometry", "Source", "geometries", "layer_geometry", "memory_gap",
+__all__ = ["Block", "Element", "Geometry", "Source", "layer_geometry", "memory_gap",
            "readout_geometry"]
 
 
@@ -378,15 +378,3 @@ def readout_geometry(readout: Readout, folding: LayerFolding, *beat_lanes: int) 
     blocks = _halves(block, readout.operands, (0,), frame, serials, lanes[4] if lanes[5] else 1)
     blocks[-1] = dataclasses.replace(blocks[-1], completes=True)
     return dataclasses.replace(frame, blocks=tuple(blocks))
-
-
-def geometries(network: Network, folding: Folding) -> tuple[Geometry, ...]:
-    """Geometries of a network's nodes in order."""
-    found, lanes = [], {INPUT: folding.input_lanes}
-    for node, part in zip(network.nodes, folding.arrays, strict=True):
-        beat_lanes = (lanes[name] for name in node.inputs)
-        found.append(readout_geometry(node.body, part, *beat_lanes)
-                     if isinstance(node.body, Readout) else
-                     layer_geometry(node.body, part, *beat_lanes))
-        lanes[node.name] = found[-1].chains
-    return tuple(found)

@@ -6,18 +6,16 @@ add to a dot product is a constant of its row, so it goes into the row's addend 
 nothing in the hardware.
 """
 
-import collections.abc
-
 import numpy as np
 
 from ternloom.mapping.geometry import Element, Geometry, Source
 from ternloom.mapping.wire import gain, lacks
 from ternloom.model.format import Format
 from ternloom.model.frozen import Frozen
-from ternloom.model.network import Layer, Network, Readout
+from ternloom.model.node import Layer, Readout
 
 
-__all__ = ["BlockImage", "Image", "images", "layer_image", "readout_image"]
+__all__ = ["BlockImage", "Image", "layer_image", "readout_image"]
 
 
 class BlockImage(Frozen):
@@ -327,11 +325,3 @@ def readout_image(readout: Readout, geometry: Geometry) -> Image:
     bias = readout.bias.astype(np.int64).reshape(1, -1)
     formats = tuple(operand.format for operand in readout.operands)
     return _assemble(geometry, formats, parts, [bias], readout.shift, False)
-
-
-def images(network: Network,
-           geometries: collections.abc.Iterable[Geometry]) -> tuple[Image, ...]:
-    """Images of a network's nodes in order, of their geometries."""
-    return tuple(readout_image(node.body, geometry) if isinstance(node.body, Readout)
-                 else layer_image(node.body, geometry)
-                 for node, geometry in zip(network.nodes, geometries, strict=True))

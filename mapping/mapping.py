@@ -7,12 +7,14 @@ import typing
 import numpy.typing as npt
 
 from ternloom.mapping.folding import Folding
-from ternloom.mapping.geometry import Geometry, geometries
-from ternloom.mapping.image import Image, images
+from ternloom.mapping.geometry import Geometry
+from ternloom.mapping.image import Image
+from ternloom.mapping.kind import KINDS
 from ternloom.mapping.stream import Stream, input_stream, output_stream
 from ternloom.mapping.timing import Timing, pace, predict
 from ternloom.model.frozen import Frozen
-from ternloom.model.network import Network
+from ternloom.model.network import INPUT, Network
+from ternloom.model.node import rule
 
 
 __all__ = ["Mapping"]
@@ -54,12 +56,18 @@ class Mapping(Frozen):
         NetworkError
             If no array holds the alphabets of a node's matrices together.
         """
-        return geometries(self.network, self.folding)
+        found, lanes = [], {INPUT: self.folding.input_lanes}
+        for node, part in zip(self.network.nodes, self.folding.arrays, strict=True):
+            beat_lanes = (lanes[name] for name in node.inputs)
+            found.append(rule(KINDS, node.body).geometry(node.body, part, *beat_lanes))
+            lanes[node.name] = found[-1].chains
+        return tuple(found)
 
     @functools.cached_property
     def images(self) -> tuple[Image, ...]:
         """Image of each node's array: what its ROMs hold."""
-        return images(self.network, self.geometries)
+        return tuple(rule(KINDS, node.body).image(node.body, geometry)
+                     for node, geometry in zip(self.network.nodes, self.geometries, strict=True))
 
     @functools.cached_property
     def taken(self) -> Stream:

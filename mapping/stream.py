@@ -9,7 +9,7 @@ import numpy.typing as npt
 from ternloom.mapping.folding import Folding
 from ternloom.mapping.geometry import Geometry
 from ternloom.model.format import Format
-from ternloom.model.network import Network, Readout
+from ternloom.model.network import Network
 
 
 __all__ = ["Stream", "input_stream", "output_stream", "whole_bytes"]
@@ -125,11 +125,12 @@ def input_stream(network: Network, folding: Folding) -> Stream:
 
 def output_stream(network: Network, geometries: collections.abc.Sequence[Geometry]) -> Stream:
     """Stream that a network's core gives, see ``Mapping.given``."""
-    readouts = [node.body for node in network.outputs if isinstance(node.body, Readout)]
-    if readouts:
-        classes = [readout.classes for readout in readouts]
-        widest = max((readout.logits for readout in readouts), key=lambda form: form.width)
-        return Stream(widest, sum(classes), 1, max(1, (max(classes) - 1).bit_length()))
+    if network.speaks:
+        bodies = [node.body for node in network.outputs]
+        widest = max((body.form for body in bodies), key=lambda form: form.width)
+        marks = max(body.mark_values for body in bodies)
+        return Stream(widest, sum(body.size for body in bodies), 1,
+                      max(1, (marks - 1).bit_length()))
     name, body = network.outputs[0].name, network.outputs[0].body
     place = next(index for index, node in enumerate(network.nodes) if node.name == name)
     return Stream(body.form, body.size, geometries[place].chains, 1)
