@@ -6,7 +6,7 @@ import numpy as np
 
 from ternloom.model.error import NetworkError
 from ternloom.model.matrix import Matrix
-from ternloom.model.network import Network, Readout
+from ternloom.model.network import Network
 from ternloom.quantize.codes import relative_error
 from ternloom.quantize.floats import FloatNetwork
 
@@ -107,10 +107,9 @@ def meant(network: Network) -> dict[str, np.ndarray]:
     """
     weights = {}
     for node in network.nodes:
-        body = node.body
-        form = body.logits if isinstance(body, Readout) else body.precision.preact
+        frac = node.body.sums.frac + node.body.shift
         for name, term in node.terms.items():
-            weights[name] = _meant(term.matrix, form.frac + body.shift - term.format.frac)
+            weights[name] = _meant(term.matrix, frac - term.format.frac)
     return weights
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from ternloom.mapping.mapping import Mapping
 from ternloom.model import golden
 from ternloom.model.frozen import Frozen
-from ternloom.model.network import Readout, When
+from ternloom.model.network import When
 
 
 __all__ = ["Case", "Transfer", "beat_width"]
@@ -31,7 +31,8 @@ class Transfer:
     data : int
         Word of ``m_axis_tdata``, unsigned.
     user : int
-        Index of the largest logit up to and including this one; 1 with a coefficient of codes.
+        What its readout says beside a logit, such as the index of the largest up to and including
+        this one; 1 with a coefficient of codes.
     last : int
         1 with the last beat of the sequence.
     """
@@ -122,8 +123,7 @@ class Case(Frozen):
     @property
     def _speaks_last(self):
         """Whether a sequence has one output vector, at its last step."""
-        end = self.network.outputs[0].body
-        return isinstance(end, Readout) and end.when is When.LAST
+        return self.network.outputs[0].body.when is When.LAST
 
     @functools.cached_property
     def first_steps(self):
@@ -193,7 +193,9 @@ class Case(Frozen):
                 mask = (1 << self.given.data_width) - 1
                 logits = [answer.logits[sequence] for answer in result.answers.values()]
                 words = (np.concatenate(logits, axis=1) & mask).ravel().tolist()
-                users = np.concatenate(list(map(_leaders, logits)), axis=1).ravel().tolist()
+                users = np.concatenate([
+                    node.body.marks(each) for node, each
+                    in zip(self.network.outputs, logits, strict=True)], axis=1).ravel().tolist()
             else:
                 words = self.given.pack(result.codes[sequence], coefficients=(
                     result.coefficients and result.coefficients[sequence]))
@@ -231,13 +233,3 @@ class Case(Frozen):
             offers[sent] = np.maximum(part - (part[0] if start else 0), 0)
         predicted = self.mapping.predict(self.lengths[start:], offers)
         return predicted.inputs[sent].tolist(), list(map(int, predicted.outputs))
-
-
-def _leaders(logits):
-    """Index of the largest logit of each vector so far, (vectors, classes)."""
-    leaders = np.zeros(logits.shape, dtype=np.int64)
-    for row, values in zip(leaders, logits.tolist(), strict=True):
-        leader = 0
-        for index, logit in enumerate(values):
-            leader = row[index] = index if logit > values[leader] else leader
-    return leaders
