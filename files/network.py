@@ -18,8 +18,9 @@ Tensors, by the names of nodes and of what their rows add up (``layer0.input.cod
                                    lowest bit of the first one lowest; only if there is one
 ========================= ======== =================================================================
 
-Everything else is in the description, see :mod:`ternloom.files.container`. Version 3 brought nodes
-that name their inputs; those before it are read by :mod:`ternloom.files.line`.
+Everything else is in the description, see :mod:`ternloom.files.container`; that of each kind of
+node is in :mod:`ternloom.files.node`. Version 3 brought nodes that name their inputs; those before
+it are read by :mod:`ternloom.files.line`.
 """
 
 import pathlib
@@ -31,13 +32,12 @@ import numpy as np
 from ternloom.files.container import Description, content_digest, read, write
 from ternloom.files.decode import convert
 from ternloom.files.line import LineSpec
-from ternloom.files.matrix import (MatrixSpec, Shift, Size, describe, matrix, pack, pack_embedding,
-                                   packed_size, unpack_embedding)
+from ternloom.files.matrix import (MatrixSpec, Size, pack, pack_embedding, packed_size,
+                                   unpack_embedding)
+from ternloom.files.node import SPECS, NodeSpec, node, node_spec
 from ternloom.model.cell import CELLS
-from ternloom.model.error import NetworkError, located
-from ternloom.model.format import Fixed, Format
-from ternloom.model.network import INPUT, Layer, Network, Node, Operand, Readout, When
-from ternloom.model.precision import Precision
+from ternloom.model.error import NetworkError
+from ternloom.model.network import INPUT, Network
 
 
 __all__ = ["VERSION", "digest", "load", "save"]
@@ -51,47 +51,16 @@ _KIND = "network"
 _CODES_LIMIT = 1 << 28
 
 
-class _OperandSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    format: Format
-    matrix: MatrixSpec
-
-
-_Operands = typing.Annotated[tuple[_OperandSpec, ...], msgspec.Meta(min_length=1, max_length=16)]
-
-
-# Which names there are depends on installed packages.
+# Which kinds of node there are, the table says.
 if typing.TYPE_CHECKING:
-    from enum import Enum as _CellName
+    _NodeSpec = NodeSpec
 else:
-    _CellName = CELLS.names
-
-
-class _LayerSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True,
-                 tag="layer"):
-    name: str
-    inputs: tuple[str, ...]
-    cell: _CellName
-    units: Size
-    operands: _Operands
-    state_format: Format
-    precision: Precision
-    recurrent: MatrixSpec | None
-    shift: Shift
-    diagonal_format: Fixed | None = None
-
-
-class _ReadoutSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="readout"):
-    name: str
-    inputs: tuple[str, ...]
-    operands: _Operands
-    shift: Shift
-    logits: Fixed
-    when: When
+    _NodeSpec = typing.Union[*SPECS.values()]
 
 
 class _NetworkSpec(Description, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str
-    nodes: typing.Annotated[tuple[_LayerSpec | _ReadoutSpec, ...],
+    nodes: typing.Annotated[tuple[_NodeSpec, ...],
                             msgspec.Meta(min_length=1, max_length=128)]
     words: Size | None = None
     labels: tuple[str, ...]
@@ -133,19 +102,9 @@ def digest(network: Network) -> str:
 def _spec(network):
     """Description of a network, without a digest."""
     return _NetworkSpec(
-        kind=_KIND, version=VERSION, name=network.name, nodes=tuple(map(_node_spec, network.nodes)),
+        kind=_KIND, version=VERSION, name=network.name, nodes=tuple(map(node_spec, network.nodes)),
         words=None if network.embedding is None else len(network.embedding),
         labels=tuple(network.labels), notes=dict(network.notes))
-
-
-def _node_spec(node):
-    body = node.body
-    operands = tuple(_OperandSpec(each.format, describe(each.matrix)) for each in body.operands)
-    if isinstance(body, Readout):
-        return _ReadoutSpec(node.name, node.inputs, operands, body.shift, body.logits, body.when)
-    return _LayerSpec(node.name, node.inputs, body.cell.name, body.units, operands,
-                      body.state_format, body.precision,
-                      body.recurrent and describe(body.recurrent), body.shift, body.diagonal_format)
 
 
 def load(path: str | pathlib.Path) -> Network:
@@ -167,7 +126,7 @@ def load(path: str | pathlib.Path) -> Network:
     kinds: dict[int, type[Description]] = {LineSpec.VERSION: LineSpec, VERSION: _NetworkSpec}
     spec, tensors = read(path, kinds, _KIND, _layout, NetworkError)
     try:
-        nodes = tuple(_node(each, tensors) for each in spec.nodes)
+        nodes = tuple(node(each, tensors) for each in spec.nodes)
         embedding = None
         if spec.words is not None:
             given = _given(spec)
@@ -181,11 +140,10 @@ def load(path: str | pathlib.Path) -> Network:
 def _tensors(network):
     """All tensors of a network, by name."""
     tensors: dict[str, np.ndarray] = {}
-    for node in network.nodes:
-        body = {name: getattr(node.body, name, None)
-                for name in ("bias", "recurrent_bias", "diagonals")}
-        tensors |= {f"{node.name}.{name}": tensor for name, tensor in body.items()
-                    if tensor is not None}
+    for each in network.nodes:
+        arrays = {name: getattr(each.body, name) for name in node_spec(each).arrays}
+        tensors |= {f"{each.name}.{name}": array for name, array in arrays.items()
+                    if array is not None}
     tensors |= {f"{name}.coefficients": each.coefficients
                 for name, each in network.matrices.items()}
     tensors = {name: np.ascontiguousarray(tensor, dtype=np.int32)
@@ -209,34 +167,18 @@ def _given(spec):
                      "input")
 
 
-def _matrix_specs(node):
-    """Matrices of a node by the names of what its rows add up."""
-    stem = "weights" if isinstance(node, _ReadoutSpec) else "input"
-    found = {f"{stem}{index or ''}": each.matrix for index, each in enumerate(node.operands)}
-    recurrent = getattr(node, "recurrent", None)
-    return found | ({"recurrent": recurrent} if recurrent is not None else {})
-
-
 def _layout(spec: _NetworkSpec) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Types and shapes of the tensors that a description calls for."""
     matrices: dict[str, MatrixSpec] = {}
     shapes: dict[str, tuple[str, tuple[int, ...]]] = {}
-    for node in spec.nodes:
-        matrices |= {f"{node.name}.{name}": each for name, each in _matrix_specs(node).items()}
-        if isinstance(node, _ReadoutSpec):
-            shapes[f"{node.name}.bias"] = "int32", (node.operands[0].matrix.rows,)
-            continue
-        cell = CELLS[node.cell.value]
-        shapes[f"{node.name}.bias"] = "int32", (len(cell.gates) * node.units,)
-        if cell.apart:
-            shapes[f"{node.name}.recurrent_bias"] = "int32", (node.units,)
-        if cell.diagonals:
-            shapes[f"{node.name}.diagonals"] = "int32", (len(cell.diagonals), node.units)
+    for each in spec.nodes:
+        matrices |= {f"{each.name}.{name}": part for name, part in each.matrices.items()}
+        shapes |= {f"{each.name}.{name}": ("int32", shape) for name, shape in each.shapes.items()}
     total = 0
-    for name, each in matrices.items():
-        total += each.planes * each.rows * each.columns
-        shapes[f"{name}.codes"] = "uint8", (packed_size(each),)
-        shapes[f"{name}.coefficients"] = "int32", (each.planes, each.rows)
+    for name, part in matrices.items():
+        total += part.planes * part.rows * part.columns
+        shapes[f"{name}.codes"] = "uint8", (packed_size(part),)
+        shapes[f"{name}.coefficients"] = "int32", (part.planes, part.rows)
     given = _given(spec)
     if spec.words is not None:
         count = spec.words * given.matrix.columns
@@ -245,21 +187,3 @@ def _layout(spec: _NetworkSpec) -> dict[str, tuple[str, tuple[int, ...]]]:
     if total > _CODES_LIMIT:
         raise ValueError(f"must have at most {_CODES_LIMIT} codes, not {total}")
     return shapes
-
-
-def _node(spec, tensors):
-    matrices = {name: matrix(f"{spec.name}.{name}", each, tensors)
-                for name, each in _matrix_specs(spec).items()}
-    recurrent = matrices.pop("recurrent", None)
-    with located(spec.name):
-        operands = tuple(Operand(each.format, made)
-                         for each, made in zip(spec.operands, matrices.values(), strict=True))
-        bias = tensors[f"{spec.name}.bias"]
-        if isinstance(spec, _ReadoutSpec):
-            body: Layer | Readout = Readout(operands, bias, spec.shift, spec.logits, spec.when)
-        else:
-            body = Layer(CELLS[spec.cell.value], spec.units, operands, spec.state_format,
-                         spec.precision, recurrent, bias,
-                         tensors.get(f"{spec.name}.recurrent_bias"), spec.shift,
-                         tensors.get(f"{spec.name}.diagonals"), spec.diagonal_format)
-    return Node(spec.name, spec.inputs, body)
