@@ -137,7 +137,7 @@ class ReadoutSpec(NodeSpec, msgspec.Struct, frozen=True, forbid_unknown_fields=T
     logits: Fixed
     when: When
 
-    kind = Readout
+    kind: typing.ClassVar[type[Readout]] = Readout
 
     @classmethod
     def of(cls, name: str, inputs: tuple[str, ...], operands: tuple[OperandSpec, ...],
@@ -149,7 +149,7 @@ class ReadoutSpec(NodeSpec, msgspec.Struct, frozen=True, forbid_unknown_fields=T
         return {"bias": (self.operands[0].matrix.rows,)}
 
     def body(self, operands: tuple[Operand, ...], **tensors: typing.Any) -> Readout:
-        return Readout(operands, shift=self.shift, logits=self.logits, when=self.when, **tensors)
+        return self.kind(operands, shift=self.shift, logits=self.logits, when=self.when, **tensors)
 
 
 #: One more kind of node is a struct like these, and its place here.

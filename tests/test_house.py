@@ -192,6 +192,13 @@ def kinds(path):
             yield from (name.id for name in ast.walk(node.args[1]) if isinstance(name, ast.Name))
 
 
+def test_who_tells_nodes_apart():
+    """A node is asked what it does, or a room's table of kinds is."""
+    found = {dotted(path).removeprefix("ternloom.") for path in MODULES
+             if {"Layer", "Readout"} & set(kinds(path))}
+    assert found == {"model.network", "cli.info", "cli.option", "hw.core", "hw.report"}
+
+
 def test_who_tells_formats_apart():
     """A format is asked what it does; only where fixed point is all that may be, which it is."""
     found = {dotted(path) for path in MODULES if FORMATS & set(kinds(path))}
