@@ -68,10 +68,12 @@ INSTANCES = {type(each): each for each in (
 
 
 def classes():
-    """Module, name, bases and decorators of every class of the package that holds arrays."""
+    """Module, name, bases and decorators of every class of the package that holds arrays: of those
+    that are made dataclasses, so not of one that says what others have.
+    """
     for path in sorted(path for area in AREAS for path in (ROOT / area).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
-            if not isinstance(node, ast.ClassDef):
+            if not isinstance(node, ast.ClassDef) or not (node.bases or node.decorator_list):
                 continue
             fields = [ast.unparse(each.annotation) for each in node.body
                       if isinstance(each, ast.AnnAssign)]
@@ -89,7 +91,7 @@ CLASSES = list(classes())
 @pytest.mark.parametrize("module, name, bases, decorators", CLASSES, ids=lambda value: str(value))
 def test_base(module, name, bases, decorators):
     """Every dataclass with an array among its fields is a ``Frozen`` one."""
-    assert bases == ["Frozen"] and not decorators
+    assert bases in (["Frozen"], ["Body", "Frozen"]) and not decorators
 
 
 def test_instances():
