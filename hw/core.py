@@ -8,11 +8,16 @@ from ternloom.hw.interface import Beats, fork
 from ternloom.hw.layer import RecurrentLayer
 from ternloom.hw.output import CodeOutput, Turns, beat_layout
 from ternloom.hw.readout import DenseReadout
-from ternloom.model.network import INPUT, Layer, Readout
+from ternloom.model.network import INPUT
+from ternloom.model.node import Layer, Readout, rule
 from ternloom.model.node.operand import named
 
 
 __all__ = ["Core"]
+
+
+#: What a node of each kind is in gates.
+_STAGES = {Layer: RecurrentLayer, Readout: DenseReadout}
 
 
 class Core(wiring.Component):
@@ -60,14 +65,14 @@ class Core(wiring.Component):
 
         stages = {}
         for node, image in zip(network.nodes, self._images, strict=True):
-            make = DenseReadout if isinstance(node.body, Readout) else RecurrentLayer
+            make = rule(_STAGES, node.body)
             streamed = tuple(port for port, name in enumerate(node.inputs) if name == INPUT)
             m.submodules[node.name] = stages[node.name] = make(node.body, image, streamed=streamed)
         final = self._end(m, stages)
 
         self._feed(m, self._takers(stages, INPUT))
         for node in network.nodes:
-            if isinstance(node.body, Layer):
+            if not node.body.speaks:
                 fork(m, stages[node.name].o, self._takers(stages, node.name) or [final.i])
         m.d.comb += [
             self.m_axis_tvalid.eq(final.o.valid & ~ResetSignal()),
@@ -94,10 +99,10 @@ class Core(wiring.Component):
         ends = [stages[node.name] for node in outputs]
         if len(ends) == 1:
             return ends[0]
-        widest = max(node.body.logits.width for node in outputs)
+        widest = max(node.body.form.width for node in outputs)
         layout = beat_layout(signed(widest), len(self.m_axis_tuser))
         m.submodules.output = final = Turns(
-            [(end.layout, node.body.classes) for end, node in zip(ends, outputs, strict=True)],
+            [(end.layout, node.body.size) for end, node in zip(ends, outputs, strict=True)],
             layout)
         for index, end in enumerate(ends):
             connect(m, end.o, getattr(final, named("i", index)))

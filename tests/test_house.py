@@ -196,7 +196,7 @@ def test_who_tells_nodes_apart():
     """A node is asked what it does, or a room's table of kinds is."""
     found = {dotted(path).removeprefix("ternloom.") for path in MODULES
              if {"Layer", "Readout"} & set(kinds(path))}
-    assert found == {"model.network", "cli.info", "cli.option", "hw.core", "hw.report"}
+    assert found == {"model.network", "cli.info", "cli.option", "hw.report"}
 
 
 def test_who_tells_formats_apart():

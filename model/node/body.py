@@ -102,5 +102,14 @@ _Rule = typing.TypeVar("_Rule")
 
 
 def rule(rules: collections.abc.Mapping[type[Body], _Rule], body: Body) -> _Rule:
-    """The rule for a body's kind, or else for the kind that its own derives from."""
-    return next(rules[kind] for kind in type(body).__mro__ if kind in rules)
+    """The rule for a body's kind, or else for the kind that its own derives from.
+
+    Raises
+    ------
+    TypeError
+        If there is none.
+    """
+    for kind in type(body).__mro__:
+        if kind in rules:
+            return rules[kind]
+    raise TypeError(f"there is no rule for nodes of the kind {type(body).__name__}")

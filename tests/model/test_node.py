@@ -36,6 +36,8 @@ def test_rule():
     assert rule({Layer: 1, Readout: 2}, network.layers[0]) == 1
     assert rule({Layer: 1, Readout: 2}, detector) == 2
     assert rule({Body: 0, Readout: 2, Detector: 3}, detector) == 3
+    with pytest.raises(TypeError, match="^there is no rule for nodes of the kind Detector$"):
+        rule({Layer: 1}, detector)
 
 
 @pytest.mark.parametrize("when", When)
