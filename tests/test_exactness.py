@@ -32,6 +32,8 @@ from ternloom.sim.run import simulate, simulate_many
 KINDS = ("fixed", "binary", "ternary", "planes", "online")
 #: Networks of each alphabet of weights and kind of state, which one simulation runs side by side.
 BATCH = 5
+#: Simulations that those which ``make test`` takes are spread over.
+GROUPS = 5
 #: Larger networks of anything that ``make test-all`` adds.
 SLOW = 480
 #: Cycles that a case may take.
@@ -106,20 +108,61 @@ def draw_small(weight, kind, number):
             return case
 
 
-def _check(cases):
+def _check(cases, both=None):
+    """All cases on Icarus, and the first so many, or all, on Verilator."""
     cases = [dataclasses.replace(case, design=verilog.generate(case.mapping))
              for case in cases]
     for simulator in SIMULATORS:
-        reports = simulate_many(cases, simulator=simulator)
-        for place, report in enumerate(reports):
+        taken = cases[:both] if simulator == "verilator" else cases
+        for place, report in enumerate(simulate_many(taken, simulator=simulator)):
             assert report.mismatch is None, f"{place} on {report.simulator}: {report.mismatch}"
             assert report.transfers > 0
 
 
+def _traits(key, case):
+    """What a case has: every two of its choices, and what its arrays come to."""
+    weight, kind, number = key
+    layer, readout = case.network.layers[0], case.network.readout
+    choices = [weight, kind, layer.cell, layer.precision, number, type(layer.input_format),
+               readout and readout.when, len(case.network.layers)]
+    geometries = case.mapping.geometries
+    return {*itertools.combinations(enumerate(choices), 2),
+            *((each.element, each.chains > 1) for each in geometries),
+            *((each.in_turn, each.activation_planes) for each in geometries),
+            *(("serial", block.serial > 1) for each in geometries for block in each.blocks
+              if each.in_turn),
+            *(("idle", each.units % each.elements > 0) for each in geometries), *case.lengths}
+
+
+def _covering(drawn):
+    """Few of the cases that together have all that all of them have, the fullest first."""
+    traits = {key: _traits(key, case) for key, case in drawn.items()}
+    left, chosen = set().union(*traits.values()), []
+    while left:
+        chosen.append(max(traits, key=lambda key: len(traits[key] & left)))
+        left -= traits[chosen[-1]]
+    return [drawn[key] for key in chosen]
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """The small cases of one alphabet, by alphabet, kind of state and number."""
+    return {key: draw_small(*key)
+            for key in itertools.product(ALPHABETS.values(), KINDS, range(BATCH))}
+
+
+@pytest.mark.parametrize("group", range(GROUPS))
+def test_every_two(group, drawn):
+    """Every two choices together, the fuller half of the cases on both simulators."""
+    cases = _covering(drawn)[group::GROUPS]
+    _check(cases, len(cases) // 2)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("weight", ALPHABETS.values())
 def test_pair(weight, kind):
-    """Weights and state codes of every kind together."""
+    """Weights and state codes of every kind together, in every environment."""
     _check([draw_small(weight, kind, number) for number in range(BATCH)])
 
 
@@ -223,10 +266,12 @@ def test_random_networks(first):
     _check([draw(seed) for seed in range(first, first + 6)])
 
 
-def test_breadth():
+def test_breadth(drawn):
     """What is drawn for ``make test`` has each kind of everything."""
-    cases = [draw_small(weight, kind, number)
-             for weight in ALPHABETS.values() for kind in KINDS for number in range(BATCH)]
+    cases = _covering(drawn)
+    pairs = {(layer.input.weight, type(layer.state_format))
+             for case in cases for layer in case.network.layers[:1]}
+    assert pairs == set(itertools.product(ALPHABETS.values(), FORMATS))
     layers = [layer for case in cases for layer in case.network.layers]
     assert {layer.cell for layer in layers} == set(CORE)
     assert {layer.precision for layer in layers} == set(PRECISIONS)
