@@ -1,12 +1,13 @@
 """Options of the whole suite."""
 
+import gc
 import signal
 
 import pytest
 
 
-__all__ = ["patient", "pytest_addoption", "pytest_configure", "pytest_ignore_collect",
-           "pytest_sessionfinish"]
+__all__ = ["patient", "pytest_addoption", "pytest_collection_finish", "pytest_configure",
+           "pytest_ignore_collect", "pytest_sessionfinish"]
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +33,12 @@ def pytest_ignore_collect(collection_path, config):
     if "not train" in config.getoption("markexpr") and collection_path.match("train/test_*.py"):
         return "\npytestmark = pytest.mark.train\n" in collection_path.read_text() or None
     return None
+
+
+def pytest_collection_finish():
+    """Spare the garbage collector all that lives as long as the session."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_sessionfinish(session):

@@ -9,6 +9,7 @@ import time
 import uuid
 
 import pytest
+from cachehome import cache_home
 
 from ternloom.cli import main
 from ternloom.files.network import save
@@ -56,7 +57,7 @@ class Session:
             stderr=subprocess.PIPE,
             # A cache of its own, so that there is something to compile.
             env=os.environ | {name: value, "TMPDIR": str(self.scratch),
-                              "XDG_CACHE_HOME": str(place / "cache")})
+                              "XDG_CACHE_HOME": cache_home(place / "cache")})
 
     def programs(self):
         """Command line of each living process of the session's, by its number."""

@@ -4,6 +4,7 @@ import dataclasses
 import os
 
 import pytest
+from cachehome import cache_home
 
 from ternloom.files import cache
 from ternloom.hw import verilog
@@ -17,7 +18,7 @@ from ternloom.sim.run import simulate
 @pytest.fixture
 def built(tmp_path, monkeypatch):
     """Counts what is compiled, in a cache of its own."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", cache_home(tmp_path / "cache"))
     tools, compile = [], build._compile
     monkeypatch.setattr(build, "_compile", lambda command, folder, tool: (
         tools.append(tool), compile(command, folder, tool)))
@@ -104,9 +105,9 @@ def test_text(tmp_path):
 def test_verilog_once(tmp_path, monkeypatch, small):
     """A core that was generated before is converted by no tool."""
     network, folding, _, design = small
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", cache_home(tmp_path / "cache"))
     assert verilog.generate(Mapping(network, folding)) == design
-    kept, = (tmp_path / "ternloom" / "verilog").iterdir()
+    kept, = (tmp_path / "cache" / "ternloom" / "verilog").iterdir()
     kept.write_text(kept.read_text().replace("endmodule", "endmodule // kept", 1))
     again = verilog.generate(Mapping(network, folding)).verilog
     assert again == design.verilog.replace("endmodule", "endmodule // kept", 1)
