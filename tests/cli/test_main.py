@@ -20,6 +20,7 @@ from ternloom.files.network import save
 from ternloom.hw import verilog
 from ternloom.mapping.mapping import Mapping
 from ternloom.model.cell import LSTM
+from ternloom.model.format import Fixed
 from ternloom.model.network import When
 from ternloom.model.precision import Precision
 from ternloom.model.random import random_network
@@ -43,7 +44,7 @@ def place(tmp_path, monkeypatch):
 def tiny(place):
     network = random_network(1, layers=1, units=6, inputs=3, classes=4, when=When.LAST,
                              cell=LSTM, input_format="fixed", state_format="ternary",
-                             precision=Precision())
+                             precision=Precision(Fixed(6, 4), 5, Fixed(9, 6)))
     save(network, place / TINY)
 
 
@@ -253,7 +254,8 @@ def test_mismatch(tiny, capsys, monkeypatch):
 
 
 def test_synth(tiny, capsys):
-    data = answer(capsys, "synth", TINY, "--board=icebreaker", "-o", "out", "--pe=2")
+    data = answer(capsys, "synth", TINY, "--board=icebreaker", "-o", "out", "--pe=2",
+                  "--simd=1")
     assert data["clock"]["achieved"] >= data["clock"]["asked"]
     assert os.path.getsize(os.path.join("out", data["bitstream"])) > 10_000
     assert 0 < data["utilization"]["logic cells"]["used"] <= 5280
