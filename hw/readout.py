@@ -40,7 +40,8 @@ class DenseReadout(wiring.Component):
         self._readout  = readout
         self._image    = image
         self._geometry = geometry = image.geometry
-        self._layout   = beat_layout(signed(readout.logits.width), range(max(readout.mark_values, 2)))
+        self._layout   = beat_layout(signed(readout.logits.width),
+                                     range(max(readout.mark_values, 2)))
         self._streamed = streamed
         super().__init__(input_members(readout.operands, geometry.inputs, streamed)
                          | {"o": Out(stream.Signature(self._layout))})

@@ -111,6 +111,8 @@ def _environment(job, module):
     environment.update(GPI_USERS=";".join(libraries), PYGPI_PYTHON_BIN=sys.executable,
                        COCOTB_TOPLEVEL=TOP, COCOTB_TEST_MODULES=module,
                        COCOTB_LOG_LEVEL="WARNING", TOPLEVEL_LANG="verilog",
+                       # Benches assert nothing, and pytest takes as long to load as all else.
+                       COCOTB_REWRITE_ASSERTION_FILES="",
                        PYTHONPATH=os.pathsep.join(filter(None, sys.path)),
                        TERNLOOM_BENCH=os.fspath(job))
     return environment

@@ -34,6 +34,8 @@ KINDS = ("fixed", "binary", "ternary", "planes", "online")
 BATCH = 5
 #: Simulations that those which ``make test`` takes are spread over.
 GROUPS = 5
+#: How many cases of a simulation run on Verilator too.
+FEW = [2, pytest.param(BATCH, marks=pytest.mark.slow)]
 #: Larger networks of anything that ``make test-all`` adds.
 SLOW = 480
 #: Cycles that a case may take.
@@ -202,10 +204,12 @@ MIXED = list(zip(itertools.combinations(ALPHABETS.values(), 2), itertools.cycle(
                  strict=False))
 
 
+@pytest.mark.parametrize("both", FEW)
 @pytest.mark.parametrize("first", range(0, len(MIXED), BATCH))
-def test_mixed_weights(first):
+def test_mixed_weights(first, both):
     """Two alphabets in one array."""
-    _check([draw_small(*pair, number) for number, pair in enumerate(MIXED[first:first + BATCH])])
+    _check([draw_small(*pair, number) for number, pair in enumerate(MIXED[first:first + BATCH])],
+           both)
 
 
 def draw_after_online(number):
@@ -226,9 +230,10 @@ def draw_after_online(number):
     return disturbed(rng, case, (0, 1, 2, 3, 4)[number])
 
 
-def test_after_online():
+@pytest.mark.parametrize("both", FEW)
+def test_after_online(both):
     """Online planes into layers with state codes of every kind."""
-    _check([draw_after_online(number) for number in range(len(KINDS))])
+    _check([draw_after_online(number) for number in range(len(KINDS))], both)
 
 
 def draw_hostile(number):

@@ -1,6 +1,7 @@
 """Benches can fail: every planted fault is caught, and told by the name of a signal."""
 
 import dataclasses
+import itertools
 import re
 
 import pytest
@@ -112,37 +113,39 @@ def test_fault(group, sound, online, bare):
 def test_no_place(sound):
     """A fault that finds nothing to spoil is an error, not a core without a fault."""
     other = dataclasses.replace(sound.design, verilog="module ternloom_core(); endmodule")
-    bank = next(fault for fault in FAULTS if fault.name == "bank")
     with pytest.raises(FaultError,
                        match="^module layer0.state.chain0 must be in the core ternloom_core$"):
-        plant(bank, dataclasses.replace(sound, design=other))
+        plant(_named("bank"), dataclasses.replace(sound, design=other))
 
 
 def test_no_effect(sound):
     network = edited(sound.network, layers=(dataclasses.replace(
         sound.network.layers[0], shift=0),))
-    half = next(fault for fault in FAULTS if fault.name == "rounding-half")
     with pytest.raises(FaultError, match="^faults of halves must show in the output of faulty$"):
-        plant(half, dataclasses.replace(sound, mapping=Mapping(network, sound.mapping.folding)))
+        plant(_named("rounding-half"),
+              dataclasses.replace(sound, mapping=Mapping(network, sound.mapping.folding)))
 
 
-def _wide(weight, planted):
-    """A case with weights of several bits, and a fault in it."""
+def _named(name):
+    return next(fault for fault in FAULTS if fault.name == name)
+
+
+def _wide(weight):
+    """A case with weights of several bits."""
     network = random_network(3, layers=1, cell=LSTM, units=4, inputs=3, classes=2,
                              input_format=Fixed(4, 2), state_format=Fixed(4, 3), weight=weight,
                              when=When.EVERY, precision=Precision(Fixed(6, 4), 5, Fixed(8, 6)))
     folding = Folding.line((LayerFolding(2, 2),), LayerFolding(1, 2), 1)
-    case = Case(Mapping(network, folding), tuple(random_sequences(3, network, 2, (3, 4))),
+    return Case(Mapping(network, folding), tuple(random_sequences(3, network, 2, (3, 4))),
                 verilog.generate(Mapping(network, folding)))
-    return plant(next(fault for fault in FAULTS if fault.name == planted), case)
 
 
 def test_wide_weights():
     """Faults in weights of several bits."""
-    pairs = [(weight, planted)
-             for weight in (QUATERNARY, EXPONENTIAL, INTEGER)
-             for planted in ("input-weight", "recurrent-weight")]
-    reports = simulate_many([_wide(*pair) for pair in pairs], simulator="icarus")
+    sound = {weight: _wide(weight) for weight in (QUATERNARY, EXPONENTIAL, INTEGER)}
+    pairs = list(itertools.product(sound, ("input-weight", "recurrent-weight")))
+    reports = simulate_many([plant(_named(planted), sound[weight]) for weight, planted in pairs],
+                            simulator="icarus")
     for pair, report in zip(pairs, reports, strict=True):
         assert report.mismatch is not None, pair
         assert report.mismatch.signal.startswith("layer0.gate."), pair

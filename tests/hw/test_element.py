@@ -166,15 +166,20 @@ def test_quaternary_every_code(lanes):
     check(QuaternaryPopcount(lanes), every(FOUR, (-1, 1), lanes))
 
 
+@pytest.mark.parametrize("turn", [0, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("lanes", range(1, 71))
-def test_random_lanes(lanes):
-    """Each size with two of the elements."""
-    for kind in (list(KINDS) * 2)[lanes % len(KINDS):][:2]:
-        check(make(kind, lanes), draw(kind, lanes))
+def test_random_lanes(lanes, turn):
+    """Each size with one of the elements, and with a second one where there is time."""
+    kind = list(KINDS)[(lanes + turn) % len(KINDS)]
+    check(make(kind, lanes), draw(kind, lanes))
 
 
-@pytest.mark.parametrize("lanes", [7, 8, 15, 16, 32, 64, 129, 256])
-@pytest.mark.parametrize("kind", KINDS)
+#: Large sizes, and those around powers of two; ``make test`` takes five elements of each.
+SIZES = [pytest.param(*case, marks=[pytest.mark.slow] * (place % 3 > 0))
+         for place, case in enumerate(itertools.product(KINDS, [7, 8, 15, 16, 32, 64, 129, 256]))]
+
+
+@pytest.mark.parametrize("kind, lanes", SIZES)
 def test_random_element(kind, lanes):
     check(make(kind, lanes), draw(kind, lanes, 4))
 
