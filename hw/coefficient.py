@@ -9,7 +9,24 @@ from amaranth.lib.memory import Memory
 from ternloom.hw.fixed import range_shape
 
 
-__all__ = ["Scaling", "scaled", "scaling", "times"]
+__all__ = ["Scaling", "Stage", "scaled", "scaling", "times"]
+
+
+class Stage(enum.IntEnum):
+    """Where a dot is in a combiner, in cycles from the raw sums that are mixed by constants."""
+
+    #: Its raw sums are there.
+    RAW    = 0
+    #: Their mix is.
+    DOT    = 1
+    #: It meets its coefficient.
+    SCALE  = 2
+    #: Their product is added to the row.
+    ADD    = 3
+    #: The row's sum is there.
+    ROW    = 4
+    #: The row's result is.
+    RESULT = 5
 
 
 class Scaling(enum.Enum):
@@ -43,7 +60,7 @@ def times(value, factor):
 
 
 def scaled(m, image, chain, places, value):
-    """``value`` at ``places[2]`` times the coefficient of its dot, a cycle later.
+    """``value`` at ``Stage.SCALE`` times the coefficient of its dot, a cycle later.
 
     Parameters
     ----------
@@ -51,14 +68,14 @@ def scaled(m, image, chain, places, value):
     image : Image
     chain : int
     places : sequence of Place
-        The same place after no, one and two cycles.
+        By ``Stage``.
     value : Signal
     """
     product = Signal(range_shape(min(int(part.product_low.min()) for part in image.blocks),
                                  max(int(part.product_high.max()) for part in image.blocks)))
     kind = scaling(image)
     if kind is Scaling.CONSTANT:
-        with m.Switch(places[2].block):
+        with m.Switch(places[Stage.SCALE].block):
             for index, part in enumerate(image.blocks):
                 with m.Case(index):
                     m.d.sync += product.eq(value << _uniform(part))
@@ -81,11 +98,11 @@ def _uniform(part):
 
 
 def _read(m, places, entries, shape):
-    """The entry of a dot, with ``places[2]``."""
+    """The entry of a dot, at ``Stage.SCALE``."""
     m.submodules.coefficients = rom = Memory(shape=shape, depth=max(len(entries), 2), init=entries)
     port = rom.read_port()
     entry = Signal(shape, name="coefficient")
-    m.d.comb += port.addr.eq(places[0].dot)
+    m.d.comb += port.addr.eq(places[Stage.RAW].dot)
     m.d.sync += entry.eq(port.data)
     return entry
 

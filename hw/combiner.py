@@ -5,7 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ternloom.hw.coefficient import scaled, times
+from ternloom.hw.coefficient import Stage, scaled, times
 from ternloom.hw.fixed import range_shape, rounded, saturated
 from ternloom.hw.interface import Rows
 from ternloom.mapping.geometry import Source
@@ -210,22 +210,23 @@ class Combiner(wiring.Component):
         addend, waiting = self._start(m, places, row)
 
         total = Signal.like(row)
-        m.d.comb += total.eq(Mux(places[3].first, addend, row) + product)
-        with m.If(places[3].valid):
+        m.d.comb += total.eq(Mux(places[Stage.ADD].first, addend, row) + product)
+        with m.If(places[Stage.ADD].valid):
             m.d.sync += row.eq(total)
 
         result = saturated(m, rounded(m, row, image.shift, self._form.rounding), self._form)
         m.d.sync += self.o.value.eq(result)
         if image.split:
             aside = Signal.like(row)
-            with m.If(places[3].first):
+            with m.If(places[Stage.ADD].first):
                 m.d.sync += aside.eq(waiting)
             m.d.sync += self.o.aside.eq(
                 saturated(m, rounded(m, aside, image.shift, self._form.rounding), self._form))
+        done = places[Stage.RESULT]
         m.d.comb += [
-            self.o.valid.eq(places[5].valid & places[5].last & ~places[5].store),
-            self.o.gate.eq(places[5].gate),
-            self.o.unit.eq(places[5].unit),
+            self.o.valid.eq(done.valid & done.last & ~done.store),
+            self.o.gate.eq(done.gate),
+            self.o.unit.eq(done.unit),
         ]
 
         return m
@@ -256,9 +257,10 @@ class Combiner(wiring.Component):
         sums, products, their sum.
         """
         parts = self._image.blocks
-        lack = self._lack(m, places[1])
+        behind = places[1]
+        lack = self._lack(m, behind)
         doubles = Signal()
-        with m.Switch(places[1].block):
+        with m.Switch(behind.block):
             for index, part in enumerate(parts):
                 with m.Case(index):
                     m.d.comb += doubles.eq(part.gain == 2)
@@ -314,7 +316,7 @@ class Combiner(wiring.Component):
                                             init=addends)
         port = rom.read_port()
         fixed = Signal.like(row)
-        m.d.comb += port.addr.eq(places[1].addend)
+        m.d.comb += port.addr.eq(places[Stage.DOT].addend)
         m.d.sync += fixed.eq(port.data)
         if len(image.blocks) == 1:
             return fixed, None
@@ -322,12 +324,12 @@ class Combiner(wiring.Component):
         m.submodules.waiting = memory = Memory(shape=row.shape(), depth=max(len(addends), 2),
                                                init=[])
         write, read = memory.write_port(), memory.read_port()
-        waiting = Signal.like(row)
+        waiting, complete = Signal.like(row), places[Stage.ROW]
         m.d.comb += [
-            write.addr.eq(places[4].row),
+            write.addr.eq(complete.row),
             write.data.eq(row),
-            write.en.eq(places[4].valid & places[4].last & places[4].store),
-            read.addr.eq(places[1].row),
+            write.en.eq(complete.valid & complete.last & complete.store),
+            read.addr.eq(places[Stage.DOT].row),
         ]
         m.d.sync += waiting.eq(read.data)
-        return Mux(places[3].held, waiting, fixed), waiting
+        return Mux(places[Stage.ADD].held, waiting, fixed), waiting
