@@ -75,7 +75,7 @@ class Board:
     def __post_init__(self):
         missing = {"clk", "rx", "tx", "led"} - set(self.pins)
         if missing:
-            raise UnknownBoard(f"{self.name} must have the pins {sorted(missing)}")
+            raise UnknownBoard(f"Board {self.name} has no pin {', '.join(sorted(missing))}")
 
 
 def amaranth_pin(platform: "type[Platform]", name: str, signal: str | None = None,
@@ -99,7 +99,7 @@ def amaranth_pin(platform: "type[Platform]", name: str, signal: str | None = Non
         if (resource.name, resource.number) == (name, number):
             break
     else:
-        raise UnknownBoard(f"{platform.__name__} must have the resource {name} {number}")
+        raise UnknownBoard(f"{platform.__name__} has no resource {name} {number}")
     attributes = dict(resource.attrs)
     pins = resource.ios[0]
     if signal is not None:

@@ -32,7 +32,7 @@ class TooLarge(BoardError):
     def __init__(self, board: str, resource: str, needed: int, available: int, *,
                  at_least: bool = False) -> None:
         super().__init__(f"the design needs {'at least ' * at_least}{needed} {resource}, "
-                         f"{board} has {available}")
+                         f"but {board} has {available}")
         self.board     = board
         self.resource  = resource
         self.needed    = needed

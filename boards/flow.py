@@ -318,8 +318,9 @@ def _refuse_overflow(planned, usage, *, at_least=False):
 def _refuse_slow(planned, folder):
     clock = report.clock(report.read_json(folder / "report.json"), planned.frequency)
     if planned.top == "uart" and not clock.met:
-        raise TooSlow(f"frequency must be at most {clock.achieved:.1f} MHz for this core on "
-                      f"{planned.board.title}, not {clock.asked:g} MHz")
+        raise TooSlow(f"the design reaches only {clock.achieved:.1f} MHz on {planned.board.title}, "
+                      f"not the {clock.asked:g} MHz asked for; lower the frequency or try another "
+                      "seed")
 
 
 def _summary(planned, versions, seconds, folder):

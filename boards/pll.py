@@ -80,7 +80,7 @@ def solve(family: str, crystal: int, frequency: float) -> Pll | None:
     best = min(FAMILIES[family].pll_settings(crystal, frequency), default=None,
                key=lambda candidate: (abs(candidate[0] - frequency), *candidate[1].values()))
     if best is None or abs(best[0] - frequency) > _TOLERANCE * frequency:
-        nearest = "" if best is None else f" (the nearest is {best[0] / 1e6:g} MHz)"
-        raise BoardError(f"frequency must be one that the PLL makes of {crystal / 1e6:g} MHz"
-                         f"{nearest}, not {frequency / 1e6:g} MHz")
+        nearest = "" if best is None else f"; the nearest is {best[0] / 1e6:g} MHz"
+        raise BoardError(f"the PLL cannot make {frequency / 1e6:g} MHz from {crystal / 1e6:g} MHz"
+                         f"{nearest}")
     return Pll(family, crystal, *best)

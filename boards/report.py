@@ -66,8 +66,7 @@ def read_json(path: str | os.PathLike[str]) -> typing.Any:
     try:
         return json.loads(pathlib.Path(path).read_text())
     except (OSError, ValueError) as error:
-        raise BoardError(f"{pathlib.Path(path).name} must be the JSON report of a tool, but is "
-                         f"missing or damaged") from error
+        raise BoardError(f"{pathlib.Path(path).name} is missing or damaged") from error
 
 
 def cells(statistics: collections.abc.Mapping[str, typing.Any], *,
@@ -88,7 +87,7 @@ def cells(statistics: collections.abc.Mapping[str, typing.Any], *,
     design = statistics.get("design", {})
     found = design.get("num_cells_by_type")
     if found is None:
-        raise BoardError("the statistics of Yosys must count cells by their type")
+        raise BoardError("Yosys's statistics have no cell counts by type")
     return {kind: count for kind, count in sorted(found.items())
             if internal or not kind.startswith("$")}
 
@@ -158,7 +157,7 @@ def clock(report: collections.abc.Mapping[str, typing.Any], asked: float) -> Clo
     """
     found = [entry["achieved"] for entry in report["fmax"].values()]
     if not found:
-        raise BoardError("the design must have a path from register to register")
+        raise BoardError("the design has no path between registers, so it has no clock frequency")
     return Clock(min(found), asked)
 
 

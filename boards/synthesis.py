@@ -130,17 +130,17 @@ def verify(folder: pathlib.Path, family: Family) -> None:
     names = ", ".join(list(wires)[:3])
     if left < needed:
         raise NetlistBroken(
-            f"yosys must keep every multiplier, but its {family.name} netlist has {left} of the "
-            f"design's {needed}: let a product pass one register, not two, and add none that "
-            f"passed one, or build for a board of another family")
+            f"yosys lost multipliers: its {family.name} netlist has {left} of the design's "
+            f"{needed}; pass a product through one register, not two, and do not add products "
+            f"after a register, or build for a board of another family")
     if wires:
         raise NetlistBroken(
-            f"yosys must drive a wire once, but its {family.name} netlist drives {names} from "
-            f"several cells: name another version of yosys in the environment variable YOSYS, or "
-            f"build for a board of another family")
+            f"yosys broke the netlist: for {family.name} it drives {names} from several cells; "
+            f"choose another version of yosys with the environment variable YOSYS, or build for a "
+            f"board of another family")
     if not found:
-        raise NetlistBroken(f"yosys must keep cells of the design, but its {family.name} netlist "
-                            f"is empty: let what the design computes reach an output")
+        raise NetlistBroken(f"yosys removed the whole design: its {family.name} netlist is empty; "
+                            f"connect what the design computes to an output")
 
 
 def synthesize(verilog: str, top: str, family: str, *, adders: bool = False) -> dict[str, int]:

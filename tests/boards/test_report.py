@@ -63,7 +63,7 @@ def test_clock():
 
 
 def test_clock_absent():
-    with pytest.raises(BoardError, match="^the design must have a path from register to reg"):
+    with pytest.raises(BoardError, match="^the design has no path between registers"):
         report.clock({"fmax": {}}, 100.0)
 
 
@@ -76,7 +76,7 @@ def test_critical_path():
 def test_cells():
     statistics = {"design": {"num_cells_by_type": {"LUT4": 3, "CCU2C": 1}}}
     assert report.cells(statistics) == {"CCU2C": 1, "LUT4": 3}
-    with pytest.raises(BoardError, match=r"^the statistics of Yosys must count cells by their"):
+    with pytest.raises(BoardError, match="^Yosys's statistics have no cell counts by type$"):
         report.cells({})
 
 
@@ -87,5 +87,4 @@ def test_damaged(tmp_path, text):
         path.write_text(text)
     with pytest.raises(BoardError) as error:
         report.read_json(path)
-    assert str(error.value) == ("report.json must be the JSON report of a tool, but is missing or "
-                                "damaged")
+    assert str(error.value) == "report.json is missing or damaged"

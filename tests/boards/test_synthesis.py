@@ -51,9 +51,9 @@ def test_lost_multiplier(verilog, adders, left, needed):
     with pytest.raises(NetlistBroken) as error:
         synthesize(verilog, "lost", "ice40", adders=adders)
     assert str(error.value) == (
-        f"yosys must keep every multiplier, but its ice40 netlist has {left} of the design's "
-        f"{needed}: let a product pass one register, not two, and add none that passed one, or "
-        f"build for a board of another family")
+        f"yosys lost multipliers: its ice40 netlist has {left} of the design's {needed}; pass a "
+        "product through one register, not two, and do not add products after a register, or "
+        "build for a board of another family")
 
 
 @pytest.mark.parametrize("family", ["ecp5", "gowin"])
@@ -102,8 +102,8 @@ def test_empty(family):
     with pytest.raises(NetlistBroken) as error:
         synthesize("module none(input a, output y); assign y = 0; endmodule", "none", family)
     assert str(error.value) == (
-        f"yosys must keep cells of the design, but its {family} netlist is empty: let what the "
-        f"design computes reach an output")
+        f"yosys removed the whole design: its {family} netlist is empty; connect what the design "
+        "computes to an output")
 
 
 MEMORY = """\

@@ -46,16 +46,16 @@ def test_missing(monkeypatch, tmp_path):
     with pytest.raises(ToolMissing) as error:
         Tool("loom-tool", "loom-package", "loom-program").find()
     assert str(error.value) == (
-        f"loom-tool must be installed, but neither loom-program nor loom-tool is in {scripts} or "
-        "in PATH: pip install loom-package, or set LOOM_TOOL")
+        f"loom-tool was not found: neither loom-program nor loom-tool is in {scripts} or in PATH; "
+        "install it with: pip install loom-package, or set LOOM_TOOL")
 
 
 def test_wrong_override(monkeypatch):
     monkeypatch.setenv("YOSYS", "nowhere/yosys")
     with pytest.raises(ToolMissing) as error:
         YOSYS.find()
-    assert str(error.value) == ("yosys must be a program, but the environment variable YOSYS names "
-                                "'nowhere/yosys'")
+    assert str(error.value) == ("yosys was not found: the environment variable YOSYS names "
+                                "'nowhere/yosys', which is not a program")
 
 
 def test_override_version(loom):
@@ -78,7 +78,7 @@ def test_failure(loom, tmp_path):
 def test_speechless_failure(loom, tmp_path):
     with pytest.raises(ToolFailed) as error:
         loom("exit(1)").run((), tmp_path, "log")
-    assert str(error.value) == "loom-tool failed with status 1: it said nothing"
+    assert str(error.value) == "loom-tool failed with status 1: no output"
 
 
 def test_interrupt(loom, tmp_path):

@@ -113,7 +113,7 @@ def test_wrong_short():
 
 
 def test_no_sequences():
-    with pytest.raises(ValueError, match="^sequences must be at least one$"):
+    with pytest.raises(ValueError, match="^there must be at least one sequence$"):
         Case(Mapping(_network(), _folding(1)), ())
 
 
@@ -124,10 +124,10 @@ def test_wrong_shape():
 
 
 def test_wrong_offers():
-    with pytest.raises(ValueError, match="^offers must be 10, one a beat, not 3$"):
+    with pytest.raises(ValueError, match="^offers must have 10 entries, one per beat, not 3$"):
         Case(Mapping(_network(), _folding(1)), (np.ones((2, 5)),), offers=(0, 1, 2))
 
 
 def test_never_ready():
-    with pytest.raises(ValueError, match="^ready must be 1 at some cycle$"):
+    with pytest.raises(ValueError, match="^ready must be 1 in at least one cycle$"):
         Case(Mapping(_network(), _folding(1)), (np.ones((2, 5)),), ready=(0, 0))

