@@ -83,7 +83,7 @@ def measure(network: Network, dataset: Dataset,
     """
     readout, start = network.readout, time.perf_counter()
     if readout is None:
-        raise NetworkError(f"network {network.name!r} must have a readout to be measured on "
+        raise NetworkError(f"network {network.name!r} has no readout, so it cannot be measured on "
                            "labelled data")
     winners: list[int] = []
     total = len(dataset.sequences)

@@ -70,11 +70,11 @@ class Check:
     @property
     def line(self) -> str:
         """Why it failed, in a line."""
-        why = (f"these are outputs with {self.resembles}" if self.resembles
+        why = (f"they match a forward pass with {self.resembles}" if self.resembles
                else f"the model may have {_LIKELY}")
-        return (f"outputs of sequence {self.sequence} must be those of the recurrent layers from a "
-                f"cleared state and the readout of their h, within the {self.bound:.1e} that "
-                f"float32 explains, not {self.difference:.3g} away: {why}")
+        return (f"outputs of sequence {self.sequence} are {self.difference:.3g} away from those of "
+                "the recurrent layers from a cleared state and a readout of their h, where float32 "
+                f"explains {self.bound:.1e}: {why}")
 
 
 def load(path: str | pathlib.Path) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -115,8 +115,8 @@ def _arrays(path):
     except (ValueError, zipfile.BadZipFile) as error:
         if isinstance(error, NetworkError):
             raise
-        raise NetworkError(f"check file {path} must be NPZ or safetensors, of numbers "
-                           "alone") from None
+        raise NetworkError(f"check file {path} is neither NPZ nor safetensors with plain "
+                           "numbers") from None
 
 
 def _pairs(arrays):
@@ -131,16 +131,16 @@ def _pairs(arrays):
             raise ValueError(f"must hold finite numbers in {name}")
         found[match[1]][match[2]] = array
     if not found["inputs"] or set(found["inputs"]) != set(found["outputs"]):
-        raise ValueError("must hold outputs for the inputs of the same number, and no others")
+        raise ValueError("must hold one outputs array for each inputs array, with the same number")
     if "" not in found["inputs"]:
         return [(found["inputs"][number], found["outputs"][number])
                 for number in sorted(found["inputs"], key=int)]
     if len(found["inputs"]) > 1:
-        raise ValueError("must hold inputs and outputs, or numbered ones, and not both")
+        raise ValueError("must hold either inputs and outputs or numbered ones, not both")
     inputs, outputs = found["inputs"][""], found["outputs"][""]
     if inputs.ndim < 2 or len(inputs) != len(outputs):
-        raise ValueError("must hold as many outputs as inputs, sequences first, not "
-                         f"{inputs.shape} and {outputs.shape}")
+        raise ValueError("must hold outputs for as many sequences as inputs, not the shapes "
+                         f"{outputs.shape} and {inputs.shape}")
     return list(zip(inputs, outputs, strict=True))
 
 
@@ -150,8 +150,8 @@ def _inputs(reference, index, inputs):
         words = len(reference.embedding)
         if inputs.ndim != 1 or inputs.dtype.kind not in "iu" or not inputs.size \
                 or inputs.min() < 0 or inputs.max() >= words:
-            raise NetworkError(f"inputs of sequence {index} must be words, integers from 0 to "
-                               f"{words - 1} of the shape (steps,)")
+            raise NetworkError(f"inputs of sequence {index} must be words: integers from 0 to "
+                               f"{words - 1}, of the shape (steps,)")
         return reference.embedding[inputs].astype(np.float64)
     if inputs.ndim != 2 or not len(inputs) or inputs.shape[1] != reference.inputs:
         raise NetworkError(f"inputs of sequence {index} must have the shape (steps, "
@@ -222,9 +222,8 @@ def compare(reference: FloatNetwork,
     largest = max(float(np.abs(each).max()) for each in expected)
     bound = max(_MARGIN * noise, _FLOOR * largest)
     if bound > _TELLING * largest > 0:
-        raise NetworkError(f"outputs up to {largest:.3g} must not move by {noise:.2g} where the "
-                           "network is computed in float32, or they tell nothing; check shorter "
-                           "sequences")
+        raise NetworkError(f"outputs up to {largest:.3g} move by {noise:.2g} when the network is "
+                           "computed in float32, too much for a check; use shorter sequences")
     distances = [float(np.abs(a - b).max()) for a, b in zip(given, expected, strict=True)]
     worst = int(np.argmax(distances))
     check = Check(len(pairs), sum(map(len, given)), distances[worst], bound, worst)

@@ -142,8 +142,8 @@ def _check(network, reference):
                          (reference, reference.classes),
                          (network, network.readout.classes if network.readout else 0)))
     if found != wanted:
-        raise NetworkError(f"float network {reference.name} must have the layers of network "
-                           f"{network.name}, {wanted}, not {found}")
+        raise NetworkError(f"float network {reference.name!r} has other layers, {found}, than "
+                           f"network {network.name!r}, {wanted}")
 
 
 def _batches(lengths):

@@ -27,8 +27,8 @@ def share(reference: FloatNetwork, dataset: Dataset) -> float:
         A network without a readout.
     """
     if not reference.classes:
-        raise NetworkError(f"float network {reference.name!r} must have a readout to be measured "
-                           "on labelled data")
+        raise NetworkError(f"float network {reference.name!r} has no readout, so it cannot be "
+                           "measured on labelled data")
     values = [dataset.format.real(each) for each in dataset.sequences]
     outputs = forward.run(reference, values)[-1].outputs
     winners = [forward.logits(reference, each[-1]).argmax() for each in outputs]
@@ -44,8 +44,8 @@ def perplexity(reference: FloatNetwork, tokens: np.ndarray) -> float:
         A network without an embedding or a readout.
     """
     if reference.embedding is None or not reference.classes:
-        raise NetworkError(f"float network {reference.name!r} must have an embedding and a readout "
-                           "to predict a text")
+        raise NetworkError(f"float network {reference.name!r} cannot predict a text: it needs an "
+                           "embedding and a readout")
     outputs = forward.run(reference, [reference.embedding[tokens[:-1]]])[-1].outputs[0]
     nats = 0.0
     for start in range(0, len(outputs), _PIECE):

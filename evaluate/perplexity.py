@@ -54,8 +54,8 @@ def check(network: Network) -> None:
     readout = network.readout
     if words is None or readout is None or readout.when is not When.EVERY \
             or readout.classes != words:
-        raise NetworkError(f"network {network.name} must have an embedding, and a readout of every "
-                           "step with a class for each of its words, to predict a text")
+        raise NetworkError(f"network {network.name!r} cannot predict a text: it needs an "
+                           "embedding, and a readout at every step with one class per word")
 
 
 def predict(network: Network, tokens: npt.ArrayLike,

@@ -135,6 +135,6 @@ def relative_errors(network: Network, reference: FloatNetwork) -> dict[str, floa
     shapes, others = ({name: array.shape for name, array in arrays.items()}
                       for arrays in (found, latents))
     if shapes != others:
-        raise NetworkError(f"float network {reference.name} must have the matrices of network "
-                           f"{network.name}, {shapes}, not {others}")
+        raise NetworkError(f"float network {reference.name!r} has other matrices, {others}, than "
+                           f"network {network.name!r}, {shapes}")
     return {name: relative_error(latents[name], found[name]) for name in found}

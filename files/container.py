@@ -173,8 +173,8 @@ def foreign(path: str | pathlib.Path, name: str,
             kind = stored.get_slice(tensor).get_dtype()
             if kind not in _READABLE:
                 spelt = "bfloat16" if kind == "BF16" else kind
-                raise ValueError(f"must hold {tensor} as float32, float16 or float64, not {spelt}: "
-                                 "save model.float().state_dict()")
+                raise ValueError(f"has {tensor} as {spelt}; it must be float32, float16 or "
+                                 "float64: save model.float().state_dict()")
         return {tensor: stored.get_tensor(tensor) for tensor in stored.keys()}
 
 
@@ -239,12 +239,12 @@ def _check_frame(path):
     length = int.from_bytes(start[:8], "little")
     if len(start) < 9 or start[8:] != b"{":
         if any(mark in start + rest for mark in _TORCH):
-            raise ValueError("was written by torch.save: it must be a safetensors file, which "
-                             "safetensors.torch.save_file(model.state_dict(), "
-                             f"{str(pathlib.Path(path).with_suffix('.safetensors'))!r}) writes")
+            raise ValueError("was written by torch.save, which cannot be read; write a safetensors "
+                             "file instead: safetensors.torch.save_file(model.state_dict(), "
+                             f"{str(pathlib.Path(path).with_suffix('.safetensors'))!r})")
         raise ValueError("is not a safetensors file")
     if length > _HEADER_LIMIT:
-        raise ValueError(f"must have a header of at most {_HEADER_LIMIT} bytes, not {length}")
+        raise ValueError(f"has a header of {length} bytes, and at most {_HEADER_LIMIT} are allowed")
     if 8 + length > size:
         raise ValueError("is truncated")
 
@@ -259,14 +259,14 @@ def _describe(metadata, kinds, name):
         document = msgspec.json.decode(text)
         stamp = convert(_Stamp, document)
     except (msgspec.MsgspecError, ValueError, RecursionError) as failure:
-        raise ValueError(f"has a description that is not sound: {failure}") from None
+        raise ValueError(f"has an invalid description: {failure}") from None
     if stamp.kind != name:
-        raise ValueError(f"must hold a {name}, not a {stamp.kind}")
+        raise ValueError(f"holds a {stamp.kind}, not a {name}")
     if stamp.version > newest:
-        raise ValueError(f"was written by a newer Ternloom: version {stamp.version}, "
-                         f"this one reads {newest}")
+        raise ValueError(f"was written by a newer Ternloom: it has version {stamp.version}, and "
+                         f"this one reads up to {newest}")
     if stamp.version < 1:
-        raise ValueError(f"must have a version from 1, not {stamp.version}")
+        raise ValueError(f"must have version 1 or higher, not {stamp.version}")
     version = next(each for each in kinds if stamp.version <= each)
     try:
         description = convert(kinds[version], document)
@@ -274,19 +274,19 @@ def _describe(metadata, kinds, name):
             description = convert(kinds[newest], description.upgraded())
         return document, description
     except ValueError as failure:
-        raise ValueError(f"has a description that is not sound: {failure}") from None
+        raise ValueError(f"has an invalid description: {failure}") from None
 
 
 def _check_tensors(stored, shapes):
     """Compare names, types and shapes of the stored tensors with those that must be there."""
     names = set(stored.keys())
     for tensor in sorted(shapes.keys() - names):
-        raise ValueError(f"lacks the tensor {tensor}")
+        raise ValueError(f"has no tensor {tensor}")
     for tensor in sorted(names - shapes.keys()):
-        raise ValueError(f"has a tensor that its description does not have: {tensor!r}")
+        raise ValueError(f"has a tensor that is not in its description: {tensor!r}")
     for tensor, (dtype, shape) in shapes.items():
         view = stored.get_slice(tensor)
         found = view.get_dtype(), tuple(view.get_shape())
         if found != (_DTYPES[dtype], tuple(shape)):
-            raise ValueError(f"must have {tensor} as {_DTYPES[dtype]} of shape {tuple(shape)}, "
-                             f"not {found[0]} of shape {found[1]}")
+            raise ValueError(f"has {tensor} as {found[0]} of shape {found[1]}; it must be "
+                             f"{_DTYPES[dtype]} of shape {tuple(shape)}")

@@ -94,7 +94,7 @@ class Dataset(Frozen):
         for field in ("labels", "split"):
             shape = np.shape(getattr(self, field))
             if shape != (count,):
-                raise DatasetError(f"{field} must have the shape ({count},), one a sequence, "
+                raise DatasetError(f"{field} must have the shape ({count},), one per sequence, "
                                    f"not {shape}")
         labels = np.asarray(self.labels)
         if not np.issubdtype(labels.dtype, np.integer):
@@ -157,15 +157,15 @@ class Dataset(Frozen):
         network : Network
         """
         if self.inputs != network.inputs:
-            raise DatasetError(f"Data {self.name} has {self.inputs} inputs a step, "
-                               f"network {network.name} takes {network.inputs}")
+            raise DatasetError(f"Data {self.name} has {self.inputs} inputs per step, but network "
+                               f"{network.name} expects {network.inputs}")
         if not _same_codes(self.format, network.input_format):
-            raise DatasetError(f"Data {self.name} holds codes of {self.format!r}, "
-                               f"network {network.name} takes {network.input_format!r}")
+            raise DatasetError(f"Data {self.name} has codes of {self.format!r}, but network "
+                               f"{network.name} expects {network.input_format!r}")
         known = _most_classes(network)
         if known is not None and len(self.classes) > known:
-            raise DatasetError(f"Data {self.name} has {len(self.classes)} classes, "
-                               f"network {network.name} knows {known}")
+            raise DatasetError(f"Data {self.name} has {len(self.classes)} classes, but network "
+                               f"{network.name} has {known}")
 
 
 def _most_classes(network):
@@ -185,17 +185,17 @@ def _codes_type(kind):
     """Narrowest dtype that holds the codes of a format."""
     low, high = kind.code_range
     if low < -(1 << 15) or high >= 1 << 15:
-        raise ValueError(f"must have a format whose codes fit 16 signed bits, not {kind!r}")
+        raise ValueError(f"has the format {kind!r}, whose codes do not fit 16 signed bits")
     return np.dtype(np.int8 if low >= -128 and high < 128 else np.int16)
 
 
 def _layout(spec: _Spec) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Types and shapes of the tensors that a description calls for."""
     if not spec.sequences:
-        raise ValueError("must have at least one sequence")
+        raise ValueError("has no sequences")
     if spec.steps * spec.inputs > _CODES_LIMIT:
-        raise ValueError(f"must have at most {_CODES_LIMIT} codes, "
-                         f"not {spec.steps * spec.inputs}")
+        raise ValueError(f"has {spec.steps * spec.inputs} codes, and at most {_CODES_LIMIT} are "
+                         "allowed")
     return {"codes": (_codes_type(spec.format).name, (spec.steps, spec.inputs)),
             "offsets": ("int32", (spec.sequences + 1,)),
             "labels": ("int16", (spec.sequences,)),
@@ -252,7 +252,7 @@ def load(path: str | pathlib.Path) -> Dataset:
     try:
         dataset = _dataset(spec, tensors)
     except DatasetError as failure:
-        raise DatasetError(f"data set file {path} is not sound: {failure}") from None
+        raise DatasetError(f"data set file {path} is invalid: {failure}") from None
     return dataset
 
 

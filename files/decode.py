@@ -18,7 +18,7 @@ __all__ = ["convert", "nearest", "said"]
 _Kind = typing.TypeVar("_Kind")
 
 #: Types in the words of one who never saw Python.
-_WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false",
+_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false",
           types.NoneType: "nothing"}
 
 #: Characters of a value that a message shows.
@@ -122,8 +122,8 @@ def _refuse_unknown(kind, document, place, others):
         known = [*_fields(kind), *(["type"] if kind.__struct_config__.tag else [])]
         for name in document:
             if name not in known:
-                where = f" of {place}" if place else ""
-                raise ValueError(f"unknown key {name!r}{where}, "
+                where = f" in {place}" if place else ""
+                raise ValueError(f"unknown key {name!r}{where}; "
                                  f"{_meant(name, kind, known, place, others)}")
         if not place:
             others = [*known, *others]
@@ -138,7 +138,7 @@ def _meant(name, kind, known, place, others):
         if _is_struct(inner) and name in _fields(inner):
             return f"did you mean {_join(outer, name)!r}?"
     if place and name in others:
-        return f"did you mean {name!r} above all tables?"
+        return f"did you mean {name!r} at the top level, before all tables?"
     close = nearest(name, known if place else [*known, *others])
     return f"did you mean {close[0]!r}?" if close else f"the known ones are {', '.join(known)}"
 
@@ -154,7 +154,7 @@ def _blame(kind, document, place, error):
     if isinstance(document, dict) and _is_struct(plain):
         for name, field in _fields(plain).items():
             if field.required and name not in document:
-                return f"{_join(place, name)} must be given: {_expected(field.type)}"
+                return f"{_join(place, name)} is missing; it must be {_expected(field.type)}"
         words = _PLACE.sub("", str(error))
         if not place:
             return words

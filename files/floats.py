@@ -81,7 +81,7 @@ def _layout(spec: _FloatSpec) -> dict[str, tuple[str, tuple[int, ...]]]:
         shapes["embedding"] = (spec.words, spec.layers[0].inputs)
     total = sum(int(np.prod(shape, dtype=object)) for shape in shapes.values())
     if total > _WEIGHTS_LIMIT:
-        raise ValueError(f"must have at most {_WEIGHTS_LIMIT} weights, not {total}")
+        raise ValueError(f"has {total} weights, and at most {_WEIGHTS_LIMIT} are allowed")
     return {name: ("float32", shape) for name, shape in shapes.items()}
 
 
@@ -163,8 +163,8 @@ def load(path: str | pathlib.Path, nonlinearity: str | None = None) -> FloatNetw
                     layers.append(FloatLayer(*parts))
             return FloatNetwork(pathlib.Path(path).stem, tuple(layers), **found)
         if nonlinearity is not None:
-            raise NetworkError("a nonlinearity must go with an nn.RNN in a state_dict: this file "
-                               "names its cells")
+            raise NetworkError("a nonlinearity can only be given for an nn.RNN in a state_dict; "
+                               "this file names its cells")
         spec, tensors = container.read(path, {VERSION: _FloatSpec}, _KIND, _layout, NetworkError)
         network = FloatNetwork(
             spec.name, tuple(_layer(f"layer{index}", layer, tensors)
@@ -174,7 +174,7 @@ def load(path: str | pathlib.Path, nonlinearity: str | None = None) -> FloatNetw
     except NetworkError as failure:
         title = f"{_KIND} file {path}"
         raise (failure if str(failure).startswith(title) else
-               NetworkError(f"{title} is not sound: {failure}")) from None
+               NetworkError(f"{title} is invalid: {failure}")) from None
     return network
 
 

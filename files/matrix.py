@@ -63,7 +63,7 @@ def describe(matrix: Matrix) -> MatrixSpec:
 def packed_size(spec: MatrixSpec) -> int:
     """Bytes that the codes of a matrix take."""
     if (spec.bits is not None) != spec.alphabet.sized:
-        raise ValueError(f"must have bits for exponential and integer codes alone, not {spec.bits} "
+        raise ValueError(f"must have bits for exponential and integer codes only, not {spec.bits} "
                          f"for {spec.weight.value} ones")
     count = spec.planes * spec.rows * spec.columns
     if spec.alphabet.base == 3:
@@ -89,7 +89,8 @@ def unpack_embedding(form: Format, shape: tuple[int, int], packed: np.ndarray) -
     """Codes (words, inputs) of bytes, or ``NetworkError`` on bits beyond the last."""
     count = shape[0] * shape[1]
     if _rest(packed, count * form.width, 8, 2):
-        raise NetworkError(f"embedding must end in zero bits after its {count * form.width}")
+        raise NetworkError(f"embedding must be padded with zeros after its {count * form.width} "
+                           "bits")
     codes = np.empty(count, dtype=embedding_type(form))
     for place, bits in _bits(packed, count, form.width):
         codes[place] = form.decode(bits)
@@ -137,7 +138,7 @@ def _unpack(spec, packed):
     codes, weight = np.empty(count, dtype=np.int8), spec.alphabet
     if weight.base == 3:
         if packed.max() >= 3 ** _TRITS:
-            raise NetworkError(f"codes must hold bytes below {3 ** _TRITS}, five ternary codes "
+            raise NetworkError(f"codes must be bytes below {3 ** _TRITS}, of five ternary codes "
                                f"each, not {int(packed.max())}")
         rest = _rest(packed, count, _TRITS, 3)
         for place, digits in _trits(packed, count):
@@ -148,7 +149,7 @@ def _unpack(spec, packed):
         for place, stored in _bits(packed, count, bits):
             codes[place] = weight.read(stored, bits)
     if rest:
-        raise NetworkError(f"codes must end in zero bits after its {count} codes")
+        raise NetworkError(f"codes must be padded with zero bits after {count} codes")
     return _shaped(codes, (spec.planes, spec.rows, spec.columns))
 
 

@@ -134,7 +134,7 @@ def load(path: str | pathlib.Path) -> Network:
                                          tensors["embedding"])
         return Network(spec.name, nodes, spec.labels, spec.notes, embedding)
     except NetworkError as failure:
-        raise NetworkError(f"network file {path} is not sound: {failure}") from None
+        raise NetworkError(f"network file {path} is invalid: {failure}") from None
 
 
 def _tensors(network):
@@ -157,14 +157,13 @@ def _given(spec):
     """The operand of a description that says what the network's input is."""
     for place, node in enumerate(spec.nodes):
         if len(node.inputs) != len(node.operands):
-            raise ValueError(f"has a description that is not sound: nodes[{place}].inputs must be "
-                             f"as many as its operands, {len(node.operands)}, "
+            raise ValueError(f"has an invalid description: nodes[{place}].inputs must have "
+                             f"{len(node.operands)} entries, one per operand, "
                              f"not {len(node.inputs)}")
         for name, operand in zip(node.inputs, node.operands, strict=True):
             if name == INPUT:
                 return operand
-    raise ValueError("has a description that is not sound: nodes must have one that takes the "
-                     "input")
+    raise ValueError("has an invalid description: no node takes the input")
 
 
 def _layout(spec: _NetworkSpec) -> dict[str, tuple[str, tuple[int, ...]]]:
@@ -185,5 +184,5 @@ def _layout(spec: _NetworkSpec) -> dict[str, tuple[str, tuple[int, ...]]]:
         total += count
         shapes["embedding"] = "uint8", (-(-count * given.format.width // 8),)
     if total > _CODES_LIMIT:
-        raise ValueError(f"must have at most {_CODES_LIMIT} codes, not {total}")
+        raise ValueError(f"has {total} codes, and at most {_CODES_LIMIT} are allowed")
     return shapes

@@ -31,13 +31,13 @@ _SIMPLE = {"tanh": RNN_TANH, "relu": RNN_RELU}
 #: Names that tell a network of another kind, and what PyTorch calls it.
 _OTHERS = (
     (re.compile(r".*(weight|bias)_(ih|hh)_l\d+_reverse"),
-     "is bidirectional: a network must read its sequence in one direction, as nn.LSTM and nn.GRU "
-     "do without bidirectional=True"),
+     "is of a bidirectional network, which is not supported: a network must read its sequence in "
+     "one direction"),
     (re.compile(r".*weight_hr_l\d+"),
-     "has a projection: an nn.LSTM must be without proj_size"),
+     "is of a projection, which is not supported: train the nn.LSTM without proj_size"),
     (re.compile(r".*(weight_ih|weight_hh)"),
-     "is of an nn.LSTMCell, nn.GRUCell or nn.RNNCell: the tensors of a cell must have the names "
-     "that nn.LSTM or nn.GRU gives them, {name}_l0 here"),
+     "is of an nn.LSTMCell, nn.GRUCell or nn.RNNCell; rename the tensors of the cell to what "
+     "nn.LSTM or nn.GRU calls them, here {name}_l0"),
 )
 
 
@@ -71,9 +71,10 @@ def collect(tensors: collections.abc.Mapping[str, npt.ArrayLike],
     embedding, linear = _take_dense(rest, inputs=layers[0][1].shape[1],
                                     units=layers[-1][2].shape[1])
     if rest:
-        raise NetworkError("a state_dict must hold one LSTM, GRU or RNN, at most one Linear of its "
-                           "units and one Embedding of its inputs, and not "
-                           + ", ".join(f"{name} {rest[name].shape}" for name in sorted(rest)))
+        unknown = ", ".join(f"{name} {rest[name].shape}" for name in sorted(rest))
+        raise NetworkError(f"the state_dict has tensors that are not supported, {unknown}: it must "
+                           "hold one LSTM, GRU or RNN, and at most one Linear of its units and one "
+                           "Embedding of its inputs")
     return {"layers": layers, "embedding": embedding, "readout_weight": linear[0],
             "readout_bias": linear[1]}
 
@@ -96,15 +97,16 @@ def _take_recurrent(rest):
             prefixes.add(match["prefix"])
             found.setdefault(int(match["layer"]), {})[match["part"]] = rest.pop(name)
     if not found:
-        raise NetworkError("a state_dict must hold weight_ih_l0 and weight_hh_l0 of an LSTM, GRU "
-                           f"or RNN, not {', '.join(sorted(rest)) or 'nothing'}")
+        raise NetworkError("the state_dict has no weight_ih_l0 and weight_hh_l0 of an LSTM, GRU or "
+                           f"RNN; it has {', '.join(sorted(rest)) or 'nothing'}")
     if len(prefixes) > 1:
-        raise NetworkError("a state_dict must hold one LSTM, GRU or RNN, not "
+        raise NetworkError("the state_dict has several recurrent modules, and only one is "
+                           "supported: "
                            + " and ".join(repr(prefix) for prefix in sorted(prefixes)))
     for index in range(max(found) + 1):
         for part in ("weight_ih", "weight_hh"):
             if part not in found.get(index, ()):
-                raise NetworkError(f"a state_dict must hold {part}_l{index}, which is missing")
+                raise NetworkError(f"the state_dict has no {part}_l{index}")
     return [found[index] for index in sorted(found)]
 
 
@@ -117,15 +119,15 @@ def _cell(name, shape, nonlinearity):
     gates = shape[0] / shape[1] if len(shape) == 2 and shape[1] else 0
     if gates == 1:
         if nonlinearity not in _SIMPLE:
-            raise NetworkError(f"{name} is of an nn.RNN, whose tensors do not tell its "
-                               "nonlinearity: say --nonlinearity tanh (PyTorch's default) or relu")
+            raise NetworkError(f"{name} is of an nn.RNN, whose tensors do not record its "
+                               "nonlinearity: give --nonlinearity tanh (PyTorch's default) or relu")
         return _SIMPLE[nonlinearity]
     if gates not in _CELLS:
         raise NetworkError(f"{name} must have as many rows as columns (RNN), or three (GRU) or "
                            f"four (LSTM) times as many, not the shape {shape}")
     if nonlinearity is not None:
-        raise NetworkError(f"{name} is of an nn.{'LSTM' if gates == 4 else 'GRU'}: a nonlinearity "
-                           "must go with an nn.RNN")
+        raise NetworkError(f"{name} is of an nn.{'LSTM' if gates == 4 else 'GRU'}; a nonlinearity "
+                           "can only be given for an nn.RNN")
     return _CELLS[int(gates)]
 
 
@@ -173,4 +175,4 @@ def _read(path: pathlib.Path, nonlinearity: str | None) -> dict[str, typing.Any]
     return collect(container.foreign(path, "float network", NetworkError) or {}, nonlinearity)
 
 
-PYTORCH = Reader("a float network of PyTorch", _fits, _read)
+PYTORCH = Reader("a PyTorch float network", _fits, _read)

@@ -16,7 +16,7 @@ class Reader:
     Parameters
     ----------
     title : str
-        What such a file is, with its article: ``"a float network of PyTorch"``.
+        What such a file is, with its article: ``"a PyTorch float network"``.
     fits : function of a Path
         Whether a file is one, by its content; never raises on a file of any other kind.
     read : function of a Path and of a nonlinearity or None

@@ -46,10 +46,10 @@ def read(path: str | pathlib.Path) -> list[str]:
     try:
         lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as failure:
-        raise TextError(f"Text {path} must be UTF-8, but is not at byte {failure.start}") from None
+        raise TextError(f"Text {path} is not valid UTF-8 (byte {failure.start})") from None
     tokens = [token for line in lines for token in (*line.split(), EOS)]
     if len(tokens) == len(lines):
-        raise TextError(f"Text {path} must have words, but has none")
+        raise TextError(f"Text {path} has no words")
     return tokens
 
 
@@ -95,7 +95,7 @@ def encode(tokens: collections.abc.Sequence[str],
     for place, token in enumerate(tokens):
         code = index.get(token, unknown)
         if code is None:
-            raise TextError(f"Word {token!r} must be in the vocabulary of {len(index)} words, "
-                            f"which has no {UNKNOWN} to stand for it")
+            raise TextError(f"Word {token!r} is not in the vocabulary of {len(index)} words, which "
+                            f"has no {UNKNOWN} to replace it")
         codes[place] = code
     return codes

@@ -67,7 +67,8 @@ def predict(mapping: "Mapping", lengths: collections.abc.Iterable[int],
     beats = mapping.taken.beats
     offers = np.zeros(len(last) * beats, dtype=np.int64) if offers is None else np.asarray(offers)
     if offers.shape != (len(last) * beats,):
-        raise ValueError(f"offers must be {len(last) * beats}, one a beat, not {offers.shape}")
+        raise ValueError(f"offers must have the shape ({len(last) * beats},), one per beat, "
+                         f"not {offers.shape}")
 
     inputs = np.empty(len(last) * beats, dtype=np.int64)
     taken = -1

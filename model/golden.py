@@ -69,8 +69,8 @@ class Result(Frozen):
     @property
     def _answer(self):
         if len(self.answers) > 1:
-            raise NetworkError("a result with several outputs must be asked for its answers, "
-                               f"{', '.join(self.answers)}")
+            raise NetworkError("a result of several outputs has no single answer; take one of its "
+                               f"answers, {', '.join(self.answers)}")
         return next(iter(self.answers.values()))
 
     @property

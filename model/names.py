@@ -36,7 +36,7 @@ def check_names(what: str, names: collections.abc.Iterable[str], error: type[Exc
         for found in _CONTROL.finditer(name):
             if found[0] not in allowed:
                 shown = name[max(found.start() - _AROUND, 0):found.end() + _AROUND]
-                raise error(f"{what} must be without control characters, not {shown!r}")
+                raise error(f"{what} must not contain control characters, as {shown!r} does")
 
 
 def check_notes(name: str, labels: collections.abc.Iterable[str],

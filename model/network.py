@@ -58,8 +58,7 @@ class Node(Frozen):
             raise NetworkError("name of a node must be lower-case letters, digits and underscores, "
                                f"a letter first and at most 32, not {self.name!r}")
         if self.name in _TAKEN:
-            raise NetworkError(f"name of a node must not be {self.name}, which stands for "
-                               "something else")
+            raise NetworkError(f"name of a node must not be {self.name}, which is reserved")
         if not isinstance(self.body, Body):
             raise NetworkError(f"{self.name} must be a Layer, a Readout or another Body, "
                                f"not {self.body!r}")
@@ -146,7 +145,7 @@ class Network(Frozen):
         """The network with other bodies of some nodes, by name; None takes a node out."""
         missing = sorted(set(bodies) - {node.name for node in self.nodes})
         if missing:
-            raise NetworkError(f"network {self.name!r} must have the nodes {', '.join(missing)}")
+            raise NetworkError(f"network {self.name!r} has no node {', '.join(missing)}")
         return dataclasses.replace(self, nodes=tuple(
             dataclasses.replace(node, body=body) for node in self.nodes
             if (body := bodies.get(node.name, node.body)) is not None))
@@ -169,7 +168,7 @@ class Network(Frozen):
 
     def _check_node(self, node, known):
         if node.name in known:
-            raise NetworkError(f"{node.name} must be the name of one node, not of two")
+            raise NetworkError(f"two nodes are called {node.name}; names must differ")
         for place, (source, operand) in enumerate(zip(node.inputs, node.body.operands,
                                                       strict=True)):
             where = f"{node.name}.operands[{place}]"
@@ -200,9 +199,9 @@ class Network(Frozen):
                                f"{' and '.join(node.name for node in ends)}")
         spoken = {node.name: node.body.when for node in ends if node.body.speaks}
         if len(set(spoken.values())) > 1:
-            raise NetworkError("readouts must all speak at the last step, or at every one: "
-                               + ", ".join(f"{name} at {when.value}"
-                                           for name, when in spoken.items()))
+            raise NetworkError("readouts must all produce output at the last step, or all at every "
+                               "step, not " + ", ".join(f"{name} at {when.value}"
+                                                        for name, when in spoken.items()))
 
     def _check_embedding(self, embedding):
         check_integers("embedding", embedding)
@@ -220,7 +219,7 @@ class Network(Frozen):
                 word = start + next(word for word, codes in enumerate(piece)
                                     if not kind.contains(codes))
                 raise NetworkError(f"embedding must hold codes of {kind!r}, "
-                                   f"not what word {word} has")
+                                   f"and word {word} does not")
 
     def _check_labels(self):
         end = self.outputs[0].body
@@ -229,7 +228,8 @@ class Network(Frozen):
         else:
             count, what = 0 if self.embedding is None else len(self.embedding), "word"
         if self.labels and len(self.labels) != count:
-            raise NetworkError(f"labels must be {count}, one a {what}, not {len(self.labels)}")
+            raise NetworkError(f"labels must have {count} entries, one per {what}, "
+                               f"not {len(self.labels)}")
 
     def __repr__(self):
         cells = "+".join(dict.fromkeys(layer.cell.name for layer in self.layers))
@@ -245,7 +245,7 @@ class Network(Frozen):
             for source, operand in zip(node.inputs, node.body.operands, strict=True):
                 if source == INPUT:
                     return operand
-        raise NetworkError("a network must have a node that takes the input")
+        raise NetworkError("no node of the network takes the input")
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -273,8 +273,9 @@ class Network(Frozen):
             A network with more than one.
         """
         if len(self.outputs) > 1:
-            raise NetworkError(f"network {self.name!r} must have one readout for this, not "
-                               f"{', '.join(node.name for node in self.outputs)}")
+            raise NetworkError(f"network {self.name!r} has several readouts, "
+                               f"{', '.join(node.name for node in self.outputs)}, and only one is "
+                               "supported here")
         end = self.outputs[0].body
         return end if isinstance(end, Readout) else None
 

@@ -64,8 +64,8 @@ class Registry(collections.abc.Mapping[str, _Kind]):
             except Exception as error:
                 raise ImportError(f"{whose} cannot be imported: {error!r}") from error
             if not self._fits(found) or self._name(found) != entry.name:
-                raise ImportError(f"{whose} must be one of that name, not {found!r}")
+                raise ImportError(f"{whose} is {found!r}, which is not one of that name")
             if entry.name in known:
-                raise ImportError(f"{whose} must have a name that is not taken")
+                raise ImportError(f"{whose} has a name that is already taken")
             known[entry.name] = found
         return known

@@ -138,8 +138,8 @@ def calibrate(network: FloatNetwork, sequences: collections.abc.Sequence[np.ndar
     _check_sequences(sequences, network.inputs)
     for layer in network.layers:
         if not spec.gate_frac and not layer.cell.comparable:
-            raise ValueError(f"gate_frac must be from 2 in a {layer.cell.name}, whose gates cannot "
-                             "be comparators")
+            raise ValueError(f"gate_frac must be at least 2 for {layer.cell.name}, whose gates "
+                             f"cannot be comparators, not {spec.gate_frac}")
     methods = spec.methods([layer.cell for layer in network.layers], network.classes > 0)
     plans = {name: _plan(name, methods[name], latent, spec)
              for name, latent in network.matrices.items()}
@@ -163,7 +163,7 @@ def calibrate(network: FloatNetwork, sequences: collections.abc.Sequence[np.ndar
 
 def _check_sequences(sequences, inputs):
     if not sequences:
-        raise ValueError("Calibration data must have at least one sequence, not none")
+        raise ValueError("Calibration data have no sequences")
     for index, sequence in enumerate(sequences):
         if sequence.ndim != 2 or not len(sequence) or sequence.shape[1] != inputs:
             raise ValueError(f"Calibration sequence {index} must have the shape (steps, {inputs}), "
@@ -215,7 +215,7 @@ def _plan(name, methods, latent, spec):
 
 def _embedding_format(network, spec):
     if network.embedding is None:
-        raise ValueError("Calibration must be told the input's format where there is no embedding")
+        raise ValueError("Calibration needs the input format of a network without an embedding")
     return activations.parse(spec.embedding).form(network.embedding,
                                                   float(np.abs(network.embedding).max()))
 
@@ -256,15 +256,16 @@ def _ruin(plans, forms, losses, bias):
     """Why the coefficients of a matrix cannot be; ``bias`` is the one that leaves no room."""
     worst = int(np.argmax(losses))
     name, frac = plans[worst].name, forms[worst].frac
-    line = (f"{name}: coefficients must stand for the scales of its weights within "
-            f"{100 * math.sqrt(_RUINOUS):.0f} %, not {100 * math.sqrt(losses[worst]):.0f} %: ")
+    line = (f"{name}: integer coefficients miss the scales of its weights by "
+            f"{100 * math.sqrt(losses[worst]):.0f} %, and at most "
+            f"{100 * math.sqrt(_RUINOUS):.0f} % are allowed: ")
     if bias is not None:
-        return line + (f"biases up to {bias:.4g} leave no room for them in a sum; choose "
-                       "activations of fewer bits, or scale the network's inputs")
+        return line + (f"biases up to {bias:.4g} leave no room for them in a sum; use activations "
+                       "with fewer bits, or scale the network's inputs")
     other = 1 - worst
     return line + (f"they share a sum with those of {plans[other].name}, whose codes have "
-                   f"{forms[other].frac} fraction bits to its {frac}; choose activations of "
-                   "fewer bits, or an input format with more fraction bits")
+                   f"{forms[other].frac} fraction bits, where those of {name} have {frac}; use "
+                   "activations with fewer bits, or an input format with more fraction bits")
 
 
 def _calibrate_layer(spec, layer, plans, forms, states):

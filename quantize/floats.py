@@ -152,7 +152,7 @@ class FloatNetwork(Frozen):
         if self.embedding is not None:
             _check("embedding", self.embedding, (max(len(self.embedding), 1), self.inputs))
         if self.labels and len(self.labels) != self.classes:
-            raise NetworkError(f"labels must be {self.classes}, one a class, "
+            raise NetworkError(f"labels must have {self.classes} entries, one per class, "
                                f"not {len(self.labels)}")
         super().__post_init__()
 

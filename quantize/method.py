@@ -101,8 +101,8 @@ class WeightMethod(Named, frozen=True):
     def _check(self, latent, rng):
         multibit.check_rows(latent)
         if rng is not None and not self.stochastic:
-            raise ValueError("Weights must be drawn by a method that has a stochastic rule, "
-                             f"not {self.name}")
+            raise ValueError(f"Weights cannot be drawn at random by {self.name}, which has no "
+                             "stochastic rule")
 
     def nearest(self, latent: np.ndarray, scales: np.ndarray) -> np.ndarray:
         """Nearest codes at given scales (1, rows), (planes, rows, columns); ties go up."""

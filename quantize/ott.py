@@ -88,7 +88,7 @@ class OttPow2(WeightMethod, tag="ott-pow2", frozen=True):
 
     def __post_init__(self):
         if not 1 <= self.integer + self.fraction <= 7 or min(self.integer, self.fraction) < 0:
-            raise ValueError("ott-pow2's integer and fraction bits must be 1 to 7 together, "
+            raise ValueError("ott-pow2's integer and fraction bits must add up to 1 to 7, "
                              f"not {self.integer!r} and {self.fraction!r}")
 
     @property

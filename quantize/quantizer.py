@@ -34,8 +34,7 @@ def _common(weights):
     weight = smallest(weights)
     if weight is None:
         names = " and ".join(sorted(weight.name for weight in weights))
-        raise ValueError("Gates of one matrix must have weights that one alphabet holds, "
-                         f"not {names}")
+        raise ValueError(f"The gates of a matrix must share an alphabet, and none holds {names}")
     return weight
 
 

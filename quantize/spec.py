@@ -30,8 +30,8 @@ def _place(key):
     named = match and ".".join(filter(None, (match[1], match["part"], match["gate"])))
     readout = match and match["part"] == "readout" and (match["layer"] or match["gate"])
     if not match or not key or named != key or readout:
-        raise ValueError(f"Weights must be for {_ALL}, readout, or a layer, matrix or gate such as "
-                         f"layer0, input, f or layer0.recurrent.f, not {key!r}")
+        raise ValueError(f"Weights cannot be set for {key!r}: it must be {_ALL}, readout, or a "
+                         "layer, matrix or gate such as layer0, input, f or layer0.recurrent.f")
     return match["layer"] and int(match["layer"]), match["part"], match["gate"]
 
 
@@ -91,7 +91,7 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         activations.parse(self.activations)
         method = activations.parse(self.embedding).name
         if method not in ("fixed", "planes"):
-            raise ValueError(f"An embedding's method must be fixed or planes, not {method}")
+            raise ValueError(f"Embedding method must be fixed or planes, not {method}")
         for field, (low, high) in _RANGES.items():
             value = getattr(self, field)
             if not low <= value <= high:
@@ -141,8 +141,8 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             chosen["readout.weights"] = (self._method(None, "readout", None, used),)
         for key in self.weights:
             if key not in used:
-                raise ValueError(f"Weights for {key!r} must fit a matrix of the network, whose "
-                                 f"layers are {', '.join(cell.name for cell in cells)}")
+                raise ValueError(f"Weights for {key!r} fit no matrix of the network, whose layers "
+                                 f"are {', '.join(cell.name for cell in cells)}")
         return chosen
 
     def _method(self, layer, part, gate, used):
@@ -157,6 +157,6 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         if found is None:
             name = ".".join(filter(None, (f"layer{layer}" if layer is not None else None, part,
                                           gate)))
-            raise ValueError(f"Weights must have a method for {name}, or one for {_ALL}")
+            raise ValueError(f"Weights of {name} have no method: give one for them, or for {_ALL}")
         used.add(found)
         return weights.parse(self.weights[found])

@@ -125,7 +125,7 @@ def test_own_cell_in_a_file(tmp_path):
 
 @pytest.mark.parametrize("cell, changes, message", [
     ("lstm", {"recurrent": None},
-     "recurrent must be there in a lstm, which has a recurrent matrix"),
+     "recurrent must be given in a lstm, which has a recurrent matrix"),
     ("min-gru", {"recurrent": random_network(1, layers=1).layers[0].recurrent},
      "recurrent must be None in a min-gru, which has no recurrent matrix"),
     ("lstm-peephole", {"diagonals": None},

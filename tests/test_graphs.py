@@ -223,11 +223,11 @@ def test_two_answers():
         expected = golden.run(alone, sequences)
         for found, wanted in zip(result.answers[name].logits, expected.logits, strict=True):
             np.testing.assert_array_equal(found, wanted)
-    with pytest.raises(NetworkError, match="^a result with several outputs must be asked for its "
-                                           "answers, digit, speaker$"):
+    with pytest.raises(NetworkError, match="^a result of several outputs has no single answer; "
+                                           "take one of its answers, digit, speaker$"):
         _ = result.logits
-    with pytest.raises(NetworkError, match="^network 'twice' must have one readout for this, not "
-                                           "digit, speaker$"):
+    with pytest.raises(NetworkError, match="^network 'twice' has several readouts, digit, speaker, "
+                                           "and only one is supported here$"):
         _ = network.readout
 
 
@@ -279,7 +279,7 @@ SAY = readout(2, 3, When.EVERY, H)
      "b must take the input or a node before it, not 'c'"),
     ([("a", (INPUT,), BODY), ("b", ("b",), SAY)],
      "b must take the input or a node before it, not 'b'"),
-    ([("a", (INPUT,), BODY), ("a", ("a",), SAY)], "a must be the name of one node, not of two"),
+    ([("a", (INPUT,), BODY), ("a", ("a",), SAY)], "two nodes are called a; names must differ"),
     ([("a", (INPUT,), BODY), ("b", ("a",), SAY), ("c", ("b",), SAY)],
      "c must take codes, not the logits of b"),
     ([("a", (INPUT,), BODY), ("b", (INPUT,), BODY)],
@@ -288,7 +288,8 @@ SAY = readout(2, 3, When.EVERY, H)
      "outputs must be readouts, or one layer, not b and c"),
     ([("a", (INPUT,), BODY), ("b", ("a",), SAY),
       ("c", ("a",), dataclasses.replace(SAY, when=When.LAST))],
-     "readouts must all speak at the last step, or at every one: b at every, c at last"),
+     "readouts must all produce output at the last step, or all at every step, not b at every, c "
+     "at last"),
     ([("a", (INPUT,), BODY), ("b", (INPUT,), SAY)],
      r"b.operands\[0\] must have 5 columns, as many as input has elements, not 6"),
     ([("a", (INPUT,), BODY), ("b", ("a",), readout(2, 3, When.EVERY, (6, Binary())))],
@@ -298,7 +299,7 @@ SAY = readout(2, 3, When.EVERY, H)
     ([("A", (INPUT,), BODY)], "name of a node must be lower-case letters, digits and underscores, "
                               "a letter first and at most 32, not 'A'"),
     ([("input", (INPUT,), BODY)],
-     "name of a node must not be input, which stands for something else"),
+     "name of a node must not be input, which is reserved"),
     ([("a", (INPUT,), layer(1, MIN_GRU, 6, Ternary(), (5, Online(Fixed(6, 5), 2))))],
      "the input must not be online: .*"),
 ])

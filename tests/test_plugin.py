@@ -119,14 +119,14 @@ def test_to_gates(python):
 
 @pytest.mark.parametrize("entries, told", [
     ("[ternloom.alphabets]\nsix = fivelevels:FIVE",
-     "ternloom.alphabets: six of the package fivelevels must be one of that name, not FIVE"),
+     "ternloom.alphabets: six of the package fivelevels is FIVE, which is not one of that name"),
     ("[ternloom.cells]\nleaky = fivelevels:FIVE",
-     "ternloom.cells: leaky of the package fivelevels must be one of that name, not FIVE"),
+     "ternloom.cells: leaky of the package fivelevels is FIVE, which is not one of that name"),
     ("[ternloom.cells]\nleaky = fivelevels:GONE",
      "ternloom.cells: leaky of the package fivelevels cannot be imported: AttributeError("
      "\"module 'fivelevels' has no attribute 'GONE'\")"),
     ("[ternloom.cells]\nlstm = ternloom.model.cell.lstm:LSTM",
-     "ternloom.cells: lstm of the package fivelevels must have a name that is not taken"),
+     "ternloom.cells: lstm of the package fivelevels has a name that is already taken"),
 ], ids=["name", "kind", "missing", "taken"])
 def test_unfit(python, entries, told):
     """A package that brings what it can't is named, whatever is imported first."""

@@ -35,11 +35,11 @@ def check_recurrent(cell: Cell, matrix: object, recurrent_bias: object,
     bias are there exactly if the cell has such.
     """
     if (matrix is not None) != cell.recurrent:
-        raise NetworkError(f"{name} must {'be there' if cell.recurrent else 'be None'} in a "
+        raise NetworkError(f"{name} must {'be given' if cell.recurrent else 'be None'} in a "
                            f"{cell.name}, which has {'a' if cell.recurrent else 'no'} recurrent "
                            "matrix")
     if (recurrent_bias is not None) != bool(cell.apart):
-        raise NetworkError(f"recurrent_bias must {'be there' if cell.apart else 'be None'} in a "
+        raise NetworkError(f"recurrent_bias must {'be given' if cell.apart else 'be None'} in a "
                            f"{cell.name}, which keeps {'the' if cell.apart else 'no'} halves of "
                            f"{'gate ' + cell.apart[0] if cell.apart else 'a gate'} apart")
 
@@ -99,7 +99,7 @@ class Layer(Body, Frozen):
         super().__post_init__()
         check_kinds(self, cell=Cell, units=int, state_format=Format, precision=Precision)
         if self.units < 1:
-            raise NetworkError(f"units must be from 1, not {self.units!r}")
+            raise NetworkError(f"units must be at least 1, not {self.units!r}")
         check_operands(self.operands, self.rows)
         check_recurrent(self.cell, self.recurrent, self.recurrent_bias)
         if self.recurrent is not None:

@@ -39,7 +39,7 @@ class Operand(Frozen):
 def check_operands(operands: collections.abc.Sequence[Operand], rows: int | None = None) -> None:
     """Raise ``NetworkError`` unless there are operands, and all have as many rows."""
     if not operands:
-        raise NetworkError("operands must be at least one")
+        raise NetworkError("there must be at least one operand")
     for index, operand in enumerate(operands):
         if not isinstance(operand, Operand):
             raise NetworkError(f"operands must be of the type Operand, not {operand!r}")

@@ -35,11 +35,11 @@ def test_decisions(form):
 
 def test_who_has_no_winner():
     network, data = make()
-    with pytest.raises(NetworkError, match="^network 'net' must have a readout to be measured on "
-                                           "labelled data$"):
+    with pytest.raises(NetworkError, match="^network 'net' has no readout, so it cannot be "
+                                           "measured on labelled data$"):
         measure(network.edited(readout=None), data)
     body, readout = network.nodes
     twice = Network("net", (body, readout, Node("other", ("layer0",), readout.body)))
-    with pytest.raises(NetworkError, match="^network 'net' must have one readout for this, not "
-                                           "readout, other$"):
+    with pytest.raises(NetworkError, match="^network 'net' has several readouts, readout, other, "
+                                           "and only one is supported here$"):
         measure(twice, data)

@@ -58,9 +58,9 @@ def test_same_forward(cell, every):
     wrong = compare(network, list(zip(inputs, outputs)))
     assert not wrong.passed and wrong.sequence == 4
     assert wrong.line == (
-        "outputs of sequence 4 must be those of the recurrent layers from a cleared state and the "
-        f"readout of their h, within the {found.bound:.1e} that float32 explains, not "
-        f"{wrong.difference:.3g} away: the model may have a layer or activation between, a mean "
+        f"outputs of sequence 4 are {wrong.difference:.3g} away from those of the recurrent layers "
+        "from a cleared state and a readout of their h, where float32 explains "
+        f"{found.bound:.1e}: the model may have a layer or activation between, a mean "
         "over time, an initial state that is not zero, other scaling of the inputs, a model that "
         "is still training, or reduced precision")
 
@@ -85,7 +85,7 @@ def test_other_forward(words):
     outputs = [OTHERS[words](network, h, c) for h, c in zip(*forward(network, inputs))]
     found = compare(network, list(zip(inputs, outputs)))
     assert not found.passed and found.resembles == words
-    assert found.line.endswith(f" away: these are outputs with {words}")
+    assert found.line.endswith(f": they match a forward pass with {words}")
 
 
 @pytest.mark.train
@@ -122,9 +122,9 @@ def test_chaos():
     network = FloatNetwork("wild", (layer,), readout, np.zeros(4, np.float32))
     inputs = values(2, steps=300)
     outputs = [logits(network, h) for h in forward(network, inputs)[0]]
-    with pytest.raises(NetworkError, match="^outputs up to [0-9.]+ must not move by [0-9.]+ where "
-                                           "the network is computed in float32, or they tell "
-                                           "nothing; check shorter sequences$"):
+    with pytest.raises(NetworkError, match="^outputs up to [0-9.]+ move by [0-9.]+ when the "
+                                           "network is computed in float32, too much for a check; "
+                                           "use shorter sequences$"):
         compare(network, list(zip(inputs, outputs)))
 
 
@@ -134,8 +134,8 @@ def test_words():
     outputs = [logits(network, h) for h in forward(network, [network.embedding[each]
                                                              for each in tokens])[0]]
     assert compare(network, list(zip(tokens, outputs))).passed
-    with pytest.raises(NetworkError, match=r"^inputs of sequence 0 must be words, integers from 0 "
-                                           r"to 8 of the shape \(steps,\)$"):
+    with pytest.raises(NetworkError, match=r"^inputs of sequence 0 must be words: integers from 0 "
+                                           r"to 8, of the shape \(steps,\)$"):
         compare(network, [(np.array([9]), outputs[1])])
 
 
@@ -181,17 +181,17 @@ def test_files(tmp_path, save):
     ({"x": np.zeros(3)}, "must hold inputs and outputs, or inputs0, outputs0, inputs1 and so on, "
                          "not x"),
     ({"inputs": np.zeros((1, 2, 3))},
-     "must hold outputs for the inputs of the same number, and no others"),
+     "must hold one outputs array for each inputs array, with the same number"),
     ({"inputs1": np.zeros((2, 3)), "outputs2": np.zeros(4)},
-     "must hold outputs for the inputs of the same number, and no others"),
+     "must hold one outputs array for each inputs array, with the same number"),
     ({"inputs": np.zeros((1, 2, 3)), "outputs": np.zeros((1, 4)), "inputs0": np.zeros((2, 3)),
-      "outputs0": np.zeros(4)}, "must hold inputs and outputs, or numbered ones, and not both"),
+      "outputs0": np.zeros(4)}, "must hold either inputs and outputs or numbered ones, not both"),
     ({"inputs": np.zeros((1, 2, 3)), "outputs": np.full((1, 4), np.nan)},
      "must hold finite numbers in outputs"),
     ({"inputs": np.array(["a"]), "outputs": np.zeros(1)}, "must hold finite numbers in inputs"),
     ({"inputs": np.zeros((2, 2, 3)), "outputs": np.zeros((1, 4))},
-     "must hold as many outputs as inputs, sequences first, not (2, 2, 3) and (1, 4)"),
-    ({}, "must hold outputs for the inputs of the same number, and no others"),
+     "must hold outputs for as many sequences as inputs, not the shapes (1, 4) and (2, 2, 3)"),
+    ({}, "must hold one outputs array for each inputs array, with the same number"),
 ], ids=lambda value: "+".join(value) if isinstance(value, dict) else "")
 def test_bad_files(tmp_path, arrays, message):
     path = tmp_path / "check.npz"
@@ -202,7 +202,7 @@ def test_bad_files(tmp_path, arrays, message):
 
 
 @pytest.mark.parametrize("content, message", [
-    (b"PK\x03\x04nothing", "must be NPZ or safetensors, of numbers alone"),
+    (b"PK\x03\x04nothing", "is neither NPZ nor safetensors with plain numbers"),
     (b"something", "is not a safetensors file"),
     (None, "cannot be read: No such file or directory"),
 ], ids=["zip", "text", "missing"])

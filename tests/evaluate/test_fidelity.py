@@ -128,6 +128,6 @@ def test_other_network():
     with pytest.raises(NetworkError) as caught:
         fidelity.measure(lowered(make()), make(GRU_RESET_BEFORE), *data())
     assert str(caught.value) == (
-        "float network made must have the layers of network made, [('lstm', 3, 6), ('lstm', 6, 6), "
-        "('readout', 3)], not [('gru-reset-before', 3, 6), ('gru-reset-before', 6, 6), "
-        "('readout', 3)]")
+        "float network 'made' has other layers, [('gru-reset-before', 3, 6), "
+        "('gru-reset-before', 6, 6), ('readout', 3)], than network 'made', [('lstm', 3, 6), "
+        "('lstm', 6, 6), ('readout', 3)]")

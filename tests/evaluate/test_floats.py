@@ -31,9 +31,9 @@ def test_share():
 
 def test_refused():
     data = Dataset("bits", [np.ones((1, 4), np.int16)], [0], ["test"], ("a", "b"), Binary())
-    with pytest.raises(NetworkError, match="^float network 'mine' must have a readout to be "
+    with pytest.raises(NetworkError, match="^float network 'mine' has no readout, so it cannot be "
                                            "measured on labelled data$"):
         share(make(readout=False), data)
-    with pytest.raises(NetworkError, match="^float network 'mine' must have an embedding and a "
-                                           "readout to predict a text$"):
+    with pytest.raises(NetworkError, match="^float network 'mine' cannot predict a text: it needs "
+                                           "an embedding and a readout$"):
         perplexity(make(), np.array([0, 1]))

@@ -64,16 +64,16 @@ def test_unsurprised():
 ])
 def test_no_language(change):
     network = edited(make_network(1, layers=1, inputs=2), **change)
-    with pytest.raises(NetworkError, match="^network talker must have an embedding, and a readout "
-                                           "of every step with a class for each of its words, to "
-                                           "predict a text$"):
+    with pytest.raises(NetworkError, match="^network 'talker' cannot predict a text: it needs an "
+                                           "embedding, and a readout at every step with one class "
+                                           "per word$"):
         perplexity.predict(network, [0, 1])
 
 
 def test_last_step():
     network = make_network(1, layers=1)
     readout = dataclasses.replace(network.readout, when=When.LAST)
-    with pytest.raises(NetworkError, match="^network talker must have an embedding, and"):
+    with pytest.raises(NetworkError, match="^network 'talker' cannot predict a text: "):
         perplexity.check(edited(network, readout=readout))
 
 

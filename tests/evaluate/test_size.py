@@ -113,6 +113,6 @@ def test_float_bits():
 
 def test_other_network():
     other = dataclasses.replace(make(), readout_weight=None, readout_bias=None)
-    with pytest.raises(NetworkError, match="^float network made must have the matrices of network "
-                                           "made, {.*}, not {.*}$"):
+    with pytest.raises(NetworkError, match="^float network 'made' has other matrices, {.*}, than "
+                                           "network 'made', {.*}$"):
         relative_errors(converted(make()), other)

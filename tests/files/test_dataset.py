@@ -90,16 +90,16 @@ def test_empty_part(path):
     data = make(count=2)
     empty = data.part("test")
     assert (empty.sequences, empty.inputs) == ((), 0)
-    with pytest.raises(DatasetError, match="^data set 'made' must have at least one sequence$"):
+    with pytest.raises(DatasetError, match="^data set 'made' has no sequences$"):
         save(empty, path)
     assert not path.exists()
 
 
 @pytest.mark.parametrize("fields, message", [
     ({"labels": np.zeros(3, dtype=int)},
-     r"^labels must have the shape \(12,\), one a sequence, not \(3,\)$"),
+     r"^labels must have the shape \(12,\), one per sequence, not \(3,\)$"),
     ({"split": np.array(["test"])},
-     r"^split must have the shape \(12,\), one a sequence, not \(1,\)$"),
+     r"^split must have the shape \(12,\), one per sequence, not \(1,\)$"),
     ({"labels": np.arange(12)}, "^labels must be from 0 to 1, not 0 to 11$"),
     ({"labels": np.zeros(12)}, "^labels must be integers, not float64$"),
     ({"split": np.array(["dev"] * 12)}, "^split must be one of train, valid, test, not 'dev'$"),
@@ -123,14 +123,14 @@ def test_match():
     make(Fixed(8, 5, rounding=Rounding.HALF_EVEN)).match(network)
     make(classes=("a",), labels=np.zeros(12, dtype=int)).match(network)
     make(classes=("a", "b", "c")).match(edited(network, readout=None))
-    taken = "network net takes Fixed(width=8, frac=5)"
+    taken = "but network net expects Fixed(width=8, frac=5)"
     for data, message in (
-            (make(inputs=4), "Data made has 4 inputs a step, network net takes 3"),
-            (make(Fixed(8, 4)), f"Data made holds codes of Fixed(width=8, frac=4), {taken}"),
+            (make(inputs=4), "Data made has 4 inputs per step, but network net expects 3"),
+            (make(Fixed(8, 4)), f"Data made has codes of Fixed(width=8, frac=4), {taken}"),
             (make(Fixed(7, 5, signed=False)),
-             f"Data made holds codes of Fixed(width=7, frac=5, signed=False), {taken}"),
-            (make(Binary()), f"Data made holds codes of Binary(), {taken}"),
-            (make(classes=("a", "b", "c")), "Data made has 3 classes, network net knows 2")):
+             f"Data made has codes of Fixed(width=7, frac=5, signed=False), {taken}"),
+            (make(Binary()), f"Data made has codes of Binary(), {taken}"),
+            (make(classes=("a", "b", "c")), "Data made has 3 classes, but network net has 2")):
         with pytest.raises(DatasetError, match=f"^{re.escape(message)}$"):
             data.match(network)
 
@@ -141,15 +141,15 @@ def test_match_of_formats(held, taken):
     """Formats that a few words don't tell apart."""
     network = random_network(1, inputs=3, classes=2, input_format=taken, name="net")
     make(taken).match(network)
-    message = f"Data made holds codes of {held!r}, network net takes {taken!r}"
+    message = f"Data made has codes of {held!r}, but network net expects {taken!r}"
     with pytest.raises(DatasetError, match=f"^{re.escape(message)}$"):
         make(held).match(network)
 
 
 def test_wide_format(path):
     codes = [np.zeros((1, 3), dtype=np.int16)] * 12
-    with pytest.raises(DatasetError, match=r"^data set 'made' must have a format whose codes fit 16"
-                                           r" signed bits, not Fixed\(width=20, .*\)$"):
+    with pytest.raises(DatasetError, match=r"^data set 'made' has the format Fixed\(width=20, "
+                                           r".*\), whose codes do not fit 16 signed bits$"):
         save(make(Fixed(20, 0), sequences=codes), path)
 
 
@@ -166,14 +166,15 @@ def test_foreign_file(path):
 
 def test_network_file(path):
     file.save(random_network(1), path)
-    assert refusal(path) == "must hold a data set, not a network"
+    assert refusal(path) == "holds a network, not a data set"
 
 
 def test_newer_version(path):
     save(make(), path)
     document, tensors = parts(path)
     forge(path, document | {"version": 7}, tensors)
-    assert refusal(path) == "was written by a newer Ternloom: version 7, this one reads 1"
+    assert refusal(path) == ("was written by a newer Ternloom: it has version 7, and this one "
+                             "reads up to 1")
 
 
 def test_every_truncation(path):
@@ -185,15 +186,15 @@ def test_every_truncation(path):
 
 
 @pytest.mark.parametrize("field, value, message", [
-    ("colour", 1, "has a description that is not sound: unknown key 'colour', the known ones are "
+    ("colour", 1, "has an invalid description: unknown key 'colour'; the known ones are "
                   "kind, version, digest, name, classes, format, notes, inputs, sequences, steps"),
-    ("inputs", 4, "must have codes as I8 of shape (33, 4), not I8 of shape (33, 3)"),
-    ("inputs", 0, "has a description that is not sound: inputs must be a whole number from 1 to "
+    ("inputs", 4, "has codes as I8 of shape (33, 3); it must be I8 of shape (33, 4)"),
+    ("inputs", 0, "has an invalid description: inputs must be a whole number from 1 to "
                   "1048576, not 0"),
-    ("sequences", 13, "must have offsets as I32 of shape (14,), not I32 of shape (13,)"),
-    ("sequences", 0, "must have at least one sequence"),
-    ("steps", 1 << 26, "must have codes as I8 of shape (67108864, 3), not I8 of shape (33, 3)"),
-    ("classes", ["one"], "is not sound: labels must be from 0 to 0, not 0 to 1"),
+    ("sequences", 13, "has offsets as I32 of shape (13,); it must be I32 of shape (14,)"),
+    ("sequences", 0, "has no sequences"),
+    ("steps", 1 << 26, "has codes as I8 of shape (33, 3); it must be I8 of shape (67108864, 3)"),
+    ("classes", ["one"], "is invalid: labels must be from 0 to 0, not 0 to 1"),
     ("name", "other", "is damaged or was edited: its digest does not match its content"),
 ])
 def test_bad_description(path, field, value, message):
@@ -207,19 +208,19 @@ def test_too_many_codes(path):
     save(make(), path)
     document, tensors = parts(path)
     forge(path, document | {"steps": 1 << 20, "inputs": 1 << 20}, tensors)
-    assert refusal(path) == "must have at most 1073741824 codes, not 1099511627776"
+    assert refusal(path) == "has 1099511627776 codes, and at most 1073741824 are allowed"
 
 
 @pytest.mark.parametrize("name, change, message", [
-    ("offsets", lambda offsets: offsets + 1, "is not sound: offsets must rise from 0 to 33"),
+    ("offsets", lambda offsets: offsets + 1, "is invalid: offsets must rise from 0 to 33"),
     ("offsets", lambda offsets: np.where(offsets == 3, 1, offsets).astype(np.int32),
-     "is not sound: offsets must rise from 0 to 33"),
-    ("split", lambda split: split + 1, "is not sound: split must be from 0 to 2, not 3"),
-    ("labels", lambda labels: labels - 1, "is not sound: labels must be from 0 to 1, not -1 to 0"),
+     "is invalid: offsets must rise from 0 to 33"),
+    ("split", lambda split: split + 1, "is invalid: split must be from 0 to 2, not 3"),
+    ("labels", lambda labels: labels - 1, "is invalid: labels must be from 0 to 1, not -1 to 0"),
     ("codes", lambda codes: codes ^ 1,
      "is damaged or was edited: its digest does not match its content"),
     ("codes", lambda codes: codes.astype(np.int16),
-     "must have codes as I8 of shape (33, 3), not I16 of shape (33, 3)"),
+     "has codes as I16 of shape (33, 3); it must be I8 of shape (33, 3)"),
 ])
 def test_bad_tensor(path, name, change, message):
     save(make(), path)
@@ -234,7 +235,7 @@ def test_codes_out_of_format(path):
     document, tensors = parts(path)
     tensors["codes"][0, 0] = 2
     forge(path, document, tensors)
-    assert refusal(path).startswith("is not sound: sequence 0 must hold int16 codes of Ternary(")
+    assert refusal(path).startswith("is invalid: sequence 0 must hold int16 codes of Ternary(")
 
 
 @pytest.mark.parametrize("seed", range(3))

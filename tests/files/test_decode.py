@@ -25,11 +25,11 @@ def test_decoding():
 
 
 @pytest.mark.parametrize("document, message", [
-    ({"size": 1}, "^unknown key 'size', did you mean 'first.size'[?]$"),
+    ({"size": 1}, "^unknown key 'size'; did you mean 'first.size'[?]$"),
     ({"first": {"type": "leaf", "name": ""}},
-     "^unknown key 'name' of first, the known ones are size, type$"),
+     "^unknown key 'name' in first; the known ones are size, type$"),
     ({"leaves": [{"type": "leaf"}, {"type": "other", "size": 1}]},
-     r"^unknown key 'size' of leaves\[1\], the known ones are name, type$"),
+     r"^unknown key 'size' in leaves\[1\]; the known ones are name, type$"),
     ({"leaves": [{"type": "root", "size": 1}]},
      r"^leaves\[0\]\.type must be one of leaf, other, not 'root'$"),
     ({"leaves": [3]}, r"^leaves\[0\] must be a table, not 3$"),

@@ -83,7 +83,7 @@ def test_labels(path):
     network = dataclasses.replace(make(), labels=("a", "b", "c", "d", "e"))
     save(network, path)
     assert load(path).labels == network.labels
-    with pytest.raises(NetworkError, match="^labels must be 5, one a class, not 2$"):
+    with pytest.raises(NetworkError, match="^labels must have 5 entries, one per class, not 2$"):
         dataclasses.replace(network, labels=("a", "b"))
 
 
@@ -109,7 +109,7 @@ def test_bad_weights(path, name, message, value):
     document, tensors = parts(path)
     tensors[f"layer1.{name}"][(2, 1)[:tensors[f"layer1.{name}"].ndim]] = value
     forge(path, document, tensors)
-    assert refusal(path) == "is not sound: " + message.format(value)
+    assert refusal(path) == "is invalid: " + message.format(value)
 
 
 @pytest.mark.parametrize("change, message", [
@@ -154,7 +154,7 @@ def test_damage(path):
 
 def test_integer_network(path):
     file.save(random_network(1), path)
-    assert refusal(path) == "must hold a float network, not a network"
+    assert refusal(path) == "holds a network, not a float network"
 
 
 def state_dict(cell=GRU_RESET_AFTER, prefix="rnn.", layers=2, bias=True):
@@ -231,9 +231,9 @@ def test_simple_rnn(path, nonlinearity):
 
 @pytest.mark.parametrize("write, message", [
     (lambda path: safetensors.numpy.save_file(state_dict(layers=1), path),
-     "weight_hh_l0 is of an nn.GRU: a nonlinearity must go with an nn.RNN"),
+     "weight_hh_l0 is of an nn.GRU; a nonlinearity can only be given for an nn.RNN"),
     (lambda path: save(make(), path),
-     "a nonlinearity must go with an nn.RNN in a state_dict: this file names its cells"),
+     "a nonlinearity can only be given for an nn.RNN in a state_dict; this file names its cells"),
 ])
 def test_nonlinearity_of_another(path, write, message):
     write(path)
@@ -249,10 +249,11 @@ def test_half_precision(path):
 
 
 @pytest.mark.parametrize("change, message", [
-    ({"rnn.weight_ih_l0": None}, "a state_dict must hold weight_ih_l0, which is missing"),
-    ({"rnn.weight_hh_l0": None}, "a state_dict must hold weight_hh_l0, which is missing"),
+    ({"rnn.weight_ih_l0": None}, "the state_dict has no weight_ih_l0"),
+    ({"rnn.weight_hh_l0": None}, "the state_dict has no weight_hh_l0"),
     ({"other.weight_ih_l0": np.zeros((12, 3), np.float32)},
-     "a state_dict must hold one LSTM, GRU or RNN, not 'other.' and 'rnn.'"),
+     "the state_dict has several recurrent modules, and only one is supported: "
+     "'other.' and 'rnn.'"),
     ({"rnn.weight_hh_l0": np.zeros((8, 4), np.float32)},
      "weight_hh_l0 must have as many rows as columns (RNN), or three (GRU) or four (LSTM) times as "
      "many, not the shape (8, 4)"),
@@ -261,27 +262,29 @@ def test_half_precision(path):
     ({"rnn.weight_ih_l0": np.zeros((9, 3), np.float32)},
      "layer0.input_weight must have the shape (12, 3), not (9, 3)"),
     ({"norm.running_mean": np.zeros(4, np.float32), "conv.weight": np.zeros((2, 2, 2), np.float32)},
-     "a state_dict must hold one LSTM, GRU or RNN, at most one Linear of its units and one "
-     "Embedding of its inputs, and not conv.weight (2, 2, 2), norm.running_mean (4,)"),
+     "the state_dict has tensors that are not supported, conv.weight (2, 2, 2), norm.running_mean "
+     "(4,): it must hold one LSTM, GRU or RNN, and at most one Linear of its units and one "
+     "Embedding of its inputs"),
     ({"rnn.weight_ih_l0_reverse": np.zeros((12, 3), np.float32)},
-     "rnn.weight_ih_l0_reverse is bidirectional: a network must read its sequence in one "
-     "direction, as nn.LSTM and nn.GRU do without bidirectional=True"),
+     "rnn.weight_ih_l0_reverse is of a bidirectional network, which is not supported: a network "
+     "must read its sequence in one direction"),
     ({"rnn.weight_hr_l0": np.zeros((2, 4), np.float32)},
-     "rnn.weight_hr_l0 has a projection: an nn.LSTM must be without proj_size"),
+     "rnn.weight_hr_l0 is of a projection, which is not supported: train the nn.LSTM without "
+     "proj_size"),
     ({"rnn.weight_ih_l0": np.zeros((4, 3), np.float32),
       "rnn.weight_hh_l0": np.zeros((4, 4), np.float32)},
-     "weight_hh_l0 is of an nn.RNN, whose tensors do not tell its nonlinearity: say --nonlinearity "
-     "tanh (PyTorch's default) or relu"),
+     "weight_hh_l0 is of an nn.RNN, whose tensors do not record its nonlinearity: give "
+     "--nonlinearity tanh (PyTorch's default) or relu"),
     ({"cell.weight_hh": np.zeros((12, 4), np.float32)},
-     "cell.weight_hh is of an nn.LSTMCell, nn.GRUCell or nn.RNNCell: the tensors of a cell must "
-     "have the names that nn.LSTM or nn.GRU gives them, cell.weight_hh_l0 here"),
+     "cell.weight_hh is of an nn.LSTMCell, nn.GRUCell or nn.RNNCell; rename the tensors of the "
+     "cell to what nn.LSTM or nn.GRU calls them, here cell.weight_hh_l0"),
     ({"steps": np.zeros(1, np.int64)}, "steps must hold floating-point numbers, not int64"),
 ], ids=lambda value: "+".join(value) if isinstance(value, dict) else "")
 def test_bad_state_dict(path, change, message):
     tensors = {name: tensor for name, tensor in (state_dict(layers=1) | change).items()
                if tensor is not None}
     safetensors.numpy.save_file(tensors, path)
-    assert refusal(path) == f"is not sound: {message}"
+    assert refusal(path) == f"is invalid: {message}"
 
 
 @pytest.mark.parametrize("start", [
@@ -292,9 +295,10 @@ def test_torch_file(tmp_path, start):
     """What torch.save wrote is told as such, with the line that makes what is wanted."""
     path = tmp_path / "model.pt"
     path.write_bytes(start + bytes(64))
-    assert refusal(path) == ("was written by torch.save: it must be a safetensors file, which "
+    assert refusal(path) == ("was written by torch.save, which cannot be read; write a "
+                             "safetensors file instead: "
                              "safetensors.torch.save_file(model.state_dict(), "
-                             f"{str(tmp_path / 'model.safetensors')!r}) writes")
+                             f"{str(tmp_path / 'model.safetensors')!r})")
 
 
 @pytest.mark.train
@@ -304,7 +308,7 @@ def test_file_of_torch(tmp_path, zipped):
 
     path = tmp_path / "model.pth"
     torch.save({"weight": torch.zeros(3)}, path, _use_new_zipfile_serialization=zipped)
-    assert refusal(path).startswith("was written by torch.save: ")
+    assert refusal(path).startswith("was written by torch.save, which ")
 
 
 def test_other_archive(tmp_path):
@@ -317,21 +321,21 @@ def test_bfloat16(path):
     header = json.dumps({"weight_hh_l0": {"dtype": "BF16", "shape": [4, 1],
                                           "data_offsets": [0, 8]}})
     path.write_bytes(len(header).to_bytes(8, "little") + header.encode() + bytes(8))
-    assert refusal(path) == ("must hold weight_hh_l0 as float32, float16 or float64, not bfloat16: "
-                             "save model.float().state_dict()")
+    assert refusal(path) == ("has weight_hh_l0 as bfloat16; it must be float32, float16 or "
+                             "float64: save model.float().state_dict()")
 
 
 def test_no_recurrent_network(path):
     safetensors.numpy.save_file({"a.weight": np.zeros((2, 2), np.float32)}, path)
-    assert refusal(path) == ("is not sound: a state_dict must hold weight_ih_l0 and weight_hh_l0 of"
-                             " an LSTM, GRU or RNN, not a.weight")
+    assert refusal(path) == ("is invalid: the state_dict has no weight_ih_l0 and weight_hh_l0 of "
+                             "an LSTM, GRU or RNN; it has a.weight")
 
 
 def test_not_a_number_in_state_dict(path):
     tensors = state_dict(layers=1)
     tensors["rnn.weight_hh_l0"][3, 2] = np.nan
     safetensors.numpy.save_file(tensors, path)
-    assert refusal(path) == ("is not sound: layer0.recurrent_weight must hold finite numbers, "
+    assert refusal(path) == ("is invalid: layer0.recurrent_weight must hold finite numbers, "
                              "not nan in row 3, column 2")
 
 
@@ -343,7 +347,7 @@ def test_description(path):
     document = json.loads(header["__metadata__"]["ternloom"]) | {"colour": "red"}
     safetensors.numpy.save_file(safetensors.numpy.load(data), path,
                                 metadata={"ternloom": json.dumps(document)})
-    assert refusal(path).startswith("has a description that is not sound: unknown key 'colour'")
+    assert refusal(path).startswith("has an invalid description: unknown key 'colour'")
 
 
 def test_reader(path):
@@ -373,6 +377,6 @@ def test_further_reader(path, monkeypatch):
     found = load(path)
     assert found.name == path.stem and found.layers == wanted.layers
     assert source.float_path(path) == path
-    with pytest.raises(UserError, match="is a float network of mine, and a network must be given; "
-                                        "ternloom convert makes a network of it$"):
+    with pytest.raises(UserError, match="is a float network of mine, not a network; use ternloom "
+                                        "convert to make a network from it$"):
         source.network_path(path)

@@ -132,7 +132,7 @@ def test_bits_of_alphabet(weight, bits, path, small):
     document, tensors = parts(path)
     document = changed(document, "nodes.0.operands.0.matrix.weight", weight)
     forge(path, changed(document, "nodes.0.operands.0.matrix.bits", bits), tensors)
-    assert refusal(path) == (f"must have bits for exponential and integer codes alone, not {bits} "
+    assert refusal(path) == (f"must have bits for exponential and integer codes only, not {bits} "
                              f"for {weight} ones")
 
 
@@ -166,9 +166,9 @@ def test_unsound_embedding(path):
     save(dataclasses.replace(drawn, embedding=np.ones((5, 3), dtype=np.int8)), path)
     document, tensors = parts(path)
     for place, flipped, message in (
-            (0, 0b11, "is not sound: embedding must hold codes of Ternary(threshold=1, "
-                      "threshold_frac=1), not what word 0 has"),
-            (3, 0x40, "is not sound: embedding must end in zero bits after its 30")):
+            (0, 0b11, "is invalid: embedding must hold codes of Ternary(threshold=1, "
+                      "threshold_frac=1), and word 0 does not"),
+            (3, 0x40, "is invalid: embedding must be padded with zeros after its 30 bits")):
         packed = tensors["embedding"].copy()
         packed[place] ^= flipped
         forge(path, document, tensors | {"embedding": packed})
@@ -224,7 +224,7 @@ def test_every_truncation(path, small):
 
 def test_long_header(path):
     path.write_bytes(((1 << 24) + 1).to_bytes(8, "little") + b"{}")
-    assert refusal(path) == "must have a header of at most 16777216 bytes, not 16777217"
+    assert refusal(path) == "has a header of 16777217 bytes, and at most 16777216 are allowed"
 
 
 @pytest.mark.parametrize("metadata", [None, {"format": "pt"}])
@@ -237,12 +237,12 @@ def test_data_file(path):
     data = dataset.Dataset("d", [np.zeros((1, 1), dtype=np.int16)], np.array([0]),
                            np.array(["test"]), ("a",), Ternary())
     dataset.save(data, path)
-    assert refusal(path) == "must hold a network, not a data set"
+    assert refusal(path) == "holds a data set, not a network"
 
 
 @pytest.mark.parametrize("version, message", [
-    (4, "was written by a newer Ternloom: version 4, this one reads 3"),
-    (0, "must have a version from 1, not 0"),
+    (4, "was written by a newer Ternloom: it has version 4, and this one reads up to 3"),
+    (0, "must have version 1 or higher, not 0"),
 ])
 def test_version(path, small, version, message):
     document, tensors = parts(path)
@@ -250,14 +250,14 @@ def test_version(path, small, version, message):
     assert refusal(path) == message
 
 
-NOT_SOUND = "has a description that is not sound: "
+NOT_SOUND = "has an invalid description: "
 
 
 @pytest.mark.parametrize("text, message", [
     ("{", "Input data was truncated"),
     ("[" * 100000, "maximum recursion depth exceeded while deserializing an object"),
     ("[]", "it must be a table, not an empty array"),
-    ('{"kind": "network"}', "version must be given: a whole number"),
+    ('{"kind": "network"}', "version is missing; it must be a whole number"),
 ])
 def test_no_description(path, small, text, message):
     forge(path, text, parts(path)[1])
@@ -278,17 +278,18 @@ def changed(document, place, value):
 
 
 @pytest.mark.parametrize("place, value, message", [
-    ("colour", 1, "unknown key 'colour', the known ones are kind, version, digest, name, nodes, "
+    ("colour", 1, "unknown key 'colour'; the known ones are kind, version, digest, name, nodes, "
                   "words, labels, notes"),
     ("nodes.0.operands.0.matrix.stride", 1,
-     "unknown key 'stride' of nodes[0].operands[0].matrix, the known ones are weight, planes, "
+     "unknown key 'stride' in nodes[0].operands[0].matrix; the known ones are weight, planes, "
      "rows, columns, bits"),
-    ("nodes.0.state_format.width", 2, "unknown key 'width' of nodes[0].state_format, the known "
+    ("nodes.0.state_format.width", 2, "unknown key 'width' in nodes[0].state_format; the known "
                                        "ones are threshold, threshold_frac, type"),
     ("nodes.1.logits.overflow", "wrap",
      "nodes[1].logits.overflow must be one of saturate, not 'wrap'"),
     ("nodes.0.cell", "elman", f"nodes[0].cell must be one of {', '.join(CELLS)}, not 'elman'"),
-    ("nodes.0.units", ..., "nodes[0].units must be given: a whole number from 1 to 1048576"),
+    ("nodes.0.units", ...,
+     "nodes[0].units is missing; it must be a whole number from 1 to 1048576"),
     ("nodes.0.units", 0, "nodes[0].units must be a whole number from 1 to 1048576, not 0"),
     ("nodes.0.units", "4", "nodes[0].units must be a whole number from 1 to 1048576, not "
                             "the text '4'"),
@@ -297,8 +298,8 @@ def changed(document, place, value):
      "nodes[0].operands[0].matrix.planes must be a whole number from 1 to 4, not 5"),
     ("nodes.0.type", "reverse", "nodes[0].type must be one of layer, readout, not 'reverse'"),
     ("nodes.0.inputs", ["input", "input"],
-     "nodes[0].inputs must be as many as its operands, 1, not 2"),
-    ("nodes.0.inputs", ["layer1"], "nodes must have one that takes the input"),
+     "nodes[0].inputs must have 1 entries, one per operand, not 2"),
+    ("nodes.0.inputs", ["layer1"], "no node takes the input"),
     ("nodes.0.operands", [], "nodes[0].operands must be an array of 1 to 16 entries, not an empty "
                              "array"),
     ("nodes", [], "nodes must be an array of 1 to 128 entries, not an empty array"),
@@ -307,7 +308,7 @@ def changed(document, place, value):
      "'posit'"),
     ("nodes.0.precision.gate_frac", 1,
      "nodes[0].precision: Gate fraction bits must be 0 (comparators) or from 2 to 15, not 1"),
-    ("notes.age", 3, "notes.age must be a text, not 3"),
+    ("notes.age", 3, "notes.age must be text, not 3"),
 ])
 def test_bad_description(path, small, place, value, message):
     document, tensors = parts(path)
@@ -317,12 +318,12 @@ def test_bad_description(path, small, place, value, message):
 
 @pytest.mark.parametrize("place, value, message", [
     ("nodes.0.operands.0.matrix.columns", 1 << 20,
-     "must have layer0.input.codes as U8 of shape (2516583,), not U8 of shape (8,)"),
-    ("nodes.0.units", 5, "must have layer0.bias as I32 of shape (15,), not I32 of shape (12,)"),
+     "has layer0.input.codes as U8 of shape (8,); it must be U8 of shape (2516583,)"),
+    ("nodes.0.units", 5, "has layer0.bias as I32 of shape (12,); it must be I32 of shape (15,)"),
     ("nodes.0.cell", "lstm",
-     "has a tensor that its description does not have: 'layer0.recurrent_bias'"),
+     "has a tensor that is not in its description: 'layer0.recurrent_bias'"),
     ("nodes.0.operands.0.matrix.weight", "binary",
-     "must have layer0.input.codes as U8 of shape (5,), not U8 of shape (8,)"),
+     "has layer0.input.codes as U8 of shape (8,); it must be U8 of shape (5,)"),
 ])
 def test_description_of_other_tensors(path, small, place, value, message):
     document, tensors = parts(path)
@@ -334,26 +335,26 @@ def test_too_many_codes(path, small):
     document, tensors = parts(path)
     changed(document, "nodes.0.operands.0.matrix.rows", 1 << 20)
     forge(path, changed(document, "nodes.0.operands.0.matrix.columns", 1 << 20), tensors)
-    assert refusal(path) == "must have at most 268435456 codes, not 1099511627832"
+    assert refusal(path) == "has 1099511627832 codes, and at most 268435456 are allowed"
 
 
 @pytest.mark.parametrize("name, change, message", [
-    ("layer0.bias", None, "lacks the tensor layer0.bias"),
+    ("layer0.bias", None, "has no tensor layer0.bias"),
     ("extra", lambda _: np.zeros(1, dtype=np.int32),
-     "has a tensor that its description does not have: 'extra'"),
+     "has a tensor that is not in its description: 'extra'"),
     ("layer0.bias", lambda bias: bias.astype(np.float32),
-     "must have layer0.bias as I32 of shape (12,), not F32 of shape (12,)"),
+     "has layer0.bias as F32 of shape (12,); it must be I32 of shape (12,)"),
     ("readout.bias", lambda bias: bias[:1],
-     "must have readout.bias as I32 of shape (2,), not I32 of shape (1,)"),
+     "has readout.bias as I32 of shape (1,); it must be I32 of shape (2,)"),
     ("layer0.input.codes", lambda codes: codes | 0xf3,
-     "is not sound: layer0.input.codes must hold bytes below 243, five ternary codes each, "
+     "is invalid: layer0.input.codes must be bytes below 243, of five ternary codes each, "
      "not {most}"),
     ("layer0.input.codes", lambda codes: codes * 0 + 242,
-     "is not sound: layer0.input.codes must end in zero bits after its 36 codes"),
+     "is invalid: layer0.input.codes must be padded with zero bits after 36 codes"),
     ("layer0.recurrent.coefficients", lambda coefficients: coefficients | 1 << 25,
-     "is not sound: layer0.recurrent.coefficients must be from -16777215 to 16777215"),
+     "is invalid: layer0.recurrent.coefficients must be from -16777215 to 16777215"),
     ("layer0.bias", lambda bias: bias | 1 << 30,
-     "is not sound: layer0.bias must be less than 2**30 in magnitude"),
+     "is invalid: layer0.bias must be less than 2**30 in magnitude"),
     ("layer0.bias", lambda bias: bias ^ 1,
      "is damaged or was edited: its digest does not match its content"),
 ])
@@ -368,12 +369,12 @@ def test_bad_tensor(path, small, name, change, message):
 
 
 @pytest.mark.parametrize("place, value, message", [
-    ("labels", ["one"], "is not sound: labels must be 2, one a class, not 1"),
+    ("labels", ["one"], "is invalid: labels must have 2 entries, one per class, not 1"),
     ("nodes.1.operands.0.format.threshold", 3,
-     "is not sound: readout.operands[0].format must be that of layer0, "
+     "is invalid: readout.operands[0].format must be that of layer0, "
      "Ternary(threshold=1, threshold_frac=1), not Ternary(threshold=3, threshold_frac=1)"),
     ("nodes.1.inputs", ["layer9"],
-     "is not sound: readout must take the input or a node before it, not 'layer9'"),
+     "is invalid: readout must take the input or a node before it, not 'layer9'"),
     ("name", "other", "is damaged or was edited: its digest does not match its content"),
     ("digest", ..., "is damaged or was edited: its digest does not match its content"),
 ])
@@ -394,7 +395,7 @@ def test_plane_weights_of_one_alphabet(path):
     document, tensors = parts(path)
     forge(path, changed(document, "nodes.0.operands.0.matrix.weight", "binary"), tensors)
     rows, columns = network.layers[0].rows, network.inputs
-    assert refusal(path) == ("is not sound: layer0.input.codes must have the shape (planes, "
+    assert refusal(path) == ("is invalid: layer0.input.codes must have the shape (planes, "
                              "rows, columns) with 1 to 1 planes, not "
                              f"({network.layers[0].input.planes}, {rows}, {columns})")
 
@@ -501,4 +502,4 @@ def test_codes_of_all_matrices(path, small):
                    document["nodes"][0]["recurrent"]):
         matrix |= {"rows": 1 << 10, "columns": half >> 10}
     forge(path, document, tensors)
-    assert refusal(path) == f"must have at most {2 * half} codes, not {2 * half + 8}"
+    assert refusal(path) == f"has {2 * half + 8} codes, and at most {2 * half} are allowed"

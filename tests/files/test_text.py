@@ -24,16 +24,15 @@ def test_text_without_newline(tmp_path):
 def test_text_without_words(tmp_path, text):
     path = tmp_path / "text"
     path.write_text(text)
-    with pytest.raises(TextError, match=f"^Text {re.escape(str(path))} must have words, but has "
-                                        "none$"):
+    with pytest.raises(TextError, match=f"^Text {re.escape(str(path))} has no words$"):
         read(path)
 
 
 def test_binary_file(tmp_path):
     path = tmp_path / "text"
     path.write_bytes(b"ab \xff")
-    with pytest.raises(TextError, match=f"^Text {re.escape(str(path))} must be UTF-8, but is not "
-                                        "at byte 3$"):
+    with pytest.raises(TextError, match=f"^Text {re.escape(str(path))} is not valid UTF-8 "
+                                        r"\(byte 3\)$"):
         read(path)
 
 
@@ -52,6 +51,6 @@ def test_codes():
 
 
 def test_unknown_word():
-    with pytest.raises(TextError, match="^Word 'mouse' must be in the vocabulary of 2 words, which "
-                                        "has no <unk> to stand for it$"):
+    with pytest.raises(TextError, match="^Word 'mouse' is not in the vocabulary of 2 words, which "
+                                        "has no <unk> to replace it$"):
         encode(["mouse"], ("the", "cat"))

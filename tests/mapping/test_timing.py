@@ -194,7 +194,7 @@ def test_wrong_offers(offers):
     network, folding, _ = make_case()
     shape = np.shape(offers)
     with pytest.raises(ValueError, match="^" + re.escape(
-            f"offers must be 2, one a beat, not {shape}") + "$"):
+            f"offers must have the shape (2,), one per beat, not {shape}") + "$"):
         Mapping(network, folding).predict([1], offers)
 
 

@@ -39,13 +39,15 @@ KINDS = {"network": (network, NetworkError, file, "labels"),
          "data set": (data, DatasetError, dataset, "classes")}
 
 BAD = [
-    ({"name": "a\x1b[2Jb"}, r"name must be without control characters, not 'a\x1b[2Jb'"),
-    ({"name": "a\x00"}, r"name must be without control characters, not 'a\x00'"),
-    ({"labels": ("a", "b\nc")}, r"labels must be without control characters, not 'b\nc'"),
-    ({"labels": ("\x9b31m", "b")}, r"labels must be without control characters, not '\x9b31m'"),
-    ({"notes": {"\x07": ""}}, r"names of notes must be without control characters, not '\x07'"),
+    ({"name": "a\x1b[2Jb"}, r"name must not contain control characters, as 'a\x1b[2Jb' does"),
+    ({"name": "a\x00"}, r"name must not contain control characters, as 'a\x00' does"),
+    ({"labels": ("a", "b\nc")}, r"labels must not contain control characters, as 'b\nc' does"),
+    ({"labels": ("\x9b31m", "b")},
+     r"labels must not contain control characters, as '\x9b31m' does"),
+    ({"notes": {"\x07": ""}},
+     r"names of notes must not contain control characters, as '\x07' does"),
     ({"notes": {"by": "me\n\x1b]0;x\x07"}},
-     r"notes must be without control characters, not 'me\n\x1b]0;x\x07'"),
+     r"notes must not contain control characters, as 'me\n\x1b]0;x\x07' does"),
 ]
 
 
@@ -70,7 +72,7 @@ def test_file(tmp_path, kind, fields, message):
     with pytest.raises(error) as caught:
         area.load(path)
     message = message.replace("labels", labels)
-    assert str(caught.value) == f"{kind} file {path} is not sound: {message}"
+    assert str(caught.value) == f"{kind} file {path} is invalid: {message}"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -94,12 +96,12 @@ def test_other_types(fields, message):
 
 def test_long_name():
     """Only what is around the character is shown."""
-    with pytest.raises(ValueError, match=r"^word must be without control characters, "
-                                         r"not 'a{30}\\x7fb{30}'$"):
+    with pytest.raises(ValueError, match=r"^word must not contain control characters, "
+                                         r"as 'a{30}\\x7fb{30}' does$"):
         check_names("word", ["a" * 99 + "\x7f" + "b" * 99], ValueError)
 
 
 @pytest.mark.parametrize("name", ["\x85", "\u2028", "\u2029", "\ud800"], ids=ascii)
 def test_separators(name):
-    with pytest.raises(ValueError, match="^word must be without control characters, not "):
+    with pytest.raises(ValueError, match="^word must not contain control characters, as "):
         check_names("word", [name], ValueError)

@@ -79,12 +79,13 @@ def test_embedding_type(form, dtype):
     (lambda: with_embedding(np.ones((2, 3), dtype=np.int16)),
      r"^embedding must be of int8, which holds the codes of Ternary\(.*\), not of int16$"),
     (lambda: with_embedding(np.array([[0, 0, 1], [0, 2, 0]], dtype=np.int8)),
-     r"^embedding must hold codes of Ternary\(.*\), not what word 1 has$"),
+     r"^embedding must hold codes of Ternary\(.*\), and word 1 does not$"),
     (lambda: with_embedding(np.ones((2, 3), dtype=np.int16), Fixed(16, 0, signed=False)),
      r"^embedding must have an input format whose codes fit 16 bits, not Fixed\(width=16, .*\)$"),
     (lambda: with_embedding(np.ones((2, 3), dtype=np.int8), labels=("a",)),
-     "^labels must be 2, one a word, not 1$"),
-    (lambda: with_embedding(None, labels=("a",)), "^labels must be 0, one a word, not 1$"),
+     "^labels must have 2 entries, one per word, not 1$"),
+    (lambda: with_embedding(None, labels=("a",)),
+     "^labels must have 0 entries, one per word, not 1$"),
 ])
 def test_embedding_errors(make, message):
     with pytest.raises(NetworkError, match=message):
@@ -134,7 +135,7 @@ def test_gates():
     (lambda: with_layer(0, bias=np.full(12, -(1 << 30), dtype=np.int32)),
      r"^bias must be less than 2\*\*30 in magnitude$"),
     (lambda: with_layer(0, recurrent_bias=None),
-     r"^recurrent_bias must be there in a gru-reset-after, which keeps the halves of gate n "
+     r"^recurrent_bias must be given in a gru-reset-after, which keeps the halves of gate n "
      r"apart$"),
     (lambda: with_layer(0, cell=GRU_RESET_BEFORE),
      r"^recurrent_bias must be None in a gru-reset-before, which keeps no halves of a gate apart$"),
@@ -154,7 +155,7 @@ def test_gates():
     (lambda: with_readout(shift=-1), r"^shift must be from 0 to 40, not -1$"),
     (lambda: with_readout(logits=Fixed(8, 0, signed=False)), r"^logits must be signed$"),
     (lambda: dataclasses.replace(NETWORK, labels=("a", "b", "c")),
-     r"^labels must be 2, one a class, not 3$"),
+     r"^labels must have 2 entries, one per class, not 3$"),
 ])
 def test_network_errors(make, message):
     with pytest.raises(NetworkError, match=message):
@@ -193,11 +194,12 @@ ONES = np.ones((1, 1), dtype=np.int32)
     (lambda: Matrix(BINARY, ONES[None], ONES.astype(np.uint64) << 63),
      "^coefficients must be from -16777215 to 16777215$"),
     (lambda: with_layer(0, cell="lstm"), "^cell must be of the type Cell, not 'lstm'$"),
-    (lambda: with_layer(0, units=0), "^units must be from 1, not 0$"),
+    (lambda: with_layer(0, units=0), "^units must be at least 1, not 0$"),
     (lambda: with_layer(0, units=None), "^units must be of the type int, not None$"),
     (lambda: with_layer(0, state_format=3), "^state_format must be of the type Format, not 3$"),
     (lambda: with_layer(0, matrix=None), "^matrix must be of the type Matrix, not None$"),
-    (lambda: dataclasses.replace(NETWORK.readout, operands=()), "^operands must be at least one$"),
+    (lambda: dataclasses.replace(NETWORK.readout, operands=()),
+     "^there must be at least one operand$"),
     (lambda: dataclasses.replace(NETWORK.readout, operands=(3,)),
      "^operands must be of the type Operand, not 3$"),
     (lambda: with_layer(0, shift=1.5), "^shift must be from 0 to 40, not 1.5$"),

@@ -227,13 +227,14 @@ def test_coarser_codes():
 
 @pytest.mark.parametrize("weights, change, message", [
     ("integer:8", {"bias": np.full(96, 1e5, np.float32)},
-     "layer0.recurrent: coefficients must stand for the scales of its weights within 10 %, not "
-     "100 %: biases up to 1e+05 leave no room for them in a sum; choose activations of fewer bits, "
-     "or scale the network's inputs"),
+     "layer0.recurrent: integer coefficients miss the scales of its weights by 100 %, and at most "
+     "10 % are allowed: biases up to 1e+05 leave no room for them in a sum; use activations with "
+     "fewer bits, or scale the network's inputs"),
     ("alternating:2", {"input_weight": np.full((96, 13), 300, np.float32)},
-     "layer0.recurrent: coefficients must stand for the scales of its weights within 10 %, not "
-     "100 %: they share a sum with those of layer0.input, whose codes have -1 fraction bits to its "
-     "15; choose activations of fewer bits, or an input format with more fraction bits"),
+     "layer0.recurrent: integer coefficients miss the scales of its weights by 100 %, and at most "
+     "10 % are allowed: they share a sum with those of layer0.input, whose codes have -1 fraction "
+     "bits, where those of layer0.recurrent have 15; use activations with fewer bits, or "
+     "an input format with more fraction bits"),
 ], ids=["bias", "input"])
 def test_scales_too_far_apart(weights, change, message):
     """What no coefficients can keep is refused: which matrix, why, and what to do."""
@@ -281,7 +282,7 @@ def test_without_readout():
 
 
 @pytest.mark.parametrize("sequences, message", [
-    ([], "Calibration data must have at least one sequence, not none"),
+    ([], "Calibration data have no sequences"),
     ([np.zeros((0, 3))], "Calibration sequence 0 must have the shape (steps, 3), not (0, 3)"),
     ([np.zeros((2, 3)), np.zeros((2, 4))],
      "Calibration sequence 1 must have the shape (steps, 3), not (2, 4)"),
@@ -328,13 +329,13 @@ def test_zero_weights():
 
 def test_method_that_cannot_be():
     network = make()
-    with pytest.raises(ValueError, match="^layer0.input: Gates of one matrix must have weights "
-                                         "that one alphabet holds, not integer and planes$"):
+    with pytest.raises(ValueError, match="^layer0.input: The gates of a matrix must share an "
+                                         "alphabet, and none holds integer and planes$"):
         calibrate(network, reals(codes()),
                   Spec(weights={"all": "integer:4", "input.f": "greedy"}), INPUT)
 
 
 def test_unknown_input():
-    with pytest.raises(ValueError, match="^Calibration must be told the input's format where there "
-                                         "is no embedding$"):
+    with pytest.raises(ValueError, match="^Calibration needs the input format of a network without "
+                                         "an embedding$"):
         calibrate(make(), reals(codes()), Spec(weights={"all": "twn"}))

@@ -99,8 +99,8 @@ def test_missing_planes():
 
 @pytest.mark.parametrize("texts", [("integer:4", "alternating:2"), ("ott-exponential", "greedy")])
 def test_no_common_alphabet(texts):
-    with pytest.raises(ValueError, match="^Gates of one matrix must have weights that one alphabet "
-                                         "holds, not (exponential|integer) and planes$"):
+    with pytest.raises(ValueError, match="^The gates of a matrix must share an alphabet, and none "
+                                         "holds (exponential|integer) and planes$"):
         quantizer(*texts).fit(latent())
 
 

@@ -53,13 +53,13 @@ def test_without_readout():
 
 @pytest.mark.parametrize("weights, message", [
     ({"input": "twn", "readout": "twn"},
-     "Weights must have a method for layer0.recurrent.i, or one for all"),
+     "Weights of layer0.recurrent.i have no method: give one for them, or for all"),
     ({"input": "twn", "recurrent": "twn"},
-     "Weights must have a method for readout, or one for all"),
+     "Weights of readout have no method: give one for them, or for all"),
     ({"all": "twn", "z": "greedy"},
-     "Weights for 'z' must fit a matrix of the network, whose layers are lstm"),
+     "Weights for 'z' fit no matrix of the network, whose layers are lstm"),
     ({"all": "twn", "layer3.f": "greedy"},
-     "Weights for 'layer3.f' must fit a matrix of the network, whose layers are lstm"),
+     "Weights for 'layer3.f' fit no matrix of the network, whose layers are lstm"),
 ])
 def test_keys_that_fit_nothing(weights, message):
     with pytest.raises(ValueError) as caught:
@@ -72,15 +72,16 @@ def test_keys_that_fit_nothing(weights, message):
 def test_bad_key(key):
     with pytest.raises(ValueError) as caught:
         Spec(weights={key: "twn"})
-    assert str(caught.value) == ("Weights must be for all, readout, or a layer, matrix or gate "
-                                 f"such as layer0, input, f or layer0.recurrent.f, not {key!r}")
+    assert str(caught.value) == (f"Weights cannot be set for {key!r}: it must be all, readout, or "
+                                 "a layer, matrix or gate such as layer0, input, f or "
+                                 "layer0.recurrent.f")
 
 
 @pytest.mark.parametrize("fields, message", [
     ({"weights": {"all": "binry"}}, "^Weight method must be one of alternating, .*, not 'binry'$"),
     ({"activations": "twn"}, "^Activation method must be one of binary, .*, not 'twn', which is "
                              "for weights alone$"),
-    ({"embedding": "ternary"}, "^An embedding's method must be fixed or planes, not ternary$"),
+    ({"embedding": "ternary"}, "^Embedding method must be fixed or planes, not ternary$"),
     ({"coefficient_bits": 1}, "^coefficient_bits must be from 2 to 12, not 1$"),
     ({"preact_width": 20}, "^Pre-activations must be signed and of 4 to 12 bits, not Fixed.*$"),
     ({"gate_frac": 1}, "^Gate fraction bits must be 0 .* or from 2 to 15, not 1$"),
@@ -96,7 +97,7 @@ def test_plain_data():
     """A specification goes through JSON and back; an unknown key is refused."""
     spec = Spec(weights={"all": "twn"}, activations="online:3", logits=Fixed(12, 4))
     assert convert(Spec, msgspec.to_builtins(spec)) == spec
-    with pytest.raises(ValueError, match="^unknown key 'colour', the known ones are weights, "):
+    with pytest.raises(ValueError, match="^unknown key 'colour'; the known ones are weights, "):
         convert(Spec, {"weights": {}, "colour": 3})
 
 

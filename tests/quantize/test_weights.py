@@ -272,8 +272,8 @@ def test_draws(method):
 
 @pytest.mark.parametrize("method", [one for one in METHODS if not one.stochastic], ids=title)
 def test_no_stochastic_rule(method):
-    with pytest.raises(ValueError, match="^Weights must be drawn by a method that has a stochastic "
-                                         f"rule, not {method.name}$"):
+    with pytest.raises(ValueError, match="^Weights cannot be drawn at random by "
+                                         f"{method.name}, which has no stochastic rule$"):
         method.fit(matrix(), rng=np.random.default_rng(1))
 
 
@@ -395,7 +395,7 @@ MISTAKES = {
     "twn:-1": "twn's threshold must be finite and not negative, not -1.0",
     "hitnet-ternary:nan": "hitnet-ternary's threshold must be finite and not negative, not nan",
     "integer:9": "integer's bits must be from 2 to 8, not 9",
-    "ott-pow2:4:4": "ott-pow2's integer and fraction bits must be 1 to 7 together, not 4 and 4",
+    "ott-pow2:4:4": "ott-pow2's integer and fraction bits must add up to 1 to 7, not 4 and 4",
     "ott-exponential:17": "ott-exponential's levels must be from 1 to 16, not 17",
     "ott-exponential:4:11": "ott-exponential's top must be from -22 to 10, not 11",
 }
