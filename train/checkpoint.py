@@ -103,8 +103,8 @@ def load(path):
             part, _, key = name.partition(".")
             sections.setdefault(part, {})[key] = tensor
     except (OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
-        raise RecipeError(f"Checkpoint {path} must be one that training wrote; "
-                          "remove it to start anew") from error
+        raise RecipeError(f"Checkpoint {path} is damaged, or was not written by training; delete "
+                          "it to restart") from error
     return sections, facts
 
 

@@ -67,5 +67,5 @@ def _find(folder, part):
     found = sorted(folder.glob(f"*{part}.txt"))
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"
-        raise RecipeError(f"{folder} must have one text *{part}.txt, not {names}")
+        raise RecipeError(f"{folder} must have exactly one text *{part}.txt, not {names}")
     return found[0]

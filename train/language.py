@@ -51,8 +51,8 @@ class LanguageTask(Task):
         tokens = self.parts["train"]
         length = len(tokens) // recipe.batch
         if length <= 2 * recipe.steps:
-            raise RecipeError(f"The training text must have more than {2 * recipe.steps} words in "
-                              f"each of {recipe.batch} streams, not {length}")
+            raise RecipeError(f"The training text is too short: each of its {recipe.batch} streams "
+                              f"must have more than {2 * recipe.steps} words, not {length}")
         self._streams = tokens[:length * recipe.batch].view(recipe.batch, length).t().contiguous()
         # An epoch starts at a random word of the first batch's; so all have as many batches.
         self.batches = (length - recipe.steps) // recipe.steps
@@ -129,8 +129,8 @@ def load_floats(network, path):
     found = {name: tensor.shape for name, tensor in tensors.items()}
     if found != wanted:
         wrong = sorted(name for name in wanted | found if wanted.get(name) != found.get(name))
-        raise RecipeError(f"Float network {path} must have the sizes of the recipe and its text, "
-                          f"but differs in {', '.join(wrong)}")
+        raise RecipeError(f"Float network {path} does not fit the sizes of the recipe and its "
+                          f"text: it differs in {', '.join(wrong)}")
     network.load_state_dict(tensors)
 
 

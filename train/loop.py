@@ -135,8 +135,8 @@ class Loop:
     def _resume(self, path):
         tensors, facts = checkpoint.load(path)
         if facts["recipe"] != self._digest:
-            raise RecipeError(f"Checkpoint {path} must be of this recipe, not of another or an "
-                              "older one; remove it to start anew")
+            raise RecipeError(f"Checkpoint {path} belongs to another recipe, or to another version "
+                              "of this one; delete it to restart")
         self.curve, self._before = [Epoch(*line) for line in facts["curve"]], facts["seconds"]
         finished = tensors.pop("finished", {})
         self._finished = {name: checkpoint.section(name, finished) for name in facts["finished"]}

@@ -78,7 +78,7 @@ def _network(path):
     """A float network file as a ``LanguageNetwork``."""
     stored = floats.load(path)
     if stored.embedding is None or len(stored.layers) != 1 or not stored.classes:
-        raise RecipeError(f"Float network {path} must be a language model of one layer")
+        raise RecipeError(f"Float network {path} is not a language model of one layer")
     network = LanguageNetwork(stored.layers[0].cell, len(stored.embedding), stored.inputs,
                               stored.layers[0].units, 1)
     load_floats(network, path)

@@ -31,8 +31,8 @@ def _package_file(packages, path):
             if found.is_file():
                 return found
     names = " or ".join(packages)
-    raise FileNotFoundError(f"{path} must be in an installed package {names}, "
-                            f"install one with: pip install {packages[0]}")
+    raise FileNotFoundError(f"{path} was not found: the package {names} is not installed; install "
+                            f"it with: pip install {packages[0]}")
 
 
 def stratified_split(labels, fractions, seed):
@@ -160,9 +160,9 @@ def digits_speakers(recordings):
     """
     paths = sorted(recordings.glob("[0-9]_*_*.wav"))
     if not paths:
-        raise FileNotFoundError(f"{recordings} must hold recordings such as 7_jackson_32.wav")
+        raise FileNotFoundError(f"{recordings} has no recordings such as 7_jackson_32.wav")
     if importlib.util.find_spec("librosa") is None:
-        raise FileNotFoundError("The package librosa must be installed, with: pip install librosa")
+        raise FileNotFoundError("librosa is not installed; install it with: pip install librosa")
     import librosa
     sequences = [librosa.feature.mfcc(y=_read_wav(path), sr=_RATE, **_FRAMES).T for path in paths]
     names = [path.stem.split("_") for path in paths]

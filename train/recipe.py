@@ -162,10 +162,10 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         _check_shares(self, *_REAL_RANGES)
         schedule.parse(self.decay)
         if self.momentum and self.optimizer is not Optimizer.SGD:
-            raise ValueError("momentum must go with optimizer = \"sgd\", "
+            raise ValueError("momentum needs optimizer = \"sgd\", "
                              f"not {self.optimizer.value!r}")
         if self.quantization is None and self.needs_quantization:
-            raise ValueError("A recipe must have the table quantization")
+            raise ValueError("the table quantization is missing")
 
     #: Whether the run ends in a quantized network.
     needs_quantization = True
@@ -174,9 +174,9 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def cautions(self):
         """What is allowed but seldom meant, a line each."""
         if (self.draw_weights or self.draw_activations) and self.draw_share == 1:
-            return ["draw_share is 1, so that training draws to its last step and the network that "
-                    "is trained is not the one that is measured; below 1 the last steps train what "
-                    "runs"]
+            return ["draw_share is 1: training draws at random until its last step, so the network "
+                    "that is trained is not the one that is measured; with a share below 1 the "
+                    "last steps train the network as it will run"]
         return []
 
 
@@ -242,7 +242,7 @@ class LanguageRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             weights.parse(self.words)
             embedding = "none" if self.quantization is None else self.quantization.embedding
             if not embedding.startswith("fixed"):
-                raise ValueError("words must go with a quantization.embedding that is fixed, "
+                raise ValueError("words needs a fixed-point quantization.embedding, "
                                  f"not {embedding!r}")
 
 
@@ -295,20 +295,20 @@ def load_recipe(path):
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise RecipeError(f"{path} must be a readable recipe: {error.strerror}") from error
+        raise RecipeError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise RecipeError(f"{path} must be a recipe, a text in TOML, but it is no text") from error
+        raise RecipeError(f"{path} is not a recipe: it is not text") from error
     except ValueError as error:
-        raise RecipeError(f"{path} must be a TOML file: {error}") from error
+        raise RecipeError(f"{path} is not valid TOML: {error}") from error
     except RecursionError as error:
-        raise RecipeError(f"{path} must be a recipe, but its arrays are nested too deep") from error
+        raise RecipeError(f"{path} is not a recipe: its arrays are nested too deeply") from error
     task = table.pop("task", "sequence")
     if not isinstance(task, str) or task not in _TASKS:
         raise RecipeError(f"{path}: task must be one of {', '.join(_TASKS)}, not {said(task)}")
     for name in table:
         other = next((other for other, struct in _TASKS.items() if name in _keys(struct)), task)
         if name not in _keys(_TASKS[task]) and other != task:
-            raise RecipeError(f"{path}: {name} must go with task = {other!r}, not with {task!r}")
+            raise RecipeError(f"{path}: {name} needs task = {other!r}, not {task!r}")
     try:
         recipe = convert(_TASKS[task], table, ("task",))
         # What the trained network will say of itself is refused before it is trained.

@@ -95,7 +95,7 @@ def with_table(text, name, table):
     before, found, rest = text.partition(opening)
     _, ending, after = rest.partition(closing)
     if not found or not ending:
-        raise ValueError(f"Document must have the lines {opening.strip()} and {closing}")
+        raise ValueError(f"Document lacks the lines {opening.strip()} and {closing}")
     return before + opening + table + closing + after
 
 

@@ -305,7 +305,7 @@ def _replaced(loaded, epochs, data, start):
     recipe = loaded.recipe
     if epochs is not None:
         if epochs < 0:
-            raise RecipeError(f"Epochs must not be negative, not {epochs!r}")
+            raise RecipeError(f"Epochs must be 0 or more, not {epochs!r}")
         changes = {"epochs": epochs, "float_epochs": epochs}
         if isinstance(recipe, LanguageRecipe):
             # A stage that a language model's recipe leaves out stays out.
@@ -315,8 +315,8 @@ def _replaced(loaded, epochs, data, start):
         recipe = msgspec.structs.replace(recipe, data=_found(data))
     if start is not None:
         if not isinstance(recipe, LanguageRecipe):
-            raise RecipeError("A float network to start from must be given for a language model, "
-                              f"not for {recipe.name!r}")
+            raise RecipeError("Only a language model can start from a float network, and "
+                              f"{recipe.name!r} is not one")
         recipe = msgspec.structs.replace(recipe, start=_found(start))
     return dataclasses.replace(loaded, recipe=recipe)
 
@@ -332,16 +332,16 @@ def _device(name):
         torch.zeros(1, device=name)
     except (RuntimeError, AssertionError) as error:
         reason = " ".join(str(error).partition("\n")[0].split())
-        raise RecipeError("Device must be one that PyTorch finds here, such as cpu or cuda, "
-                          f"not {name!r}: {reason}") from error
+        raise RecipeError(f"PyTorch cannot use the device {name!r} here ({reason}); choose one "
+                          "such as cpu or cuda") from error
     return torch.device(name)
 
 
 def _sequence(loaded, checkpoint, progress, device):
     recipe, dataset = loaded.recipe, load_dataset(loaded.data_path)
     if not {"train", "valid", "test"} <= set(dataset.split.tolist()):
-        raise RecipeError(f"{loaded.data_path} must have sequences in its parts train, valid "
-                          "and test")
+        raise RecipeError(f"{loaded.data_path} must have sequences in each of the parts train, "
+                          "valid and test")
     reference, network, task, loop = sequence.train(recipe, dataset, checkpoint, progress, device)
     reference.cpu()
     # In float64 the grids hold every sum, so that what PyTorch computes is what is lowered.

@@ -44,8 +44,7 @@ class Divide(Decay, tag="divide", frozen=True):
 
     def __post_init__(self):
         if not 1 < self.by <= 100:
-            raise ValueError(f"divide must be by more than 1, to 100 at most, not {self.by!r}: "
-                             "by less the rate never falls")
+            raise ValueError(f"divide must be by more than 1 and at most 100, not {self.by!r}")
 
     def _fall(self, passed, worse):
         return self.by**-worse

@@ -47,5 +47,5 @@ def test_calibration():
 
 
 def test_bad_data():
-    with pytest.raises(ValueError, match="^Calibration data must have at least one sequence"):
+    with pytest.raises(ValueError, match="^Calibration data have no sequences$"):
         calibrate(network(), Spec(weights={"all": "twn"}), [], Fixed(8, 5))

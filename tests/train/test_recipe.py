@@ -85,10 +85,10 @@ def test_shipped_recipe(path):
 
 def test_unknown_key(write):
     path = write(least("learning_speed = 1\n"))
-    assert message(path) == f"{path}: unknown key 'learning_speed', did you mean 'learning_rate'?"
+    assert message(path) == f"{path}: unknown key 'learning_speed'; did you mean 'learning_rate'?"
     path = write(least("temperature = 1\n"))
     text = message(path)
-    assert text.startswith(f"{path}: unknown key 'temperature', the known ones are name, data, ")
+    assert text.startswith(f"{path}: unknown key 'temperature'; the known ones are name, data, ")
     assert text.endswith(", ".join(key for key, _ in fields(SequenceRecipe)[-4:]))
 
 
@@ -98,7 +98,7 @@ def test_unknown_key(write):
 def test_unknown_key_of_table(write, table, known):
     head = "" if table == "quantization" else f"[{table}]\n"
     path = write(least() + f"{head}pitch = 1\n")
-    assert message(path).startswith(f"{path}: unknown key 'pitch' of {table}, "
+    assert message(path).startswith(f"{path}: unknown key 'pitch' in {table}; "
                                     f"the known ones are {known}")
 
 
@@ -106,9 +106,10 @@ def test_key_in_another_table(write):
     """In TOML a key below a table's heading belongs to the table, which is easily overlooked."""
     path = write(least() + "seed = 2\n")
     assert message(path) == \
-        f"{path}: unknown key 'seed' of quantization, did you mean 'seed' above all tables?"
+        f"{path}: unknown key 'seed' in quantization; did you mean 'seed' at the top level, " \
+        "before all tables?"
     path = write(least("trim = 2"))
-    assert message(path) == f"{path}: unknown key 'trim', did you mean 'augment.trim'?"
+    assert message(path) == f"{path}: unknown key 'trim'; did you mean 'augment.trim'?"
 
 
 def fields(struct):
@@ -146,12 +147,12 @@ def test_typo(write, task, table, name, kind):
     """Of every key: the nearest known one is suggested."""
     typo = name[0] + name[2:]
     path = write(place(task, table, typo, "1"))
-    where = f" of {table}" if table else ""
-    assert message(path) == f"{path}: unknown key {typo!r}{where}, did you mean {name!r}?"
+    where = f" in {table}" if table else ""
+    assert message(path) == f"{path}: unknown key {typo!r}{where}; did you mean {name!r}?"
 
 
 #: What a key of a type must be.
-RULES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false",
+RULES = {str: "text", int: "a whole number", float: "a number", bool: "true or false",
          **{kind: "one of " + ", ".join(each.value for each in kind)
             for kind in (CELLS.names, Optimizer, When)}}
 
@@ -161,7 +162,7 @@ def test_wrong_type(write, task, table, name, kind):
     """Of every key: the line has the file, the dotted key, what it must be and what it is."""
     allowed = {kind, *(typing.get_args(kind) if typing.get_origin(kind) is not dict else ())}
     rule = next((RULES[one] for one in allowed if one in RULES), "a table")
-    value = "1" if rule == "a text" or rule == "true or false" else "'x'"
+    value = "1" if rule == "text" or rule == "true or false" else "'x'"
     path = write(place(task, table, name, value))
     found = value if value == "1" or rule.startswith("one of") else f"the text {value}"
     key = f"{table}.{name}" if table else name
@@ -170,14 +171,15 @@ def test_wrong_type(write, task, table, name, kind):
 
 def test_key_of_another_task(write):
     path = write(least("steps = 3"))
-    assert message(path) == f"{path}: steps must go with task = 'language', not with 'sequence'"
+    assert message(path) == f"{path}: steps needs task = 'language', not 'sequence'"
 
 
 @pytest.mark.parametrize("key, told", [("name", "name"), ("data", "name of the data")])
 def test_control_characters(write, key, told):
     """What would be refused after the training is refused before it."""
     path = write(re.sub(rf"^{key} = .*$", rf'{key} = "a\\u001b[2J"', least(), flags=re.M))
-    assert message(path) == rf"{path}: {told} must be without control characters, not 'a\x1b[2J'"
+    assert message(path) == \
+        rf"{path}: {told} must not contain control characters, as 'a\x1b[2J' does"
 
 
 def test_name_of_recipe(tmp_path):
@@ -186,7 +188,7 @@ def test_name_of_recipe(tmp_path):
     with pytest.raises(RecipeError) as caught:
         load_recipe(path)
     assert str(caught.value).endswith(
-        r": name of the recipe must be without control characters, not 'a\x07.toml'")
+        r": name of the recipe must not contain control characters, as 'a\x07.toml' does")
 
 
 def test_unknown_task(write):
@@ -196,12 +198,12 @@ def test_unknown_task(write):
 
 def test_missing_key(write):
     path = write(least().replace("units = 4", ""))
-    assert message(path) == f"{path}: units must be given: a whole number"
+    assert message(path) == f"{path}: units is missing; it must be a whole number"
 
 
 def test_missing_quantization(write):
     path = write(least().partition("[quantization]")[0])
-    assert message(path) == f"{path}: A recipe must have the table quantization"
+    assert message(path) == f"{path}: the table quantization is missing"
 
 
 def test_float_language_model(write):
@@ -219,12 +221,11 @@ def test_float_language_model(write):
     ("dropout = 1.0", "dropout must be from 0 to below 1, not 1.0"),
     ("distillation = -1.0", "distillation must be from 0 to below 100, not -1.0"),
     ("seed = -1", "seed must be from 0 to 2147483647, not -1"),
-    ("momentum = 0.9", 'momentum must go with optimizer = "sgd", not \'adamw\''),
+    ("momentum = 0.9", 'momentum needs optimizer = "sgd", not \'adamw\''),
     ("gradient_norm = 0", "gradient_norm must be from 1e-06 to 1000000.0, not 0.0"),
     ("draw_share = 1.5", "draw_share must be from 0 to 1, not 1.5"),
     ("decay = 'linear'", "decay must be one of cosine, divide, not 'linear'"),
-    ("decay = 'divide:1.0'", "divide must be by more than 1, to 100 at most, not 1.0: by less the "
-                             "rate never falls"),
+    ("decay = 'divide:1.0'", "divide must be by more than 1 and at most 100, not 1.0"),
     ("seeds = 0", "seeds must be from 1 to 100, not 0"),
     ("epochs = -1", "epochs must be from 0 to 100000, not -1"),
     (LANGUAGE + "steps = 0", "steps must be from 1 to 1000, not 0"),
@@ -241,15 +242,16 @@ def test_range(write, line, told):
     ("draw_activations = true\ndraw_share = 1.0", True), ("draw_share = 1.0", False),
 ])
 def test_draws_to_the_end(write, line, cautious):
-    text = ("draw_share is 1, so that training draws to its last step and the network that is "
-            "trained is not the one that is measured; below 1 the last steps train what runs")
+    text = ("draw_share is 1: training draws at random until its last step, so the network that is "
+            "trained is not the one that is measured; with a share below 1 the last steps train "
+            "the network as it will run")
     assert load_recipe(write(least(line))).recipe.cautions == [text] * cautious
 
 
 @pytest.mark.parametrize("line, told", [
     ("gate_frac = 16", "Gate fraction bits must be 0 (comparators) or from 2 to 15, not 16"),
     ("state_frac = 7", "The state must have at least the gates' 8 fraction bits, not 7"),
-    ("embedding = 'binary'", "An embedding's method must be fixed or planes, not binary"),
+    ("embedding = 'binary'", "Embedding method must be fixed or planes, not binary"),
 ])
 def test_quantization_range(write, line, told):
     path = write(least() + line)
@@ -266,15 +268,15 @@ def test_range_of_table(write):
 def test_words_of_planes(write):
     """Planes that all words share leave no room for coefficients of each one's own."""
     path = write(least(LANGUAGE + "words = 'alternating:2'") + "embedding = 'planes:2'\n")
-    assert message(path).startswith(f"{path}: words must go with a quantization.embedding that is "
-                                    "fixed, not 'planes:2'")
+    assert message(path).startswith(f"{path}: words needs a fixed-point quantization.embedding, "
+                                    "not 'planes:2'")
 
 
 def test_wrong_kind(write):
     path = write(least().replace("units = 4", "units = 'many'"))
     assert message(path) == f"{path}: units must be a whole number, not the text 'many'"
     path = write(least().replace('{all = "twn"}', '{all = "twn", "recurrent.f" = 4}'))
-    assert message(path) == f"{path}: quantization.weights.\"recurrent.f\" must be a text, not 4"
+    assert message(path) == f"{path}: quantization.weights.\"recurrent.f\" must be text, not 4"
 
 
 def test_unknown_cell(write):
@@ -285,23 +287,23 @@ def test_unknown_cell(write):
 
 def test_missing_file(tmp_path):
     path = tmp_path / "none.toml"
-    assert message(path) == f"{path} must be a readable recipe: No such file or directory"
+    assert message(path) == f"{path} cannot be read: No such file or directory"
 
 
 def test_broken_syntax(write):
     path = write("name = ")
-    assert message(path).startswith(f"{path} must be a TOML file: Invalid value (at ")
+    assert message(path).startswith(f"{path} is not valid TOML: Invalid value (at ")
 
 
 def test_foreign_file(tmp_path):
     path = tmp_path / "recipe.toml"
     path.write_bytes(b"\xff\xfe\x00")
-    assert message(path) == f"{path} must be a recipe, a text in TOML, but it is no text"
+    assert message(path) == f"{path} is not a recipe: it is not text"
 
 
 def test_deep_arrays(write):
     path = write(f"units = {'[' * 5000}{']' * 5000}")
-    assert message(path) == f"{path} must be a recipe, but its arrays are nested too deep"
+    assert message(path) == f"{path} is not a recipe: its arrays are nested too deeply"
 
 
 @pytest.mark.parametrize("task, told", [("[]", "an empty array"), ("{}", "a table"), ("3", "3")])

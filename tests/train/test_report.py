@@ -179,7 +179,7 @@ def test_readme_without_marks(tmp_path, capsys):
     with pytest.raises(SystemExit) as caught:
         main([str(tmp_path), str(tmp_path / "results.json"), "--readme", str(path)])
     assert caught.value.code == 2
-    assert capsys.readouterr().err == ("Document must have the lines <!-- networks --> and "
+    assert capsys.readouterr().err == ("Document lacks the lines <!-- networks --> and "
                                        "<!-- /networks -->\n")
 
 

@@ -32,10 +32,8 @@ def test_listing():
 
 @pytest.mark.parametrize("text, message", [
     ("linear", "decay must be one of cosine, divide, not 'linear'"),
-    ("divide:1", "divide must be by more than 1, to 100 at most, not 1.0: by less the rate never "
-                 "falls"),
-    ("divide:nan", "divide must be by more than 1, to 100 at most, not nan: by less the rate "
-                   "never falls"),
+    ("divide:1", "divide must be by more than 1 and at most 100, not 1.0"),
+    ("divide:nan", "divide must be by more than 1 and at most 100, not nan"),
     ("cosine:2", "decay must be cosine, not 'cosine:2'"),
 ])
 def test_mistakes(text, message):
