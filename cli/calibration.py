@@ -69,11 +69,11 @@ def load(reference, chosen):
     path = source.data_path(chosen.calibration)
     dataset = load_dataset(path)
     if dataset.inputs != reference.inputs:
-        raise UserError(f"Data {dataset.name} has {dataset.inputs} inputs a step, float network "
-                        f"{reference.name} takes {reference.inputs}")
+        raise UserError(f"Data {dataset.name} has {dataset.inputs} inputs per step, but float "
+                        f"network {reference.name} expects {reference.inputs}")
     if reference.classes and len(dataset.classes) > reference.classes:
-        raise UserError(f"Data {dataset.name} has {len(dataset.classes)} classes, float network "
-                        f"{reference.name} knows {reference.classes}")
+        raise UserError(f"Data {dataset.name} has {len(dataset.classes)} classes, but float "
+                        f"network {reference.name} has {reference.classes}")
     part = source.data(chosen.calibration, chosen.part)
     taken = part.sequences[:chosen.clips]
     return Calibrating(f"{len(taken)} sequences of {dataset.name}, part {chosen.part}",
@@ -95,8 +95,8 @@ def _load_text(reference, chosen):
         whole = text.read(chosen.vocabulary) if chosen.vocabulary else tokens
         words = text.build(whole, len(reference.embedding))
     if len(words) != len(reference.embedding):
-        raise UserError(f"Vocabulary must have {len(reference.embedding)} words, as the embedding "
-                        f"has, not {len(words)}; --vocabulary names the training text")
+        raise UserError(f"The vocabulary has {len(words)} words, but the embedding has "
+                        f"{len(reference.embedding)}; name the training text with --vocabulary")
     chosen_words = text.encode(tokens[:_WORDS], words)
     return Calibrating(f"{len(chosen_words)} words of {chosen.calibration}",
                        (reference.embedding[chosen_words],), (chosen_words,))

@@ -1,8 +1,8 @@
-"""Put networks side by side: bits, bytes, errors, accuracy, and what the hardware costs.
+"""Compare networks: bits, bytes, errors, accuracy, and the cost of the hardware.
 
-Accuracy, or with --text the perplexity per word, is the golden model's, so the hardware's.
-LUTs are an estimate, and cycles are those of the timing model, for the sizes that --pe and
---simd ask for.
+Accuracy, or with --text the perplexity per word, is computed on the golden model, so it is that
+of the hardware. LUTs are an estimate, and cycles come from the timing model, for the sizes given
+by --pe and --simd.
 """
 
 import json
@@ -23,18 +23,18 @@ EXAMPLE = "ternloom compare digits-gru-ternary-ternary digits-gru-ternary-fixed8
 def arguments(parser):
     """Add the verb's arguments."""
     parser.add_argument("networks", metavar="NET", nargs="+",
-                        help="network files, or names of shipped networks")
+                        help="network file, or the name of a shipped network")
     parser.add_argument("--data", metavar="DATA",
-                        help="data file to measure accuracy on, or the name of a shipped one")
+                        help="data file to measure accuracy on, or the name of shipped data")
     parser.add_argument("--part", choices=("train", "valid", "test", "all"), default="test",
                         help="part of the data (default: %(default)s)")
     add_text(parser)
     parser.add_argument("--float", metavar="NET", dest="reference",
-                        help="float network that the networks come from: tells the error of each "
-                             "matrix, and the accuracy and the size to compare with")
+                        help="float network that the networks were made from: adds the error of "
+                             "each matrix, and its accuracy and size as a reference")
     parser.add_argument("-o", "--output", metavar="DIR",
-                        help="folder for compare.json and, with --data or --text, compare.png; one "
-                             "that ternloom compare wrote is replaced")
+                        help="folder for compare.json and, with --data or --text, compare.png; "
+                             "replaced if ternloom compare wrote it")
     output.add_folder_force(parser)
     add_folding(parser)
 
@@ -59,14 +59,14 @@ def _labels(names):
     labels = [pathlib.Path(name).name.removesuffix(".safetensors") for name in names]
     for label in labels:
         if labels.count(label) > 1:
-            raise UserError(f"Networks must have different file names, not {label!r} twice")
+            raise UserError(f"Two networks have the file name {label!r}; names must differ")
     return labels
 
 
 def _measure(chosen, labels, report):
     """Everything about every network, as JSON values."""
     if chosen.data and chosen.text:
-        raise UserError("--data and --text must not be given together")
+        raise UserError("--data and --text cannot be used together")
     reference = chosen.reference and source.float_network(chosen.reference)
     networks = [source.network(name) for name in chosen.networks]
     tasks = [_task(chosen, network) for network in networks]
@@ -90,8 +90,8 @@ def _task(chosen, network):
         perplexity.check(network)
         return "perplexity", read_text(chosen, network)
     if chosen.data and network.readout is None:
-        raise UserError(f"Network {network.name} must have a readout to be measured on labelled "
-                        "data")
+        raise UserError(f"Network {network.name} has no readout, so it cannot be measured on "
+                        "labelled data")
     return "accuracy", chosen.data and source.data(chosen.data, chosen.part, network)
 
 
@@ -157,9 +157,9 @@ def _tables(result):
         rows.insert(0, (reference["name"], "float", "float", f"{reference['bytes']:,}", "",
                         _said(reference)))
     kind = "perplexity" if "perplexity" in networks[0] else "accuracy"
-    first = table(f"Networks: bytes with all scales and biases, {kind} on the golden model",
-                  ("", "weights", "activations", ">bytes", ">less", f">{kind}"), rows)
-    second = table("Hardware: estimated LUT4 and multipliers on ECP5, cycles a time step",
+    first = table(f"Networks: bytes including scales and biases, {kind} on the golden model",
+                  ("", "weights", "activations", ">bytes", ">smaller", f">{kind}"), rows)
+    second = table("Hardware: estimated LUT4 and multipliers on ECP5, cycles per time step",
                    ("", ">LUT4", ">multipliers", ">cycles"),
                    [(each["name"], f"{each['luts']:,}", each["multipliers"],
                      f"{each['cycles_per_step']:,.0f}") for each in networks])
@@ -180,8 +180,8 @@ def _nearness(networks):
         shares = [*(layer["error"] for layer in found["layers"]), found["logits_error"],
                   found["agreement"]]
         rows.append((each["name"], *(f"{100 * share:.2f} %" for share in shares)))
-    return table("Fidelity to the float network: root mean square errors relative to the float "
-                 "values, and equal decisions",
+    return table("Fidelity to the float network: root mean square error relative to the float "
+                 "values, and share of equal decisions",
                  ("", *(f">{name}.h" for name in names), ">logits", ">equal"), rows)
 
 
@@ -190,6 +190,6 @@ def _errors(networks):
     names = [matrix["name"] for matrix in networks[0]["matrices"]]
     rows = [(each["name"], *(f"{matrix['relative_error']:.4f}" for matrix in each["matrices"]))
             for each in networks]
-    return table("Error of the weights, as integers and coefficients have them, against the float "
-                 "ones, relative to their square",
+    return table("Squared error of the weights as integers and coefficients represent them, "
+                 "relative to the square of the float weights",
                  ("", *(f">{name}" for name in names)), rows)

@@ -1,13 +1,13 @@
 """Quantize a float network: choose methods by name, calibrate on data, get integers.
 
-SOURCE is a float network's file (ternloom train writes one), a PyTorch state_dict in
-safetensors, or the name of a shipped one. Nothing is trained. Without SOURCE, --list shows
-every method and where it is from.
+SOURCE is a float network file (ternloom train writes one), a PyTorch state_dict in safetensors,
+or the name of a shipped float network. Nothing is trained. --list, which needs no SOURCE, shows
+every method and its origin.
 
-A state_dict does not say what the model does with its tensors. What is assumed: one nn.LSTM or
-nn.GRU from a cleared state, and the nn.Linear of its h, nothing between. --check FILE holds this
-against outputs of the model itself, which this writes, for the last step (for every step, or
-sequences of unequal lengths, see the guide):
+A state_dict does not record what the model does with its tensors. Ternloom assumes one nn.LSTM,
+nn.GRU or nn.RNN that starts from a cleared state, with its h going straight to the nn.Linear.
+--check FILE compares this with outputs of the model itself. The following writes such a file for
+the last step (for every step, or for sequences of unequal lengths, see the guide):
 
   model.eval()                                                # x: (sequences, steps, inputs)
   with torch.no_grad():
@@ -29,15 +29,15 @@ EXAMPLE = ("ternloom convert digits-lstm-float -o mine.safetensors --weights alt
            "--weights readout=integer:8 --activations planes:2 --calibration digits")
 
 
-#: Share of equal decisions below which a conversion is not passed over in silence.
+#: Share of equal decisions below which a conversion gets a caution.
 _ALIKE = 0.9
 
 #: What is said of the forward, by how it is known.
 _FORWARD = {
-    "described": "as Ternloom's own file says",
-    "assumed": "assumed and not checked: from a cleared state, nothing between h and readout; "
-               "--check FILE holds outputs of your model against it, see ternloom convert --help",
-    "checked": "{vectors} outputs of your model within {difference:.1e}, float32 explains "
+    "described": "as described in Ternloom's own file",
+    "assumed": "assumed, not checked: from a cleared state, nothing between h and the readout; "
+               "--check FILE compares it with outputs of your model, see ternloom convert --help",
+    "checked": "{vectors} outputs of your model match within {difference:.1e}; float32 explains "
                "{bound:.1e}",
 }
 
@@ -47,46 +47,46 @@ def arguments(parser):
     parser.add_argument("source", metavar="SOURCE", nargs="?",
                         help="float network: a file, or the name of a shipped one")
     parser.add_argument("-o", "--output", metavar="FILE",
-                        help="network file to write; one that was converted from SOURCE before is "
-                             "replaced")
+                        help="network file to write; replaced if it was converted from SOURCE")
     output.add_force(parser)
     parser.add_argument("--when", choices=("last", "every"),
-                        help="steps at which the readout speaks: the last of a sequence, or every "
-                             "one (default: last; every with an embedding)")
+                        help="steps at which the readout produces output: the last of a sequence, "
+                             "or every one (default: last; every with an embedding)")
     parser.add_argument("--nonlinearity", choices=("tanh", "relu"),
-                        help="of an nn.RNN, whose state_dict does not tell it")
+                        help="nonlinearity of an nn.RNN, whose state_dict does not record it")
     parser.add_argument("--check", metavar="FILE",
-                        help="inputs of your own model and the outputs that it gave, NPZ or "
-                             "safetensors: refuses a SOURCE whose forward is another one")
-    parser.add_argument("--list", action="store_true", help="show the methods and end")
+                        help="inputs and outputs of your own model, NPZ or safetensors: SOURCE is "
+                             "rejected if its forward pass gives other outputs")
+    parser.add_argument("--list", action="store_true", help="list all methods and exit")
     methods = parser.add_argument_group("methods")
     methods.add_argument("--weights", action="append", metavar="[PLACE=]METHOD",
-                         help="method of the weights; PLACE is input, recurrent, readout, a gate "
+                         help="method for the weights; PLACE is input, recurrent, readout, a gate "
                               "such as f, a layer such as layer0, or recurrent.f, layer0.input.f "
-                              "and so on; may be given more than once (default: alternating:2)")
+                              "and so on; may be repeated (default: alternating:2)")
     methods.add_argument("--activations", default="fixed:8", metavar="METHOD",
-                         help="method of the layers' outputs (default: %(default)s)")
+                         help="method for the layers' outputs (default: %(default)s)")
     methods.add_argument("--state-range", choices=("calibrated", "full"), default="calibrated",
-                         help="what fixed point of the layers' outputs (and the samples of online) "
-                              "holds: what they are on the calibration data, or all from -1 to 1, "
-                              "as in a recipe without calibrated_range (default: %(default)s)")
+                         help="range of fixed-point layer outputs (and of the samples of online): "
+                              "that found on the calibration data, or always -1 to 1, as in a "
+                              "recipe without calibrated_range (default: %(default)s)")
     methods.add_argument("--embedding", default="fixed:8", metavar="METHOD",
-                         help="method of an embedding's table (default: %(default)s)")
+                         help="method for an embedding's table (default: %(default)s)")
     methods.add_argument("--power-of-two", action="store_true",
-                         help="make scales powers of two, so that no multiplier is needed; sign "
-                              "planes keep theirs")
+                         help="round scales to powers of two, so that no multiplier is needed "
+                              "(sign planes are unaffected)")
     _add_widths(parser.add_argument_group("widths"))
     data = parser.add_argument_group("calibration")
     data.add_argument("--calibration", metavar="DATA",
-                      help="data file, or the name of a shipped one; a text for a network with an "
+                      help="data file, or the name of shipped data; a text for a network with an "
                            "embedding")
     data.add_argument("--part", choices=("train", "valid", "test", "all"), default="train",
                       help="part of the data to calibrate on (default: %(default)s)")
     data.add_argument("--clips", type=count, default=200, metavar="N",
-                      help="sequences to calibrate on, from the start (default: %(default)s)")
+                      help="number of sequences to calibrate on, from the first (default: "
+                           "%(default)s)")
     data.add_argument("--vocabulary", metavar="TEXT",
-                      help="training text whose words the embedding has, if the network does not "
-                           "name them (default: the calibration's)")
+                      help="training text that the embedding's vocabulary comes from, if the "
+                           "network does not name its words (default: the calibration text)")
 
 
 def _add_widths(group):
@@ -95,8 +95,8 @@ def _add_widths(group):
     group.add_argument("--preact", type=pair, default=(10, 6), metavar="WIDTH,FRAC",
                        help="format of pre-activations (default: 10,6)")
     group.add_argument("--gate-frac", type=int, default=8, metavar="N",
-                       help="fraction bits of gates; 0 makes them comparators (default: "
-                            "%(default)s)")
+                       help="fraction bits of gates; 0 makes hard gates, which are comparators "
+                            "(default: %(default)s)")
     group.add_argument("--state-frac", type=int, default=11, metavar="N",
                        help="fraction bits of the state (default: %(default)s)")
 
@@ -108,7 +108,7 @@ def run(chosen, console):
     for name, place in (("SOURCE", chosen.source), ("--output", chosen.output),
                         ("--calibration", chosen.calibration)):
         if place is None:
-            raise UserError(f"{name} must be given; see ternloom convert --help")
+            raise UserError(f"{name} is missing; see ternloom convert --help")
     from ternloom.cli import calibration
     from ternloom.cli.cost import matrix_rows, size_data
     from ternloom.files import network as file
@@ -169,7 +169,7 @@ def _spec(chosen):
     for text in chosen.weights or ["alternating:2"]:
         place, given, method = text.rpartition("=")
         if (key := place if given else "all") in weights:
-            raise UserError(f"--weights must name a place once, not {key!r} twice")
+            raise UserError(f"--weights gives {key!r} two methods; give each place one")
         weights[key] = method
     try:
         return Spec(weights=weights, activations=chosen.activations, embedding=chosen.embedding,
@@ -219,7 +219,7 @@ def _fidelity_rows(fidelity):
 
 
 def _list():
-    """Names of all methods and where they are from."""
+    """Names of all methods and their origin."""
     from ternloom.quantize import activations, weights
 
     kinds = {"weights": weights.listing(), "activations": activations.listing()}
@@ -233,31 +233,31 @@ def _fidelity(fidelity):
     cut = ", the first 1,000 steps of each" if fidelity["cut"] else ""
     return table("Fidelity to the float network on the calibration data "
                  f"({fidelity['sequences']:,} sequences, {fidelity['steps']:,} steps{cut}): root "
-                 "mean square error relative to the float values, codes at the ends of their "
-                 "range, equal decisions",
+                 "mean square error relative to the float values, share of codes at the ends of "
+                 "their range, share of equal decisions",
                  ("", ">error", ">saturated", ">state saturated", ">equal"),
                  _fidelity_rows(fidelity))
 
 
 def _tables(result):
     methods = ", ".join(f"{place}: {method}" for place, method in result["weights"].items())
-    speaks = {"last": "at the last step", "every": "at every step",
-              None: "none: h of the last layer, at every step"}
+    readout = {"last": "at the last step", "every": "at every step",
+               None: "none: h of the last layer, at every step"}
     pairs = [("network", result["network"]), ("from", result["float_network"]),
              ("forward", _FORWARD[result["forward"]["known"]].format(**result["forward"])),
-             ("readout", speaks[result["when"]]),
+             ("readout", readout[result["when"]]),
              ("weights", methods), ("activations", result["activations"]),
              ("calibration", result["calibration"]),
-             ("size", f"{result['bytes']:,} bytes, scales and biases counted, "
-                      f"{result['float_bytes'] / result['bytes']:.1f} times less than in float")]
+             ("size", f"{result['bytes']:,} bytes including scales and biases, "
+                      f"{result['float_bytes'] / result['bytes']:.1f} times smaller than float")]
     agreement = result["fidelity"]["agreement"]
     if agreement is not None and agreement < _ALIKE:
-        pairs.append(("caution", f"{100 * (1 - agreement):.0f} % of the decisions below are others "
-                      "than the float network's: give weights or activations more bits, such as "
+        pairs.append(("caution", f"{100 * (1 - agreement):.0f} % of the decisions below differ "
+                      "from the float network's: use more bits for weights or activations, such as "
                       "--weights integer:8:by-row --activations fixed:12, or train (ternloom train)"
                       ))
     if result["unbounded_errors"]:
-        pairs.append(("unbounded", "error with all powers of Ott et al.: "
+        pairs.append(("unbounded", "error with all the powers of Ott et al.: "
                       + ", ".join(f"{name} {error:.4f}"
                                   for name, error in result["unbounded_errors"].items())))
     matrices = [(each["name"], each["weights"], each["planes"], each["rows"], each["columns"],
@@ -265,12 +265,12 @@ def _tables(result):
                 for each in result["matrices"]]
     shares = [(part, *(f"{100 * share:.2f} %" for share in kinds.values()))
               for part, kinds in result["accuracy"].items()]
-    tables = (table("Matrices: bits of codes and of scales, and the error of the weights as these "
-                    "have them against the float ones, relative to their square",
+    tables = (table("Matrices: bits of codes and of scales, and the squared error of the weights "
+                    "as these represent them, relative to the square of the float weights",
                     ("", "weights", ">planes", ">rows", ">columns", ">bits", ">scales", ">error"),
                     matrices),)
     tables += (_fidelity(result["fidelity"]),)
     if shares:
-        tables += (table("Accuracy on the parts that did not calibrate",
+        tables += (table("Accuracy on the parts not used for calibration",
                          ("", ">float", ">integer"), shares),)
     return (facts(pairs), *tables)

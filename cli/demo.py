@@ -1,10 +1,10 @@
-"""Do the whole job on a shipped example, from a trained network to a bitstream.
+"""Run the complete flow on a shipped example, from a trained network to a bitstream.
 
-A GRU with ternary weights that was trained on recordings of spoken digits is measured on
-recordings that it never heard, becomes Verilog, runs recordings in simulation against its
-golden model, bit for bit and cycle for cycle, and becomes a bitstream for a board. A picture
-shows one recording on its way through the network, and two files hold the bytes that carry it to
-the board and those that the board must answer. Takes a few minutes.
+A GRU with ternary weights, trained on recordings of spoken digits, is evaluated on recordings it
+has never heard; its Verilog is generated, simulated on some of them against the golden model, bit
+for bit and cycle for cycle, and built into a bitstream for a board. A picture follows one
+recording through the network, and two files hold the bytes to send to the board for it and the
+bytes of the expected answer. Takes a few minutes.
 """
 
 import json
@@ -44,8 +44,8 @@ def arguments(parser):
     from ternloom.boards.registry import BOARDS
 
     parser.add_argument("-o", "--output", metavar="DIR", default="demo",
-                        help="folder to write; one that ternloom demo wrote is replaced "
-                             "(default: %(default)s)")
+                        help="folder to write; replaced if ternloom demo wrote it (default: "
+                             "%(default)s)")
     output.add_folder_force(parser)
     parser.add_argument("--board", default="icebreaker", metavar="BOARD",
                         help=f"board to build for: {', '.join(BOARDS)} (default: %(default)s)")

@@ -14,7 +14,7 @@ MISTAKEN = 2
 INTERRUPTED = 130
 
 #: What a full disk needs.
-_MEND = ", so nothing was written; make room for the output and for temporary files (TMPDIR)"
+_MEND = "; nothing was written: free some space for the output and for temporary files (TMPDIR)"
 
 
 class UserError(Mistake):

@@ -1,8 +1,8 @@
-"""Measure a network's accuracy on the golden model: on labelled data, or how it predicts a text.
+"""Measure a network on the golden model: accuracy on labelled data, or perplexity on a text.
 
 The golden model computes what the hardware computes, bit for bit, so this is the
 accuracy that the FPGA will have. With --text a language network predicts every word from all
-before it, and the result is its perplexity per word.
+words before it, and the result is its perplexity per word.
 """
 
 import time
@@ -24,7 +24,7 @@ def arguments(parser):
     """Add the verb's arguments."""
     add_network(parser)
     parser.add_argument("data", metavar="DATA", nargs="?",
-                        help="data file, or the name of a shipped one")
+                        help="data file, or the name of shipped data")
     parser.add_argument("--part", choices=("train", "valid", "test", "all"), default="test",
                         help="part of the data (default: %(default)s)")
     add_text(parser)
@@ -33,12 +33,12 @@ def arguments(parser):
 def run(chosen, console):
     """Evaluate, and return the accuracy with the confusion matrix, or the perplexity."""
     if chosen.data and chosen.text:
-        raise UserError("DATA and --text must not be given together")
+        raise UserError("DATA and --text cannot be used together")
     network = source.network(chosen.network)
     if not chosen.data and not chosen.text:
-        raise UserError("DATA must be given, a data file or the name of a shipped one such as "
-                        "digits" if network.embedding is None else
-                        f"--text must be given, a text whose words {network.name} predicts")
+        raise UserError("DATA is missing: a data file, or the name of shipped data such as digits"
+                        if network.embedding is None else
+                        f"--text is missing: a text whose words {network.name} is to predict")
     if chosen.text is not None:
         return _predict(chosen, console, network)
     return _classify(chosen, console, network)
@@ -60,9 +60,9 @@ def _predict(chosen, console, network):
     pairs = [("network", network.name), ("text", chosen.text),
              ("perplexity", f"{found.perplexity:.2f} per word, {found.words:,} words of a "
                             f"vocabulary of {len(network.embedding):,}"),
-             ("right", f"{100 * found.right / found.words:.2f} % of the words were the likeliest"),
-             ("speed", f"{found.words / seconds:,.0f} words/s of this computer, not of the "
-                       "hardware")]
+             ("right", f"{100 * found.right / found.words:.2f} % of the words were ranked first"),
+             ("speed", f"{found.words / seconds:,.0f} words/s on this computer, not the "
+                       "hardware's speed")]
     return Outcome(data, (facts(pairs),))
 
 
@@ -71,8 +71,8 @@ def _classify(chosen, console, network):
     from ternloom.evaluate.accuracy import measure
 
     if network.readout is None:
-        raise UserError(f"Network {network.name} must have a readout to be measured on labelled "
-                        "data")
+        raise UserError(f"Network {network.name} has no readout, so it cannot be measured on "
+                        "labelled data")
     dataset = source.data(chosen.data, chosen.part, network)
     with console.progress("Golden model, sequences") as report:
         accuracy = measure(network, dataset, report)
@@ -81,8 +81,8 @@ def _classify(chosen, console, network):
     pairs = [("network", network.name), ("data", f"{dataset.name}, part {chosen.part}"),
              ("accuracy", f"{percent(accuracy.fraction)}, {accuracy.correct} of "
                           f"{accuracy.clips} sequences"),
-             ("speed", f"{accuracy.steps / accuracy.seconds:,.0f} steps/s of this computer, not of "
-                       "the hardware")]
+             ("speed", f"{accuracy.steps / accuracy.seconds:,.0f} steps/s on this computer, not "
+                       "the hardware's speed")]
     return Outcome(data, (facts(pairs), _confusion(accuracy, dataset.classes)))
 
 
@@ -90,5 +90,5 @@ def _confusion(accuracy, classes):
     names = [str(name) for name in classes]
     rows = [(name, *(value or "." for value in line))
             for name, line in zip(names, accuracy.confusion)]
-    return table("Sequences of each true class (row) given each class (column)",
+    return table("Sequences by true class (row) and predicted class (column)",
                  ("", *(f">{name}" for name in names)), rows)

@@ -23,7 +23,7 @@ def arguments(parser):
     """Add the verb's arguments."""
     add_network(parser)
     parser.add_argument("-o", "--output", metavar="DIR", required=True,
-                        help="folder to write; one that ternloom generate wrote is replaced")
+                        help="folder to write; replaced if ternloom generate wrote it")
     output.add_folder_force(parser)
     parser.add_argument("--name", default="ternloom_core", metavar="MODULE", type=module,
                         help="name of the top module (default: %(default)s)")
@@ -80,16 +80,16 @@ def _tables(report):
               for each in report["arrays"]]
     lanes = [(each["name"], each["gates"], each["lanes"], each["multipliers"], each["tables"])
              for each in report["elementwise"]]
-    tables = [table("Weights, and the ROMs that hold those of a layer: number x words x bits",
+    tables = [table("Weights, and the ROMs that hold them: number x words x bits",
                     ("", "weights", ">planes", ">rows", ">columns", ">bits", ">ROMs"), memories),
-              table("Arrays, and the widths that the weights make necessary",
+              table("Arrays, and the widths that the weights require",
                     ("", "element", ">lanes", ">sum bits", ">row bits", "coefficients",
                      ">multipliers"), arrays),
-              table("From pre-activations to codes",
+              table("Elementwise pipelines, from pre-activations to codes",
                     ("", "gates", ">lanes", ">multipliers", ">tables"), lanes)]
     if report["quantizers"]:
         online = [tuple(each[key] for key in ("name", "planes", "rounds", "cycles", "multipliers"))
                   for each in report["quantizers"]]
-        tables.append(table("Online quantizers, and the cycles that each adds to a step",
+        tables.append(table("Online quantizers, and the cycles per step that each adds",
                             ("", ">planes", ">rounds", ">cycles", ">multipliers"), online))
     return tables

@@ -1,8 +1,8 @@
-"""Say what a network is and what it costs; without NET, list what is shipped.
+"""Describe a network: layers, memory, cycles; without NET, list what is shipped.
 
-Shows the layers with their formats, the weights' memory, and, for the sizes that --pe and
---simd ask for, how busy the arrays are and how many cycles a time step takes. Nothing is
-generated: cycles are those of the timing model, which the hardware matches exactly.
+Shows the layers with their formats, the memory of the weights and, for the sizes given by --pe
+and --simd, how busy the arrays are and how many cycles a time step takes. Nothing is generated:
+cycles come from the timing model, which the hardware matches exactly.
 """
 
 from ternloom.cli import source
@@ -60,7 +60,7 @@ def _list():
         {"networks": [each.name for each in networks], "data": list(source.shipped("data")),
          "float_networks": [each.name for each in floats],
          "recipes": list(source.shipped("recipe"))},
-        (table("Networks, and their accuracy or perplexity on the test part",
+        (table("Networks, with accuracy or perplexity on the test part",
                ("name", "layers", ">result"),
                [(each.name, ", ".join(f"{layer.cell.name} {layer.units}" for layer in each.layers),
                  _result(each.notes)) for each in networks]),
@@ -107,7 +107,7 @@ def _layers(network):
 def _gates(precision):
     """How a layer's gates are made, in a few words."""
     bits = precision["gate_frac"]
-    kind = f"tables of {bits} bits" if bits else "comparators: no tables, no multipliers"
+    kind = f"{bits}-bit tables" if bits else "hard (comparators): no tables, no multipliers"
     return kind if precision["slope"] == 1 else f"{kind}, slope {precision['slope']:g}"
 
 
@@ -144,7 +144,7 @@ def _pace(data):
 def _spoken(readouts):
     """Facts on what a network says."""
     if not readouts:
-        return [("readout", "none: puts out the last layer's codes at every step")]
+        return [("readout", "none: outputs the last layer's codes at every step")]
     return [(each["name"], f"{each['classes']} classes, at "
                            f"{'the last' if each['when'] == 'last' else 'every'} step")
             for each in readouts]
@@ -177,5 +177,5 @@ def _tables(data):
                   layers),
             table("Matrices", ("", "weights", ">planes", ">rows", ">columns", ">bits", ">zeros"),
                   matrices),
-            table("Arrays, and the cycles of a step in which each has work", (
+            table("Arrays: busy cycles per step", (
                 "", "element", ">pe", ">simd", ">chains", ">lanes", ">busy", ">ideal"), arrays))

@@ -22,15 +22,16 @@ __all__ = ["VERBS", "main", "parser"]
 
 #: Verbs in the order of the work, each in the module of its name, and their line of help.
 VERBS = {
-    "demo":     "do the whole job on a shipped example: accuracy, Verilog, simulation, bitstream",
+    "demo":     "run the complete flow on a shipped example: accuracy, Verilog, simulation, "
+                "bitstream",
     "train":    "train a quantized network from a recipe",
     "convert":  "quantize a float network without training, by any method",
-    "info":     "say what a network is and what it costs, or list the shipped ones",
+    "info":     "describe a network: layers, memory, cycles; or list the shipped ones",
     "eval":     "measure a network's accuracy on the golden model",
-    "compare":  "put networks side by side: size, error, accuracy and hardware, with a picture",
+    "compare":  "compare networks: size, error, accuracy and hardware, with a picture",
     "generate": "write a network's Verilog, with test vectors and a report",
-    "simulate": "run the Verilog against the golden model, bit for bit and cycle for cycle",
-    "synth":    "make a bitstream: utilization, clock and files",
+    "simulate": "check the Verilog against the golden model, bit for bit and cycle for cycle",
+    "synth":    "build a bitstream: utilization, clock and files",
 }
 
 #: What an interrupt says that doesn't say more.
@@ -53,7 +54,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message):
         if message.startswith(_MISSING):
             first = message.removeprefix(_MISSING).split(", ")[0]
-            message = f"{first} must be given: {self._help_of(first)}"
+            message = f"{first} is missing: {self._help_of(first)}"
         raise UserError(f"{message}; see {self.prog} --help")
 
     def _help_of(self, name):
@@ -83,7 +84,7 @@ def parser(verb=None):
     argparse.ArgumentParser
     """
     root = _Parser(prog="ternloom", formatter_class=_Formatter,
-                   description="Turns a quantized recurrent network into an FPGA core.",
+                   description="Turn a quantized recurrent network into an FPGA core.",
                    epilog="start with:\n  ternloom demo\n\n"
                           "help on a verb:\n  ternloom VERB --help")
     root.add_argument("--version", action="version",

@@ -20,7 +20,7 @@ def count(text):
     except ValueError:
         value = 0
     if value < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
     return value
 
 
@@ -42,7 +42,7 @@ def seconds(text):
     except ValueError:
         value = -1.0
     if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be seconds from 0, not {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a number of seconds, 0 or more, not {text!r}")
     return value
 
 
@@ -53,11 +53,11 @@ def module(text):
     if not (text.isidentifier() and text.isascii()):
         raise argparse.ArgumentTypeError(f"must be a Verilog identifier, not {text!r}")
     if text in KEYWORDS:
-        raise argparse.ArgumentTypeError(f"must not be a keyword of Verilog or SystemVerilog, as "
-                                         f"{text!r} is")
+        raise argparse.ArgumentTypeError("must not be a keyword of Verilog or SystemVerilog, "
+                                         f"such as {text!r}")
     if text == "testbench":
-        raise argparse.ArgumentTypeError("must not be 'testbench', as the bench that is written "
-                                         "with the core is called")
+        raise argparse.ArgumentTypeError("must not be 'testbench', the name of the bench that is "
+                                         "written with the core")
     return text
 
 
@@ -71,7 +71,7 @@ def pair(text):
     try:
         first, second = (int(part) for part in text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError("must be two whole numbers with a comma between, "
+        raise argparse.ArgumentTypeError("must be two whole numbers separated by a comma, "
                                          f"not {text!r}") from None
     return first, second
 
@@ -79,29 +79,29 @@ def pair(text):
 def add_network(parser, **settings):
     """Add the argument NET."""
     parser.add_argument("network", metavar="NET", **settings,
-                        help="network file, or the name of a shipped network; ternloom info "
-                             "without it lists those")
+                        help="network file, or the name of a shipped network (ternloom info lists "
+                             "them)")
 
 
 def add_folding(parser):
     """Add ``--pe``, ``--simd`` and ``--in-turn``."""
     group = parser.add_argument_group("size of the hardware")
     group.add_argument("--pe", type=_counts, default=(PE,), metavar="N[,N...]",
-                       help="processing elements of each layer, rows in work at once; one number "
-                            f"for all layers, or one a layer (default: {PE})")
+                       help="processing elements of each layer: rows processed at once; one number "
+                            f"for all layers, or one per layer (default: {PE})")
     group.add_argument("--simd", type=_counts, default=(SIMD,), metavar="N[,N...]",
-                       help="lanes of an element, columns in work at once; one number for all "
-                            f"layers, or one a layer (default: {SIMD})")
+                       help="lanes of each element: columns processed at once; one number for all "
+                            f"layers, or one per layer (default: {SIMD})")
     group.add_argument("--in-turn", action="store_true",
-                       help="feed activation planes one after another to one counter an element, "
-                            "instead of all at once to one each: smaller and slower")
+                       help="time-multiplex activation planes on one counter per element, instead "
+                            "of giving each plane its own: smaller and slower")
 
 
 def add_core(parser):
     """Add ``--pe``, ``--simd`` and ``--no-readout``."""
     add_folding(parser)
     parser.add_argument("--no-readout", action="store_true",
-                        help="leave the readout to the host: the core puts out the last layer's "
+                        help="leave the readout to the host: the core outputs the last layer's "
                              "codes at every step")
 
 
@@ -139,7 +139,7 @@ def mapped(arguments, network):
     for name in ("pe", "simd"):
         given = getattr(arguments, name)
         if len(given) not in (1, depth):
-            raise UserError(f"--{name} must be one number or {depth}, one a layer, "
+            raise UserError(f"--{name} must be one number or {depth}, one per layer, "
                             f"not {len(given)}")
         sizes.append(given * depth if len(given) == 1 else given)
     layers = iter([LayerFolding(pe, simd) for pe, simd in zip(*sizes, strict=True)])

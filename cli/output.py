@@ -24,12 +24,12 @@ _READ = ("network", "networks", "source", "reference", "recipe", "data", "start"
 def add_force(parser, what="files that this command did not write"):
     """Add ``--force``."""
     parser.add_argument("--force", action="store_true",
-                        help=f"replace {what}, but never what the command reads")
+                        help=f"replace {what}, but never anything that the command reads")
 
 
 def add_folder_force(parser):
     """Add ``--force`` for a folder."""
-    add_force(parser, "a folder that another verb of ternloom wrote, and what else is in it")
+    add_force(parser, "a folder that another verb of ternloom wrote, with everything in it")
 
 
 def inputs(chosen):
@@ -63,8 +63,8 @@ def default(name, suffix):
     """
     path = pathlib.Path(f"{name}{suffix}")
     if path.name != str(path) or not str(path).isprintable() or name.startswith(".") or not name:
-        raise UserError(f"Name {name!r} must be that of a file to be the output's too; "
-                        "choose another with --output")
+        raise UserError(f"{name!r} cannot be used as the name of the output file; choose "
+                        "another with --output")
     return path
 
 
@@ -93,10 +93,10 @@ def check(path, *, verb, inputs=(), force=False):
 
 def _check_folder(path, verb, inputs, force):
     if pathlib.Path.cwd().is_relative_to(path.resolve()):
-        raise UserError(f"Output folder must not be the current one or above it, not {path}")
+        raise UserError(f"Output folder {path} must not be the current folder or contain it")
     for each in inputs:
         if pathlib.Path(each).resolve().is_relative_to(path.resolve()):
-            raise UserError(f"Output folder {path} must not hold {each}, which this command reads; "
+            raise UserError(f"Output folder {path} contains {each}, which this command reads; "
                             "choose another with --output")
     if not any(path.iterdir()):
         return
@@ -105,13 +105,12 @@ def _check_folder(path, verb, inputs, force):
                         "choose another with --output, or remove it")
     facts = _facts(path)
     if not force and facts.get("verb") != verb:
-        raise UserError(f"Output folder {path} must be one that ternloom {verb} wrote; choose "
-                        "another with --output, or replace it with --force")
+        raise UserError(f"Output folder {path} exists and was not written by ternloom {verb}; "
+                        "choose another with --output, or replace it with --force")
     foreign = None if force else _foreign(path, facts.get("files"))
     if foreign is not None:
-        raise UserError(f"Output folder {path} must hold only what ternloom wrote, and {foreign} "
-                        "isn't that; choose another with --output, or replace all of it with "
-                        "--force")
+        raise UserError(f"Output folder {path} contains {foreign}, which is not as ternloom wrote "
+                        "it; choose another with --output, or replace everything with --force")
 
 
 def _facts(folder):
@@ -146,7 +145,7 @@ def _foreign(folder, known):
 def _check_above(path):
     for parent in pathlib.Path(path).absolute().parents:
         if parent.exists() and not parent.is_dir():
-            raise UserError(f"Output {path} must be in a folder, but {parent} is a file")
+            raise UserError(f"Output {path} cannot be written: {parent} is a file, not a folder")
 
 
 @contextlib.contextmanager
@@ -203,10 +202,10 @@ def check_file(path, *, own, inputs=(), force=False, option="--output"):
     """
     path = pathlib.Path(path)
     if path.is_dir():
-        raise UserError(f"Output file {path} must not be a folder")
+        raise UserError(f"Output file {path} is a folder")
     _check_above(path)
     if path.exists() and any(each.exists() and path.samefile(each) for each in inputs):
-        raise UserError(f"Output {path} must not be what this command reads; choose another with "
+        raise UserError(f"Output {path} is a file that this command reads; choose another with "
                         f"{option}")
     if force or not (path.exists() or path.is_symlink()):
         return
@@ -238,7 +237,8 @@ def file(path, *, beside=(), **rules):
     # Through a link, the others come to be beside what it leads to.
     path = path.resolve() if path.is_symlink() else path
     if path.suffix in beside:
-        raise UserError(f"Output {path} must not end in {path.suffix}, as a file beside it does")
+        raise UserError(f"Output {path} must not end in {path.suffix}, like a file written beside "
+                        "it")
     for each in (path, *map(path.with_suffix, beside)):
         check_file(each, **rules)
     place = path.resolve()

@@ -51,7 +51,7 @@ def draw(path, network, sequence, label=None):
 def _frames(figure, axes, sequence):
     image = axes.imshow(sequence.T, aspect="auto", origin="lower", cmap="viridis",
                         interpolation="nearest")
-    axes.set(title=f"input codes, {sequence.shape[1]} a step", ylabel="input")
+    axes.set(title=f"input codes, {sequence.shape[1]} per step", ylabel="input")
     axes.yaxis.get_major_locator().set_params(integer=True)
     figure.colorbar(image, ax=axes, pad=0.01)
 
@@ -83,5 +83,6 @@ def _logits(axes, logits, winners, names):
         axes.annotate(names[int(winners[start])], (start, 1), xycoords=("data", "axes fraction"),
                       xytext=(0, -12), textcoords="offset points", fontweight="bold", ha="center")
         axes.axvline(start, color="0.9", linewidth=0.8, zorder=0)
-    axes.set(title="logits; on top, each class at the step where it takes the lead", ylabel="logit")
+    axes.set(title="logits; at the top, each class at the step where it takes the lead",
+             ylabel="logit")
     axes.margins(x=0.01, y=0.15)

@@ -1,8 +1,8 @@
-"""Run the Verilog against the golden model, bit for bit and cycle for cycle.
+"""Check the Verilog against the golden model, bit for bit and cycle for cycle.
 
-Every output transfer must have the value of the golden model and come in the cycle of the
-timing model; the first that does not is reported, down to the earliest wrong value inside.
-The exit status is 0 if all agree and 1 if not.
+Every output transfer must have the value that the golden model computes, in the cycle that the
+timing model predicts. The first mismatch is reported, with the earliest wrong value inside the
+core. The exit status is 0 if everything agrees and 1 if not.
 """
 
 import contextlib
@@ -38,10 +38,10 @@ def arguments(parser):
                              "--netlist)")
     parser.add_argument("--waves", metavar="FILE",
                         help="record waves to this file: .vcd, or with Icarus .fst")
-    output.add_force(parser, "a file in the place of --waves that isn't a .vcd of this command's")
+    output.add_force(parser, "a file named by --waves that is not a .vcd from this command")
     parser.add_argument("--netlist", choices=FAMILIES, metavar="FAMILY",
-                        help=f"run what synthesis makes of the Verilog for {', '.join(FAMILIES)}; "
-                             "takes minutes, in Icarus only")
+                        help="simulate the post-synthesis netlist instead, for "
+                             f"{', '.join(FAMILIES)}; takes minutes, in Icarus only")
     add_core(parser)
 
 
@@ -96,7 +96,7 @@ def tables(data):
     wrong = [f"{each['simulator']}: {each['mismatch']['text']}"
              for each in data["runs"] if each["mismatch"]]
     return (facts(first),
-            table("Every transfer against the golden model (value) and the timing model (cycle)",
+            table("Transfers compared with the golden model (value) and the timing model (cycle)",
                   ("simulator", "result", ">transfers", ">cycles", ">seconds"), runs), *wrong)
 
 
@@ -110,10 +110,9 @@ def _recorded(path):
 def _simulators(chosen):
     """Names of the simulators to run, after refusing what cannot go together."""
     if chosen.netlist and chosen.simulator not in (None, "icarus"):
-        raise UserError("--netlist must go with --simulator icarus, "
-                        f"not with {chosen.simulator}")
+        raise UserError(f"--netlist needs --simulator icarus, not {chosen.simulator}")
     if chosen.waves and chosen.simulator == "both":
-        raise UserError("--waves must go with one simulator, not with both")
+        raise UserError("--waves needs one simulator, not both")
     names = ("icarus",) if chosen.netlist else _SIMULATORS[chosen.simulator or "verilator"]
     suffix = pathlib.Path(chosen.waves).suffix if chosen.waves else ".vcd"
     if suffix not in _WAVES[names[0]]:

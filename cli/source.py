@@ -17,15 +17,14 @@ _KINDS = {"network": "network", "float network": "float network", "data": "data 
 
 #: Verbs that take a file of a kind.
 _TAKERS = {
-    "network": "ternloom info, eval, generate, simulate and synth take networks",
-    "float network": "ternloom convert makes a network of it, ternloom compare takes it with "
-                     "--float",
-    "data": "ternloom eval NET DATA measures a network on it, ternloom train takes it with --data",
-    "recipe": "ternloom train makes a network of it",
+    "network": "networks are for ternloom info, eval, generate, simulate and synth",
+    "float network": "use ternloom convert to make a network from it, or ternloom compare --float",
+    "data": "use it as DATA of ternloom eval, or with ternloom train --data",
+    "recipe": "use ternloom train to make a network from it",
 }
 
 #: The same of a float network of another tool.
-_CONVERTED = "ternloom convert makes a network of it"
+_CONVERTED = "use ternloom convert to make a network from it"
 
 #: What a file of a kind is called.
 _TITLES = {kind: f"a {title}" for kind, title in _KINDS.items()} | {
@@ -95,25 +94,25 @@ def _find(kind, name):
         _check_kind(kind, path, _kind(path))
         return path
     if path.is_dir():
-        raise UserError(f"{path} is a folder, and {_TITLES[kind]} must be given")
+        raise UserError(f"{path} is a folder, not {_TITLES[kind]}")
     if name in known:
         return known[name]
     for other in (*_KINDS, "recipe"):
         if name in shipped(other):
             _check_kind(kind, name, other)
-    raise UserError(f"No file {str(name)!r} and no shipped {_KINDS.get(kind, kind)} of that name"
+    raise UserError(f"No file and no shipped {_KINDS.get(kind, kind)} is called {str(name)!r}; "
                     f"{_meant(kind, path, known)}")
 
 
 def _check_kind(kind, name, found):
     """Raise ``UserError`` on a file of another kind, saying which verb takes it."""
     if found == "pickle":
-        raise UserError(f"{name} is what torch.save writes, which is not read since it may run "
-                        f"code; make a safetensors of a state_dict by: {_line(name)}")
+        raise UserError(f"{name} was written by torch.save and is not read, since it may run code; "
+                        f"convert its state_dict to safetensors with: {_line(name)}")
     fits = found == kind or kind == "float network" and found not in _TITLES
     if found is not None and not fits:
-        raise UserError(f"{name} is {_TITLES.get(found, found)}, and {_TITLES[kind]} must be "
-                        f"given; {_TAKERS.get(found, _CONVERTED)}")
+        raise UserError(f"{name} is {_TITLES.get(found, found)}, not {_TITLES[kind]}; "
+                        f"{_TAKERS.get(found, _CONVERTED)}")
 
 
 def _line(path):
@@ -124,7 +123,7 @@ def _line(path):
 
 
 def _meant(kind, path, known):
-    """The end of a message on a name that nothing has: the nearest that something has."""
+    """The end of a message on a name that nothing has: the nearest ones, and how to list all."""
     from ternloom.files.decode import nearest
 
     suffix = ".toml" if kind == "recipe" else ".safetensors"
@@ -132,9 +131,11 @@ def _meant(kind, path, known):
               if _kind(each) in (kind, None)]
     close = [f"{path}{suffix}"] if f"{path}{suffix}" in beside else \
         nearest(str(path), [*known, *beside], _LISTED)
+    hint = "ternloom info lists all that are shipped"
     if not close:
-        return "; ternloom info lists those that are shipped"
-    return f", did you mean {' or '.join(map(repr, close))}?"
+        return hint
+    *first, last = map(repr, close)
+    return f"did you mean {', '.join(first)}{' or ' if first else ''}{last}? {hint}"
 
 
 def network_path(name):
@@ -195,5 +196,5 @@ def data(name, part, network=None):
         return dataset
     chosen = dataset.part(part)
     if not len(chosen.labels):
-        raise UserError(f"Data {dataset.name} has no part {part!r}")
+        raise UserError(f"Data {dataset.name} has no sequences in part {part!r}")
     return chosen

@@ -15,8 +15,8 @@ _STEPS = (1, 40)
 def add_stimulus(parser, clips, what):
     """Add DATA, ``--part``, ``--clips``, ``--text``, ``--vocabulary`` and ``--words``."""
     parser.add_argument("data", metavar="DATA", nargs="?",
-                        help="data file, or the name of a shipped one (default: what a shipped "
-                             "network was trained on, else random codes)")
+                        help="data file, or the name of shipped data (default: the data that a "
+                             "shipped network was trained on, otherwise random codes)")
     parser.add_argument("--part", choices=("train", "valid", "test", "all"), default="test",
                         help="part of the data (default: %(default)s)")
     parser.add_argument("--clips", type=count, default=clips, metavar="N",
@@ -67,10 +67,10 @@ def _text(chosen, network):
     from ternloom.cli.sequences import Stimulus
 
     if chosen.data is not None:
-        raise UserError("--text must not go with DATA")
+        raise UserError("DATA and --text cannot be used together")
     tokens = read_text(chosen, network)
     if chosen.words > len(tokens):
-        raise UserError(f"--words must be at most {len(tokens)}, the words of {chosen.text}, "
+        raise UserError(f"--words must be at most {len(tokens)}, the length of {chosen.text}, "
                         f"not {chosen.words}")
     return Stimulus(f"{chosen.words} words of {chosen.text}",
                     [network.embed(tokens[:chosen.words])], None)

@@ -1,7 +1,7 @@
-"""Make a bitstream: utilization, clock and files.
+"""Build a bitstream: utilization, clock and files.
 
-With --top core the core is built alone, with registers around it, to learn its size and
-clock; with --top uart the bitstream carries the core behind a UART on the board's pins.
+--top core builds the core alone between registers, to learn its size and clock; --top uart makes
+a bitstream with the core behind a UART on the board's pins.
 """
 
 import dataclasses
@@ -29,15 +29,15 @@ def arguments(parser):
     parser.add_argument("--top", choices=("core", "uart"), default="uart",
                         help="the core alone, or behind a UART (default: %(default)s)")
     parser.add_argument("-o", "--output", metavar="DIR",
-                        help="folder to write; one that ternloom synth wrote is replaced "
-                             "(default: NAME-BOARD in the current folder)")
+                        help="folder to write; replaced if ternloom synth wrote it (default: "
+                             "NAME-BOARD in the current folder)")
     output.add_folder_force(parser)
     parser.add_argument("--seed", type=count, default=1, metavar="N",
-                        help="seed of placement (default: %(default)s)")
+                        help="seed for placement (default: %(default)s)")
     parser.add_argument("--frequency", type=frequency, metavar="MHZ",
-                        help="clock to aim at (default: the board's)")
+                        help="target clock (default: the board's)")
     parser.add_argument("--baud", type=count, metavar="N",
-                        help="bits a second of the UART (default: the board's)")
+                        help="UART bit rate in bits per second (default: the board's)")
     add_core(parser)
 
 
@@ -49,7 +49,7 @@ def run(chosen, console):
     network = core_network(chosen)
     mapping = mapped(chosen, network)
     if chosen.baud and chosen.top == "core":
-        raise UserError("--baud must go with --top uart, not with core")
+        raise UserError("--baud needs --top uart, not core")
     place = chosen.output or output.default(network.name, f"-{board.name}")
     with output.folder(place, verb="synth", inputs=output.inputs(chosen), force=chosen.force,
                        network=network.name, board=board.name) as new:
@@ -133,7 +133,7 @@ def tables(place, data):
     if data["bitstream"]:
         path = f"{place}/{data['bitstream']}"
         first += [("bitstream", Command(path)),
-                  ("load it", Command(data["program"].format(shlex.quote(path))))]
+                  ("load", Command(data["program"].format(shlex.quote(path))))]
     return (facts(first), table("Utilization", ("", ">used", ">available", ">share"), rows))
 
 
@@ -141,7 +141,7 @@ def clock(data):
     """The clock in a line: what a bitstream runs at is not what it could."""
     asked, achieved = (data["clock"][name] for name in ("asked", "achieved"))
     if data["bitstream"]:
-        return f"{asked:g} MHz is what it runs at, {achieved:.1f} MHz what place and route reached"
+        return f"runs at {asked:g} MHz; place and route reached {achieved:.1f} MHz"
     return f"{achieved:.1f} MHz reached, {asked:g} MHz asked for"
 
 
@@ -149,12 +149,12 @@ def speed_lines(data):
     """What the clock does not know, and what a step takes, as facts."""
     step, link = data["step"], data["link"]
     lines = [("not timed", data["untimed"])] if data["untimed"] else []
-    lines += [("a step", f"{step['cycles']:,.0f} cycles, {step['microseconds']:,.1f} us at "
-                         f"{step['clock']:.4g} MHz")]
+    lines += [("time step", f"{step['cycles']:,.0f} cycles, {step['microseconds']:,.1f} us at "
+                            f"{step['clock']:.4g} MHz")]
     if link:
-        lines += [("its link", f"{link['microseconds']:,.0f} us a step at {link['baud']:,} baud, "
-                               f"{link['request_bytes']} bytes to the board, "
-                               f"{link['answer_bytes']} in an answer")]
+        lines += [("serial link", f"{link['microseconds']:,.0f} us per step at {link['baud']:,} "
+                                  f"baud, {link['request_bytes']} bytes to the board, "
+                                  f"{link['answer_bytes']} bytes per answer")]
     return lines
 
 

@@ -9,12 +9,12 @@ __all__ = ["add_text", "read_text"]
 def add_text(parser):
     """Add ``--text`` and ``--vocabulary``."""
     parser.add_argument("--text", metavar="FILE",
-                        help="text for a language network: words between white space, a sentence "
-                             "a line")
+                        help="text for a language network: words separated by white space, "
+                             "one sentence per line")
     parser.add_argument("--vocabulary", metavar="FILE",
-                        help="text that the network was trained on, whose words in the order of "
-                             "their frequency are its vocabulary; needed where the network's file "
-                             "does not name its words")
+                        help="text that the network was trained on: its words, most frequent "
+                             "first, are the vocabulary; needed if the network file does not name "
+                             "its words")
 
 
 def read_text(chosen, network):
@@ -33,17 +33,16 @@ def read_text(chosen, network):
     from ternloom.files import text
 
     if network.embedding is None:
-        raise UserError(f"--text must go with a network that has an embedding; {network.name} has "
-                        "none")
+        raise UserError(f"--text needs a network with an embedding, and {network.name} has none")
     count = len(network.embedding)
     if network.labels:
         vocabulary = network.labels
     elif chosen.vocabulary is None:
-        raise UserError(f"--vocabulary must name the text that {network.name} was trained on, "
-                        f"since its file does not name its {count} words")
+        raise UserError(f"--vocabulary is missing: the file of {network.name} does not name its "
+                        f"{count} words; give the text that it was trained on")
     else:
         vocabulary = text.build(text.read(chosen.vocabulary))
     if len(vocabulary) != count:
-        raise UserError(f"--vocabulary must have {count} different words as {network.name} has, "
+        raise UserError(f"--vocabulary must have {count} different words, as {network.name} has, "
                         f"not {len(vocabulary)}")
     return text.encode(text.read(chosen.text), vocabulary)

@@ -1,11 +1,11 @@
 """Train a quantized network from a recipe.
 
 A recipe is a TOML file that names the data, the cell, the sizes and formats, and the
-schedule. Training needs PyTorch, and minutes to hours on one core. It writes the network to
-OUTPUT.safetensors, its curve to OUTPUT.csv, the record of the run to OUTPUT.json and the
-float network that it started from to OUTPUT.float.safetensors; every two minutes
-OUTPUT.checkpoint, from which the same command goes on after it was stopped. Of files that
-are there only those that the same recipe made are replaced.
+schedule. Training needs PyTorch, and takes minutes to hours on one core. It writes the network
+to OUTPUT.safetensors, its curve to OUTPUT.csv, the record of the run to OUTPUT.json and the
+float network that it started from to OUTPUT.float.safetensors. Every two minutes it writes
+OUTPUT.checkpoint, from which the same command continues after it was stopped. Existing files
+are replaced only if the same recipe made them.
 """
 
 import contextlib
@@ -31,21 +31,22 @@ _CHECKPOINT = ".checkpoint"
 def arguments(parser):
     """Add the verb's arguments."""
     parser.add_argument("recipe", metavar="RECIPE",
-                        help="recipe, a TOML file, or the name of a shipped one")
+                        help="recipe (a TOML file), or the name of a shipped recipe")
     parser.add_argument("-o", "--output", metavar="FILE",
                         help="network file to write (default: the recipe's name with "
                              ".safetensors, in the current folder)")
     parser.add_argument("--data", metavar="PATH",
-                        help="data file, the name of shipped data, or folder of a language model's "
-                             "texts *train.txt, *valid.txt and *test.txt (default: the recipe's)")
+                        help="data file, the name of shipped data, or the folder with a language "
+                             "model's texts *train.txt, *valid.txt and *test.txt (default: the "
+                             "recipe's)")
     parser.add_argument("--start", metavar="FILE",
                         help="float network that a language model starts from "
                              "(default: the recipe's)")
     parser.add_argument("--epochs", type=count, metavar="N",
                         help="train for this many epochs instead of the recipe's")
     parser.add_argument("--device", default="cpu", metavar="NAME",
-                        help="what trains, by PyTorch's name: cpu, or cuda for a GPU, which makes "
-                             "another network of the same recipe (default: cpu)")
+                        help="PyTorch device to train on: cpu, or cuda for a GPU, which makes a "
+                             "different network from the same recipe (default: cpu)")
     parser.add_argument("--checkpoint-every", type=seconds, default=120.0, metavar="SECONDS",
                         help="time between checkpoints (default: 120)")
     output.add_force(parser, "files that the recipe did not make")
@@ -54,7 +55,7 @@ def arguments(parser):
 def run(chosen, console):
     """Train and write the network file, with the curve of the training beside it."""
     if importlib.util.find_spec("torch") is None:
-        raise UserError("Training needs PyTorch, which this Python lacks; install it with: "
+        raise UserError("Training needs PyTorch, which is not installed; install it with: "
                         "pip install torch==2.13.0")
     recipe = source.recipe_path(chosen.recipe)
     from ternloom.train import run as training
@@ -66,12 +67,12 @@ def run(chosen, console):
     checkpoint = place.with_suffix(_CHECKPOINT)
     checkpoints = training.checkpoints(loaded.recipe, checkpoint).values()
     if place in checkpoints:
-        raise UserError(f"Output {place} must not end in {_CHECKPOINT}, as the checkpoint does")
+        raise UserError(f"Output {place} must not end in {_CHECKPOINT}, like the checkpoint")
     inputs = _inputs(loaded)
     for each in checkpoints:
         output.check_file(each, own=lambda path: True, inputs=inputs)
         if each.exists():
-            console.say(f"Going on from {each}; remove it to start anew")
+            console.say(f"Continuing from {each}; delete it to restart")
     for line in loaded.recipe.cautions:
         console.say(f"Caution: {line}")
     with (_resumable(checkpoints),
@@ -97,7 +98,7 @@ def _resumable(checkpoints):
         left = [str(each) for each in checkpoints if each.exists()]
         if not left:
             raise
-        raise KeyboardInterrupt(f"the same command goes on from {' and '.join(left)}") from None
+        raise KeyboardInterrupt(f"the same command continues from {' and '.join(left)}") from None
 
 
 def _inputs(loaded):
@@ -111,7 +112,7 @@ def _text(stage, curve):
     if not curve:
         return stage
     last = curve[-1]
-    return (f"{stage}, {100 * last.valid_accuracy:.1f} % of the validation part, "
+    return (f"{stage}, {100 * last.valid_accuracy:.1f} % right on the validation part, "
             f"loss {last.valid_loss:.3f}")
 
 

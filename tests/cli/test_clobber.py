@@ -65,7 +65,7 @@ def done(capsys, *arguments):
     capsys.readouterr()
 
 
-READ = "Output {} must not be what this command reads; choose another with --output"
+READ = "Output {} is a file that this command reads; choose another with --output"
 OTHER = ("Output {} exists and was not written by this command; choose another with --output, or "
          "replace it with --force")
 
@@ -110,9 +110,9 @@ def test_name_of_recipe(place, capsys):
 @pytest.mark.parametrize("output, told", [
     ("motions.safetensors", READ.format("motions.safetensors")),
     ("motions.toml", READ.format("motions.toml")),
-    ("motions.csv", "Output motions.csv must not end in .csv, as a file beside it does"),
-    ("motions.checkpoint", "Output motions.checkpoint must not end in .checkpoint, as the "
-                           "checkpoint does"),
+    ("motions.csv", "Output motions.csv must not end in .csv, like a file written beside it"),
+    ("motions.checkpoint", "Output motions.checkpoint must not end in .checkpoint, like the "
+                           "checkpoint"),
     ("motions", OTHER.format("motions.csv")),
 ])
 def test_output_of_training(place, capsys, output, told):
@@ -156,7 +156,7 @@ def test_file_that_appears_during_training(place, capsys, monkeypatch):
 def test_hostile_name(place, capsys):
     (place / "motions.toml").write_text(RECIPE.format(name="../motions"))
     assert refusal(place, capsys, "train", "motions.toml") == (
-        "Name '../motions' must be that of a file to be the output's too; choose another with "
+        "'../motions' cannot be used as the name of the output file; choose another with "
         "--output")
 
 
@@ -210,6 +210,6 @@ def test_network_in_output_folder(place, capsys):
     os.rename("tiny.safetensors", "out/tiny.safetensors")
     for verb in (["generate"], ["synth", "--board=icebreaker"], ["compare"]):
         assert refusal(place, capsys, *verb, "out/tiny.safetensors", "-o", "out", "--force") == (
-            "Output folder out must not hold out/tiny.safetensors, which this command reads; "
+            "Output folder out contains out/tiny.safetensors, which this command reads; "
             "choose another with --output")
     assert os.path.exists("out/tiny.safetensors")

@@ -143,16 +143,16 @@ def test_folder_without_data(place, capsys):
 
 def test_mistakes(place, capsys):
     assert mistake(capsys, NETWORKS[0], NETWORKS[0]) == (
-        f"Networks must have different file names, not {NETWORKS[0]!r} twice")
+        f"Two networks have the file name {NETWORKS[0]!r}; names must differ")
     assert mistake(capsys, "nothing") == (
-        "No file 'nothing' and no shipped network of that name; ternloom info lists those that "
-        "are shipped")
+        "No file and no shipped network is called 'nothing'; ternloom info lists all that are "
+        "shipped")
     assert mistake(capsys, NETWORKS[0], "--float", "digits-lstm-float").startswith(
-        "float network digits-lstm-float must have the matrices of network ")
+        "float network 'digits-lstm-float' has other matrices, ")
     assert mistake(capsys, NETWORKS[0], "--data", "japanese_vowels").startswith(
         "Data japanese_vowels has ")
     assert mistake(capsys, NETWORKS[0], "--data", "digits", "--text", "any") == (
-        "--data and --text must not be given together")
+        "--data and --text cannot be used together")
     (place / "full").mkdir()
     (place / "full" / "mine").write_text("")
     assert "was not written by ternloom" in mistake(capsys, NETWORKS[0], "-o", "full")

@@ -68,7 +68,7 @@ def test_markup(place, capsys, verb, told):
 def test_markup_of_mistake(place, capsys):
     assert main(["eval", "net.safetensors", "digits"]) == 2
     assert capsys.readouterr().err == \
-        f"ternloom: Data digits has 13 inputs a step, network {MARKUP} takes 3\n"
+        f"ternloom: Data digits has 13 inputs per step, but network {MARKUP} expects 3\n"
 
 
 def hostile(thing, **names):

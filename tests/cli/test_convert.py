@@ -158,14 +158,14 @@ def save_check(reference, change=lambda outputs: outputs):
     np.savez("check.npz", **arrays)
 
 
-ASSUMED = ("assumed and not checked: from a cleared state, nothing between h and readout; --check "
-           "FILE holds outputs of your model against it, see ternloom convert --help")
+ASSUMED = ("assumed, not checked: from a cleared state, nothing between h and the readout; --check "
+           "FILE compares it with outputs of your model, see ternloom convert --help")
 
 
 def test_assumed_forward(place, capsys, monkeypatch):
     """Of a state_dict it is said that its forward is assumed, of Ternloom's own file it is not."""
     monkeypatch.setenv("COLUMNS", "200")
-    assert "as Ternloom's own file says" in told(capsys, *COMPLETE)
+    assert "as described in Ternloom's own file" in told(capsys, *COMPLETE)
     (place / "net.safetensors").unlink()
     torch_like(place)
     assert ASSUMED in told(capsys, *COMPLETE)
@@ -179,17 +179,19 @@ def test_checked_forward(place, capsys, monkeypatch):
     assert found["when"] == "every" and found["forward"]["known"] == "checked"
     assert found["forward"]["sequences"] == 3 and found["forward"]["vectors"] == 12
     assert found["forward"]["difference"] < found["forward"]["bound"] < 1e-4
-    assert "12 outputs of your model within " in told(capsys, *COMPLETE, "--check", "check.npz")
-    assert load("net.safetensors").notes["forward"].startswith("12 outputs of your model within ")
+    text = told(capsys, *COMPLETE, "--check", "check.npz")
+    assert "12 outputs of your model match within " in text
+    assert load("net.safetensors").notes["forward"].startswith(
+        "12 outputs of your model match within ")
 
 
 def test_other_forward(place, capsys):
     save_check(torch_like(place), lambda hidden: np.maximum(hidden, 0))
     line = mistake(capsys, *COMPLETE, "--check", "check.npz")
     assert re.fullmatch(
-        r"check.npz: outputs of sequence 0 must be those of the recurrent layers from a cleared "
-        r"state and the readout of their h, within the \d\.\de-0\d that float32 explains, not "
-        r"[\d.]+ away: these are outputs with a ReLU before the readout", line)
+        r"check.npz: outputs of sequence 0 are [\d.]+ away from those of the recurrent layers from "
+        r"a cleared state and a readout of their h, where float32 explains \d\.\de-0\d: they match "
+        r"a forward pass with a ReLU before the readout", line)
 
 
 @pytest.mark.parametrize("options, when, said", [
@@ -239,9 +241,10 @@ def test_caution(place, capsys, monkeypatch):
     """A conversion that decides otherwise says so in words."""
     monkeypatch.setenv("COLUMNS", "300")
     text = told(capsys, *COMPLETE, "--weights", "binary-connect", "--activations", "binary")
-    assert re.search(r"^caution +\d+ % of the decisions below are others than the float network's: "
-                     r"give weights or activations more bits, such as --weights integer:8:by-row "
-                     r"--activations fixed:12, or train \(ternloom train\) *$", text, re.M)
+    assert re.search(r"^caution +\d+ % of the decisions below differ from the float network's: "
+                     r"use more bits for weights or activations, such as --weights "
+                     r"integer:8:by-row --activations fixed:12, or train \(ternloom train\) *$",
+                     text, re.M)
 
 
 def test_scales_far_apart(place, capsys):
@@ -295,8 +298,8 @@ def test_text(place, capsys):
     (place / "text.txt").write_text("one two\n")
     os.remove("net.safetensors")
     assert mistake(capsys, "float.safetensors", "-o", "net.safetensors", "--calibration",
-                   "text.txt") == ("Vocabulary must have 4 words, as the embedding has, not 3; "
-                                   "--vocabulary names the training text")
+                   "text.txt") == ("The vocabulary has 3 words, but the embedding has 4; name "
+                                   "the training text with --vocabulary")
 
 
 def test_list(place, capsys):
@@ -314,19 +317,20 @@ def test_list(place, capsys):
                              r"'binry'; ternloom convert --list shows all methods"),
     (("--activations", "twn"), r"Activation method must be one of binary, fixed, online, planes, "
                                r"ternary, not 'twn', which is for weights alone; ternloom .*"),
-    (("--weights", "q=twn"), r"Weights must be for all, readout, or .*, not 'q'"),
-    (("--weights", "input=twn"), r"Weights must have a method for layer0.recurrent.i, or one for "
-                                 r"all"),
+    (("--weights", "q=twn"), r"Weights cannot be set for 'q': it must be all, .*"),
+    (("--weights", "input=twn"), r"Weights of layer0.recurrent.i have no method: give one "
+                                 r"for them, or for all"),
     (("--weights", "twn", "--weights", "greedy"),
-     r"--weights must name a place once, not 'all' twice"),
+     r"--weights gives 'all' two methods; give each place one"),
     (("--weights", "integer", "--weights", "f=greedy"),
-     r"layer0.input: Gates of one matrix must have weights that one alphabet holds, not integer "
-     r"and planes"),
-    (("--preact", "9"), r"argument --preact: must be two whole numbers with a comma between, .*"),
+     r"layer0.input: The gates of a matrix must share an alphabet, and none holds integer and "
+     r"planes"),
+    (("--preact", "9"), r"argument --preact: must be two whole numbers separated by a comma, .*"),
     (("--gate-frac", "99"), r"Gate fraction bits must be .*, not 99"),
-    (("--calibration", "nothing"), r"No file 'nothing' and no shipped data set of that name; "
-                                   r"ternloom info lists those that are shipped"),
-    (("--calibration", "digits"), r"Data digits has 13 inputs a step, float network small takes 3"),
+    (("--calibration", "nothing"), r"No file and no shipped data set is called 'nothing'; "
+                                   r"ternloom info lists all that are shipped"),
+    (("--calibration", "digits"), r"Data digits has 13 inputs per step, but float network small "
+                                  r"expects 3"),
 ], ids=lambda value: " ".join(value) if isinstance(value, tuple) else "")
 def test_mistakes(place, capsys, options, message):
     assert re.fullmatch(message, mistake(capsys, *COMPLETE, *options))
@@ -337,7 +341,7 @@ def test_missing_argument(place, capsys, left):
     given = list(COMPLETE)
     del given[left:left + (1 if left == 0 else 2)]
     name = ("SOURCE", "--output", "", "--calibration")[left]
-    assert mistake(capsys, *given) == f"{name} must be given; see ternloom convert --help"
+    assert mistake(capsys, *given) == f"{name} is missing; see ternloom convert --help"
 
 
 def test_bad_weights(place, capsys):
@@ -348,5 +352,5 @@ def test_bad_weights(place, capsys):
     tensors["weight_ih_l0"][7, 2] = np.inf
     safetensors.numpy.save_file(tensors, "float.safetensors")
     assert mistake(capsys, *COMPLETE) == (
-        "float network file float.safetensors is not sound: layer0.input_weight must hold finite "
+        "float network file float.safetensors is invalid: layer0.input_weight must hold finite "
         "numbers, not inf in row 7, column 2")

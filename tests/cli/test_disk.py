@@ -14,7 +14,7 @@ from ternloom.files.network import save
 from ternloom.model.random import random_network
 
 
-FULL = ", so nothing was written; make room for the output and for temporary files (TMPDIR)"
+FULL = "; nothing was written: free some space for the output and for temporary files (TMPDIR)"
 
 FAILURES = [(errno.ENOSPC, "No space left on device" + FULL),
             (errno.EDQUOT, "Disk quota exceeded" + FULL),

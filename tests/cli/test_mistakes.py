@@ -74,13 +74,13 @@ def test_no_verb(place, capsys):
 
 @pytest.mark.parametrize("verb, message", [
     (["info", "--pe"], "argument --pe: expected one argument"),
-    (["eval"], "NET must be given: network file, or the name of a shipped network; ternloom info "
-               "without it lists those"),
-    (["generate", SHIPPED], "-o/--output must be given: folder to write; one that ternloom "
-                            "generate wrote is replaced"),
-    (["synth"], "NET must be given: network file, or the name of a shipped network; ternloom info "
-                "without it lists those"),
-    (["train"], "RECIPE must be given: recipe, a TOML file, or the name of a shipped one"),
+    (["eval"], "NET is missing: network file, or the name of a shipped network (ternloom info "
+               "lists them)"),
+    (["generate", SHIPPED], "-o/--output is missing: folder to write; replaced if ternloom "
+                            "generate wrote it"),
+    (["synth"], "NET is missing: network file, or the name of a shipped network (ternloom info "
+                "lists them)"),
+    (["train"], "RECIPE is missing: recipe (a TOML file), or the name of a shipped recipe"),
 ])
 def test_missing_argument(place, capsys, verb, message):
     assert mistake(capsys, *verb) == f"{message}; see ternloom {verb[0]} --help"
@@ -98,31 +98,32 @@ def test_unknown_option(place, capsys):
 
 def test_unknown_network(place, capsys):
     assert mistake(capsys, "info", "digits-gru-ternery") == \
-        "No file 'digits-gru-ternery' and no shipped network of that name, did you mean " \
-        "'digits-gru-ternary-fixed8' or 'digits-gru-ternary-ternary' or 'digits-gru-online3'?"
+        "No file and no shipped network is called 'digits-gru-ternery'; did you mean " \
+        "'digits-gru-ternary-fixed8', 'digits-gru-ternary-ternary' or 'digits-gru-online3'? " \
+        "ternloom info lists all that are shipped"
     assert mistake(capsys, "info", "none") == \
-        "No file 'none' and no shipped network of that name; ternloom info lists those that are " \
-        "shipped"
+        "No file and no shipped network is called 'none'; ternloom info lists all that are shipped"
 
 
 def test_network_beside(network_file, capsys):
     """A name without its suffix, and one that is misspelt, of a file that is there."""
     for name in ("net", "nett.safetensors"):
         assert mistake(capsys, "info", name) == \
-            f"No file {name!r} and no shipped network of that name, did you mean " \
-            "'net.safetensors'?"
+            f"No file and no shipped network is called {name!r}; did you mean " \
+            "'net.safetensors'? ternloom info lists all that are shipped"
 
 
 def test_unknown_data(place, capsys):
     assert mistake(capsys, "eval", SHIPPED, "digit") == \
-        "No file 'digit' and no shipped data set of that name, did you mean 'digits'?"
+        "No file and no shipped data set is called 'digit'; did you mean 'digits'? ternloom info " \
+        "lists all that are shipped"
 
 
 def test_unreadable_network(place, capsys):
     """A folder in the place of a file is not one."""
     os.mkdir("net.safetensors")
     assert mistake(capsys, "info", "net.safetensors") == \
-        "net.safetensors is a folder, and a network must be given"
+        "net.safetensors is a folder, not a network"
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
@@ -147,8 +148,8 @@ def test_foreign_safetensors(place, capsys):
 
 def test_data_as_network(place, capsys):
     path = source.data_path("digits")
-    told = "is a data set, and a network must be given; ternloom eval NET DATA measures a " \
-           "network on it, ternloom train takes it with --data"
+    told = "is a data set, not a network; use it as DATA of ternloom eval, or with ternloom " \
+           "train --data"
     for name in ("digits", path):
         for verb in ("info", "eval"):
             assert mistake(capsys, verb, name) == f"{name} {told}"
@@ -156,28 +157,28 @@ def test_data_as_network(place, capsys):
 
 def test_float_network_as_network(place, capsys):
     assert mistake(capsys, "eval", "digits-lstm-float", "digits") == \
-        "digits-lstm-float is a float network, and a network must be given; ternloom convert " \
-        "makes a network of it, ternloom compare takes it with --float"
+        "digits-lstm-float is a float network, not a network; use ternloom convert to make a " \
+        "network from it, or ternloom compare --float"
 
 
 def test_network_as_data(network_file, capsys):
-    told = "is a network, and a data set must be given; ternloom info, eval, generate, simulate " \
-           "and synth take networks"
+    told = "is a network, not a data set; networks are for ternloom info, eval, generate, " \
+           "simulate and synth"
     assert mistake(capsys, "eval", SHIPPED, "net.safetensors") == f"net.safetensors {told}"
 
 
 def test_recipe_as_network(place, capsys):
     pathlib.Path("mine.toml").write_text("")
     assert mistake(capsys, "info", "mine.toml") == \
-        "mine.toml is a recipe, and a network must be given; ternloom train makes a network of it"
+        "mine.toml is a recipe, not a network; use ternloom train to make a network from it"
 
 
 def test_state_dict_as_network(place, capsys):
     safetensors.numpy.save_file({"lstm.weight_hh_l0": np.zeros((4, 1), np.float32)},
                                 "net.safetensors")
     assert mistake(capsys, "info", "net.safetensors") == \
-        "net.safetensors is a float network of PyTorch, and a network must be given; ternloom " \
-        "convert makes a network of it"
+        "net.safetensors is a PyTorch float network, not a network; use ternloom convert to make " \
+        "a network from it"
 
 
 @pytest.mark.parametrize("length", [0x0280, 0x0480])
@@ -195,23 +196,23 @@ def test_pickle(place, capsys, content, verb):
     """What torch.save writes; the line that is told makes a file that convert reads."""
     pathlib.Path("my net.pt").write_bytes(content + bytes(40))
     assert mistake(capsys, *verb, "my net.pt") == (
-        "my net.pt is what torch.save writes, which is not read since it may run code; make a "
-        "safetensors of a state_dict by: python -c 'import torch, safetensors.torch as s; "
+        "my net.pt was written by torch.save and is not read, since it may run code; convert its "
+        "state_dict to safetensors with: python -c 'import torch, safetensors.torch as s; "
         's.save_file(torch.load("my net.pt"), "my net.safetensors")\'')
 
 
 def test_newer_version(network_file, capsys):
     rewrite(network_file, edit=lambda description: description.update(version=99))
     assert mistake(capsys, "info", "net.safetensors") == \
-        ("network file net.safetensors was written by a newer Ternloom: version 99, this one "
-         f"reads {VERSION}")
+        ("network file net.safetensors was written by a newer Ternloom: it has version 99, and "
+         f"this one reads up to {VERSION}")
 
 
 def test_unknown_field(network_file, capsys):
     rewrite(network_file, edit=lambda description: description.update(dropout=0.5))
     line = mistake(capsys, "info", "net.safetensors")
-    assert line.startswith("network file net.safetensors has a description that is not sound: "
-                           "unknown key 'dropout', the known ones are kind, version, digest, ")
+    assert line.startswith("network file net.safetensors has an invalid description: "
+                           "unknown key 'dropout'; the known ones are kind, version, digest, ")
 
 
 def test_wrong_shape(network_file, capsys):
@@ -220,7 +221,7 @@ def test_wrong_shape(network_file, capsys):
 
     rewrite(network_file, tensors=cut)
     line = mistake(capsys, "info", "net.safetensors")
-    assert line.startswith("network file net.safetensors must have layer0.bias as I32 of shape (")
+    assert line.startswith("network file net.safetensors has layer0.bias as I32 of shape (")
 
 
 def test_codes_out_of_range(network_file, capsys):
@@ -231,7 +232,7 @@ def test_codes_out_of_range(network_file, capsys):
     spoil(tensors)
     forge(network_file, document, tensors)
     line = mistake(capsys, "info", "net.safetensors")
-    assert "layer0.input.codes must hold bytes below 243, five ternary codes" in line
+    assert "layer0.input.codes must be bytes below 243, of five ternary codes" in line
 
 
 def test_edited_network(network_file, capsys):
@@ -254,27 +255,27 @@ def test_data_width(network_file, capsys):
     data_file(inputs=4)
     for verb in (["eval"], ["simulate"], ["generate", "-o", "out"]):
         assert mistake(capsys, *verb, "net.safetensors", "data.safetensors") == \
-            "Data zeros has 4 inputs a step, network random takes 3"
+            "Data zeros has 4 inputs per step, but network random expects 3"
     assert not os.path.exists("out")
 
 
 def test_data_format(network_file, capsys):
     data_file(form=Fixed(8, 4))
     line = mistake(capsys, "eval", "net.safetensors", "data.safetensors")
-    assert line == ("Data zeros holds codes of Fixed(width=8, frac=4), network random takes "
+    assert line == ("Data zeros has codes of Fixed(width=8, frac=4), but network random expects "
                     "Fixed(width=8, frac=5)")
 
 
 def test_data_classes(network_file, capsys):
     data_file(classes=5)
     assert mistake(capsys, "eval", "net.safetensors", "data.safetensors") == \
-        "Data zeros has 5 classes, network random knows 4"
+        "Data zeros has 5 classes, but network random has 4"
 
 
 def test_empty_part(network_file, capsys):
     data_file()
     assert mistake(capsys, "eval", "net.safetensors", "data.safetensors", "--part", "valid") == \
-        "Data zeros has no part 'valid'"
+        "Data zeros has no sequences in part 'valid'"
 
 
 def test_too_many_clips(network_file, capsys):
@@ -288,7 +289,7 @@ def test_too_many_clips(network_file, capsys):
 def test_folding(place, capsys, verb, value):
     line = mistake(capsys, verb, SHIPPED, f"--pe={value}")
     part = value.split(",")[-1]
-    assert line == f"argument --pe: must be a whole number from 1, not {part!r}; " \
+    assert line == f"argument --pe: must be a whole number of at least 1, not {part!r}; " \
                    f"see ternloom {verb} --help"
 
 
@@ -298,7 +299,7 @@ def test_folding_limit(place, capsys):
 
 def test_folding_layers(place, capsys):
     assert mistake(capsys, "info", SHIPPED, "--pe=4,4") == \
-        "--pe must be one number or 1, one a layer, not 2"
+        "--pe must be one number or 1, one per layer, not 2"
 
 
 @pytest.mark.parametrize("verb", [["synth", SHIPPED], ["demo"]])
@@ -324,14 +325,15 @@ def test_folder_below_a_file(place, capsys):
     pathlib.Path("file").write_text("")
     for verb in (["generate", SHIPPED, "-o"], ["simulate", SHIPPED, "--waves"]):
         line = mistake(capsys, *verb, "file/out.vcd")
-        assert line == f"Output file/out.vcd must be in a folder, but {place}/file is a file"
+        assert line == f"Output file/out.vcd cannot be written: {place}/file is a file, not a " \
+                       "folder"
 
 
 @pytest.mark.parametrize("name, told", [
     *((name, f"must be a Verilog identifier, not {name!r}") for name in ("1st", "a-b", "")),
-    *((name, f"must not be a keyword of Verilog or SystemVerilog, as {name!r} is")
+    *((name, f"must not be a keyword of Verilog or SystemVerilog, such as {name!r}")
       for name in ("module", "wire", "always", "showcancelled", "logic", "bool")),
-    ("testbench", "must not be 'testbench', as the bench that is written with the core is called"),
+    ("testbench", "must not be 'testbench', the name of the bench that is written with the core"),
 ])
 def test_module_name(place, capsys, name, told):
     line = mistake(capsys, "generate", SHIPPED, "-o", "out", f"--name={name}")
@@ -354,12 +356,12 @@ def test_waves_suffix(place, capsys):
 
 def test_waves_of_both(place, capsys):
     assert mistake(capsys, "simulate", SHIPPED, "--waves", "a.vcd", "--simulator", "both") == \
-        "--waves must go with one simulator, not with both"
+        "--waves needs one simulator, not both"
 
 
 def test_netlist_simulator(place, capsys):
     line = mistake(capsys, "simulate", SHIPPED, "--netlist=ecp5", "--simulator=verilator")
-    assert line == "--netlist must go with --simulator icarus, not with verilator"
+    assert line == "--netlist needs --simulator icarus, not verilator"
 
 
 @pytest.mark.parametrize("value", ["0", "fast", "nan"])
@@ -371,7 +373,7 @@ def test_frequency(place, capsys, value):
 
 def test_baud(place, capsys):
     assert mistake(capsys, "synth", SHIPPED, "--board=icebreaker", "--top=core", "--baud=9600") == \
-        "--baud must go with --top uart, not with core"
+        "--baud needs --top uart, not core"
     assert mistake(capsys, "synth", SHIPPED, "--board=icebreaker", "--baud=9000000") == \
         "baud must be from 1 to 6000000 at 24 MHz, not 9000000"
     assert os.listdir(place) == []
@@ -380,7 +382,7 @@ def test_baud(place, capsys):
 def test_missing_torch(place, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     assert mistake(capsys, "train", SHIPPED) == \
-        "Training needs PyTorch, which this Python lacks; install it with: " \
+        "Training needs PyTorch, which is not installed; install it with: " \
         "pip install torch==2.13.0"
 
 
@@ -393,14 +395,14 @@ def test_missing_simulator(place, capsys, monkeypatch):
         line = mistake(capsys, "simulate", SHIPPED, "--clips=1", "--simulator=icarus")
     finally:
         tools.find.cache_clear()
-    assert line == "Tool iverilog must be in PATH, where it isn't: apt-get install iverilog"
+    assert line == "iverilog was not found in PATH; install it with: apt-get install iverilog"
 
 
 def test_missing_synthesis(place, capsys, monkeypatch):
     monkeypatch.setenv("YOSYS", "no-such-yosys")
     line = mistake(capsys, "synth", SHIPPED, "--board=icebreaker", "-o", "out")
-    assert line == "yosys must be a program, but the environment variable YOSYS names " \
-                   "'no-such-yosys'"
+    assert line == "yosys was not found: the environment variable YOSYS names " \
+                   "'no-such-yosys', which is not a program"
     assert os.listdir(place) == []
 
 
@@ -412,7 +414,7 @@ def test_small_board(place, capsys):
     save(network, "net.safetensors")
     line = mistake(capsys, "synth", "net.safetensors", "--board=icebreaker", "--pe=4", "--simd=4",
                    "--top=core", "-o", "out", "--json")
-    assert re.fullmatch(r"the design needs at least \d+ DSP, iCEBreaker \(UP5K\) has 8", line)
+    assert re.fullmatch(r"the design needs at least \d+ DSP, but iCEBreaker \(UP5K\) has 8", line)
     assert os.listdir(place) == ["net.safetensors"]
 
 

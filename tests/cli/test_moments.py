@@ -104,7 +104,7 @@ def interrupt(place, arguments, made, seconds):
         return False
     assert process.returncode == 130
     kept = " and ".join(sorted(after & KEPT))
-    said = {f"the same command goes on from {kept}": bool(kept),
+    said = {f"the same command continues from {kept}": bool(kept),
             # Before the command is imported, it does not know of an earlier run's checkpoint.
             "nothing was left behind": after == before}
     assert said[err.splitlines()[-1].removeprefix("ternloom: interrupted, ")]

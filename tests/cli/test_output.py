@@ -45,8 +45,8 @@ def test_own_folder_with_more(tmp_path, name):
     (tmp_path / "a" / "sub").mkdir()
     (tmp_path / "a" / name).write_text("years of work")
     assert refused(tmp_path / "a") == (
-        f"Output folder {tmp_path}/a must hold only what ternloom wrote, and {name} isn't that; "
-        "choose another with --output, or replace all of it with --force")
+        f"Output folder {tmp_path}/a contains {name}, which is not as ternloom wrote it; choose "
+        "another with --output, or replace everything with --force")
     assert (tmp_path / "a" / name).read_text() == "years of work"
     write(tmp_path / "a", "second", force=True)
     assert sorted(os.listdir(tmp_path / "a")) == [output.MARKER, "text"]
@@ -57,15 +57,15 @@ def test_own_folder_with_more(tmp_path, name):
 def test_damaged_marker(tmp_path, marker):
     write(tmp_path / "a", "first")
     (tmp_path / "a" / output.MARKER).write_text(marker)
-    assert refused(tmp_path / "a").startswith(f"Output folder {tmp_path}/a must ")
+    assert refused(tmp_path / "a").startswith(f"Output folder {tmp_path}/a ")
     assert (tmp_path / "a" / "text").read_text() == "first"
 
 
 def test_folder_of_another_verb(tmp_path):
     write(tmp_path / "a", "first")
     assert refused(tmp_path / "a", verb="other") == (
-        f"Output folder {tmp_path}/a must be one that ternloom other wrote; choose another with "
-        "--output, or replace it with --force")
+        f"Output folder {tmp_path}/a exists and was not written by ternloom other; choose another "
+        "with --output, or replace it with --force")
     write(tmp_path / "a", "second", verb="other", force=True)
     assert (tmp_path / "a" / "text").read_text() == "second"
 
@@ -78,7 +78,7 @@ def test_input_in_folder(tmp_path, force):
     os.symlink("a/sub/net", tmp_path / "net")
     for name in ("a/sub/net", "net"):
         assert refused(tmp_path / "a", inputs=[tmp_path / name], force=force) == (
-            f"Output folder {tmp_path}/a must not hold {tmp_path}/{name}, which this command "
+            f"Output folder {tmp_path}/a contains {tmp_path}/{name}, which this command "
             "reads; choose another with --output")
     assert (tmp_path / "a" / "sub" / "net").read_text() == "read"
 
@@ -86,7 +86,7 @@ def test_input_in_folder(tmp_path, force):
 def test_change_during_the_work(tmp_path):
     """What appears in the meantime is not replaced either."""
     write(tmp_path / "a", "first")
-    with pytest.raises(UserError, match="and more isn't that"):
+    with pytest.raises(UserError, match="contains more, which is not as ternloom wrote it"):
         with output.folder(tmp_path / "a", verb="test") as place:
             (place / "text").write_text("second")
             (tmp_path / "a" / "more").write_text("years of work")
@@ -125,8 +125,8 @@ def test_current_folder(tmp_path, monkeypatch):
     for path in (".", ".."):
         with pytest.raises(UserError) as caught:
             write(path, "first")
-        assert str(caught.value) == "Output folder must not be the current one or above it, " \
-                                    f"not {path}"
+        assert str(caught.value) == f"Output folder {path} must not be the current folder " \
+                                    "or contain it"
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
@@ -173,7 +173,7 @@ def test_file_failure(tmp_path):
 def test_file_in_place_of_a_folder(tmp_path):
     with pytest.raises(UserError) as caught, output.file(tmp_path, own=mine):
         pass
-    assert str(caught.value) == f"Output file {tmp_path} must not be a folder"
+    assert str(caught.value) == f"Output file {tmp_path} is a folder"
 
 
 @pytest.mark.parametrize("taken", ["b.txt", "b.csv"])
@@ -212,7 +212,7 @@ def test_input_file(tmp_path, force, link):
         with output.file(tmp_path / "b.txt", own=mine, beside=(".csv",), force=force,
                          inputs=[tmp_path / "missing", tmp_path / "data"]):
             raise AssertionError("the work has begun")
-    assert str(caught.value) == (f"Output {tmp_path}/b.csv must not be what this command reads; "
+    assert str(caught.value) == (f"Output {tmp_path}/b.csv is a file that this command reads; "
                                  "choose another with --output")
 
 
@@ -220,8 +220,8 @@ def test_same_file_twice(tmp_path):
     with pytest.raises(UserError) as caught:
         with output.file(tmp_path / "b.csv", own=mine, beside=(".csv",)):
             pass
-    assert str(caught.value) == (f"Output {tmp_path}/b.csv must not end in .csv, as a file beside "
-                                 "it does")
+    assert str(caught.value) == (f"Output {tmp_path}/b.csv must not end in .csv, like a file "
+                                 "written beside it")
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/a", "../a", ".a", "a\0b", "a\nb",
@@ -229,8 +229,8 @@ def test_same_file_twice(tmp_path):
 def test_default_of_a_hostile_name(name):
     with pytest.raises(UserError) as caught:
         output.default(name, ".safetensors")
-    assert str(caught.value) == (f"Name {name!r} must be that of a file to be the output's too; "
-                                 "choose another with --output")
+    assert str(caught.value) == (f"{name!r} cannot be used as the name of the output file; choose "
+                                 "another with --output")
 
 
 def test_default():

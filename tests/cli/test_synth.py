@@ -32,11 +32,12 @@ def test_speed_text():
             "link": {"baud": 115_200, "request_bytes": 7, "answer_bytes": 9,
                      "microseconds": 7e7 / 115_200}, "utilization": {}}
     assert synth.clock(data) == \
-        "27 MHz is what it runs at, 61.5 MHz what place and route reached"
+        "runs at 27 MHz; place and route reached 61.5 MHz"
     assert synth.speed_lines(data) == [
         ("not timed", "paths out of block RAM"),
-        ("a step", "768 cycles, 28.4 us at 27 MHz"),
-        ("its link", "608 us a step at 115,200 baud, 7 bytes to the board, 9 in an answer")]
+        ("time step", "768 cycles, 28.4 us at 27 MHz"),
+        ("serial link", "608 us per step at 115,200 baud, 7 bytes to the board, "
+                        "9 bytes per answer")]
     alone = data | {"bitstream": None, "untimed": "", "link": None}
     assert synth.clock(alone) == "61.5 MHz reached, 27 MHz asked for"
-    assert synth.speed_lines(alone) == [("a step", "768 cycles, 28.4 us at 27 MHz")]
+    assert synth.speed_lines(alone) == [("time step", "768 cycles, 28.4 us at 27 MHz")]

@@ -81,7 +81,7 @@ def test_no_readout_info(network, capsys):
     assert (data["readouts"], data["words"]) == ([], 6)
     assert [each["name"] for each in data["folding"]] == ["layer0"]
     assert main(["info", NET, "--no-readout"]) == 0
-    assert "none: puts out the last layer's codes at every step" in capsys.readouterr().out
+    assert "none: outputs the last layer's codes at every step" in capsys.readouterr().out
 
 
 def test_simulated_text(network, capsys):
@@ -99,26 +99,26 @@ def test_no_readout_generate(network, capsys):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    (["eval", NET], "--text must be given, a text whose words talker predicts"),
+    (["eval", NET], "--text is missing: a text whose words talker is to predict"),
     (["eval", "digits-gru-ternary-ternary"],
-     "DATA must be given, a data file or the name of a shipped one such as digits"),
-    (["eval", NET, "digits", "--text", "read.txt"], "DATA and --text must not be given together"),
+     "DATA is missing: a data file, or the name of shipped data such as digits"),
+    (["eval", NET, "digits", "--text", "read.txt"], "DATA and --text cannot be used together"),
     (["eval", NET, "--text", "read.txt"],
-     "--vocabulary must name the text that talker was trained on, since its file does not name "
-     "its 6 words"),
+     "--vocabulary is missing: the file of talker does not name its 6 words; give the text that it "
+     "was trained on"),
     (["eval", NET, "--text", "read.txt", "--vocabulary", "read.txt"],
-     "--vocabulary must have 6 different words as talker has, not 4"),
+     "--vocabulary must have 6 different words, as talker has, not 4"),
     (["eval", NET, "--text", "none.txt", "--vocabulary", "trained.txt"],
      "none.txt: No such file or directory"),
     (["eval", "digits-gru-ternary-ternary", "--text", "read.txt"],
-     "network digits-gru-ternary-ternary must have an embedding, and a readout of every step with "
-     "a class for each of its words, to predict a text"),
+     "network 'digits-gru-ternary-ternary' cannot predict a text: it needs an embedding, and a "
+     "readout at every step with one class per word"),
     (["simulate", "digits-gru-ternary-ternary", "--text", "read.txt"],
-     "--text must go with a network that has an embedding; digits-gru-ternary-ternary has none"),
+     "--text needs a network with an embedding, and digits-gru-ternary-ternary has none"),
     (["simulate", NET, "digits", "--text", "read.txt", "--vocabulary", "trained.txt"],
-     "--text must not go with DATA"),
+     "DATA and --text cannot be used together"),
     (["simulate", NET, "--text", "read.txt", "--vocabulary", "trained.txt", "--words", "7"],
-     "--words must be at most 6, the words of read.txt, not 7"),
+     "--words must be at most 6, the length of read.txt, not 7"),
 ])
 def test_mistakes(network, capsys, arguments, message):
     assert mistake(capsys, *arguments) == message
@@ -127,10 +127,10 @@ def test_mistakes(network, capsys, arguments, message):
 def test_empty_text(network, capsys, tmp_path):
     (tmp_path / "empty.txt").write_text("\n\n")
     assert mistake(capsys, "eval", NET, "--text", "empty.txt", "--vocabulary", "trained.txt") == \
-        "Text empty.txt must have words, but has none"
+        "Text empty.txt has no words"
 
 
 def test_no_readout_eval(network, capsys):
     save(edited(network, readout=None), NET)
     assert mistake(capsys, "eval", NET, "digits") == \
-        "Network talker must have a readout to be measured on labelled data"
+        "Network talker has no readout, so it cannot be measured on labelled data"

@@ -68,16 +68,16 @@ def test_language_model(place, capsys):
 def test_missing_texts(place, capsys):
     assert main(["train", "small.toml"]) == 2
     told = capsys.readouterr().err
-    assert told.count("\n") == 1 and "must have one text *train.txt, not none" in told
+    assert told.count("\n") == 1 and "must have exactly one text *train.txt, not none" in told
 
 
 def test_foreign_checkpoint(place, capsys):
     (place / "small.checkpoint").write_bytes(b"something else")
     assert main(["train", "small.toml", "--data", "texts"]) == 2
-    assert "remove it to start anew" in capsys.readouterr().err
+    assert "delete it to restart" in capsys.readouterr().err
     assert (place / "small.checkpoint").read_bytes() == b"something else"
 
 
 def test_start_of_a_classifier(place, capsys):
     assert main(["train", "digits-gru-ternary-ternary", "--start", "float.safetensors"]) == 2
-    assert "must be given for a language model" in capsys.readouterr().err
+    assert "Only a language model can start from a float network" in capsys.readouterr().err
