@@ -46,7 +46,7 @@ def _fixed(bits, largest):
 
 
 class FixedActivation(_ActivationMethod, tag="fixed", frozen=True):
-    """Fixed point (Li & Alvarez 2021 for 8 bits; a power of two as scale is Ternloom's choice).
+    """Fixed point (Li & Alvarez 2021 for 8 bits; power-of-two scales are Ternloom's choice).
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class FixedActivation(_ActivationMethod, tag="fixed", frozen=True):
 
 
 class BinaryActivation(_ActivationMethod, tag="binary", frozen=True):
-    """The sign, that of zero +1 (Ternloom's choice)."""
+    """The sign, +1 for zero (Ternloom's choice)."""
 
     def form(self, values: np.ndarray, largest: float) -> Binary:
         """Format; there is only one."""
@@ -73,7 +73,7 @@ class BinaryActivation(_ActivationMethod, tag="binary", frozen=True):
 
 
 class TernaryActivation(_ActivationMethod, tag="ternary", frozen=True):
-    """Signs from a threshold on, zero below it (alphabet of HitNet; the rule is Ternloom's choice).
+    """The sign from a threshold on, zero below it (alphabet of HitNet; rule is Ternloom's choice).
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class TernaryActivation(_ActivationMethod, tag="ternary", frozen=True):
 
 
 class PlanesActivation(_ActivationMethod, tag="planes", frozen=True):
-    """Sign planes with coefficients that calibration freezes (Xu et al. 2018; Ternloom's choice).
+    """Sign planes with coefficients frozen by calibration (Xu et al. 2018; Ternloom's choice).
 
     The paper fits them online; here alternating quantization fits them to all values at once.
 

@@ -72,7 +72,7 @@ class OttTernary(WeightMethod, tag="ott-ternary", frozen=True):
 
 
 class OttPow2(WeightMethod, tag="ott-pow2", frozen=True):
-    """Fixed point of few bits (Ott et al. 2016, pow2-ternarization), -1/2, 0 and +1/2 by default.
+    """Low-bit fixed point (Ott et al. 2016, pow2-ternarization), -1/2, 0 and +1/2 by default.
 
     ``clip(round(w * 2**fraction), -m, m) / 2**fraction`` with ``m = 2**(integer + fraction) - 1``,
     ties away from zero.
@@ -115,7 +115,7 @@ _OTT_EXPONENTS = -22, 9
 
 
 class OttExponential(WeightMethod, tag="ott-exponential", frozen=True):
-    """Powers of two with a sign, no zero (Ott et al. 2016, exponential quantization), bounded.
+    """Signed powers of two, no zero (Ott et al. 2016, exponential quantization), bounded.
 
     ``2**(e + [u > 1/2])`` with ``e = floor(log2(|w|))`` and ``u = |w| / 2**e - 1``. Stochastic: the
     upper power with probability u. The paper's e is from -22 to 9; ours is bounded further, to what

@@ -169,7 +169,7 @@ class _Multibit(WeightMethod, frozen=True):
 
 
 class Greedy(_Multibit, tag="greedy", frozen=True):
-    """Sign planes a row, each the sign of what is left (Xu et al. 2018, section 2).
+    """Per-row sign planes, each the sign of the residual (Xu et al. 2018, section 2).
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ class Refined(_Multibit, tag="refined", frozen=True):
 
 
 class Alternating(_Multibit, tag="alternating", frozen=True):
-    """Sign planes a row, coefficients and codes in turn (Xu et al. 2018, algorithms 1 and 2).
+    """Per-row sign planes, coefficients and codes in alternation (Xu et al. 2018, algs. 1 and 2).
 
     Training clips the master weights to 1, as the paper does.
 
@@ -271,7 +271,7 @@ class _Threshold(WeightMethod, frozen=True):
 
 
 class HitnetTernary(_Threshold, tag="hitnet-ternary", frozen=True):
-    """Weights -1, 0, +1 by a threshold (as HitNet, Wang et al. 2018; details Ternloom's choice).
+    """Weights -1, 0, +1 by a threshold (as in HitNet, Wang et al. 2018; details are Ternloom's).
 
     Zero up to ``threshold * mean |w|`` of the matrix, else the sign; no scale.
 
@@ -295,7 +295,7 @@ class HitnetTernary(_Threshold, tag="hitnet-ternary", frozen=True):
 
 
 class Twn(_Threshold, tag="twn", frozen=True):
-    """Ternary weights with the scale that fits them best (Li & Liu 2016, TWN, eqs. 5 and 6).
+    """Ternary weights with the best-fitting scale (Li & Liu 2016, TWN, eqs. 5 and 6).
 
     The scale is the mean magnitude of the weights above ``threshold * mean |w|``.
 
@@ -334,7 +334,7 @@ class MeanBinary(WeightMethod, tag="mean-binary", frozen=True):
 
 
 class Integer(WeightMethod, tag="integer", frozen=True):
-    """Symmetric integers up to the largest weight (Li & Alvarez 2021 have 8 bits a matrix).
+    """Symmetric integers up to the largest weight (Li & Alvarez 2021, with 8 bits per matrix).
 
     The scale is ``max |w| / (2**(bits - 1) - 1)``.
 
