@@ -170,7 +170,7 @@ def test_more_cores(seed, simulator, tmp_path):
 
 @pytest.mark.parametrize("pattern, replacement, message", [
     (r"^  assign s_axis_tready = .*;", "  assign s_axis_tready = 1'b1;", "s_axis_tready"),
-    (r"(\.i_ready\()m_axis_tready", r"\g<1>1'b1", "taken back"),
+    (r"(\.o__ready\()m_axis_tready", r"\g<1>1'b1", "taken back"),
     (r"^    error <= .*;", "    error <= 1'b0;", "error must be 1, not 0"),
 ])
 def test_fault(pattern, replacement, message, tmp_path):
