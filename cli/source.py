@@ -63,19 +63,20 @@ def _kind(path):
         return next(kind for kind, each in _KINDS.items() if each == title)
     except (ValueError, TypeError, AttributeError, LookupError, StopIteration, RecursionError):
         # Not before: the length of a header may look like the start of a pickle.
-        foreign = _foreign(path)
-        if foreign is not None:
-            return foreign
+        reader = _reader(path)
+        if reader is not None:
+            return reader.title
         if start.startswith(_PICKLES):
             return "pickle"
         return "recipe" if path.suffix == ".toml" else None
 
 
-def _foreign(path):
-    """What a file of another tool is called; None if no reader knows it."""
-    from ternloom.files.floats import READERS
+def _reader(path):
+    """What reads a file as another tool's, or None."""
+    # NumPy is not needed for a file of ours.
+    from ternloom.files.floats import foreign
 
-    return next((reader.title for reader in READERS if reader.fits(path)), None)
+    return foreign(path)
 
 
 def shipped(kind):

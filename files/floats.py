@@ -24,7 +24,7 @@ from ternloom.model.error import NetworkError, located
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
 
 
-__all__ = ["READERS", "VERSION", "load", "reader", "save"]
+__all__ = ["READERS", "VERSION", "foreign", "load", "reader", "save"]
 
 
 #: The version of the description that is written, and the newest one that is read.
@@ -120,6 +120,11 @@ def save(network: FloatNetwork, path: str | pathlib.Path) -> None:
     container.write(path, spec, _tensors(network), NetworkError)
 
 
+def foreign(path: str | pathlib.Path) -> Reader | None:
+    """The reader that knows a file as another tool's; never raises."""
+    return next((each for each in READERS if each.fits(pathlib.Path(path))), None)
+
+
 def reader(path: str | pathlib.Path) -> Reader | None:
     """What reads a file of another tool, whose forward is not known; None for a file of ours.
 
@@ -128,10 +133,10 @@ def reader(path: str | pathlib.Path) -> Reader | None:
     NetworkError
         For a file that cannot be read.
     """
-    for each in READERS:
-        if each.fits(pathlib.Path(path)):
-            return each
-    return None if container.described(path, _KIND, NetworkError) else PYTORCH
+    found = foreign(path)
+    if found is None and not container.described(path, _KIND, NetworkError):
+        return PYTORCH
+    return found
 
 
 def load(path: str | pathlib.Path, nonlinearity: str | None = None) -> FloatNetwork:
@@ -153,10 +158,10 @@ def load(path: str | pathlib.Path, nonlinearity: str | None = None) -> FloatNetw
     NetworkError
         One line that says what is wrong with the file.
     """
-    foreign = reader(path)
+    other = reader(path)
     try:
-        if foreign is not None:
-            found = foreign.read(pathlib.Path(path), nonlinearity)
+        if other is not None:
+            found = other.read(pathlib.Path(path), nonlinearity)
             layers = []
             for index, parts in enumerate(found.pop("layers")):
                 with located(f"layer{index}"):

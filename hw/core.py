@@ -45,9 +45,9 @@ class Core(wiring.Component):
 
     def __init__(self, mapping):
         self._network, self._images = mapping.network, mapping.images
-        taken, given = mapping.taken, mapping.given
+        self._taken, given = mapping.taken, mapping.given
         super().__init__({
-            "s_axis_tdata":  In(taken.data_width),
+            "s_axis_tdata":  In(self._taken.data_width),
             "s_axis_tvalid": In(1),
             "s_axis_tready": Out(1),
             "s_axis_tlast":  In(1),
@@ -102,15 +102,16 @@ class Core(wiring.Component):
         widest = max(node.body.form.width for node in outputs)
         layout = beat_layout(signed(widest), len(self.m_axis_tuser))
         m.submodules.output = final = Turns(
-            [(end.layout, node.body.size) for end, node in zip(ends, outputs, strict=True)],
-            layout)
+            [(end.o.payload.shape(), node.body.size)
+             for end, node in zip(ends, outputs, strict=True)], layout)
         for index, end in enumerate(ends):
             connect(m, end.o, getattr(final, named("i", index)))
         return final
 
     def _feed(self, m, takers):
         """Hand beats of the input stream to all that take it, when all can."""
-        beats = Beats(len(self.s_axis_tdata)).create()
+        # The port has whole bytes.
+        beats = Beats(self._taken.lanes * self._taken.form.width).create()
         m.d.comb += [
             self.s_axis_tready.eq(beats.ready & ~ResetSignal()),
             beats.valid.eq(self.s_axis_tvalid & self.s_axis_tready),

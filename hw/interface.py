@@ -9,7 +9,7 @@ import operator
 
 from amaranth import *
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect
 
 
 __all__ = ["Beats", "Codes", "Pending", "Room", "Rows", "Step", "Vectors", "Words", "fork"]
@@ -201,9 +201,12 @@ def fork(m, source, sinks):
     sinks : sequence of interface objects
         Of the same signature, the other way round.
     """
-    ends = [{path: value for path, _, value in sink.signature.flatten(sink)} for sink in sinks]
-    for path, member, value in source.signature.flatten(source):
-        parts = [end[path] for end in ends]
+    if len(sinks) == 1:
+        connect(m, source, *sinks)
+        return
+    sides = (side.signature.flatten(side) for side in (source, *sinks))
+    for (_, member, value), *ends in zip(*sides, strict=True):
+        parts = [part for _, _, part in ends]
         if member.flow is Out:
             m.d.comb += [part.eq(value) for part in parts]
         else:

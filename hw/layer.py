@@ -101,11 +101,11 @@ class RecurrentLayer(wiring.Component):
         """Keep what the layer feeds back, and let the array read it."""
         cell, form = self._layer.cell, self._layer.state_format
         if cell.recurrent:
-            m.submodules.state = state = StateMemory(self._geometry, form, banks=2, initial=True)
+            m.submodules.state = state = StateMemory(self._geometry, form, later=True)
             connect(m, codes, state.i)
             connect(m, array.state, state.words)
             m.d.comb += state.first.eq(array.step.first)
         if cell.feedback:
-            m.submodules.reset = reset = StateMemory(self._geometry, form, banks=1, initial=False)
+            m.submodules.reset = reset = StateMemory(self._geometry, form, later=False)
             connect(m, self._gathered(m, [lane.reset for lane in lanes]), reset.i)
             connect(m, array.reset, reset.words)

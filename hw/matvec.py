@@ -55,14 +55,16 @@ class MatrixVector(wiring.Component):
         self._form    = form
         self._waits   = waits
         geometry = image.geometry
+        #: A block of each source, which are read alike, and the format of the codes.
+        self._sources = {source_name(block): (block, codes) for block, codes
+                         in zip(geometry.blocks, image.formats, strict=True)}
         super().__init__({
             "pending": In(Pending()),
             "room":    Out(Room()),
             "step":    Out(Step()),
             "rows":    Out(Rows(form, geometry.units)).array(geometry.chains),
-        } | {source_name(block): Out(Words(block.words, geometry.simd * codes.width,
-                                           codes.header_bits))
-             for block, codes in zip(geometry.blocks, image.formats, strict=True)})
+        } | {name: Out(Words(block.words, geometry.simd * codes.width, codes.header_bits))
+             for name, (block, codes) in self._sources.items()})
 
     @property
     def geometry(self):
@@ -79,7 +81,7 @@ class MatrixVector(wiring.Component):
                                                        words=len(roms[0][0]))
         for name in ("pending", "room", "step"):
             connect(m, flipped(getattr(self, name)), getattr(sequencer, name))
-        m.d.comb += [self._words(block).word.eq(sequencer.o_word) for block in geometry.blocks]
+        m.d.comb += [getattr(self, name).word.eq(sequencer.o_word) for name in self._sources]
 
         work = Work(geometry, len(roms[0][0])).create()
         m.d.comb += [
@@ -103,9 +105,6 @@ class MatrixVector(wiring.Component):
 
         return m
 
-    def _words(self, block):
-        return getattr(self, source_name(block))
-
     def _activation(self, m, sequencer):
         """The activation word of the block that was issued two cycles ago."""
         geometry = self._image.geometry
@@ -113,10 +112,8 @@ class MatrixVector(wiring.Component):
         plane = delayed(m, sequencer.o_plane, 2)
         activation = Signal(geometry.simd * geometry.activation_bits * geometry.planes_at_once)
         feeds = {}
-        for part, form in zip(geometry.blocks, self._image.formats, strict=True):
-            name, words = source_name(part), self._words(part)
-            if name in feeds:
-                continue
+        for name, (part, form) in self._sources.items():
+            words = getattr(self, name)
             m.submodules[f"{name}_feed"] = feeds[name] = feed = Feed(geometry, part, form)
             if feed.has_levels:
                 m.d.comb += [
@@ -156,10 +153,9 @@ class MatrixVector(wiring.Component):
         bits, planes = mix_bits(image), geometry.activation_planes
         place, chosen = counter.o, Signal(data.ArrayLayout(bits, planes), name="mix")
         given = {}
-        for block in geometry.blocks:
-            name = source_name(block)
-            if block.mix is None and name not in given:
-                beta = self._words(block).beta
+        for name, (block, _) in self._sources.items():
+            if block.mix is None:
+                beta = getattr(self, name).beta
                 given[name] = (self._kept(m, beta, sequencer.o_start, place.phase)
                                if block.source is Source.INPUT else beta)
         with m.Switch(place.block):

@@ -46,11 +46,6 @@ class DenseReadout(wiring.Component):
         super().__init__(input_members(readout.operands, geometry.inputs, streamed)
                          | {"o": Out(stream.Signature(self._layout))})
 
-    @property
-    def layout(self):
-        """Of a beat that it gives."""
-        return self._layout
-
     def elaborate(self, platform):
         m = Module()
         readout, geometry = self._readout, self._geometry

@@ -20,26 +20,25 @@ class StateMemory(wiring.Component):
     geometry : Geometry
     form : Format
         Of the codes.
-    banks : int
-        2 where the vector before is still read while the next is written, else 1.
-    initial : bool
-        Whether the first step of a sequence reads codes of zero, not what lies here.
+    later : bool
+        Whether codes are read in the step after their own: the vector before is then still read
+        while the next is written, and the first step of a sequence reads zeros. Else they are read
+        in the step that makes them, and have no coefficients.
 
     Members
     -------
     i : Codes
         The next unit of every chain, with the coefficients of the vector if any come.
     first : 1
-        The step that reads is the first of its sequence. Only where ``initial``.
+        The step that reads is the first of its sequence. Only where ``later``.
     words : Words
     """
 
-    def __init__(self, geometry, form, *, banks, initial):
+    def __init__(self, geometry, form, *, later):
         self._geometry = geometry
         self._form     = form
-        self._banks    = banks
-        self._initial  = initial
-        super().__init__(({"first": In(1)} if initial else {}) | {
+        self._later    = later
+        super().__init__(({"first": In(1)} if later else {}) | {
             "i":     In(Codes(geometry.chains * form.width, form.header_bits)),
             "words": In(Words(geometry.state_words, geometry.simd * form.width,
                               form.header_bits)),
@@ -52,8 +51,8 @@ class StateMemory(wiring.Component):
         parts = []
         for chain in range(geometry.chains):
             present = len(range(chain, geometry.total, geometry.chains))
-            m.submodules[f"chain{chain}"] = part = StateBuffer(geometry, width, present=present,
-                                                               banks=self._banks)
+            m.submodules[f"chain{chain}"] = part = StateBuffer(
+                geometry, width, present=present, banks=2 if self._later else 1)
             m.d.comb += [
                 part.i.valid.eq(self.i.valid),
                 part.i.data.eq(self.i.data.word_select(chain, width)),
@@ -63,9 +62,8 @@ class StateMemory(wiring.Component):
         codes = Cat(parts)
         if self._form.header:
             # Without coefficients a code has no value, whichever it is.
-            m.d.comb += self.words.beta.eq(Mux(self.first, 0, self.i.beta) if self._initial
-                                           else self.i.beta)
-        elif self._initial:
+            m.d.comb += self.words.beta.eq(Mux(self.first, 0, self.i.beta))
+        elif self._later:
             codes = Mux(delayed(m, self.first, 2), self._zeros(m), codes)
         m.d.comb += self.words.codes.eq(codes)
 
