@@ -58,7 +58,7 @@ def load(reference, chosen):
     ----------
     reference : FloatNetwork
     chosen : argparse.Namespace
-        With ``calibration``, ``part``, ``clips`` and ``vocabulary``.
+        With ``calibration``, ``part``, ``sequences`` and ``vocabulary``.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def load(reference, chosen):
         raise UserError(f"Data {dataset.name} has {len(dataset.classes)} classes, but float "
                         f"network {reference.name} has {reference.classes}")
     part = source.data(chosen.calibration, chosen.part)
-    taken = part.sequences[:chosen.clips]
+    taken = part.sequences[:chosen.sequences]
     return Calibrating(f"{len(taken)} sequences of {dataset.name}, part {chosen.part}",
                        [dataset.format.real(each) for each in taken], tuple(taken),
                        dataset.format, dataset, chosen.part)

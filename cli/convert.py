@@ -81,7 +81,7 @@ def arguments(parser):
                            "embedding")
     data.add_argument("--part", choices=("train", "valid", "test", "all"), default="train",
                       help="part of the data to calibrate on (default: %(default)s)")
-    data.add_argument("--clips", type=count, default=200, metavar="N",
+    data.add_argument("--sequences", type=count, default=200, metavar="N",
                       help="number of sequences to calibrate on, from the first (default: "
                            "%(default)s)")
     data.add_argument("--vocabulary", metavar="TEXT",

@@ -49,7 +49,7 @@ def arguments(parser):
     output.add_folder_force(parser)
     parser.add_argument("--board", default="icebreaker", metavar="BOARD",
                         help=f"board to build for: {', '.join(BOARDS)} (default: %(default)s)")
-    parser.add_argument("--clips", type=count, default=20, metavar="N",
+    parser.add_argument("--sequences", type=count, default=20, metavar="N",
                         help="recordings to simulate (default: %(default)s)")
     parser.set_defaults(data=DATA, part="test", text=None)
     add_folding(parser)
@@ -64,11 +64,11 @@ def run(chosen, console):
     board = registry.find(chosen.board)
     network = source.network(NETWORK)
     mapping = mapped(chosen, network)
-    clips = stimulus(chosen, network)
+    inputs = stimulus(chosen, network)
     with output.folder(chosen.output, verb="demo", force=chosen.force,
                        network=network.name) as place:
         with Background(_synth(chosen, place)) as building:
-            data = _foreground(console, mapping, clips, place)
+            data = _foreground(console, mapping, inputs, place)
             with console.progress(f"Building for {board.title}") as report:
                 data["synth"] = building.result(report)
         data["seconds"] = round(time.monotonic() - began, 1)
@@ -85,7 +85,7 @@ def _synth(chosen, place):
             "--output", str(place / "bitstream"), *sizes]
 
 
-def _foreground(console, mapping, clips, place):
+def _foreground(console, mapping, inputs, place):
     """What runs while the bitstream is made."""
     from ternloom.boards import exchange
     from ternloom.cli.picture import draw
@@ -97,8 +97,8 @@ def _foreground(console, mapping, clips, place):
         accuracy = measure(network, test, report)
     with console.progress("Generating Verilog"):
         design, written = generate.produce(place, mapping, "ternloom_core",
-                                           clips.sequences[:_VECTORS])
-    run = simulate.simulate_clips(console, mapping, clips, "verilator", design)
+                                           inputs.sequences[:_VECTORS])
+    run = simulate.simulate_sequences(console, mapping, inputs, "verilator", design)
     # A recording that is heard right and fills a picture.
     right = [index for index in range(len(test.labels))
              if accuracy.winners[index] == test.labels[index]]
@@ -112,7 +112,7 @@ def _foreground(console, mapping, clips, place):
             "generate": written, "picture": "picture.png",
             "recording": {"label": int(test.labels[shown]), "sent": len(sent),
                           "received": len(received)},
-            "simulate": {"clips": len(clips.sequences), **simulate.describe(run)}}
+            "simulate": {"sequences": len(inputs.sequences), **simulate.describe(run)}}
 
 
 def tables(place, data):
@@ -122,12 +122,12 @@ def tables(place, data):
     exact = ("bit- and cycle-exact" if ran["exact"] else f"WRONG, {ran['mismatch']['text']}")
     pairs = [
         ("network", data["network"]),
-        ("accuracy", f"{percent(found['accuracy'])}, {found['correct']} of {found['clips']} "
+        ("accuracy", f"{percent(found['accuracy'])}, {found['correct']} of {found['sequences']} "
                      f"test recordings, golden model"),
         *((name, note(name, text)) for name, text in data["notes"].items()
           if name == "float accuracy"),
         ("Verilog", f"{data['generate']['lines']:,} lines, {place / 'ternloom_core.v'}"),
-        ("simulation", f"{ran['clips']} recordings {exact}: {ran['transfers']:,} transfers in "
+        ("simulation", f"{ran['sequences']} recordings {exact}: {ran['transfers']:,} transfers in "
                        f"{ran['cycles']:,} cycles, {ran['simulator']}"),
         ("board", built["board"]),
         ("clock", synth.clock(built)),

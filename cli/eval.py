@@ -80,7 +80,7 @@ def _classify(chosen, console, network):
             "classes": list(dataset.classes), **accuracy.data()}
     pairs = [("network", network.name), ("data", f"{dataset.name}, part {chosen.part}"),
              ("accuracy", f"{percent(accuracy.fraction)}, {accuracy.correct} of "
-                          f"{accuracy.clips} sequences"),
+                          f"{accuracy.sequences} sequences"),
              ("speed", f"{accuracy.steps / accuracy.seconds:,.0f} steps/s on this computer, not "
                        "the hardware's speed")]
     return Outcome(data, (facts(pairs), _confusion(accuracy, dataset.classes)))

@@ -28,22 +28,22 @@ def arguments(parser):
     parser.add_argument("--name", default="ternloom_core", metavar="MODULE", type=module,
                         help="name of the top module (default: %(default)s)")
     add_core(parser)
-    add_stimulus(parser, clips=2, what="put in vectors/")
+    add_stimulus(parser, sequences=2, what="put in vectors/")
 
 
 def run(chosen, console):
     """Generate into a new folder."""
     network = core_network(chosen)
     mapping = mapped(chosen, network)
-    clips = stimulus(chosen, network)
+    inputs = stimulus(chosen, network)
     with output.folder(chosen.output, verb="generate", inputs=output.inputs(chosen),
                        force=chosen.force, network=network.name) as place:
         with console.progress("Generating"):
-            design, report = produce(place, mapping, chosen.name, clips.sequences)
+            design, report = produce(place, mapping, chosen.name, inputs.sequences)
     data = {"output": str(chosen.output), **report}
     pairs = [("Verilog", f"{chosen.output}/{chosen.name}.v, {report['lines']:,} lines"),
              ("vectors", f"{chosen.output}/vectors, {report['vectors']['sequences']} sequences of "
-                         f"{clips.name}, {report['vectors']['cycles']:,} cycles"),
+                         f"{inputs.name}, {report['vectors']['cycles']:,} cycles"),
              ("try", Command(f"cd {shlex.quote(str(chosen.output))}/vectors && "
                              f"iverilog -o ../../bench.vvp testbench.v ../{chosen.name}.v && "
                              "vvp ../../bench.vvp"))]

@@ -1,4 +1,4 @@
-"""A picture of one clip on its way through a network."""
+"""A picture of one sequence on its way through a network."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ __all__ = ["draw"]
 
 
 def draw(path, network, sequence, label=None):
-    """Draw a clip's frames, the last layer's state over time, and the logits over time.
+    """Draw a sequence's steps, the last layer's state over time, and the logits over time.
 
     Everything comes from the golden model, so it is what the hardware computes.
 

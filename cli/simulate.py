@@ -18,7 +18,7 @@ from ternloom.cli.stimulus import add_stimulus, stimulus
 
 __all__ = ["EXAMPLE", "arguments", "describe", "run", "tables"]
 
-EXAMPLE = "ternloom simulate digits-gru-ternary-ternary --clips 20 --simulator both"
+EXAMPLE = "ternloom simulate digits-gru-ternary-ternary --sequences 20 --simulator both"
 
 #: What ``--simulator`` stands for.
 _SIMULATORS = {"verilator": ("verilator",), "icarus": ("icarus",), "both": ("verilator", "icarus")}
@@ -32,7 +32,7 @@ def arguments(parser):
     from ternloom.sim.netlist import FAMILIES
 
     add_network(parser)
-    add_stimulus(parser, clips=5, what="run")
+    add_stimulus(parser, sequences=5, what="run")
     parser.add_argument("--simulator", choices=tuple(_SIMULATORS), metavar="NAME",
                         help="verilator, icarus or both (default: verilator; icarus with "
                              "--netlist)")
@@ -50,7 +50,7 @@ def run(chosen, console):
     names = _simulators(chosen)
     network = core_network(chosen)
     mapping = mapped(chosen, network)
-    clips = stimulus(chosen, network)
+    inputs = stimulus(chosen, network)
     design = _design(chosen, console, mapping)
     reports = []
     with contextlib.ExitStack() as stack:
@@ -58,20 +58,20 @@ def run(chosen, console):
             chosen.waves, own=_recorded, inputs=output.inputs(chosen), force=chosen.force,
             option="--waves"))
         for name in names:
-            reports.append(simulate_clips(console, mapping, clips, name, design, waves))
-    data = {"network": network.name, "data": clips.name, "clips": len(clips.sequences),
+            reports.append(simulate_sequences(console, mapping, inputs, name, design, waves))
+    data = {"network": network.name, "data": inputs.name, "sequences": len(inputs.sequences),
             "exact": all(report.exact for report in reports), "waves": chosen.waves,
             "netlist": chosen.netlist, "runs": [describe(report) for report in reports]}
     return Outcome(data, tables(data), status=0 if data["exact"] else 1)
 
 
-def simulate_clips(console, mapping, clips, simulator, design, waves=None):
+def simulate_sequences(console, mapping, inputs, simulator, design, waves=None):
     """Simulate with progress, and return the report."""
     from ternloom.sim.run import simulate
 
     with console.progress(f"Simulating in {simulator.capitalize()}, sequences") as report:
-        report(0, len(clips.sequences), "compiling")
-        return simulate(mapping, clips.sequences, simulator=simulator, design=design,
+        report(0, len(inputs.sequences), "compiling")
+        return simulate(mapping, inputs.sequences, simulator=simulator, design=design,
                         waves=waves, progress=report)
 
 
@@ -88,7 +88,7 @@ def tables(data):
     """The same for people."""
     runs = [(each["simulator"], "exact" if each["exact"] else "WRONG", f"{each['transfers']:,}",
              f"{each['cycles']:,}", f"{each['seconds']:.1f}") for each in data["runs"]]
-    what = f"{data['clips']} sequences of {data['data']}"
+    what = f"{data['sequences']} sequences of {data['data']}"
     first = [("network", data["network"]), ("sequences", what),
              ("design", f"{data['netlist']} netlist" if data["netlist"] else "generated Verilog")]
     if data["waves"]:

@@ -1,4 +1,4 @@
-"""Sequences to run hardware on: real clips or text where there is any, else random codes."""
+"""Sequences to run hardware on: of data or a text where there is one, else random codes."""
 
 from ternloom.cli import source
 from ternloom.cli.error import UserError
@@ -12,14 +12,14 @@ __all__ = ["add_stimulus", "stimulus"]
 _STEPS = (1, 40)
 
 
-def add_stimulus(parser, clips, what):
-    """Add DATA, ``--part``, ``--clips``, ``--text``, ``--vocabulary`` and ``--words``."""
+def add_stimulus(parser, sequences, what):
+    """Add DATA, ``--part``, ``--sequences``, ``--text``, ``--vocabulary`` and ``--words``."""
     parser.add_argument("data", metavar="DATA", nargs="?",
                         help="data file, or the name of shipped data (default: the data that a "
                              "shipped network was trained on, otherwise random codes)")
     parser.add_argument("--part", choices=("train", "valid", "test", "all"), default="test",
                         help="part of the data (default: %(default)s)")
-    parser.add_argument("--clips", type=count, default=clips, metavar="N",
+    parser.add_argument("--sequences", type=count, default=sequences, metavar="N",
                         help=f"sequences to {what} (default: %(default)s)")
     add_text(parser)
     parser.add_argument("--words", type=count, default=200, metavar="N",
@@ -27,7 +27,7 @@ def add_stimulus(parser, clips, what):
 
 
 def stimulus(chosen, network):
-    """Sequences that DATA, ``--part`` and ``--clips``, or ``--text`` and ``--words`` ask for.
+    """Sequences that DATA, ``--part`` and ``--sequences``, or ``--text`` and ``--words`` ask for.
 
     Parameters
     ----------
@@ -37,8 +37,8 @@ def stimulus(chosen, network):
     Returns
     -------
     Stimulus
-        Clips spread evenly over the part, or random codes from a fixed seed where a network that
-        isn't shipped comes without data.
+        Sequences spread evenly over the part, or random codes from a fixed seed where a network
+        that isn't shipped comes without data.
     """
     from ternloom.cli.sequences import Stimulus
 
@@ -49,17 +49,18 @@ def stimulus(chosen, network):
         name = network.notes["data"]
     if name is None:
         from ternloom.model.random import random_sequences
-        return Stimulus("random codes", random_sequences(0, network, chosen.clips, _STEPS), None)
+        drawn = random_sequences(0, network, chosen.sequences, _STEPS)
+        return Stimulus("random codes", drawn, None)
     dataset = source.data(name, chosen.part, network)
     total = len(dataset.sequences)
-    if chosen.clips > total:
-        raise UserError(f"--clips must be at most {total}, the sequences of {dataset.name}'s part "
-                        f"{chosen.part}, not {chosen.clips}")
+    if chosen.sequences > total:
+        raise UserError(f"--sequences must be at most {total}, the sequences of {dataset.name}'s "
+                        f"part {chosen.part}, not {chosen.sequences}")
     # Evenly over the part, since a file may be sorted by class.
-    chosen_clips = [index * total // chosen.clips for index in range(chosen.clips)]
+    places = [index * total // chosen.sequences for index in range(chosen.sequences)]
     return Stimulus(f"{dataset.name}, part {chosen.part}",
-                    [dataset.sequences[index] for index in chosen_clips],
-                    tuple(int(dataset.labels[index]) for index in chosen_clips))
+                    [dataset.sequences[index] for index in places],
+                    tuple(int(dataset.labels[index]) for index in places))
 
 
 def _text(chosen, network):

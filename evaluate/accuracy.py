@@ -40,7 +40,7 @@ class Decisions(Frozen):
     winners: np.ndarray
 
     @property
-    def clips(self) -> int:
+    def sequences(self) -> int:
         """Sequences."""
         return int(self.confusion.sum())
 
@@ -52,11 +52,11 @@ class Decisions(Frozen):
     @property
     def fraction(self) -> float:
         """Share of the sequences given their true class."""
-        return self.correct / self.clips
+        return self.correct / self.sequences
 
     def data(self) -> dict[str, typing.Any]:
         """The measurement as JSON values."""
-        return {"clips": self.clips, "correct": self.correct, "accuracy": self.fraction,
+        return {"sequences": self.sequences, "correct": self.correct, "accuracy": self.fraction,
                 "steps": self.steps, "seconds": self.seconds,
                 "confusion": self.confusion.tolist()}
 

@@ -164,7 +164,7 @@ def texts(folder):
 
 
 def arguments(**given):
-    return types.SimpleNamespace(part="train", clips=2, vocabulary=None, **given)
+    return types.SimpleNamespace(part="train", sequences=2, vocabulary=None, **given)
 
 
 def calibrations(folder):

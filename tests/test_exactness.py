@@ -298,12 +298,12 @@ def _load(loader, name):
         return loader(path)
 
 
-def _check_shipped(name, folding, clips, simulator):
+def _check_shipped(name, folding, count, simulator):
     network = _load(file.load, name)
     data = _load(dataset.load, f"{network.notes['data'].replace('-', '_')}.safetensors")
     # Evenly over the part, which may be sorted by class.
     part = data.part("test").sequences
-    chosen = [part[place * len(part) // clips] for place in range(clips)]
+    chosen = [part[place * len(part) // count] for place in range(count)]
     folding = Folding.uniform(network, **folding)
     design = verilog.generate(Mapping(network, folding))
     report = simulate(Mapping(network, folding), chosen, simulator=simulator, design=design)
@@ -312,14 +312,14 @@ def _check_shipped(name, folding, clips, simulator):
 
 @pytest.mark.parametrize("place, name", list(enumerate(SHIPPED)))
 def test_shipped_network(place, name):
-    """On one simulator each, in turn; on both with more clips where there is time."""
+    """On one simulator each, in turn; on both with more sequences where there is time."""
     _check_shipped(name, {}, 2, list(SIMULATORS)[place % len(SIMULATORS)])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
-def test_shipped_network_clips(name):
-    """Icarus takes as long for two clips as Verilator for a hundred."""
+def test_shipped_network_sequences(name):
+    """Icarus takes as long for two sequences as Verilator for a hundred."""
     _check_shipped(name, {"pe": 8, "simd": 16}, 100, "verilator")
     _check_shipped(name, {"pe": 8, "simd": 16}, 2, "icarus")
 

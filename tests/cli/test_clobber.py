@@ -160,7 +160,7 @@ def test_hostile_name(place, capsys):
         "--output")
 
 
-CONVERT = ("convert", "digits-lstm-float", "--calibration", "digits", "--clips", "2",
+CONVERT = ("convert", "digits-lstm-float", "--calibration", "digits", "--sequences", "2",
            "--part", "all", "--weights", "twn")
 
 
@@ -195,7 +195,7 @@ def test_waves(place, capsys):
     save(random_network(1, layers=1, units=4, inputs=3, classes=3), "tiny.safetensors")
     (place / "mine.vcd").write_text("$date today $end")
     (place / "mine.fst").write_text("mine")
-    arguments = "simulate", "tiny.safetensors", "--simulator=icarus", "--clips=1", "--waves"
+    arguments = "simulate", "tiny.safetensors", "--simulator=icarus", "--sequences=1", "--waves"
     for name in ("mine.vcd", "mine.fst"):
         assert refusal(place, capsys, *arguments, name) == \
             OTHER.format(name).replace("--output", "--waves")

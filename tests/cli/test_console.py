@@ -52,7 +52,7 @@ def place(tmp_path, monkeypatch):
     (["eval", "net.safetensors", "data.safetensors"],
      [f"network   {MARKUP}", f"data      {MARKUP}, part test", "[/class0]  [/class1]"]),
     (["generate", "net.safetensors", "data.safetensors", "-o", "out"], [f"of {MARKUP}"]),
-    (["simulate", "net.safetensors", "data.safetensors", "--simulator=icarus", "--clips=1"],
+    (["simulate", "net.safetensors", "data.safetensors", "--simulator=icarus", "--sequences=1"],
      [f"network    {MARKUP}", f"1 sequences of {MARKUP}, part test"]),
     (["compare", "[b].safetensors", "--data", "data.safetensors"], ["\n[b]  "]),
 ])

@@ -217,7 +217,8 @@ def test_fidelity(place, capsys, monkeypatch):
     """What is lost is told of states, logits and decisions, and kept in the network's notes."""
     monkeypatch.setenv("COLUMNS", "200")
     coarse = answer(capsys, "--weights", "twn", "--activations", "ternary")["fidelity"]
-    found = answer(capsys, "--weights", "integer:8", "--clips", "5", "--activations", "fixed:10")
+    found = answer(capsys, "--weights", "integer:8", "--activations", "fixed:10",
+                   "--sequences", "5")
     fine = found["fidelity"]
     assert fine["sequences"] == 5 and fine["steps"] == 1 + 4 + 5 + 8 + 9 and not fine["cut"]
     assert [layer["name"] for layer in fine["layers"]] == ["layer0"]

@@ -66,7 +66,7 @@ def test_verbs(place, capsys, monkeypatch, verb):
 def test_network(place, capsys, monkeypatch):
     failing(monkeypatch, "write_bytes", errno.ENOSPC)
     line = ended(place, capsys, "convert", "digits-lstm-float", "-o", "mine.safetensors",
-                 "--calibration", "digits", "--clips=2", "--part=all")
+                 "--calibration", "digits", "--sequences=2", "--part=all")
     assert re.fullmatch(r"network file \S+/mine.safetensors cannot be written: "
                         "No space left on device", line)
 
@@ -84,7 +84,7 @@ def test_limit_of_the_system(place):
     program = pathlib.Path(sys.executable).parent / "ternloom"
     done = subprocess.run(["sh", "-c", 'ulimit -f 8; exec "$@"', "sh", program, "convert",
                            "digits-lstm-float", "-o", "mine.safetensors", "--calibration",
-                           "digits", "--clips=2", "--part=all"], capture_output=True, text=True)
+                           "digits", "--sequences=2", "--part=all"], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("ternloom: network file ")
     assert done.stderr.endswith("/mine.safetensors cannot be written: File too large\n")

@@ -168,10 +168,10 @@ def test_eval(place, capsys):
     text = told(capsys, "eval", SHIPPED, "digits")
     assert "of 300 sequences" in text
     data = answer(capsys, "eval", SHIPPED, "digits")
-    assert data["clips"] == 300
+    assert data["sequences"] == 300
     assert data["correct"] == sum(data["confusion"][index][index] for index in range(10))
     assert f"{data['correct']} of 300" in text
-    assert answer(capsys, "eval", SHIPPED, "digits", "--part", "valid")["clips"] == 300
+    assert answer(capsys, "eval", SHIPPED, "digits", "--part", "valid")["sequences"] == 300
 
 
 def test_generate(tiny, capsys):
@@ -214,7 +214,7 @@ def test_generate_repeats(place, capsys):
 
 
 def test_simulate(place, capsys):
-    text = told(capsys, "simulate", SHIPPED, "--clips", "1")
+    text = told(capsys, "simulate", SHIPPED, "--sequences", "1")
     assert "1 sequences of digits, part test" in text
     assert "exact" in text
     assert os.listdir(place) == []
@@ -222,8 +222,8 @@ def test_simulate(place, capsys):
 
 def test_simulate_random(tiny, capsys):
     """A network that brings no data runs on random codes."""
-    data = answer(capsys, "simulate", TINY, "--clips=3", "--simulator=both")
-    assert data["exact"] and data["data"] == "random codes" and data["clips"] == 3
+    data = answer(capsys, "simulate", TINY, "--sequences=3", "--simulator=both")
+    assert data["exact"] and data["data"] == "random codes" and data["sequences"] == 3
     assert [run["simulator"].split()[0] for run in data["runs"]] == ["verilator", "icarus"]
     assert data["runs"][0]["transfers"] == data["runs"][1]["transfers"] > 12
     assert os.listdir(".") == [TINY]
@@ -231,7 +231,7 @@ def test_simulate_random(tiny, capsys):
 
 @pytest.mark.parametrize("name", ["a.vcd", "a.fst"])
 def test_waves(tiny, capsys, name):
-    told(capsys, "simulate", TINY, "--clips=1", "--simulator=icarus", f"--waves=w/{name}")
+    told(capsys, "simulate", TINY, "--sequences=1", "--simulator=icarus", f"--waves=w/{name}")
     assert os.listdir("w") == [name]
     assert os.path.getsize(f"w/{name}") > 1000
 
@@ -248,7 +248,7 @@ def test_mismatch(tiny, capsys, monkeypatch):
         return right(Mapping(edited(network, readout=readout), mapping.folding), name)
 
     monkeypatch.setattr(verilog, "generate", wrong)
-    assert main(["simulate", TINY, "--clips=1", "--simulator=icarus"]) == 1
+    assert main(["simulate", TINY, "--sequences=1", "--simulator=icarus"]) == 1
     text = " ".join(capsys.readouterr().out.split())
     assert "WRONG" in text
     assert "icarus 11.0: sequence 0, step" in text and "must be" in text

@@ -278,10 +278,10 @@ def test_empty_part(network_file, capsys):
         "Data zeros has no sequences in part 'valid'"
 
 
-def test_too_many_clips(network_file, capsys):
+def test_too_many_sequences(network_file, capsys):
     data_file()
-    assert mistake(capsys, "simulate", "net.safetensors", "data.safetensors", "--clips", "5") == \
-        "--clips must be at most 4, the sequences of zeros's part test, not 5"
+    assert mistake(capsys, "simulate", "net.safetensors", "data.safetensors", "--sequences=5") == \
+        "--sequences must be at most 4, the sequences of zeros's part test, not 5"
 
 
 @pytest.mark.parametrize("value", ["0", "-3", "many", "4,0", ""])
@@ -392,7 +392,7 @@ def test_missing_simulator(place, capsys, monkeypatch):
     tools.find.cache_clear()
     monkeypatch.setenv("PATH", str(place))
     try:
-        line = mistake(capsys, "simulate", SHIPPED, "--clips=1", "--simulator=icarus")
+        line = mistake(capsys, "simulate", SHIPPED, "--sequences=1", "--simulator=icarus")
     finally:
         tools.find.cache_clear()
     assert line == "iverilog was not found in PATH; install it with: apt-get install iverilog"

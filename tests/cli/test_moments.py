@@ -19,12 +19,12 @@ SHIPPED = "digits-gru-ternary-ternary"
 
 #: Every verb with arguments, and what it writes.
 VERBS = {
-    "demo":     (["demo", "--clips=1"], {"demo"}),
+    "demo":     (["demo", "--sequences=1"], {"demo"}),
     "train":    (["train", SHIPPED, "--epochs=1", "-o", "mine.safetensors",
                   "--checkpoint-every=0.2"],
                  {"mine.safetensors", "mine.csv", "mine.json", "mine.float.safetensors"}),
     "convert":  (["convert", "digits-lstm-float", "-o", "mine.safetensors", "--calibration",
-                  "digits", "--clips=20"], {"mine.safetensors"}),
+                  "digits", "--sequences=20"], {"mine.safetensors"}),
     "info":     (["info", SHIPPED], set()),
     "eval":     (["eval", SHIPPED, "digits"], set()),
     "compare":  (["compare", SHIPPED, "--data", "digits", "-o", "out"], {"out"}),

@@ -26,7 +26,7 @@ def test_decisions(form):
     found = measure(network, data, lambda *count: seen.append(count))
     assert seen[-1] == (9, 9)
     winners = [int(each[-1]) for each in run(network, data.sequences).winners]
-    assert found.winners.tolist() == winners and found.clips == 9
+    assert found.winners.tolist() == winners and found.sequences == 9
     assert found.correct == sum(one == other for one, other in zip(winners, data.labels))
     for label, winner in np.ndindex(3, 3):
         assert found.confusion[label, winner] == sum(
