@@ -57,7 +57,7 @@ def _row(name, family):
     mapping = Mapping(network, Folding((_FOLDING, LayerFolding(1, 16)), 16))
     geometry = mapping.geometries[0]
     row = {"planes": name, "family": family, "chains": geometry.chains,
-           "cycles a step": mapping.predict([8]).step_cycles}
+           "cycles per step": mapping.predict([8]).step_cycles}
     if isinstance(form, Online):
         row["of the quantizer"] = microcode(form, geometry.units, geometry.chains).cycles
         quantizer = OnlineQuantizer(form, geometry)

@@ -18,12 +18,12 @@ def methods(network):
 
 
 def hardware(mapping):
-    """Estimated tables and multipliers, and cycles a step, of a folding."""
+    """Estimated tables and multipliers, and cycles per step, of a folding."""
     from ternloom.boards.estimate import estimate
 
     found = estimate(mapping)
     return {"luts": found.luts, "multipliers": found.multipliers,
-            "cycles_per_step": mapping.pace}
+            "cycles_per_step": mapping.cycles_per_step}
 
 
 def matrix_rows(network, reference=None):

@@ -33,7 +33,7 @@ def run(chosen, console):
     mapping = mapped(chosen, network)
     arrays = list(_arrays(mapping))
     matrices = list(matrix_rows(network))
-    cycles = mapping.pace
+    cycles = mapping.cycles_per_step
     data = {"name": network.name, "digest": digest(network), "inputs": network.inputs,
             "input_format": network.input_format.text, "layers": list(_layers(network)),
             "readouts": _readouts(network),
@@ -132,7 +132,7 @@ def _streams(mapping):
             for name, part in parts.items()}
 
 
-def _pace(data):
+def _step_text(data):
     """Cycles and times of a step, in a line."""
     from ternloom.boards.registry import BOARDS
 
@@ -161,7 +161,7 @@ def _tables(data):
              ("weights", f"{total:,} bits ({total / 8192:.1f} KiB)"),
              ("streams", "; ".join(f"{name} {part['beats']} x {part['lanes']} x {part['format']}"
                                    for name, part in data["streams"].items())),
-             ("time step", _pace(data)),
+             ("time step", _step_text(data)),
              *((name, note(name, text)) for name, text in data["notes"].items())]
     layers = [(each["name"], each["cell"], ", ".join(each["from"]), each["inputs"], each["units"],
                each["input_format"], each["state_format"], each["precision"]["state"])

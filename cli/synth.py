@@ -72,7 +72,8 @@ def build_into(folder, console, mapping, board, chosen):
     for path in result.folder.iterdir():
         path.rename(folder / path.name)
     shutil.rmtree(folder / "work")
-    return describe(result) | speed(result, mapping.network, mapping.pace, CoreShape.of(design))
+    return describe(result) | speed(result, mapping.network, mapping.cycles_per_step,
+                                    CoreShape.of(design))
 
 
 def speed(result, network, cycles, shape):

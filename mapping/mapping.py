@@ -11,7 +11,7 @@ from ternloom.mapping.geometry import Geometry
 from ternloom.mapping.image import Image
 from ternloom.mapping.kind import KINDS
 from ternloom.mapping.stream import Stream, input_stream, output_stream
-from ternloom.mapping.timing import Timing, pace, predict
+from ternloom.mapping.timing import Timing, cycles_per_step, predict
 from ternloom.model.frozen import Frozen
 from ternloom.model.network import INPUT, Network
 from ternloom.model.node import rule
@@ -103,6 +103,6 @@ class Mapping(Frozen):
         return predict(self, lengths, offers)
 
     @functools.cached_property
-    def pace(self) -> float:
+    def cycles_per_step(self) -> float:
         """Cycles between steps once a long sequence is under way."""
-        return pace(self)
+        return cycles_per_step(self)

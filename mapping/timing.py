@@ -17,10 +17,10 @@ if typing.TYPE_CHECKING:
     from ternloom.mapping.mapping import Mapping
 
 
-__all__ = ["Timing", "pace", "predict"]
+__all__ = ["Timing", "cycles_per_step", "predict"]
 
 
-#: Steps over which the settled pace of a step is measured.
+#: Steps over which the settled cycles per step are counted.
 _STEPS = 64
 
 
@@ -89,7 +89,7 @@ def predict(mapping: "Mapping", lengths: collections.abc.Iterable[int],
     return Timing(inputs, np.array(output.cycles, dtype=np.int64), ends)
 
 
-def pace(mapping: "Mapping") -> float:
+def cycles_per_step(mapping: "Mapping") -> float:
     """Cycles between steps once a long sequence is under way."""
     long, short = (int(predict(mapping, [steps], None).outputs[-1])
                    for steps in (2 * _STEPS, _STEPS))

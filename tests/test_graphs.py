@@ -257,15 +257,15 @@ def test_wrong_output_is_named():
     assert report.mismatch.signal == "speaker.logits[0]"
 
 
-def test_skip_keeps_pace():
+def test_skip_costs_no_cycles():
     """A vector that waits for the layer beside it holds nothing else up for long."""
     network = skip()
     folding = Folding((LayerFolding(2, 4), LayerFolding(2, 4), LayerFolding(4, 4)), 1)
-    pace = np.diff(Mapping(network, folding).predict([20]).ends, axis=0)[-5:]
-    assert (pace == pace[-1]).all() and pace[-1, 0] == pace[-1, 1]
+    gaps = np.diff(Mapping(network, folding).predict([20]).ends, axis=0)[-5:]
+    assert (gaps == gaps[-1]).all() and gaps[-1, 0] == gaps[-1, 1]
     alone = Network.line("line", [network.nodes[0].body])
     slowest = Mapping(alone, Folding((LayerFolding(2, 4),), 1)).predict([20]).step_cycles
-    assert pace[-1, 0] < 2.5 * slowest
+    assert gaps[-1, 0] < 2.5 * slowest
 
 
 BODY = layer(1, LSTM, 6, Ternary(), X)

@@ -158,21 +158,21 @@ def test_layer(seed, cell):
 
 
 def test_following_room():
-    """A fast layer before a slow one is held to its pace by the two banks between them."""
+    """A fast layer before a slow one is slowed down to it by the two banks between them."""
     network = random_network(2, cell=LSTM, layers=2, units=6, inputs=2, classes=1,
                              when=When.LAST)
     fast, slow = LayerFolding(6, 6), LayerFolding(1, 1)
     timing = Mapping(network, Folding.line((fast, slow), LayerFolding(1, 6))).predict([12])
-    paces = np.diff(timing.ends, axis=0)
-    assert (paces[-4:, 0] == paces[-1, 1]).all()
-    assert timing.step_cycles == paces[-1, 1]
+    gaps = np.diff(timing.ends, axis=0)
+    assert (gaps[-4:, 0] == gaps[-1, 1]).all()
+    assert timing.step_cycles == gaps[-1, 1]
     assert (timing.ends[:, 1] > timing.ends[:, 0]).all()
     alone = Mapping(network, Folding.line((fast, fast), LayerFolding(1, 6))).predict([12])
     assert alone.step_cycles < timing.step_cycles
 
 
 def test_slow_readout():
-    """A readout that speaks at every step and is slower than the layer sets the pace."""
+    """A readout of every step that is slower than the layer sets the cycles per step."""
     network, folding, _ = make_case(when=When.EVERY, classes=40)
     slow = Folding.line(folding.arrays[:-1], LayerFolding(1, 1), 2)
     timing = Mapping(network, slow).predict([8])
