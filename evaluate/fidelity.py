@@ -161,16 +161,16 @@ def _batches(lengths):
 
 def _add_layer(total, layer, prefix, trace, expected):
     """Count the steps of some sequences in."""
-    kind = layer.state_format
+    form = layer.state_format
     codes = np.concatenate(trace[f"{prefix}h"])
-    if kind.header:
-        meant = online.values(kind, codes, np.concatenate(trace[f"{prefix}beta"]))
+    if form.header:
+        meant = online.values(form, codes, np.concatenate(trace[f"{prefix}beta"]))
     else:
-        meant = kind.value(codes)
-    total.add(meant * 2.0**-kind.frac, np.concatenate(expected.outputs))
+        meant = form.value(codes)
+    total.add(meant * 2.0**-form.frac, np.concatenate(expected.outputs))
     total.count += codes.size
-    if kind.rounded:
-        total.ends += _at_ends(codes, kind)
+    if form.rounded:
+        total.ends += _at_ends(codes, form)
     for name in layer.cell.carried:
         total.carried += _at_ends(np.concatenate(trace[prefix + name]), layer.precision.state)
 

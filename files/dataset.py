@@ -181,11 +181,11 @@ def _same_codes(one, other):
     return one.meaning == other.meaning
 
 
-def _codes_type(kind):
+def _codes_type(form):
     """Narrowest dtype that holds the codes of a format."""
-    low, high = kind.code_range
+    low, high = form.code_range
     if low < -(1 << 15) or high >= 1 << 15:
-        raise ValueError(f"has the format {kind!r}, whose codes do not fit 16 signed bits")
+        raise ValueError(f"has the format {form!r}, whose codes do not fit 16 signed bits")
     return np.dtype(np.int8 if low >= -128 and high < 128 else np.int16)
 
 

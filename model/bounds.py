@@ -38,14 +38,14 @@ def effective(matrix: Matrix) -> np.ndarray:
     return total
 
 
-def worst_inputs(row: np.ndarray, kind: Fixed | Comparator) -> tuple[np.ndarray, np.ndarray]:
+def worst_inputs(row: np.ndarray, form: Fixed | Comparator) -> tuple[np.ndarray, np.ndarray]:
     """Activation codes that make a row of integer weights smallest and largest.
 
     Parameters
     ----------
     row : int array (columns)
         Weight codes of one plane, or a row of :func:`effective`.
-    kind : Format
+    form : Format
         Of the activations.
 
     Returns
@@ -53,42 +53,42 @@ def worst_inputs(row: np.ndarray, kind: Fixed | Comparator) -> tuple[np.ndarray,
     (int64 array (columns), int64 array (columns))
         Codes at the smallest and at the largest product.
     """
-    low, high = kind.ends
+    low, high = form.ends
     return np.where(row > 0, low, high), np.where(row > 0, high, low)
 
 
-def _products(weights, kind):
+def _products(weights, form):
     """Lows and highs of each row's product, as Python integers: int64 might not hold them."""
-    value = Range(*kind.value_range)
+    value = Range(*form.value_range)
     positive = np.maximum(weights, 0).sum(axis=-1, dtype=np.int64).astype(object)
     negative = np.minimum(weights, 0).sum(axis=-1, dtype=np.int64).astype(object)
     return (positive * value.low + negative * value.high,
             positive * value.high + negative * value.low)
 
 
-def dot_range(matrix: Matrix, kind: Format) -> Range:
+def dot_range(matrix: Matrix, form: Format) -> Range:
     """Range of a dot product of one plane of one row, before coefficients."""
-    lows, highs = _products(matrix.values, kind)
+    lows, highs = _products(matrix.values, form)
     return Range(int(lows.min()), int(highs.max()))
 
 
-def row_range(matrix: Matrix, kind: Format, bias: int | np.ndarray = 0) -> Range:
+def row_range(matrix: Matrix, form: Format, bias: int | np.ndarray = 0) -> Range:
     """Range of the rows of a matrix, coefficients and ``bias`` included.
 
     Parameters
     ----------
     matrix : Matrix
-    kind : Format
+    form : Format
         Of the activations.
     bias : int or int array (rows)
     """
-    lows, highs = _rows(matrix, kind, bias)
+    lows, highs = _rows(matrix, form, bias)
     return Range(int(lows.min()), int(highs.max()))
 
 
-def _rows(matrix, kind, bias):
+def _rows(matrix, form, bias):
     """Lows and highs of each weighted row."""
-    lows, highs = _products(effective(matrix), kind)
+    lows, highs = _products(effective(matrix), form)
     bias = np.asarray(bias).astype(object)
     return lows + bias, highs + bias
 

@@ -209,7 +209,7 @@ def _result(network, outputs, traces, trace):
 def _check_sequences(network, sequences):
     """Sequences as arrays, or a ``ValueError`` that names the first sequence and step at fault."""
     arrays = [np.asarray(sequence) for sequence in sequences]
-    kind, inputs = network.input_format, network.inputs
+    form, inputs = network.input_format, network.inputs
     for index, array in enumerate(arrays):
         if array.ndim != 2 or array.shape[1] != inputs:
             raise ValueError(f"sequence {index} must have the shape (steps, {inputs}), "
@@ -218,10 +218,10 @@ def _check_sequences(network, sequences):
             raise ValueError(f"sequence {index} must have at least one step, not 0")
         if not np.issubdtype(array.dtype, np.integer):
             raise ValueError(f"sequence {index} must hold integer codes, not {array.dtype}")
-        if not kind.contains(array):
+        if not form.contains(array):
             step, column = next((step, column) for step, column in np.ndindex(array.shape)
-                                if not kind.contains(array[step, column]))
-            raise ValueError(f"sequence {index} step {step} must hold codes of {kind!r}, "
+                                if not form.contains(array[step, column]))
+            raise ValueError(f"sequence {index} step {step} must hold codes of {form!r}, "
                              f"not {int(array[step, column])} in column {column}")
     return arrays
 

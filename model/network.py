@@ -72,7 +72,7 @@ class Node(Frozen):
         return {f"{self.name}.{name}": term for name, term in self.body.terms.items()}
 
 
-def embedding_type(kind: Format) -> type[np.int8] | type[np.int16]:
+def embedding_type(form: Format) -> type[np.int8] | type[np.int16]:
     """Type of an embedding's codes: int8 if it holds all of the input format's, else int16.
 
     Raises
@@ -80,11 +80,11 @@ def embedding_type(kind: Format) -> type[np.int8] | type[np.int16]:
     NetworkError
         A format whose codes do not fit 16 bits.
     """
-    low, high = kind.code_range
+    low, high = form.code_range
     for dtype in (np.int8, np.int16):
         if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
             return dtype
-    raise NetworkError(f"embedding must have an input format whose codes fit 16 bits, not {kind!r}")
+    raise NetworkError(f"embedding must have an input format whose codes fit 16 bits, not {form!r}")
 
 
 class Network(Frozen):
@@ -205,20 +205,20 @@ class Network(Frozen):
 
     def _check_embedding(self, embedding):
         check_integers("embedding", embedding)
-        shape, kind = embedding.shape, self.input_format
+        shape, form = embedding.shape, self.input_format
         if len(shape) != 2 or not shape[0] or shape[1] != self.inputs:
             raise NetworkError(f"embedding must have the shape (words, {self.inputs}), not {shape}")
-        dtype = embedding_type(kind)
+        dtype = embedding_type(form)
         if embedding.dtype != dtype:
             raise NetworkError(f"embedding must be of {np.dtype(dtype)}, which holds the codes of "
-                               f"{kind!r}, not of {embedding.dtype}")
+                               f"{form!r}, not of {embedding.dtype}")
         step = -(-_PIECE // self.inputs)
         for start in range(0, shape[0], step):
             piece = embedding[start:start + step]
-            if not kind.contains(piece):
+            if not form.contains(piece):
                 word = start + next(word for word, codes in enumerate(piece)
-                                    if not kind.contains(codes))
-                raise NetworkError(f"embedding must hold codes of {kind!r}, "
+                                    if not form.contains(codes))
+                raise NetworkError(f"embedding must hold codes of {form!r}, "
                                    f"and word {word} does not")
 
     def _check_labels(self):

@@ -21,7 +21,7 @@ class Product:
     Parameters
     ----------
     matrix : Matrix
-    kind : Format
+    form : Format
         Of the activations.
     dtype : dtype
         Integer type of the rows, which must hold them.
@@ -29,16 +29,16 @@ class Product:
         Of the matrix, all by default.
     """
 
-    def __init__(self, matrix: Matrix, kind: Format, dtype: npt.DTypeLike = np.int64,
+    def __init__(self, matrix: Matrix, form: Format, dtype: npt.DTypeLike = np.int64,
                  rows: slice = slice(None)) -> None:
         weights = effective(matrix)[rows]
         bits = int(np.bitwise_or.reduce(weights, axis=None))
         unit = max(bits & -bits, 1)
-        largest = int(np.abs(weights).sum(axis=1).max()) * kind.magnitude // unit
+        largest = int(np.abs(weights).sum(axis=1).max()) * form.magnitude // unit
         self._type = (np.float32 if largest < 1 << 24 else
                       np.float64 if largest < 1 << 53 else np.int64)
         self._weights = np.ascontiguousarray(weights.T.astype(self._type))
-        self._kind, self._dtype = kind, dtype
+        self._form, self._dtype = form, dtype
 
     def __call__(self, codes: np.ndarray) -> np.ndarray:
         """Rows of activation codes.
@@ -52,7 +52,7 @@ class Product:
         array of ``dtype`` (n, rows)
             ``sum over p of coefficients[p, r] * codes[p, r] . value(codes)``.
         """
-        return self.rows(self._kind.value(codes))
+        return self.rows(self._form.value(codes))
 
     def rows(self, values: np.ndarray) -> np.ndarray:
         """Rows of activations that are given as what a dot product sees of them, (n, columns)."""

@@ -217,23 +217,23 @@ def _cells(state_format):
     return [cell for cell in _DRAWN if not online or not cell.feedback]
 
 
-def _codes(rng, kind, shape):
+def _codes(rng, form, shape):
     """Codes of a format: mostly even over its range, one in ten an extreme."""
-    if not kind.rounded:
-        return np.array(kind.levels, dtype=np.int64)[rng.integers(len(kind.levels), size=shape)]
-    even = rng.integers(kind.low, kind.high + 1, size=shape)
-    extreme = np.where(rng.random(shape) < 0.5, kind.low, kind.high)
+    if not form.rounded:
+        return np.array(form.levels, dtype=np.int64)[rng.integers(len(form.levels), size=shape)]
+    even = rng.integers(form.low, form.high + 1, size=shape)
+    extreme = np.where(rng.random(shape) < 0.5, form.low, form.high)
     return np.where(rng.random(shape) < 0.1, extreme, even)
 
 
-def _rms(kind, *, state):
+def _rms(form, *, state):
     """Typical magnitude of what a dot product sees of a code."""
-    if kind.header:
-        return 2 * _rms(kind.lane_format, state=state)
-    if not kind.rounded:
-        values = kind.value(np.array(kind.levels, dtype=np.int64))
+    if form.header:
+        return 2 * _rms(form.lane_format, state=state)
+    if not form.rounded:
+        values = form.value(np.array(form.levels, dtype=np.int64))
         return math.sqrt(np.mean(values.astype(np.float64) ** 2))
-    return 0.55 * (min(kind.high, 2.0 ** kind.frac) if state else kind.high) + 0.1
+    return 0.55 * (min(form.high, 2.0 ** form.frac) if state else form.high) + 0.1
 
 
 def _fixed(rng, width, frac, widths=(2, 32), **given):

@@ -78,8 +78,8 @@ class _Layer:
     def start(self, count):
         layer = self._layer
         # The code of zero need not have the value zero, but online its coefficients are.
-        kind = layer.state_format
-        h = 0 if kind.header else kind.value(initial_code(kind))
+        form = layer.state_format
+        h = 0 if form.header else form.value(initial_code(form))
         held = {name: np.zeros((count, layer.units), dtype=self._dtype)
                 for name in layer.cell.carried}
         return held | {"h": np.full((count, layer.units), h)}
@@ -107,12 +107,12 @@ class _Layer:
 
     def _quantized(self, named):
         """Values of a step's codes, which online come only now."""
-        kind = self._layer.state_format
-        if not kind.header:
-            return kind.value(named["h"])
+        form = self._layer.state_format
+        if not form.header:
+            return form.value(named["h"])
         named["sample"] = named["h"]
-        named["h"], named["beta"] = online.quantize(kind, named["sample"])
-        return online.values(kind, named["h"], named["beta"])
+        named["h"], named["beta"] = online.quantize(form, named["sample"])
+        return online.values(form, named["h"], named["beta"])
 
     def _step(self, rows, state):
         """One step: everything named, from input rows and what the step before left."""

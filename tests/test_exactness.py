@@ -220,8 +220,8 @@ def draw_after_online(number):
     units, form = int(rng.integers(2, 7)), Online(Fixed(5 + number, 3 + number), 2 + number % 2)
     state = Online(Fixed(6, 5), 3) if KINDS[number] == "online" else KINDS[number]
     first, second = (random_network(rng, cell=LSTM, layers=1, units=units, inputs=inputs,
-                                    classes=2, state_format=kind, precision=PRECISIONS[number % 3])
-                     for inputs, kind in ((3, form), (units, state)))
+                                    classes=2, state_format=given, precision=PRECISIONS[number % 3])
+                     for inputs, given in ((3, form), (units, state)))
     layer = refed(second.layers[0], format=form)
     network = Network.line("after", (first.layers[0], layer), second.readout)
     sequences = random_sequences(rng, network, 3, (1, 4))

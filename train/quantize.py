@@ -136,16 +136,16 @@ def _gate_table(function, precision, dtype, device):
 
 
 @functools.cache
-def _comparator(number_format, frac, dtype, device):
+def _comparator(form, frac, dtype, device):
     """Cuts and levels of a comparator format as real numbers."""
-    cuts = np.asarray(number_format.cuts(frac)) * 2.0**-frac
+    cuts = np.asarray(form.cuts(frac)) * 2.0**-frac
     return (torch.from_numpy(cuts).to(device, dtype),
-            torch.tensor(code_values(number_format), dtype=dtype, device=device))
+            torch.tensor(code_values(form), dtype=dtype, device=device))
 
 
-def grid(value, number_format):
+def grid(value, form):
     """Round to a ``Fixed`` format (half up, saturating); no gradient where it saturates."""
-    return _Grid.apply(value, number_format.frac, number_format.low, number_format.high)
+    return _Grid.apply(value, form.frac, form.low, form.high)
 
 
 def draw(value):
@@ -178,11 +178,11 @@ def gate(function, value, precision, drawn=None):
     return _Gate.apply(value, precision.preact, entries, slopes)
 
 
-def code_values(number_format):
+def code_values(form):
     """Real value of each level of a comparator format, in ascending order."""
-    levels = np.asarray(number_format.levels)
-    return [float(value) * 2.0**-number_format.frac
-            for value in number_format.value(levels)]
+    levels = np.asarray(form.levels)
+    return [float(value) * 2.0**-form.frac
+            for value in form.value(levels)]
 
 
 @functools.cache
@@ -195,28 +195,28 @@ class _Online(torch.autograd.Function):
     """Planes with the vector's own coefficients; the gradient passes unchanged (Xu et al. 2018)."""
 
     @staticmethod
-    def forward(ctx, value, number_format):
-        sample = number_format.sample
+    def forward(ctx, value, form):
+        sample = form.sample
         samples = (value * 2.0**sample.frac).add_(0.5).floor_().clamp_(sample.low, sample.high)
         if value.is_cuda:
-            meant = _fused()(samples.long(), number_format.planes, number_format.rounds)
-            return meant.to(value.dtype).mul_(2.0**-number_format.frac)
+            meant = _fused()(samples.long(), form.planes, form.rounds)
+            return meant.to(value.dtype).mul_(2.0**-form.frac)
         samples = samples.numpy().astype(np.int64)
-        meant = online.values(number_format, *online.quantize(number_format, samples))
-        return torch.from_numpy(meant * 2.0**-number_format.frac).to(value.dtype)
+        meant = online.values(form, *online.quantize(form, samples))
+        return torch.from_numpy(meant * 2.0**-form.frac).to(value.dtype)
 
     @staticmethod
     def backward(ctx, gradient):
         return gradient, None
 
 
-def to_code(value, number_format, frac, at_random=False):
+def to_code(value, form, frac, at_random=False):
     """Quantize a value on the grid of ``frac`` fraction bits and read its code as a real number.
 
     Parameters
     ----------
     value : float tensor
-    number_format : Format
+    form : Format
     frac : int
         Fraction bits of ``value``.
     at_random : bool
@@ -225,13 +225,12 @@ def to_code(value, number_format, frac, at_random=False):
     Returns
     -------
     float tensor
-        What a dot product sees, times ``2**-number_format.frac``.
+        What a dot product sees, times ``2**-form.frac``.
     """
-    if number_format.rounded:
-        return grid(value, number_format)
-    if number_format.header:
-        return _Online.apply(value, number_format)
-    if at_random and number_format.levels == (-1, 0, 1):
+    if form.rounded:
+        return grid(value, form)
+    if form.header:
+        return _Online.apply(value, form)
+    if at_random and form.levels == (-1, 0, 1):
         return draw(value)
-    return _Compare.apply(value, *_comparator(number_format, frac, value.dtype,
-                                               value.device))
+    return _Compare.apply(value, *_comparator(form, frac, value.dtype, value.device))

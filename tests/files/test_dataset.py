@@ -18,18 +18,18 @@ from ternloom.model.rounding import Rounding
 KIND = Fixed(8, 5)
 
 
-def make(kind=KIND, count=12, inputs=3, **fields):
+def make(form=KIND, count=12, inputs=3, **fields):
     """A data set of random codes."""
     rng = np.random.default_rng(count)
-    low, high = ((kind.low, kind.high) if isinstance(kind, Fixed)
-                 else (min(kind.levels), max(kind.levels)))
+    low, high = ((form.low, form.high) if isinstance(form, Fixed)
+                 else (min(form.levels), max(form.levels)))
     sequences = [rng.integers(low, high + 1, (1 + index % 5, inputs)).astype(np.int16)
                  for index in range(count)]
-    if isinstance(kind, Binary):
+    if isinstance(form, Binary):
         sequences = [np.where(sequence < 0, -1, 1).astype(np.int16) for sequence in sequences]
     values = {"name": "made", "sequences": sequences, "labels": np.arange(count) % 2,
               "split": np.array(["train", "valid", "test", "train"])[np.arange(count) % 4],
-              "classes": ("even", "odd"), "format": kind, "notes": {"source": "none"}}
+              "classes": ("even", "odd"), "format": form, "notes": {"source": "none"}}
     return Dataset(**values | fields)
 
 
@@ -56,13 +56,13 @@ def refusal(path):
     return message.removeprefix(f"data set file {path} ")
 
 
-@pytest.mark.parametrize("kind, stored", [
+@pytest.mark.parametrize("form, stored", [
     (KIND, np.int8), (Fixed(8, 8, signed=False), np.int16), (Fixed(16, 2), np.int16),
     (Fixed(9, 0), np.int16), (Binary(), np.int8), (Ternary(), np.int8),
     (Planes((2, 1), 1), np.int8),
 ])
-def test_round_trip(path, kind, stored):
-    data = make(kind)
+def test_round_trip(path, form, stored):
+    data = make(form)
     save(data, path)
     assert same(load(path), data)
     assert parts(path)[1]["codes"].dtype == stored

@@ -144,21 +144,21 @@ def test_size(path):
         assert tensors["layer0.input.codes"].nbytes == 4 * 50 * 50 * bits / 8
 
 
-@pytest.mark.parametrize("kind", [
+@pytest.mark.parametrize("form", [
     Binary(), Ternary(), Planes((5, 2), 3), Planes((4, 2, 1), 3), Fixed(8, 5), Fixed(5, 2),
     Fixed(16, 9), Fixed(8, 0, signed=False)])
-def test_embedding(kind, path):
+def test_embedding(form, path):
     """Every code of a format, in numbers that do and don't fill the last byte."""
-    codes = (np.arange(kind.low, kind.high + 1) if isinstance(kind, Fixed)
-             else np.array(kind.levels))
+    codes = (np.arange(form.low, form.high + 1) if isinstance(form, Fixed)
+             else np.array(form.levels))
     for inputs in (1, 3, 8):
-        drawn = random_network(inputs, layers=1, units=3, inputs=inputs, input_format=kind,
+        drawn = random_network(inputs, layers=1, units=3, inputs=inputs, input_format=form,
                                readout=False)
         embedding = np.resize(codes, (max(5, -(-len(codes) // inputs)), inputs))
-        network = dataclasses.replace(drawn, embedding=embedding.astype(embedding_type(kind)))
+        network = dataclasses.replace(drawn, embedding=embedding.astype(embedding_type(form)))
         save(network, path)
         assert same(load(path), network)
-        assert parts(path)[1]["embedding"].nbytes == -(-embedding.size * kind.width // 8)
+        assert parts(path)[1]["embedding"].nbytes == -(-embedding.size * form.width // 8)
 
 
 def test_unsound_embedding(path):

@@ -154,13 +154,13 @@ def test_no_readout(seed, kind):
     assert stream.header == (network.layers[-1].state_format.planes if kind == "online" else 0)
 
 
-@pytest.mark.parametrize("kind, lanes, bits", [
+@pytest.mark.parametrize("form, lanes, bits", [
     (Binary(), 1, 8), (Binary(), 9, 16), (Fixed(4, 2), 2, 8), (Fixed(5, 2), 2, 16),
     (Planes((1, 2, 4), 2), 3, 16),
 ])
-def test_ports(kind, lanes, bits):
+def test_ports(form, lanes, bits):
     """Streams are of whole bytes; the index has as many bits as the classes need."""
-    network = random_network(1, inputs=9, layers=1, input_format=kind, classes=5)
+    network = random_network(1, inputs=9, layers=1, input_format=form, classes=5)
     core = Core(Mapping(network, Folding.line((LayerFolding(2, 9),), LayerFolding(1, 4), lanes)))
     members = {name: (member.flow.name, member.shape) for name, member in
                core.signature.members.items()}

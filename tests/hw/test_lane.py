@@ -22,8 +22,8 @@ FORMATS = [Fixed(8, 6), Fixed(4, 3, rounding=Rounding.HALF_EVEN), Fixed(16, 15),
 
 def precision(preact, gate_frac, state, rounding=Rounding.HALF_UP):
     """Precision of (width, frac) pairs."""
-    kinds = [Fixed(*pair, rounding=rounding) for pair in (preact, state)]
-    return Precision(kinds[0], gate_frac, kinds[1], rounding)
+    forms = [Fixed(*pair, rounding=rounding) for pair in (preact, state)]
+    return Precision(forms[0], gate_frac, forms[1], rounding)
 
 
 #: The default, then limits of each width and fraction.
@@ -39,8 +39,8 @@ COMPARATORS = [precision((10, 6), 0, (4, 0)), precision((12, 11), 0, (2, 0)),
 PRECISIONS += COMPARATORS
 
 
-def make_layer(cell, kind, units, widths=PRECISIONS[0]):
-    return random_network(1, cell=cell, layers=1, units=units, inputs=1, state_format=kind,
+def make_layer(cell, form, units, widths=PRECISIONS[0]):
+    return random_network(1, cell=cell, layers=1, units=units, inputs=1, state_format=form,
                           precision=widths).layers[0]
 
 
@@ -153,27 +153,27 @@ def test_other_cells(cell, widths, gap):
     """
     if widths.comparators and not cell.comparable:
         widths = PRECISIONS[2 if widths is COMPARATORS[0] else 5]
-    for kind in (Fixed(8, 6), Ternary(3, 3)):
+    for form in (Fixed(8, 6), Ternary(3, 3)):
         rng = np.random.default_rng(3)
-        layer = make_layer(cell, kind, 5, widths)
+        layer = make_layer(cell, form, 5, widths)
         check(layer, random_rows(rng, layer, 6), [True, False, False, True, False, False],
               lambda: int(rng.integers(0, gap + 1)), rng)
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("cell", CORE, ids=str)
-def test_formats(cell, kind):
+def test_formats(cell, form):
     """Three sequences of several units, one row a cycle."""
-    layer, rng = make_layer(cell, kind, 5), np.random.default_rng(3)
+    layer, rng = make_layer(cell, form, 5), np.random.default_rng(3)
     check(layer, random_rows(rng, layer, 9), [1, 0, 0, 0, 1, 0, 0, 0, 1], lambda: 0, rng)
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("widths", COMPARATORS)
 @pytest.mark.parametrize("cell", CORE, ids=str)
-def test_comparator_formats(cell, widths, kind):
+def test_comparator_formats(cell, widths, form):
     """Three sequences of several units, one row a cycle."""
-    layer, rng = make_layer(cell, kind, 3, widths), np.random.default_rng(4)
+    layer, rng = make_layer(cell, form, 3, widths), np.random.default_rng(4)
     check(layer, random_rows(rng, layer, 12), ([1] + [0] * 5) * 2, lambda: 0, rng)
 
 

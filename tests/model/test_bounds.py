@@ -35,10 +35,10 @@ def plane(matrix, index):
                   np.ones_like(matrix.coefficients[:1]))
 
 
-def extremes(matrix, kind):
+def extremes(matrix, form):
     """Smallest and largest result of each row on its own worst inputs."""
-    rows, product = effective(matrix), Product(matrix, kind)
-    lows, highs = zip(*(worst_inputs(row, kind) for row in rows), strict=True)
+    rows, product = effective(matrix), Product(matrix, form)
+    lows, highs = zip(*(worst_inputs(row, form) for row in rows), strict=True)
     return np.diag(product(np.array(lows))), np.diag(product(np.array(highs)))
 
 
@@ -62,18 +62,18 @@ def test_range():
         Range(1, 0)
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("seed", range(6))
-def test_dots_and_rows_attained(seed, kind):
-    network = random_network(seed, layers=1, input_format=kind, state_format=kind)
+def test_dots_and_rows_attained(seed, form):
+    network = random_network(seed, layers=1, input_format=form, state_format=form)
     layer, ranges = network.layers[0], bounds(network)
     for half, matrix in (("input", layer.input), ("recurrent", layer.recurrent)):
-        ends = [extremes(plane(matrix, index), kind) for index in range(matrix.planes)]
+        ends = [extremes(plane(matrix, index), form) for index in range(matrix.planes)]
         attained = Range(min(low.min() for low, _ in ends), max(high.max() for _, high in ends))
-        assert ranges[f"layer0.{half}.dot"] == dot_range(matrix, kind) == attained
-        lows, highs = extremes(matrix, kind)
-        assert row_range(matrix, kind) == Range(lows.min(), highs.max())
-    lows, highs = (ends + layer.bias for ends in extremes(layer.input, kind))
+        assert ranges[f"layer0.{half}.dot"] == dot_range(matrix, form) == attained
+        lows, highs = extremes(matrix, form)
+        assert row_range(matrix, form) == Range(lows.min(), highs.max())
+    lows, highs = (ends + layer.bias for ends in extremes(layer.input, form))
     assert ranges["layer0.input.row"] == Range(lows.min(), highs.max())
 
 
@@ -194,14 +194,14 @@ ENDS = [Precision(Fixed(12, frac), gate_frac, Fixed(24, state_frac))
 @pytest.mark.parametrize("cell", CORE, ids=str)
 def test_working_range_fits(cell, precision):
     """Whatever the precision and the state's format, rounding included: 64 bits hold it."""
-    kinds = [Fixed(width, frac, signed=signed) for width in (2, 32) for frac in (-16, 32)
+    forms = [Fixed(width, frac, signed=signed) for width in (2, 32) for frac in (-16, 32)
              for signed in (True, False)] + [Ternary((1 << 32) - 1, 0), Planes((65535,) * 4, 0)]
     if cell is not GRU_RESET_BEFORE:
-        kinds += [Online(Fixed(16, frac)) for frac in (-16, 32)]
+        forms += [Online(Fixed(16, frac)) for frac in (-16, 32)]
     widths = []
-    for kind in kinds:
+    for form in forms:
         network = random_network(1, cell=cell, layers=1, units=2, inputs=2, precision=precision,
-                                 state_format=kind)
+                                 state_format=form)
         ranges = {name.removeprefix("layer0."): reach for name, reach in bounds(network).items()}
         # A sum may come up to 2**62 without being refused.
         ranges["sum"] = ranges["input.row"] = Range(1 - (1 << 62), (1 << 62) - 1)
@@ -209,11 +209,11 @@ def test_working_range_fits(cell, precision):
     assert max(widths) <= 64
 
 
-def quantizations(value, frac, kind):
-    """Integers on the way through ``kind.quantize``, one value at a time."""
-    shift = frac - kind.frac
+def quantizations(value, frac, form):
+    """Integers on the way through ``form.quantize``, one value at a time."""
+    shift = frac - form.frac
     half = 1 << shift - 1 if shift > 0 else 0
-    return [value, half, value + half, value << max(-shift, 0), kind.low, kind.high]
+    return [value, half, value + half, value << max(-shift, 0), form.low, form.high]
 
 
 @pytest.mark.parametrize("frac", [-16, 0, 4, 32])
@@ -221,9 +221,9 @@ def quantizations(value, frac, kind):
 @pytest.mark.parametrize("cell", CORE, ids=str)
 def test_working_range_holds(cell, precision, frac):
     """Every integer of the elementwise part is in it, over all table entries and state codes."""
-    kind = Fixed(5, frac)
+    form = Fixed(5, frac)
     network = random_network(1, cell=cell, layers=1, units=2, inputs=2, precision=precision,
-                             state_format=kind)
+                             state_format=form)
     layer = network.layers[0]
     ranges = {name.removeprefix("layer0."): reach for name, reach in bounds(network).items()}
     whole = working_range(layer, ranges)
@@ -244,18 +244,18 @@ def test_working_range_holds(cell, precision, frac):
         met += [each for c in reached for each in quantizations(c, state.frac, preact)]
         arguments = {int(preact.quantize(code, state.frac)) for code in reached}
         for o, k in itertools.product(sigmoids, arguments):
-            met += quantizations(o * int(tanh(precision)[k]), 2 * gate_frac, kind)
+            met += quantizations(o * int(tanh(precision)[k]), 2 * gate_frac, form)
     else:
         for z, h, n in itertools.product(sigmoids, states, [n << lift for n in tanhs]):
             met += [n << gate_frac, h - n, z * (h - n)]
             met += quantizations((n << gate_frac) + z * (h - n), wide, state)
             reached.add(int(state.quantize((n << gate_frac) + z * (h - n), wide)))
-        met += [each for h in reached for each in quantizations(h, state.frac, kind)]
+        met += [each for h in reached for each in quantizations(h, state.frac, form)]
     if cell is GRU_RESET_AFTER:
         for r, ax, ah in itertools.product(sigmoids, codes, codes):
             met += [ax << gate_frac, r * ah]
             met += quantizations((ax << gate_frac) + r * ah, preact.frac + gate_frac, preact)
     if cell is GRU_RESET_BEFORE:
         for r, h in itertools.product(sigmoids, states):
-            met += quantizations(r * h, wide, kind)
+            met += quantizations(r * h, wide, form)
     assert whole.low <= min(met) and max(met) <= whole.high

@@ -40,8 +40,8 @@ def fine_network(seed, cell, layers):
 def floats(layer):
     """Weights and biases of a layer as real numbers: W, U, b, b'."""
     scale = 2.0 ** -(layer.shift + layer.precision.preact.frac)
-    weights = [effective(matrix) * scale * 2.0 ** kind.frac
-               for matrix, kind in ((layer.input, layer.input_format),
+    weights = [effective(matrix) * scale * 2.0 ** form.frac
+               for matrix, form in ((layer.input, layer.input_format),
                                     (layer.recurrent, layer.state_format))]
     extra = np.zeros(layer.rows)
     if layer.recurrent_bias is not None:
@@ -147,10 +147,10 @@ class Bound:
 def check_range(layer, trace):
     """Fail on a saturated value: what the bound says of rounding doesn't hold for it."""
     for name, values in trace.items():
-        kind = (layer.precision.state if name in ("cell", "state") else
+        form = (layer.precision.state if name in ("cell", "state") else
                 layer.state_format if name in ("h", "reset") else layer.precision.preact)
         is_gate = name.startswith("gate.") and name.count(".") == 1
-        assert is_gate or kind.low < values.min() and values.max() < kind.high, name
+        assert is_gate or form.low < values.min() and values.max() < form.high, name
 
 
 def bound(network, trace, steps):
@@ -251,9 +251,9 @@ def test_known_step():
     assert int(named["h"][0]) == 58
 
 
-@pytest.mark.parametrize("kind, code", [
+@pytest.mark.parametrize("form, code", [
     (Fixed(8, 6), 0), (Binary(), 1), (Ternary(), 0), (Planes((3, 1), 2), 1),
     (Planes((2, 2), 2), 2),
 ])
-def test_initial_codes(kind, code):
-    assert initial_code(kind) == code
+def test_initial_codes(form, code):
+    assert initial_code(form) == code

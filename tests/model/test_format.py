@@ -28,13 +28,13 @@ PLANES = [coefficients for count in (1, 2, 3) for coefficients
 @pytest.mark.parametrize("signed", [True, False])
 def test_fixed(signed, rounding, frac):
     for width, own in itertools.product((2, 3, 6, 8), (-1, 0, 3, 7)):
-        kind = Fixed(width, own, signed, rounding)
+        form = Fixed(width, own, signed, rounding)
         ends = (-(2 ** (width - 1)), 2 ** (width - 1) - 1) if signed else (0, 2 ** width - 1)
-        assert (kind.low, kind.high) == ends
+        assert (form.low, form.high) == ends
         scale = Fraction(2) ** (own - frac)
         expected = [max(ends[0], min(ends[1], ROUNDED[rounding](value * scale)))
                     for value in VALUES.tolist()]
-        np.testing.assert_array_equal(kind.quantize(VALUES, frac), expected)
+        np.testing.assert_array_equal(form.quantize(VALUES, frac), expected)
 
 
 @pytest.mark.parametrize("frac", range(0, 9))
@@ -48,36 +48,36 @@ def test_ternary(frac):
         cut = Fraction(threshold, 2 ** threshold_frac)
         exact = [value / Fraction(2) ** frac for value in VALUES.tolist()]
         expected = [1 if value >= cut else -1 if value <= -cut else 0 for value in exact]
-        kind = Ternary(threshold, threshold_frac)
-        np.testing.assert_array_equal(kind.quantize(VALUES, frac), expected)
+        form = Ternary(threshold, threshold_frac)
+        np.testing.assert_array_equal(form.quantize(VALUES, frac), expected)
 
 
 @pytest.mark.parametrize("frac", range(0, 9))
 def test_planes(frac):
     """The nearest of all sums of signed coefficients, a tie to the upper one."""
     for coefficients, own in itertools.product(PLANES, (0, 3, 10)):
-        kind = Planes(coefficients, own)
+        form = Planes(coefficients, own)
         sums = np.array(sorted({sum(signed) for signed in itertools.product(
             *((-c, c) for c in coefficients))}))
         # Both in units of 2**-(frac + own), where they are integers.
         distances = np.abs((VALUES[:, None] << own) - (sums[None, ::-1] << frac))
         expected = sums[::-1][np.argmin(distances, axis=1)]
-        codes = kind.quantize(VALUES, frac)
-        np.testing.assert_array_equal(kind.value(codes), expected)
-        assert kind.contains(codes)
+        codes = form.quantize(VALUES, frac)
+        np.testing.assert_array_equal(form.value(codes), expected)
+        assert form.contains(codes)
 
 
 def test_plane_values():
-    kind = Planes((5, 2), 3)
-    np.testing.assert_array_equal(kind.value(np.arange(4)), [-7, 3, -3, 7])
-    assert kind.levels == (0, 2, 1, 3)
-    assert (kind.width, kind.magnitude) == (2, 7)
+    form = Planes((5, 2), 3)
+    np.testing.assert_array_equal(form.value(np.arange(4)), [-7, 3, -3, 7])
+    assert form.levels == (0, 2, 1, 3)
+    assert (form.width, form.magnitude) == (2, 7)
 
 
 def test_scalar():
-    for kind in (Fixed(4, 2), Binary(), Ternary(), Planes((2, 1), 1)):
-        codes = kind.quantize(np.arange(-9, 10), 2)
-        assert [int(kind.quantize(value, 2)) for value in range(-9, 10)] == codes.tolist()
+    for form in (Fixed(4, 2), Binary(), Ternary(), Planes((2, 1), 1)):
+        codes = form.quantize(np.arange(-9, 10), 2)
+        assert [int(form.quantize(value, 2)) for value in range(-9, 10)] == codes.tolist()
 
 
 def test_values_beyond_cuts():
@@ -87,32 +87,32 @@ def test_values_beyond_cuts():
     np.testing.assert_array_equal(Ternary(1, 64).quantize(values, 0), [-1, -1, 0, 1, 1])
 
 
-@pytest.mark.parametrize("kind, codes, wire", [
+@pytest.mark.parametrize("form, codes, wire", [
     (Fixed(3, 1), [-4, -1, 0, 3], [4, 7, 0, 3]),
     (Fixed(3, 1, signed=False), [0, 7], [0, 7]),
     (Binary(), [-1, 1], [0, 1]),
     (Ternary(), [-1, 0, 1], [3, 0, 1]),
     (Planes((2, 1), 0), [0, 1, 2, 3], [0, 1, 2, 3]),
 ])
-def test_wire_form(kind, codes, wire):
-    np.testing.assert_array_equal(kind.bits(np.array(codes)), wire)
-    assert max(wire) < 1 << kind.width
+def test_wire_form(form, codes, wire):
+    np.testing.assert_array_equal(form.bits(np.array(codes)), wire)
+    assert max(wire) < 1 << form.width
 
 
-@pytest.mark.parametrize("kind", [Fixed(3, 1), Fixed(3, 1, signed=False), Binary(), Ternary(),
+@pytest.mark.parametrize("form", [Fixed(3, 1), Fixed(3, 1, signed=False), Binary(), Ternary(),
                                   Planes((2, 1), 0)])
-def test_contents(kind):
-    every = range(kind.low, kind.high + 1) if isinstance(kind, Fixed) else kind.levels
+def test_contents(form):
+    every = range(form.low, form.high + 1) if isinstance(form, Fixed) else form.levels
     for code in range(-9, 10):
-        assert kind.contains(np.array([code])) == (code in every)
-    assert kind.magnitude == max(abs(int(kind.value(np.int64(code)))) for code in every)
+        assert form.contains(np.array([code])) == (code in every)
+    assert form.magnitude == max(abs(int(form.value(np.int64(code)))) for code in every)
 
 
-@pytest.mark.parametrize("kind", [Fixed(8, 5, rounding=Rounding.HALF_EVEN), Binary(),
+@pytest.mark.parametrize("form", [Fixed(8, 5, rounding=Rounding.HALF_EVEN), Binary(),
                                   Ternary(3, 4), Planes((2, 1), 1)])
-def test_json(kind):
-    assert msgspec.json.decode(msgspec.json.encode(kind), type=Format) == kind
-    assert hash(kind) == hash(msgspec.json.decode(msgspec.json.encode(kind), type=Format))
+def test_json(form):
+    assert msgspec.json.decode(msgspec.json.encode(form), type=Format) == form
+    assert hash(form) == hash(msgspec.json.decode(msgspec.json.encode(form), type=Format))
 
 
 @pytest.mark.parametrize("make, message", [

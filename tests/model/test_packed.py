@@ -34,12 +34,12 @@ def test_compiled():
 @pytest.mark.parametrize("columns", [1, 2, 63, 64, 65, 255, 256, 257, 300, 1024])
 @pytest.mark.parametrize("planes", [1, 2, 3, 4])
 def test_columns(compiled, columns, planes):
-    kind = Planes((65535, 300, 7, 1)[:planes], 3)
+    form = Planes((65535, 300, 7, 1)[:planes], 3)
     weights = matrix(5 - planes, 9, columns, seed=columns)
     codes = np.random.default_rng(2).integers(0, 1 << planes, (5, columns))
     packed = Packed(weights, compiled)
-    for vector, expected in zip(codes, Product(weights, kind)(codes), strict=True):
-        rows = packed.rows(vector, kind.coefficients)
+    for vector, expected in zip(codes, Product(weights, form)(codes), strict=True):
+        rows = packed.rows(vector, form.coefficients)
         assert rows.dtype == np.int64
         np.testing.assert_array_equal(rows, expected)
 

@@ -17,7 +17,7 @@ def matrix(seed, columns, scale, coefficients):
     return Matrix(PLANES, codes, (scale * rng.integers(*coefficients, (2, 4))).astype("i4"))
 
 
-@pytest.mark.parametrize("kind, columns, scale, coefficients", [
+@pytest.mark.parametrize("form, columns, scale, coefficients", [
     (Ternary(), 30, 1, (1, 4)),
     (Fixed(8, 6), 300, 1 << 12, (1, 4)),
     (Fixed(16, 15), 511, 1, (1, 2)),
@@ -26,31 +26,31 @@ def matrix(seed, columns, scale, coefficients):
     (Fixed(32, 0), 3000, 3, (5000, 10000)),
     (Planes((65535, 4, 3), 2), 200, 1, (1, 1 << 15)),
 ])
-def test_exact_at_worst(kind, columns, scale, coefficients):
+def test_exact_at_worst(form, columns, scale, coefficients):
     """Worst and random inputs, in Python's integers, at sizes around each type's limit."""
     weights = matrix(1, columns, scale, coefficients)
     rng = np.random.default_rng(2)
-    codes = [ends for row in effective(weights) for ends in worst_inputs(row, kind)]
-    low, high = ((kind.low, kind.high) if isinstance(kind, Fixed)
-                 else (min(kind.levels), max(kind.levels)))
+    codes = [ends for row in effective(weights) for ends in worst_inputs(row, form)]
+    low, high = ((form.low, form.high) if isinstance(form, Fixed)
+                 else (min(form.levels), max(form.levels)))
     codes = np.array(codes + list(rng.integers(low, high + 1, (20, columns))))
-    values = kind.value(codes).astype(object)
+    values = form.value(codes).astype(object)
     expected = sum((values @ weights.codes[plane].T.astype(object)) * weights.coefficients[plane]
                    for plane in range(2))
-    np.testing.assert_array_equal(Product(weights, kind)(codes), expected)
+    np.testing.assert_array_equal(Product(weights, form)(codes), expected)
 
 
-@pytest.mark.parametrize("kind, coefficient, columns", [
+@pytest.mark.parametrize("form, coefficient, columns", [
     (Fixed(16, 0), 513, 1), (Fixed(16, 0), 171, 3),
     (Fixed(32, 0), 32767, 129), (Fixed(32, 0), 12289, 343),
 ])
-def test_exact_beyond_limit(kind, coefficient, columns):
+def test_exact_beyond_limit(form, coefficient, columns):
     """Odd sums just beyond what single (2**24) and double precision (2**53) hold exactly."""
     weights = Matrix(BINARY, np.ones((1, 1, columns), np.int8),
                      np.array([[coefficient]], np.int32))
-    total = coefficient * columns * kind.high
+    total = coefficient * columns * form.high
     assert total % 2 and total.bit_length() in (25, 54)
-    found = Product(weights, kind)(np.full((1, columns), kind.high))
+    found = Product(weights, form)(np.full((1, columns), form.high))
     assert found.tolist() == [[total]]
 
 

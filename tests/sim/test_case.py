@@ -16,8 +16,8 @@ from ternloom.model.random import random_network, random_sequences
 from ternloom.sim.case import Case, beat_width
 
 
-def _network(form=None, **kinds):
-    return random_network(3, layers=1, units=4, inputs=5, classes=3, input_format=form, **kinds)
+def _network(form=None, **given):
+    return random_network(3, layers=1, units=4, inputs=5, classes=3, input_format=form, **given)
 
 
 def _folding(lanes, simd=4):

@@ -28,18 +28,18 @@ def real(values, frac):
     return torch.from_numpy(np.asarray(values) * 2.0**-frac)
 
 
-@pytest.mark.parametrize("number_format", FORMATS, ids=repr)
-def test_codes(number_format):
-    codes = number_format.value(number_format.quantize(WIDE, FRAC))
-    made = to_code(real(WIDE, FRAC), number_format, FRAC)
-    assert torch.equal(made, real(codes, number_format.frac))
+@pytest.mark.parametrize("form", FORMATS, ids=repr)
+def test_codes(form):
+    codes = form.value(form.quantize(WIDE, FRAC))
+    made = to_code(real(WIDE, FRAC), form, FRAC)
+    assert torch.equal(made, real(codes, form.frac))
 
 
-@pytest.mark.parametrize("number_format", FORMATS[:10], ids=repr)
-def test_levels(number_format):
-    values = code_values(number_format)
+@pytest.mark.parametrize("form", FORMATS[:10], ids=repr)
+def test_levels(form):
+    values = code_values(form)
     assert values == sorted(values)
-    assert len(values) == len(number_format.levels)
+    assert len(values) == len(form.levels)
 
 
 @pytest.mark.parametrize("preact, gate_frac", [
@@ -76,8 +76,8 @@ def gradient(function, values):
 
 def test_straight_through():
     values = [-1.7, -0.5, 0.0, 0.3, 0.9]
-    for number_format in (Binary(), Ternary(), Planes((5, 3), 3)):
-        assert gradient(lambda value: to_code(value, number_format, FRAC), values) == [1.0] * 5
+    for form in (Binary(), Ternary(), Planes((5, 3), 3)):
+        assert gradient(lambda value: to_code(value, form, FRAC), values) == [1.0] * 5
 
 
 def test_saturated_gradient():
