@@ -18,7 +18,7 @@ __all__ = ["BENCHES", "main"]
 
 #: Benches in the order of the report.
 BENCHES = ("busy", "elements", "lanes", "online", "clock", "generate", "golden", "quantizers",
-           "packed", "words")
+           "bitplanes", "words")
 
 #: Benches and columns that the README quotes.
 _QUOTED = {"clock": ("board", "clock MHz", "floor MHz", "used"),

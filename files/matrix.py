@@ -14,7 +14,7 @@ from ternloom.model.matrix import Matrix
 from ternloom.model.network import embedding_type
 
 
-__all__ = ["MatrixSpec", "Shift", "Size", "describe", "matrix", "pack", "pack_embedding",
+__all__ = ["MatrixSpec", "Shift", "Size", "describe", "matrix", "pack_codes", "pack_embedding",
            "packed_size", "unpack_embedding"]
 
 
@@ -75,7 +75,7 @@ def matrix(name: str, spec: MatrixSpec,
            tensors: collections.abc.Mapping[str, np.ndarray]) -> Matrix:
     """The matrix of a name, of its description and a file's tensors."""
     with located(name):
-        return Matrix(spec.alphabet, _unpack(spec, tensors[f"{name}.codes"]),
+        return Matrix(spec.alphabet, _unpack_codes(spec, tensors[f"{name}.codes"]),
                       tensors[f"{name}.coefficients"])
 
 
@@ -97,7 +97,7 @@ def unpack_embedding(form: Format, shape: tuple[int, int], packed: np.ndarray) -
     return _shaped(codes, shape)
 
 
-def pack(matrix: Matrix) -> np.ndarray:
+def pack_codes(matrix: Matrix) -> np.ndarray:
     """Codes of a matrix as bytes."""
     numbers = matrix.weight.digits(matrix.codes.reshape(-1))
     if matrix.weight.base == 3:
@@ -132,7 +132,7 @@ def _trits(packed, count):
         yield slice(start, stop), (piece // _PLACES % 3).reshape(-1)[:stop - start]
 
 
-def _unpack(spec, packed):
+def _unpack_codes(spec, packed):
     """Codes (planes, rows, columns) of bytes, or ``NetworkError`` on a byte that none makes."""
     count = spec.planes * spec.rows * spec.columns
     codes, weight = np.empty(count, dtype=np.int8), spec.alphabet

@@ -32,7 +32,7 @@ import numpy as np
 from ternloom.files.container import Description, content_digest, read, write
 from ternloom.files.decode import convert
 from ternloom.files.line import LineSpec
-from ternloom.files.matrix import (MatrixSpec, Size, pack, pack_embedding, packed_size,
+from ternloom.files.matrix import (MatrixSpec, Size, pack_codes, pack_embedding, packed_size,
                                    unpack_embedding)
 from ternloom.files.node import SPECS, NodeSpec, node, node_spec
 from ternloom.model.cell import CELLS
@@ -150,7 +150,7 @@ def _tensors(network):
                for name, tensor in tensors.items()}
     if network.embedding is not None:
         tensors["embedding"] = pack_embedding(network.input_format, network.embedding)
-    return tensors | {f"{name}.codes": pack(each) for name, each in network.matrices.items()}
+    return tensors | {f"{name}.codes": pack_codes(each) for name, each in network.matrices.items()}
 
 
 def _given(spec):

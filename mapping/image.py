@@ -97,13 +97,13 @@ class Image(Frozen):
             for group in range(block.groups):
                 dot = group * block.elements + block.elements - 1 - element
                 if dot < block.dots:
-                    words.extend(_pack(geometry, part.words[chain, dot]))
+                    words.extend(_rom_words(geometry, part.words[chain, dot]))
                 else:
                     words.extend([0] * block.words)
         return words
 
 
-def _pack(geometry, values):
+def _rom_words(geometry, values):
     """Words of lane-major weight values as Python integers."""
     bits = geometry.weight_bits
     wire = geometry.weight.wire(values, bits)

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 
-__all__ = ["Packing"]
+__all__ = ["Batch"]
 
 
-class Packing:
+class Batch:
     """Places of sequences, sorted by falling length, in a time-major array without gaps.
 
     Parameters

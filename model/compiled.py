@@ -1,7 +1,7 @@
-"""The kernels of :mod:`ternloom.model.packed` as machine code, by Numba: the extra ``fast``.
+"""The kernels of :mod:`ternloom.model.bitplanes` as machine code, by Numba: the extra ``fast``.
 
 They are compiled at their first call, which takes seconds, and kept on disk. Results are those of
-the NumPy form to the bit; arrays are of the same types, without gaps.
+the NumPy version to the bit; arrays are of the same types, without gaps.
 """
 
 import typing
@@ -53,7 +53,7 @@ def _count(words, start, activations, counts):
 @numba.njit(cache=True)
 def product(weights: np.ndarray, coefficients: np.ndarray, activations: np.ndarray,
             betas: np.ndarray, columns: int) -> np.ndarray:
-    """See :func:`ternloom.model.packed.product`."""
+    """See :func:`ternloom.model.bitplanes.product`."""
     rows = coefficients.shape[1]
     total = np.zeros(rows, dtype=np.int64)
     for start in range(0, rows, _BLOCK):
@@ -142,9 +142,9 @@ def _solve(keys, magnitudes, a, b, c):
 
 
 @numba.njit(cache=True)
-def _pack(keys, negative, cuts, codes, packed):
+def _code(keys, negative, cuts, codes, bits):
     """Bits of the planes, where a sample's code is that of its rank, turned if it is negative."""
-    planes = len(packed)
+    planes = len(bits)
     for place in range(len(keys)):
         rank = 0
         for cut in cuts:
@@ -152,11 +152,11 @@ def _pack(keys, negative, cuts, codes, packed):
         code = codes[rank] ^ (((1 << planes) - 1) if negative[place] else 0)
         for plane in range(planes):
             bit = np.uint64((code >> plane) & 1)
-            packed[plane, place >> 6] |= bit << np.uint64(place & 63)
+            bits[plane, place >> 6] |= bit << np.uint64(place & 63)
 
 
 def quantize(form: Online, samples: npt.ArrayLike, words: int) -> tuple[np.ndarray, np.ndarray]:
-    """See :func:`ternloom.model.packed.quantize`."""
+    """See :func:`ternloom.model.bitplanes.quantize`."""
     return _quantize(form.planes, form.rounds, np.asarray(samples, dtype=np.int32), words)
 
 
@@ -165,15 +165,15 @@ def _quantize(planes, rounds, samples, words):
     negative = samples < 0
     magnitudes = np.abs(samples)
     keys = (2 * magnitudes - negative).astype(np.int32)
-    packed = np.zeros((planes, words), dtype=np.uint64)
+    bits = np.zeros((planes, words), dtype=np.uint64)
     if planes == 2:
         a, b = _two(keys, magnitudes, rounds)
-        _pack(keys, negative, np.array([a]), np.array([0b01, 0b11]), packed)
-        return packed, np.array([a, b])
+        _code(keys, negative, np.array([a]), np.array([0b01, 0b11]), bits)
+        return bits, np.array([a, b])
     a, b, c = _greedy(keys, magnitudes)
     for _ in range(rounds):
         a, b, c = _solve(keys, magnitudes, a, b, c)
     innermost = 0b110 if a - b < c else 0b001
-    _pack(keys, negative, np.array([max(a - b, c), a, a + b]),
-          np.array([innermost, 0b101, 0b011, 0b111]), packed)
-    return packed, np.array([a, b, c])
+    _code(keys, negative, np.array([max(a - b, c), a, a + b]),
+          np.array([innermost, 0b101, 0b011, 0b111]), bits)
+    return bits, np.array([a, b, c])

@@ -10,7 +10,7 @@ import collections.abc
 import numpy as np
 import numpy.typing as npt
 
-from ternloom.model.batch import Packing
+from ternloom.model.batch import Batch
 from ternloom.model.bounds import bounds
 from ternloom.model.error import NetworkError
 from ternloom.model.frozen import Frozen
@@ -171,21 +171,21 @@ class Session:
 
     def _run_batch(self, arrays, chosen, trace):
         """Outputs and traces of sequences of falling length, whose states are those ``chosen``."""
-        packing = Packing([len(array) for array in arrays])
+        batch = Batch([len(array) for array in arrays])
         named: dict[str, list[np.ndarray]] = {}
         values, vectors = {}, {}
-        values[INPUT] = self._network.input_format.value(packing.pack(arrays))
+        values[INPUT] = self._network.input_format.value(batch.pack(arrays))
         for node in self._network.nodes:
             body, held = self._bodies[node.name], self._states[node.name]
             state = {name: each[chosen] for name, each in held.items()}
             vectors[node.name], values[node.name], steps = body.run(
-                [values[name] for name in node.inputs], packing, state, trace)
+                [values[name] for name in node.inputs], batch, state, trace)
             for name, final in state.items():
                 held[name][chosen] = final
-            named |= {f"{node.name}.{name}": packing.unpack(np.concatenate(arrays))
+            named |= {f"{node.name}.{name}": batch.unpack(np.concatenate(arrays))
                       for name, arrays in steps.items()}
         return {node.name: vectors[node.name] if node.body.speaks else
-                packing.unpack(vectors[node.name]) for node in self._network.outputs}, named
+                batch.unpack(vectors[node.name]) for node in self._network.outputs}, named
 
 
 def _result(network, outputs, traces, trace):

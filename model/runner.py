@@ -6,7 +6,7 @@ import typing
 import numpy as np
 
 from ternloom.model import online
-from ternloom.model.batch import Packing
+from ternloom.model.batch import Batch
 from ternloom.model.bounds import working_range
 from ternloom.model.cell.integers import Integers, initial_code
 from ternloom.model.node import Body, Layer, Readout, When, rule
@@ -23,7 +23,7 @@ class Runner(typing.Protocol):
     def start(self, count: int) -> dict[str, np.ndarray]:
         """State of sequences that have not begun: arrays (count, units) by name."""
 
-    def run(self, inputs: list[np.ndarray], packing: Packing, state: dict[str, np.ndarray],
+    def run(self, inputs: list[np.ndarray], batch: Batch, state: dict[str, np.ndarray],
             trace: bool) -> tuple[typing.Any, np.ndarray | None, dict[str, list[np.ndarray]]]:
         """What the node puts out at all steps.
 
@@ -31,7 +31,7 @@ class Runner(typing.Protocol):
         ----------
         inputs : list of int array (all steps, elements)
             What a dot product sees of each input's codes.
-        packing : Packing
+        batch : Batch
             Which sequences have each step.
         state : dict of str to int array (sequences, units)
             What each sequence starts from, and in the end what its last step left.
@@ -84,13 +84,13 @@ class _Layer:
                 for name in layer.cell.carried}
         return held | {"h": np.full((count, layer.units), h)}
 
-    def run(self, inputs, packing, state, trace):
+    def run(self, inputs, batch, state, trace):
         rows = self._bias
         for product, values in zip(self._inputs, inputs, strict=True):
             rows = product.rows(values) + rows
         kept: dict[str, list[np.ndarray]] = {}
         codes, outputs, start = [], [], 0
-        for size in packing.sizes:
+        for size in batch.sizes:
             named = self._step(rows[start:start + size],
                                {name: held[:size] for name, held in state.items()})
             meant = self._quantized(named)
@@ -165,13 +165,13 @@ class _Readout:
     def start(self, count):
         return {}
 
-    def run(self, inputs, packing, state, trace):
+    def run(self, inputs, batch, state, trace):
         readout = self._readout
         last, sums = readout.when is When.LAST, readout.bias
         for product, values in zip(self._products, inputs, strict=True):
-            sums = product.rows(packing.last(values) if last else values) + sums
+            sums = product.rows(batch.last(values) if last else values) + sums
         logits = readout.logits.quantize(sums, readout.logits.frac + readout.shift)
-        return [row[None] for row in logits] if last else packing.unpack(logits), None, {}
+        return [row[None] for row in logits] if last else batch.unpack(logits), None, {}
 
 
 #: What runs each kind of node; made of the body and its bounds.

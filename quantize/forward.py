@@ -8,7 +8,7 @@ import collections.abc
 
 import numpy as np
 
-from ternloom.model.batch import Packing
+from ternloom.model.batch import Batch
 from ternloom.model.cell.reals import Reals
 from ternloom.model.frozen import Frozen
 from ternloom.quantize.floats import FloatNetwork
@@ -56,12 +56,12 @@ def run(network: FloatNetwork,
     order = sorted(range(len(sequences)), key=lambda index: -len(sequences[index]))
     for start in range(0, len(order), _BATCH):
         chosen = order[start:start + _BATCH]
-        packing = Packing([len(sequences[index]) for index in chosen])
-        values = packing.pack([sequences[index] for index in chosen],
-                              network.layers[0].input_weight.dtype)
+        batch = Batch([len(sequences[index]) for index in chosen])
+        values = batch.pack([sequences[index] for index in chosen],
+                            network.layers[0].input_weight.dtype)
         for layer, (outputs, carried) in zip(network.layers, layers, strict=True):
-            values, states = _run_layer(layer, values, packing.sizes)
-            for index, output, state in zip(chosen, packing.unpack(values), packing.unpack(states),
+            values, states = _run_layer(layer, values, batch.sizes)
+            for index, output, state in zip(chosen, batch.unpack(values), batch.unpack(states),
                                             strict=True):
                 outputs[index], carried[index] = output, state
     return [Forward(tuple(outputs), tuple(states)) for outputs, states in layers]

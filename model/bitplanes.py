@@ -25,7 +25,7 @@ from ternloom.model.format import Online
 from ternloom.model.matrix import Matrix
 
 
-__all__ = ["COMPILED", "Packed", "product", "quantize"]
+__all__ = ["COMPILED", "BitPlanes", "product", "quantize"]
 
 #: Whether there is machine code for the kernels.
 COMPILED = importlib.util.find_spec("numba") is not None
@@ -39,7 +39,7 @@ def _kernels(compiled):
     return importlib.import_module("ternloom.model.compiled" if compiled else __name__)
 
 
-def _pack(bits, words):
+def _to_words(bits, words):
     """Words of the bits of rows (..., columns), bit 0 of word 0 first; zeros fill up."""
     padded = np.zeros((*bits.shape[:-1], 64 * words), dtype=np.uint8)
     padded[..., :bits.shape[-1]] = bits
@@ -48,7 +48,7 @@ def _pack(bits, words):
 
 def product(weights: np.ndarray, coefficients: np.ndarray, activations: np.ndarray,
             betas: np.ndarray, columns: int) -> np.ndarray:
-    """Rows of packed weights times packed activations.
+    """Rows of weights times activations, both in words of bits.
 
     Parameters
     ----------
@@ -87,11 +87,11 @@ def quantize(form: Online, samples: np.ndarray, words: int) -> tuple[np.ndarray,
     betas : int64 array (planes)
     """
     codes, betas = online.quantize(form, samples[None])
-    return _pack(codes[0] >> np.arange(form.planes)[:, None] & 1, words), betas[0]
+    return _to_words(codes[0] >> np.arange(form.planes)[:, None] & 1, words), betas[0]
 
 
-class Packed:
-    """A matrix of sign planes, packed.
+class BitPlanes:
+    """A matrix of sign planes, a bit for each sign.
 
     Parameters
     ----------
@@ -104,12 +104,12 @@ class Packed:
 
     def __init__(self, matrix: Matrix, compiled: bool = COMPILED) -> None:
         if matrix.weight not in (PLANES, BINARY):
-            raise ValueError(f"Packed weights must be planes or binary, not {matrix.weight.name}")
+            raise ValueError(f"Weights must be planes or binary, not {matrix.weight.name}")
         self._columns = matrix.columns
         self._words = -(-matrix.columns // (64 * _WORDS)) * _WORDS
         # Words of the same place lie together, so that rows are counted side by side.
         self._weights = np.ascontiguousarray(
-            _pack(matrix.codes > 0, self._words).transpose(0, 2, 1))
+            _to_words(matrix.codes > 0, self._words).transpose(0, 2, 1))
         self._coefficients = matrix.coefficients.astype(np.int64)
         self._kernels = _kernels(compiled)
 
@@ -129,7 +129,7 @@ class Packed:
         int64 array (rows)
         """
         bits = np.asarray(codes) >> np.arange(len(betas))[:, None] & 1
-        return self._product(_pack(bits, self._words), np.asarray(betas, dtype=np.int64))
+        return self._product(_to_words(bits, self._words), np.asarray(betas, dtype=np.int64))
 
     def online(self, form: Online, samples: np.ndarray) -> np.ndarray:
         """Rows of one vector of samples (columns), quantized to the planes of an ``Online`` format.

@@ -9,12 +9,12 @@ from ternloom.model import online
 from ternloom.model.alphabet import PLANES
 from ternloom.model.format import Fixed, Online
 from ternloom.model.matrix import Matrix
-from ternloom.model.packed import COMPILED, Packed
+from ternloom.model.bitplanes import COMPILED, BitPlanes
 
 
 __all__ = ["NOTE", "TITLE", "rows"]
 
-TITLE = "Packed product of one vector, 4096 x 1024, with online quantization, one thread"
+TITLE = "Product of bit planes and one vector, 4096 x 1024, with online quantization, one thread"
 
 NOTE = """\
 Median of 1000 calls each, PyTorch and ours in turns of 20 in the same run. Ours starts from the
@@ -50,11 +50,11 @@ def _row(planes, theirs, form, samples, rng):
     values = online.values(form, *online.quantize(form, samples[None]))[0]
     expected = np.vecdot(matrix.codes @ values, matrix.coefficients, axis=0)
     row = {"weights/activations": f"{planes}/{planes}"}
-    sides = [theirs] + [lambda packed=Packed(matrix, compiled): packed.online(form, samples)
+    sides = [theirs] + [lambda made=BitPlanes(matrix, compiled): made.online(form, samples)
                         for compiled in (True, False)[not COMPILED:]]
     for side in sides[1:]:
         if not np.array_equal(side(), expected):
-            raise ValueError("The packed product must be the integer product")
+            raise ValueError("The product of bit planes must be the integer product")
     times = _microseconds(sides)
     row["PyTorch us"] = f"{times[0]:.0f}"
     if COMPILED:
