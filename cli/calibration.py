@@ -109,7 +109,7 @@ def convert(reference, data, spec):
     ----------
     reference : FloatNetwork
     data : Calibrating
-    spec : Spec
+    spec : QuantizationSpec
 
     Returns
     -------

@@ -163,7 +163,7 @@ def _converted(path, name):
 
 def _spec(chosen):
     from ternloom.model.network import When
-    from ternloom.quantize.spec import Spec
+    from ternloom.quantize.spec import QuantizationSpec
 
     weights = {}
     for text in chosen.weights or ["alternating:2"]:
@@ -172,12 +172,13 @@ def _spec(chosen):
             raise UserError(f"--weights gives {key!r} two methods; give each place one")
         weights[key] = method
     try:
-        return Spec(weights=weights, activations=chosen.activations, embedding=chosen.embedding,
-                    calibrated_range=chosen.state_range == "calibrated",
-                    when=chosen.when and When(chosen.when),
-                    power_of_two=chosen.power_of_two, coefficient_bits=chosen.coefficient_bits,
-                    preact_width=chosen.preact[0], preact_frac=chosen.preact[1],
-                    gate_frac=chosen.gate_frac, state_frac=chosen.state_frac)
+        return QuantizationSpec(
+            weights=weights, activations=chosen.activations, embedding=chosen.embedding,
+            calibrated_range=chosen.state_range == "calibrated",
+            when=chosen.when and When(chosen.when),
+            power_of_two=chosen.power_of_two, coefficient_bits=chosen.coefficient_bits,
+            preact_width=chosen.preact[0], preact_frac=chosen.preact[1],
+            gate_frac=chosen.gate_frac, state_frac=chosen.state_frac)
     except ValueError as error:
         hint = "; ternloom convert --list shows all methods" if "ethod" in str(error) else ""
         raise UserError(f"{error}{hint}") from None

@@ -11,5 +11,5 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "floats": ["FloatLayer", "FloatNetwork"],
         "lowering": ["lower"],
         "quantizer": ["MatrixQuantizer"],
-        "spec": ["Spec"],
+        "spec": ["QuantizationSpec"],
     })

@@ -20,7 +20,7 @@ from ternloom.quantize.codes import relative_error
 from ternloom.quantize.floats import FloatNetwork
 from ternloom.quantize.forward import run
 from ternloom.quantize.quantizer import MatrixQuantizer
-from ternloom.quantize.spec import Spec
+from ternloom.quantize.spec import QuantizationSpec
 
 
 __all__ = ["Calibration", "LayerCalibration", "ReadoutCalibration", "calibrate"]
@@ -112,8 +112,8 @@ class Calibration:
     readout: ReadoutCalibration | None
 
 
-def calibrate(network: FloatNetwork, sequences: collections.abc.Sequence[np.ndarray], spec: Spec,
-              input_format: Format | None = None) -> Calibration:
+def calibrate(network: FloatNetwork, sequences: collections.abc.Sequence[np.ndarray],
+              spec: QuantizationSpec, input_format: Format | None = None) -> Calibration:
     """Choose formats, shifts and scales for a float network.
 
     Parameters
@@ -122,7 +122,7 @@ def calibrate(network: FloatNetwork, sequences: collections.abc.Sequence[np.ndar
     sequences : list of float array (steps, inputs)
         Real input values, of the training data; what the layers put out and carry on them sets the
         formats.
-    spec : Spec
+    spec : QuantizationSpec
     input_format : Format or None
         Of the network's input; None takes it from the embedding.
 

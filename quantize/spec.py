@@ -13,7 +13,7 @@ from ternloom.quantize import activations, weights
 from ternloom.quantize.method import WeightMethod
 
 
-__all__ = ["Spec"]
+__all__ = ["QuantizationSpec"]
 
 
 _PLACE = re.compile(r"(layer(?P<layer>\d+))?\.?(?P<part>input|recurrent|readout)?"
@@ -35,7 +35,7 @@ def _place(key):
     return match["layer"] and int(match["layer"]), match["part"], match["gate"]
 
 
-class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class QuantizationSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Methods and widths.
 
     Parameters

@@ -23,7 +23,7 @@ from ternloom.files.shipped import folder
 from ternloom.mapping.folding import Folding
 from ternloom.mapping.mapping import Mapping
 from ternloom.model import golden
-from ternloom.quantize.spec import Spec
+from ternloom.quantize.spec import QuantizationSpec
 from ternloom.train.recipe import Augment, LanguageRecipe, SequenceRecipe
 
 
@@ -58,7 +58,7 @@ def test_recipe_keys():
     """Every key of every recipe, with its default, is in the guide, and no other."""
     fields = {}
     for prefix, struct in (("", SequenceRecipe), ("", LanguageRecipe), ("augment.", Augment),
-                           ("quantization.", Spec)):
+                           ("quantization.", QuantizationSpec)):
         fields |= {prefix + field.name: field for field in msgspec.structs.fields(struct)}
     told = recipe_table()
     assert told.pop("task") == '"sequence"'

@@ -70,7 +70,7 @@ def calibrate(network, spec, sequences, input_format=None):
     Parameters
     ----------
     network : RecurrentNetwork
-    spec : Spec
+    spec : QuantizationSpec
     sequences : list of float array (steps, inputs)
         Of the training part: what the layers put out and carry on them sets the formats.
     input_format : Format or None

@@ -13,7 +13,7 @@ from ternloom.model.cell import CELLS
 from ternloom.model.mistake import Mistake
 from ternloom.model.names import check_names
 from ternloom.quantize import weights
-from ternloom.quantize.spec import Spec
+from ternloom.quantize.spec import QuantizationSpec
 from ternloom.train import schedule
 
 
@@ -86,7 +86,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         Data file or folder, relative to the recipe.
     cell : enumeration of ``CELLS``
     units, layers : int
-    quantization : Spec or None
+    quantization : QuantizationSpec or None
         Methods of weights and activations, and the widths between them.
     draw_weights : bool
         Draw weights at random, one sample a batch, by methods with a stochastic rule; the network
@@ -135,7 +135,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     cell: CELLS.names
     units: int
     layers: int = 1
-    quantization: Spec | None = None
+    quantization: QuantizationSpec | None = None
     draw_weights: bool = False
     draw_activations: bool = False
     draw_share: float = 0.5

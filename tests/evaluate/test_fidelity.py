@@ -18,7 +18,7 @@ from ternloom.quantize.calibration import calibrate
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
 from ternloom.quantize.forward import logits, run
 from ternloom.quantize.lowering import lower
-from ternloom.quantize.spec import Spec
+from ternloom.quantize.spec import QuantizationSpec
 
 
 FORM = Fixed(8, 5)
@@ -44,7 +44,7 @@ def data(count=9):
 
 
 def lowered(reference, **fields):
-    spec = Spec(**{"weights": {"all": "integer:8:by-row"}} | fields)
+    spec = QuantizationSpec(**{"weights": {"all": "integer:8:by-row"}} | fields)
     return lower(reference, calibrate(reference, data()[1], spec, FORM))
 
 

@@ -18,7 +18,7 @@ from ternloom.model.random import random_network
 from ternloom.quantize.calibration import calibrate
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
 from ternloom.quantize.lowering import lower
-from ternloom.quantize.spec import Spec
+from ternloom.quantize.spec import QuantizationSpec
 
 
 def matrix(weight, codes, coefficients):
@@ -70,7 +70,7 @@ def make(seed=0):
 
 def converted(reference, **fields):
     rng = np.random.default_rng(1)
-    spec = Spec(**{"weights": {"all": "alternating:2"}} | fields)
+    spec = QuantizationSpec(**{"weights": {"all": "alternating:2"}} | fields)
     return lower(reference, calibrate(reference, [rng.standard_normal((9, 20))], spec, Fixed(8, 5)))
 
 

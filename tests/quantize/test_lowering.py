@@ -16,7 +16,7 @@ from ternloom.quantize.codes import relative_error
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
 from ternloom.quantize.forward import logits, run
 from ternloom.quantize.lowering import lower
-from ternloom.quantize.spec import Spec
+from ternloom.quantize.spec import QuantizationSpec
 from ternloom.quantize.weights import parse
 
 
@@ -52,7 +52,7 @@ def reals(sequences, form=INPUT):
 
 
 def lowered(network, weights="integer:8:by-row", **fields):
-    spec = Spec(weights={"all": weights}, **fields)
+    spec = QuantizationSpec(weights={"all": weights}, **fields)
     return lower(network, calibrate(network, reals(codes(network.inputs)), spec, INPUT))
 
 
@@ -77,7 +77,7 @@ def meant(matrix, exponent):
 def test_integers(weights, activations):
     """Weights, biases and formats are those that the calibration says."""
     network = make(GRU_RESET_AFTER)
-    spec = Spec(weights={"all": weights}, activations=activations)
+    spec = QuantizationSpec(weights={"all": weights}, activations=activations)
     calibration = calibrate(network, reals(codes()), spec, INPUT)
     integers = lower(network, calibration)
     assert (integers.name, integers.notes) == ("made", {"by": "hand"})
@@ -137,7 +137,7 @@ def test_range_of_states_pays():
     expected = np.concatenate(run(network, reals(sequences))[-1].outputs)
     errors = []
     for calibrated in (False, True):
-        made = lower(network, calibrate(network, reals(sequences), Spec(
+        made = lower(network, calibrate(network, reals(sequences), QuantizationSpec(
             weights={"all": "integer:8:by-row"}, activations="fixed:6",
             calibrated_range=calibrated), INPUT))
         found = np.concatenate(golden.run(made, sequences, trace=True).trace["layer0.h"])
@@ -160,7 +160,8 @@ def test_state_of_lstm(steps, state):
     network = make(layers=1)
     layer = dataclasses.replace(network.layers[0], bias=np.full(24, 60.0))
     network = dataclasses.replace(network, layers=(layer,))
-    calibration = calibrate(network, [np.zeros((steps, 3))], Spec(weights={"all": "twn"}), INPUT)
+    spec = QuantizationSpec(weights={"all": "twn"})
+    calibration = calibrate(network, [np.zeros((steps, 3))], spec, INPUT)
     assert calibration.layers[0].precision.state == state
 
 
@@ -193,7 +194,7 @@ def far_apart(cell=LSTM, frac=-1):
 def test_scales_far_apart(cell, frac, weights):
     """Large features beside a state of 16 bits leave the recurrent weights what they are."""
     network, sequences, form = far_apart(cell, frac)
-    spec = Spec(weights={"all": weights}, activations="fixed:16")
+    spec = QuantizationSpec(weights={"all": weights}, activations="fixed:16")
     integers = lower(network, calibrate(network, reals(sequences, form), spec, form))
     layer = integers.layers[0]
     assert layer.recurrent.coefficients.max() >= 36
@@ -208,8 +209,8 @@ def test_scales_far_apart(cell, frac, weights):
 def test_scales_that_nearly_fit():
     """One multiplier's bits are kept to where nothing is felt of it."""
     network, sequences, form = far_apart(frac=1)
-    layer = lower(network, calibrate(network, reals(sequences, form),
-                                     Spec(weights={"all": "integer:8"}), form)).layers[0]
+    spec = QuantizationSpec(weights={"all": "integer:8"})
+    layer = lower(network, calibrate(network, reals(sequences, form), spec, form)).layers[0]
     assert (layer.input.coefficients.max(), layer.recurrent.coefficients.max()) == (13478, 211)
 
 
@@ -218,7 +219,7 @@ def test_coarser_codes():
     network, sequences, form = far_apart()
     layer = dataclasses.replace(network.layers[0], input_weight=np.full((96, 13), 300, np.float32))
     network = dataclasses.replace(network, layers=(layer,))
-    integers = lower(network, calibrate(network, reals(sequences, form), Spec(
+    integers = lower(network, calibrate(network, reals(sequences, form), QuantizationSpec(
         weights={"all": "integer:8"}, activations="fixed:16"), form))
     recurrent = integers.layers[0].recurrent
     assert recurrent.coefficients.max() == 1 and recurrent.codes.max() == 7
@@ -243,7 +244,7 @@ def test_scales_too_far_apart(weights, change, message):
     network = dataclasses.replace(network, layers=(layer,))
     with pytest.raises(ValueError) as caught:
         calibrate(network, reals(sequences, form),
-                  Spec(weights={"all": weights}, activations="fixed:16"), form)
+                  QuantizationSpec(weights={"all": weights}, activations="fixed:16"), form)
     assert str(caught.value) == message
 
 
@@ -258,15 +259,15 @@ def test_large_biases():
 def test_embedding():
     """The input's format is fitted to the table, whose codes come along."""
     network = make(words=9)
-    spec = Spec(weights={"all": "alternating:2"}, embedding="fixed:8")
+    spec = QuantizationSpec(weights={"all": "alternating:2"}, embedding="fixed:8")
     sequences = [network.embedding[[1, 4, 4, 8]]]
     integers = lower(network, calibrate(network, sequences, spec))
     form = integers.input_format
     assert form.width == 8 and integers.readout.when is When.EVERY
     np.testing.assert_allclose(integers.embedding * 2.0**-form.frac, network.embedding,
                                atol=0.5001 * 2.0**-form.frac)
-    planes = lower(network, calibrate(network, sequences,
-                                      Spec(weights={"all": "twn"}, embedding="planes:3")))
+    spec = QuantizationSpec(weights={"all": "twn"}, embedding="planes:3")
+    planes = lower(network, calibrate(network, sequences, spec))
     form = planes.input_format
     levels = form.value(np.arange(8)) * 2.0**-form.frac
     nearest = levels[np.abs(network.embedding[..., None] - levels).argmin(axis=-1)]
@@ -276,7 +277,7 @@ def test_embedding():
 
 def test_without_readout():
     network = make(classes=0)
-    spec = Spec(weights={"all": "twn"})
+    spec = QuantizationSpec(weights={"all": "twn"})
     calibration = calibrate(network, reals(codes()), spec, INPUT)
     assert calibration.readout is None and lower(network, calibration).readout is None
 
@@ -290,7 +291,7 @@ def test_without_readout():
 ])
 def test_bad_data(sequences, message):
     with pytest.raises(ValueError) as caught:
-        calibrate(make(), sequences, Spec(weights={"all": "twn"}), INPUT)
+        calibrate(make(), sequences, QuantizationSpec(weights={"all": "twn"}), INPUT)
     assert str(caught.value) == message
 
 
@@ -305,8 +306,8 @@ def test_constant_data(cell, activations):
         dataclasses.replace(layer, bias=0 * layer.bias, recurrent_bias=None
                             if layer.recurrent_bias is None else 0 * layer.recurrent_bias)
         for layer in network.layers))
-    calibration = calibrate(still, [np.zeros((4, 3))],
-                            Spec(weights={"all": "twn"}, activations=activations), INPUT)
+    spec = QuantizationSpec(weights={"all": "twn"}, activations=activations)
+    calibration = calibrate(still, [np.zeros((4, 3))], spec, INPUT)
     assert lower(still, calibration).layers[0].precision.state.frac == 11
 
 
@@ -332,10 +333,10 @@ def test_method_that_cannot_be():
     with pytest.raises(ValueError, match="^layer0.input: The gates of a matrix must share an "
                                          "alphabet, and none holds integer and planes$"):
         calibrate(network, reals(codes()),
-                  Spec(weights={"all": "integer:4", "input.f": "greedy"}), INPUT)
+                  QuantizationSpec(weights={"all": "integer:4", "input.f": "greedy"}), INPUT)
 
 
 def test_unknown_input():
     with pytest.raises(ValueError, match="^Calibration needs the input format of a network without "
                                          "an embedding$"):
-        calibrate(make(), reals(codes()), Spec(weights={"all": "twn"}))
+        calibrate(make(), reals(codes()), QuantizationSpec(weights={"all": "twn"}))

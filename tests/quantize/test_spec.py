@@ -7,7 +7,7 @@ from ternloom.files.decode import convert
 from ternloom.model.cell import GRU_RESET_AFTER, LSTM
 from ternloom.model.format import Fixed
 from ternloom.model.precision import Precision
-from ternloom.quantize.spec import Spec
+from ternloom.quantize.spec import QuantizationSpec
 from ternloom.quantize.weights import parse
 
 
@@ -17,7 +17,7 @@ def texts(spec, cells=(LSTM,), readout=True):
 
 
 def test_one_for_all():
-    spec = Spec(weights={"all": "alternating:3"})
+    spec = QuantizationSpec(weights={"all": "alternating:3"})
     assert spec.methods([LSTM, GRU_RESET_AFTER]) == {
         "layer0.input": (parse("alternating:3"),) * 4,
         "layer0.recurrent": (parse("alternating:3"),) * 4,
@@ -28,9 +28,10 @@ def test_one_for_all():
 
 def test_what_counts_more():
     """A gate beats a matrix beats a layer, and more of them beat fewer."""
-    spec = Spec(weights={"all": "twn", "layer1": "greedy:1", "recurrent": "greedy:3", "f":
-                         "refined:1", "layer0.recurrent": "refined:3", "input.f": "uniform:1",
-                         "layer1.input.f": "uniform:3", "readout": "integer"})
+    spec = QuantizationSpec(weights={
+        "all": "twn", "layer1": "greedy:1", "recurrent": "greedy:3", "f": "refined:1",
+        "layer0.recurrent": "refined:3", "input.f": "uniform:1", "layer1.input.f": "uniform:3",
+        "readout": "integer"})
     assert texts(spec, [LSTM] * 2) == {
         "layer0.input": "twn uniform:1 twn twn",
         "layer0.recurrent": "refined:3 refined:1 refined:3 refined:3",
@@ -42,13 +43,13 @@ def test_what_counts_more():
 def test_order_of_keys():
     """The order in which keys are given doesn't matter."""
     keys = {"all": "twn", "f": "greedy", "recurrent": "refined", "recurrent.f": "integer"}
-    spec = Spec(weights=keys)
-    assert texts(spec) == texts(Spec(weights=dict(reversed(keys.items()))))
+    spec = QuantizationSpec(weights=keys)
+    assert texts(spec) == texts(QuantizationSpec(weights=dict(reversed(keys.items()))))
 
 
 def test_without_readout():
-    assert list(texts(Spec(weights={"all": "twn"}), readout=False)) == ["layer0.input",
-                                                                       "layer0.recurrent"]
+    spec = QuantizationSpec(weights={"all": "twn"})
+    assert list(texts(spec, readout=False)) == ["layer0.input", "layer0.recurrent"]
 
 
 @pytest.mark.parametrize("weights, message", [
@@ -63,7 +64,7 @@ def test_without_readout():
 ])
 def test_keys_that_fit_nothing(weights, message):
     with pytest.raises(ValueError) as caught:
-        Spec(weights=weights).methods([LSTM])
+        QuantizationSpec(weights=weights).methods([LSTM])
     assert str(caught.value) == message
 
 
@@ -71,7 +72,7 @@ def test_keys_that_fit_nothing(weights, message):
                                  "readout.f", "layer0.readout", "input f", "all.f"])
 def test_bad_key(key):
     with pytest.raises(ValueError) as caught:
-        Spec(weights={key: "twn"})
+        QuantizationSpec(weights={key: "twn"})
     assert str(caught.value) == (f"Weights cannot be set for {key!r}: it must be all, readout, or "
                                  "a layer, matrix or gate such as layer0, input, f or "
                                  "layer0.recurrent.f")
@@ -90,19 +91,19 @@ def test_bad_key(key):
 ])
 def test_bad_fields(fields, message):
     with pytest.raises(ValueError, match=message):
-        Spec(**{"weights": {"all": "twn"}} | fields)
+        QuantizationSpec(**{"weights": {"all": "twn"}} | fields)
 
 
 def test_plain_data():
     """A specification goes through JSON and back; an unknown key is refused."""
-    spec = Spec(weights={"all": "twn"}, activations="online:3", logits=Fixed(12, 4))
-    assert convert(Spec, msgspec.to_builtins(spec)) == spec
+    spec = QuantizationSpec(weights={"all": "twn"}, activations="online:3", logits=Fixed(12, 4))
+    assert convert(QuantizationSpec, msgspec.to_builtins(spec)) == spec
     with pytest.raises(ValueError, match="^unknown key 'colour'; the known ones are weights, "):
-        convert(Spec, {"weights": {}, "colour": 3})
+        convert(QuantizationSpec, {"weights": {}, "colour": 3})
 
 
 def test_precision():
-    spec = Spec(weights={}, preact_width=9, preact_frac=5, gate_frac=6, state_frac=9)
+    spec = QuantizationSpec(weights={}, preact_width=9, preact_frac=5, gate_frac=6, state_frac=9)
     assert spec.precision(3) == Precision(Fixed(9, 5), 6, Fixed(12, 9))
-    counter = Spec(weights={}, gate_frac=0, state_frac=0)
+    counter = QuantizationSpec(weights={}, gate_frac=0, state_frac=0)
     assert counter.precision(1).state == Fixed(2, 0) and counter.precision(1).comparators

@@ -7,7 +7,7 @@ import torch
 from ternloom.model.cell import LSTM
 from ternloom.model.format import Fixed, Online, Ternary
 from ternloom.quantize import calibration
-from ternloom.quantize.spec import Spec
+from ternloom.quantize.spec import QuantizationSpec
 from ternloom.train.lower import calibrate, floats
 from ternloom.train.recurrent import RecurrentNetwork
 
@@ -29,7 +29,7 @@ def sequences():
     ("ternary:0.5", Ternary(1, 1)), ("fixed:6", Fixed(6, 5)), ("online:3", Online(Fixed(8, 7), 3)),
 ])
 def test_formats(activations, form):
-    spec, made = Spec(weights={"all": "twn"}, activations=activations), network()
+    spec, made = QuantizationSpec(weights={"all": "twn"}, activations=activations), network()
     calibrate(made, spec, sequences(), Fixed(8, 5))
     first, second = (layer.quantization for layer in made.layers)
     assert (first.input_format, first.state_format) == (Fixed(8, 5), form)
@@ -39,7 +39,7 @@ def test_formats(activations, form):
 
 def test_calibration():
     """What is attached is what the model finds for the same floats."""
-    spec, made = Spec(weights={"all": "alternating:2"}), network()
+    spec, made = QuantizationSpec(weights={"all": "alternating:2"}), network()
     calibrate(made, spec, sequences(), Fixed(8, 5))
     expected = calibration.calibrate(floats(made, "same"), sequences(), spec, Fixed(8, 5))
     assert tuple(layer.quantization for layer in made.layers) == expected.layers
@@ -48,4 +48,4 @@ def test_calibration():
 
 def test_bad_data():
     with pytest.raises(ValueError, match="^Calibration data have no sequences$"):
-        calibrate(network(), Spec(weights={"all": "twn"}), [], Fixed(8, 5))
+        calibrate(network(), QuantizationSpec(weights={"all": "twn"}), [], Fixed(8, 5))

@@ -11,7 +11,7 @@ from cellstep import CORE
 from ternloom.model import golden
 from ternloom.model.cell import CELLS, GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.format import Fixed
-from ternloom.quantize.spec import Spec
+from ternloom.quantize.spec import QuantizationSpec
 from ternloom.train.batches import SequenceSet
 from ternloom.train.cell import Carry, RecurrentLayer, quantize_bias
 from ternloom.train.lower import calibrate, lower
@@ -21,7 +21,7 @@ from ternloom.train.recurrent import RecurrentNetwork
 pytestmark = pytest.mark.train
 
 INPUT_FORMAT = Fixed(8, 5)
-SPEC = Spec(weights={"all": "twn"}, activations="ternary:0.5", power_of_two=True)
+SPEC = QuantizationSpec(weights={"all": "twn"}, activations="ternary:0.5", power_of_two=True)
 #: Every weight alphabet, and every kind of activation.
 WEIGHTS = ("mean-binary", "twn", "alternating:2", "quaternary-connect", "ott-exponential",
            "integer:6")

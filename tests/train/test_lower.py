@@ -7,7 +7,7 @@ from cellstep import CORE
 from ternloom.model.cell import LSTM
 from ternloom.model.format import Fixed
 from ternloom.model.network import When
-from ternloom.quantize.spec import Spec
+from ternloom.quantize.spec import QuantizationSpec
 from ternloom.train.lower import calibrate, lower
 from ternloom.train.recurrent import RecurrentNetwork
 from ternloom.train.weights import effective
@@ -24,8 +24,8 @@ def calibrated(cell, weights, activations):
             if "bias" in name:
                 parameter.normal_()
     sequences = [torch.randn(steps, 4, dtype=torch.float64).numpy() for steps in (3, 7, 5)]
-    calibrate(network, Spec(weights={"all": weights}, activations=activations), sequences,
-              Fixed(8, 5))
+    spec = QuantizationSpec(weights={"all": weights}, activations=activations)
+    calibrate(network, spec, sequences, Fixed(8, 5))
     return network
 
 

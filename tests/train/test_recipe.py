@@ -9,7 +9,7 @@ import pytest
 
 from ternloom.model.cell import CELLS
 from ternloom.model.network import When
-from ternloom.quantize.spec import Spec
+from ternloom.quantize.spec import QuantizationSpec
 from ternloom.train.recipe import (Augment, LanguageRecipe, Optimizer, RecipeError,
                                    SequenceRecipe, load_recipe)
 
@@ -122,7 +122,7 @@ KEYS = [(task, table, name, kind)
         for task, table, struct in (("sequence", "", SequenceRecipe),
                                     ("language", "", LanguageRecipe),
                                     ("sequence", "augment", Augment),
-                                    ("sequence", "quantization", Spec))
+                                    ("sequence", "quantization", QuantizationSpec))
         for name, kind in fields(struct)]
 
 

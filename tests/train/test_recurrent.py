@@ -5,7 +5,7 @@ import torch
 
 from ternloom.model.cell import LSTM
 from ternloom.model.format import Fixed
-from ternloom.quantize.spec import Spec
+from ternloom.quantize.spec import QuantizationSpec
 from ternloom.train.lower import calibrate
 from ternloom.train.recurrent import RecurrentNetwork
 
@@ -20,7 +20,7 @@ def network(request):
     torch.manual_seed(9)
     network = RecurrentNetwork(LSTM, 4, 6, 2, 3, dropout=0.5).eval()
     if request.param:
-        spec = Spec(weights={"all": "twn"}, activations="fixed:8", power_of_two=True)
+        spec = QuantizationSpec(weights={"all": "twn"}, activations="fixed:8", power_of_two=True)
         calibrate(network, spec, list(torch.randn(3, 7, 4).numpy()), Fixed(8, 5))
     return network
 
