@@ -59,7 +59,7 @@ def _row(name, family):
     row = {"planes": name, "family": family, "chains": geometry.chains,
            "cycles per step": mapping.predict([8]).step_cycles}
     if isinstance(form, Online):
-        row["of the quantizer"] = microcode(form, geometry.units, geometry.chains).cycles
+        row["of the quantizer"] = microcode(form, geometry.chain_units, geometry.chains).cycles
         quantizer = OnlineQuantizer(form, geometry)
         row |= _cost(quantizer, [quantizer.i.valid, quantizer.i.data],
                      [quantizer.o.valid, quantizer.o.data, quantizer.o.beta], family,

@@ -70,7 +70,7 @@ def _row(mapping, name, tokens):
     clock, ideal = result.clock.achieved, geometry.ideal_cycles
     used = {resource: f"{usage.used:,}/{usage.available:,}"
             for resource, usage in result.utilization.items() if resource != "pins"}
-    return {"lanes": geometry.chains * geometry.elements * geometry.simd, **used,
+    return {"lanes": geometry.chains * geometry.chain_elements * geometry.simd, **used,
             "clock MHz": f"{clock:.1f}", "cycles a word": step, "ideal": f"{ideal:.1f}",
             "words/s": f"{1e6 * clock / step:,.0f}",
             "ideal words/s at that clock": f"{1e6 * clock / ideal:,.0f}",

@@ -100,7 +100,7 @@ def beside(images: collections.abc.Iterable["Image"]) -> dict[str, int]:
         # A readout has no lane of cells, and nothing waits for what it makes.
         counts["chain"] += made.chains * made.blocks[-1].waits
         counts["word bit"] += made.simd * made.activation_bits * made.planes_at_once
-        counts["accumulator bit"] += (made.chains * made.elements * made.activation_planes
+        counts["accumulator bit"] += (made.chains * made.chain_elements * made.activation_planes
                                       * raw_shape(image).width)
     return counts
 
@@ -124,7 +124,7 @@ def estimate(mapping: "Mapping") -> Estimate:
     luts = sum(_BESIDE[name] * count for name, count in beside(images).items())
     for image in images:
         made = image.geometry
-        lanes = made.chains * made.elements * made.simd * made.planes_at_once
+        lanes = made.chains * made.chain_elements * made.simd * made.planes_at_once
         luts += lanes * lane_tables(made.element, made.weight, made.weight_bits,
                                     made.activation_bits)
     luts += sum(_QUANTIZER[each["planes"]] for each in report["quantizers"])

@@ -46,7 +46,7 @@ class Place(data.StructLayout):
             "row": range(max(depth, 2)),
             "addend": range(max(depth, 2)),
             "gate": range(4),
-            "unit": range(max(geometry.units, 2)),
+            "unit": range(max(geometry.chain_units, 2)),
             "block": range(max(len(blocks), 2)),
         })
 
@@ -75,7 +75,7 @@ class RowCounter(wiring.Component):
         m = Module()
         place, geometry = self.o, self._image.geometry
 
-        surplus = Signal(range(max(geometry.elements, 2)))
+        surplus = Signal(range(max(geometry.chain_elements, 2)))
         gate = Signal(range(4))
         gate_ends, unit_ends, block_ends = Signal(), Signal(), Signal()
         plane = Signal(range(4))
@@ -85,7 +85,7 @@ class RowCounter(wiring.Component):
             place.first.eq(plane == 0),
             gate_ends.eq(place.valid & place.last),
             unit_ends.eq(gate_ends & last_gate),
-            block_ends.eq(unit_ends & (place.unit == geometry.units - 1)),
+            block_ends.eq(unit_ends & (place.unit == geometry.chain_units - 1)),
         ]
         with m.If(self.i_valid & (surplus != 0)):
             m.d.sync += surplus.eq(surplus - 1)
@@ -128,7 +128,7 @@ class RowCounter(wiring.Component):
                 place.unit.eq(0),
                 place.block.eq(0 if final else index + 1),
                 place.row.eq(0 if final else base + block.rows if block.completes else base),
-                surplus.eq(block.groups * block.elements - block.dots),
+                surplus.eq(block.groups * block.chain_elements - block.dots),
             ]
             if final:
                 m.d.sync += [place.dot.eq(0), place.phase.eq(~place.phase)]
@@ -188,7 +188,7 @@ class Combiner(wiring.Component):
                           if bits else {}) | {
             "i_raw":   In(data.ArrayLayout(raw, image.geometry.activation_planes)),
             "i_place": In(self._place),
-            "o":       Out(Rows(form, image.geometry.units)),
+            "o":       Out(Rows(form, image.geometry.chain_units)),
         })
 
     def elaborate(self, platform):

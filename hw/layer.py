@@ -83,8 +83,8 @@ class RecurrentLayer(wiring.Component):
         first, lanes = self._flag(m, array.step.first), []
         chains = self._geometry.chains
         for index in range(chains):
-            m.submodules[f"lane{index}"] = lane = Lane(self._layer, self._geometry.units, index,
-                                                       chains)
+            m.submodules[f"lane{index}"] = lane = Lane(
+                self._layer, self._geometry.chain_units, index, chains)
             connect(m, array.rows[index], lane.i)
             m.d.comb += lane.first.eq(first)
             lanes.append(lane)

@@ -62,7 +62,7 @@ class MatrixVector(wiring.Component):
             "pending": In(Pending()),
             "room":    Out(Room()),
             "step":    Out(Step()),
-            "rows":    Out(Rows(form, geometry.units)).array(geometry.chains),
+            "rows":    Out(Rows(form, geometry.chain_units)).array(geometry.chains),
         } | {name: Out(Words(block.words, geometry.simd * codes.width, codes.header_bits))
              for name, (block, codes) in self._sources.items()})
 
@@ -75,7 +75,7 @@ class MatrixVector(wiring.Component):
         image, geometry = self._image, self._image.geometry
 
         raw = raw_shape(image)
-        roms = [[image.rom(chain, element) for element in range(geometry.elements)]
+        roms = [[image.rom(chain, element) for element in range(geometry.chain_elements)]
                 for chain in range(geometry.chains)]
         m.submodules.sequencer = sequencer = Sequencer(geometry, waits=self._waits,
                                                        words=len(roms[0][0]))

@@ -29,7 +29,7 @@ class QuantizerUnit(wiring.Component):
     ----------
     form : Online
     program : Microcode
-    total : int
+    units : int
         Units.
 
     Members
@@ -40,20 +40,20 @@ class QuantizerUnit(wiring.Component):
         Coefficients, of the vector whose codes come next; they change before its first code.
     """
 
-    def __init__(self, form, program, *, total):
+    def __init__(self, form, program, *, units):
         self._form    = form
         self._program = program
-        self._total   = total
+        self._units   = units
         super().__init__({
-            "passes": Out(Passes(form, total)),
+            "passes": Out(Passes(form, units)),
             "o_beta": Out(data.ArrayLayout(form.coefficient_bits, form.planes)),
         })
         largest = 1 << (form.sample.width - 1)
         #: Bounds of a register, and of the second operand of a multiplication.
-        self._bound  = max(32 * total * largest, total ** 3 * largest // 8)
-        self._factor = max(4 * largest, total ** 2 * largest // 2)
+        self._bound  = max(32 * units * largest, units ** 3 * largest // 8)
+        self._factor = max(4 * largest, units ** 2 * largest // 2)
         if form.planes == 2:
-            self._bound = max(total, 2) * largest
+            self._bound = max(units, 2) * largest
         self._word = signed(self._bound.bit_length() + 1)
 
     def _layout(self):
@@ -131,10 +131,10 @@ class QuantizerUnit(wiring.Component):
             steps.append(step)
             strobes.append(strobe)
 
-        gathered = data.View(data.ArrayLayout(unsigned(sum_bits(self._form, self._total)),
+        gathered = data.View(data.ArrayLayout(unsigned(sum_bits(self._form, self._units)),
                                               2 * cut_count(self._form)),
                              Signal(2 * cut_count(self._form)
-                                    * sum_bits(self._form, self._total), name="gathered"))
+                                    * sum_bits(self._form, self._units), name="gathered"))
         for cut in range(cut_count(self._form)):
             m.d.comb += [gathered[cut].eq(self.passes.counts[cut]),
                          gathered[cut + cut_count(self._form)].eq(self.passes.sums[cut])]
@@ -156,7 +156,7 @@ class QuantizerUnit(wiring.Component):
                                                      & (steps[3].operation != Operation.DIV))),
             write.addr.eq(Mux(divided, target, steps[3].target)
                           | Mux(constants[1], self._program.registers.index("units"), 0)),
-            write.data.eq(Mux(divided, quotient, result) | Mux(constants[1], self._total, 0)),
+            write.data.eq(Mux(divided, quotient, result) | Mux(constants[1], self._units, 0)),
         ]
         with m.If(strobes[3] & steps[3].special):
             with m.Switch(steps[3].index):
@@ -195,7 +195,7 @@ class QuantizerUnit(wiring.Component):
         held    = Signal(self._word)
         operation = steps[3].operation
         factor = y[:self._factor.bit_length() + 1].as_signed()
-        m.d.sync += product.eq(x[:self._total.bit_length()] * factor)
+        m.d.sync += product.eq(x[:self._units.bit_length()] * factor)
         base = Mux(operation == Operation.MUL, 0, held)
         m.d.comb += total.eq(Mux(operation == Operation.MSC, base - product, base + product))
         chosen = Signal.like(result)
@@ -211,7 +211,7 @@ class QuantizerUnit(wiring.Component):
     def _divide(self, m, step, strobe, x, y):
         """A bit of the quotient a cycle; strobe, quotient rounded half up and register for it."""
         bits  = self._form.sample.width + 2
-        width = max(2 * self._bound, self._total << (bits - 1)).bit_length() + 1
+        width = max(2 * self._bound, self._units << (bits - 1)).bit_length() + 1
         rest, divisor, difference = Signal(width), Signal(width), Signal(width + 1)
         quotient, left = Signal(bits), Signal(range(bits + 1))
         kept, target, done = Signal(), Signal.like(step.target), Signal()
@@ -267,9 +267,9 @@ class OnlineQuantizer(wiring.Component):
         form, geometry = self._form, self._geometry
 
         m.submodules.store = store = SampleStore(form, chains=geometry.chains,
-                                                 depth=geometry.units, total=geometry.total)
-        program = microcode(form, geometry.units, geometry.chains)
-        m.submodules.unit = unit = QuantizerUnit(form, program, total=geometry.total)
+                                                 depth=geometry.chain_units, units=geometry.units)
+        program = microcode(form, geometry.chain_units, geometry.chains)
+        m.submodules.unit = unit = QuantizerUnit(form, program, units=geometry.units)
         connect(m, flipped(self.i), store.i)
         connect(m, unit.passes, store.passes)
         m.d.comb += [

@@ -164,13 +164,13 @@ class CodeOutput(wiring.Component):
         geometry = self._geometry
 
         m.submodules.queue = queue = OutputQueue(self._layout, self._stream.beats, vectors=2)
-        unit, ends = Signal(range(max(geometry.units, 2))), Signal()
-        used = geometry.total - (geometry.units - 1) * geometry.chains
+        unit, ends = Signal(range(max(geometry.chain_units, 2))), Signal()
+        used = geometry.units - (geometry.chain_units - 1) * geometry.chains
         codes = Signal.like(self.i.data)
         connect(m, flipped(self.i.room), queue.room)
         connect(m, queue.o, flipped(self.o))
         m.d.comb += [
-            ends.eq(unit == geometry.units - 1),
+            ends.eq(unit == geometry.chain_units - 1),
             codes.eq(Mux(ends, self.i.data[:used * self._form.width], self.i.data)),
         ]
         with m.If(self.i.valid):

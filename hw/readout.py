@@ -85,14 +85,14 @@ class DenseReadout(wiring.Component):
         row, beat = array.rows[0], queue.i.data
         value, unit = row.value, row.unit
         best, index, better = Signal.like(value), Signal.like(unit), Signal()
-        starts, ends = unit == 0, unit == self._geometry.units - 1
+        starts, ends = unit == 0, unit == self._geometry.chain_units - 1
 
         # The next vector's block may have started, so the flag is sampled as of the end of the
         # group in which the first row is complete.
         block = self._geometry.blocks[-1]
         sampled = delayed(m, array.step.last, exit_latency(self._geometry)
                           + combiner_latency(self._geometry)
-                          + (block.planes - 1) % block.elements)
+                          + (block.planes - 1) % block.chain_elements)
         flag, held = Signal(), Signal()
         m.d.comb += [
             better.eq(starts | (value > best)),

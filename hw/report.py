@@ -78,8 +78,8 @@ def _online_probes(name, form, geometry):
 
 def _units(geometry, chain):
     """Units of a chain in the order of their codes, -1 for one that does not exist."""
-    units = (local * geometry.chains + chain for local in range(geometry.units))
-    return [unit if unit < geometry.total else -1 for unit in units]
+    units = (local * geometry.chains + chain for local in range(geometry.chain_units))
+    return [unit if unit < geometry.units else -1 for unit in units]
 
 
 def describe(mapping):
@@ -107,13 +107,13 @@ def describe(mapping):
                 "name": f"{name}.{kind}", "weight": matrix.weight.name, "rows": matrix.rows,
                 "columns": matrix.columns, "planes": matrix.planes,
                 "bits": matrix.codes.size * matrix.code_bits,
-                "roms": geometry.chains * geometry.elements, "rom_width": width,
+                "roms": geometry.chains * geometry.chain_elements, "rom_width": width,
                 "rom_depth": depth})
         kind = scaling(image)
         arrays.append({
             "name": name, "element": geometry.element.value, "chains": geometry.chains,
-            "elements": geometry.elements, "simd": geometry.simd,
-            "lanes": geometry.chains * geometry.elements * geometry.simd,
+            "elements": geometry.chain_elements, "simd": geometry.simd,
+            "lanes": geometry.chains * geometry.chain_elements * geometry.simd,
             "weight_bits": geometry.weight_bits, "activation_bits": geometry.activation_bits,
             "activation_planes": geometry.activation_planes, "in_turn": geometry.in_turn,
             "accumulator_bits": raw_shape(image).width, "row_bits": row_shape(image).width,
@@ -133,7 +133,7 @@ def _quantizers(mapping):
     for name, layer, image in _layers(mapping):
         form, geometry = layer.state_format, image.geometry
         if form.header:
-            cycles = microcode(form, geometry.units, geometry.chains).cycles
+            cycles = microcode(form, geometry.chain_units, geometry.chains).cycles
             lines.append({"name": name, "planes": form.planes, "rounds": form.rounds,
                           "cycles": cycles, "multipliers": int(form.planes == 3)})
     return lines

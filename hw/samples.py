@@ -23,9 +23,9 @@ def cut_count(form):
     return (1 << (form.planes - 1)) - 1
 
 
-def sum_bits(form, total):
+def sum_bits(form, units):
     """Bits of a sum of magnitudes."""
-    return (total << (form.sample.width - 1)).bit_length()
+    return (units << (form.sample.width - 1)).bit_length()
 
 
 class Passes(wiring.Signature):
@@ -34,7 +34,7 @@ class Passes(wiring.Signature):
     Parameters
     ----------
     form : Online
-    total : int
+    units : int
         Samples.
 
     Members
@@ -49,7 +49,7 @@ class Passes(wiring.Signature):
         Of the samples at or above each cut.
     """
 
-    def __init__(self, form, total):
+    def __init__(self, form, units):
         cuts = cut_count(form)
         super().__init__({
             "scan":     Out(1),
@@ -57,8 +57,8 @@ class Passes(wiring.Signature):
             "cuts":     Out(data.ArrayLayout(cut_shape(form), cuts)),
             "inner":    Out(1),
             "complete": In(1),
-            "counts":   In(data.ArrayLayout(range(total + 1), cuts)),
-            "sums":     In(data.ArrayLayout(sum_bits(form, total), cuts)),
+            "counts":   In(data.ArrayLayout(range(units + 1), cuts)),
+            "sums":     In(data.ArrayLayout(sum_bits(form, units), cuts)),
         })
 
 
@@ -68,7 +68,7 @@ class SampleStore(wiring.Component):
     Parameters
     ----------
     form : Online
-    chains, depth, total : int
+    chains, depth, units : int
         Samples that come together; of a chain; in all.
 
     Members
@@ -82,14 +82,14 @@ class SampleStore(wiring.Component):
         Of every chain; the last ``depth + 4`` cycles after ``write``.
     """
 
-    def __init__(self, form, *, chains, depth, total):
+    def __init__(self, form, *, chains, depth, units):
         self._form   = form
         self._chains = chains
         self._depth  = depth
-        self._total  = total
+        self._units  = units
         super().__init__({
             "i":      In(Codes(chains * form.sample.width)),
-            "passes": In(Passes(form, total)),
+            "passes": In(Passes(form, units)),
             "o":      Out(Codes(chains * form.planes)),
         })
 
@@ -141,7 +141,7 @@ class SampleStore(wiring.Component):
         key = Signal(width, name=f"key{chain}")
         m.d.comb += key.eq(Cat(Const(0, 1), sample[:-1]) ^ negative.replicate(width))
         # Chains beyond the units that are left over have no last one.
-        exists = Const(1) if (self._depth - 1) * self._chains + chain < self._total else ~final
+        exists = Const(1) if (self._depth - 1) * self._chains + chain < self._units else ~final
         hits      = Signal(cut_count(self._form), name=f"hits{chain}")
         magnitude = Signal(width, name=f"magnitude{chain}")
         sign      = Signal(name=f"sign{chain}")

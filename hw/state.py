@@ -50,7 +50,7 @@ class StateMemory(wiring.Component):
 
         parts = []
         for chain in range(geometry.chains):
-            present = len(range(chain, geometry.total, geometry.chains))
+            present = len(range(chain, geometry.units, geometry.chains))
             m.submodules[f"chain{chain}"] = part = StateBuffer(
                 geometry, width, present=present, banks=2 if self._later else 1)
             m.d.comb += [
@@ -115,7 +115,7 @@ class StateBuffer(wiring.Component):
         geometry, lanes = self._geometry, self._geometry.slice
 
         bank = Signal()
-        unit = Signal(range(max(geometry.units, 2)))
+        unit = Signal(range(max(geometry.chain_units, 2)))
         lane = Signal(range(max(lanes, 2)))
         word = Signal(range(max(geometry.state_words, 2)))
         depth = self._banks << len(word)
@@ -126,9 +126,9 @@ class StateBuffer(wiring.Component):
         last_unit, word_ends = Signal(), Signal()
         code = Signal(self._code_width)
         m.d.comb += [
-            last_unit.eq(unit == geometry.units - 1),
+            last_unit.eq(unit == geometry.chain_units - 1),
             word_ends.eq(self.i.valid & ((lane == lanes - 1) | last_unit)),
-            code.eq(self.i.data if self._present == geometry.units
+            code.eq(self.i.data if self._present == geometry.chain_units
                     else Mux(last_unit, 0, self.i.data)),
             write.en.eq(word_ends),
             write.addr.eq(Cat(word, ~bank) if self._banks > 1 else word),

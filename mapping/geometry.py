@@ -81,9 +81,9 @@ class Block:
     mix : tuple of int, or None
         Coefficients of the activation planes, (1,) where a dot has one sum; None if they come with
         each vector.
-    units : int
+    chain_units : int
         Units of a chain.
-    elements : int
+    chain_elements : int
         Processing elements of a chain.
     """
 
@@ -93,8 +93,8 @@ class Block:
     words: int
     waits: bool
     serial: int
-    units: int
-    elements: int
+    chain_units: int
+    chain_elements: int
     begins: bool = True
     completes: bool = True
     port: int = 0
@@ -104,7 +104,7 @@ class Block:
     @property
     def rows(self) -> int:
         """Rows of a chain."""
-        return self.units * len(self.gates)
+        return self.chain_units * len(self.gates)
 
     @property
     def dots(self) -> int:
@@ -114,7 +114,7 @@ class Block:
     @property
     def groups(self) -> int:
         """Groups of dots that the elements of a chain work on together."""
-        return -(-self.dots // self.elements)
+        return -(-self.dots // self.chain_elements)
 
     @property
     def passes(self) -> int:
@@ -124,7 +124,7 @@ class Block:
     @property
     def period(self) -> int:
         """Cycles a group: its words, or the elements of a chain where those are more."""
-        return max(self.words * self.passes, self.elements)
+        return max(self.words * self.passes, self.chain_elements)
 
     @property
     def cycles(self) -> int:
@@ -134,7 +134,7 @@ class Block:
     def exits(self) -> np.ndarray:
         """Cycle after the block's first at which each dot's group ends, plus its place in it."""
         dot = np.arange(self.dots)
-        return (dot // self.elements + 1) * self.period - 1 + dot % self.elements
+        return (dot // self.chain_elements + 1) * self.period - 1 + dot % self.chain_elements
 
 
 def memory_gap(block: Block, following: Block) -> int:
@@ -163,12 +163,12 @@ class Geometry:
         Activation planes, of which each dot has a sum.
     in_turn : bool
         The planes meet a weight word one after another, not at once.
-    chains, elements : int
+    chains, chain_elements : int
         Systolic chains, and processing elements of each.
     simd : int
-    units : int
+    chain_units : int
         Units (or classes) of a chain.
-    total : int
+    units : int
         Units of the layer.
     inputs : tuple of InputLayout
         In the buffer of each input.
@@ -182,10 +182,10 @@ class Geometry:
     activation_planes: int
     in_turn: bool
     chains: int
-    elements: int
+    chain_elements: int
     simd: int
+    chain_units: int
     units: int
-    total: int
     inputs: tuple[InputLayout, ...]
     blocks: tuple[Block, ...]
 
@@ -202,7 +202,7 @@ class Geometry:
     @property
     def state_words(self) -> int:
         """Words of the state memory."""
-        return -(-self.units // self.slice)
+        return -(-self.chain_units // self.slice)
 
     @functools.cached_property
     def state_columns(self) -> np.ndarray:
@@ -211,7 +211,7 @@ class Geometry:
         for word, lane in np.ndindex(columns.shape):
             chain, place = divmod(lane, self.slice)
             local = word * self.slice + place
-            if local < self.units and local * self.chains + chain < self.total:
+            if local < self.chain_units and local * self.chains + chain < self.units:
                 columns[word, lane] = local * self.chains + chain
         return columns
 
@@ -229,10 +229,10 @@ class Geometry:
     @property
     def ideal_cycles(self) -> float:
         """Cycles of a step if every lane did a product of the matrices every cycle."""
-        products = sum(b.planes * len(b.gates) * self.total * b.passes
+        products = sum(b.planes * len(b.gates) * self.units * b.passes
                        * (self.inputs[b.port].elements if b.source is Source.INPUT
-                          else self.total) for b in self.blocks)
-        return products / (self.chains * self.elements * self.simd)
+                          else self.units) for b in self.blocks)
+        return products / (self.chains * self.chain_elements * self.simd)
 
     @property
     def busy_cycles(self) -> int:
@@ -346,7 +346,8 @@ def layer_geometry(layer: Layer, folding: LayerFolding, *beat_lanes: int) -> Geo
     chains = _split(folding, -(-last // folding.simd))
     frame = Geometry(*lanes, chains, folding.pe // chains, folding.simd, -(-layer.units // chains),
                      layer.units, inputs, ())
-    block = functools.partial(Block, units=frame.units, elements=frame.elements)
+    block = functools.partial(Block, chain_units=frame.chain_units,
+                              chain_elements=frame.chain_elements)
 
     blocks, first = [], 0
     for names, source in zip(layer.cell.passes, (Source.STATE, Source.RESET)):
@@ -374,7 +375,7 @@ def readout_geometry(readout: Readout, folding: LayerFolding, *beat_lanes: int) 
                             folding.in_turn, "the readout's matrix")
     frame = Geometry(*lanes, 1, folding.pe, folding.simd, readout.classes, readout.classes,
                      _layouts(readout, folding, beat_lanes), ())
-    block = functools.partial(Block, units=readout.classes, elements=folding.pe)
+    block = functools.partial(Block, chain_units=readout.classes, chain_elements=folding.pe)
     blocks = _halves(block, readout.operands, (0,), frame, serials, lanes[4] if lanes[5] else 1)
     blocks[-1] = dataclasses.replace(blocks[-1], completes=True)
     return dataclasses.replace(frame, blocks=tuple(blocks))

@@ -95,7 +95,7 @@ class Image(Frozen):
         geometry, words = self.geometry, []
         for block, part in zip(geometry.blocks, self.blocks, strict=True):
             for group in range(block.groups):
-                dot = group * block.elements + block.elements - 1 - element
+                dot = group * block.chain_elements + block.chain_elements - 1 - element
                 if dot < block.dots:
                     words.extend(_rom_words(geometry, part.words[chain, dot]))
                 else:
@@ -113,27 +113,28 @@ def _rom_words(geometry, values):
 
 
 def _arrange(geometry, block, values, pad):
-    """Values (planes, gates, total, columns) as (chains, dots, words, simd), padded."""
+    """Values (planes, gates, units, columns) as (chains, dots, words, simd), padded."""
     columns = geometry.columns(block)
     spare = np.full(values.shape[:-1] + (1,), pad, values.dtype)
     words = np.concatenate([values, spare], axis=-1)[..., columns]
-    shape = (values.shape[0], len(block.gates), geometry.units * geometry.chains) + columns.shape
+    depth, chains = geometry.chain_units, geometry.chains
+    shape = (values.shape[0], len(block.gates), depth * chains) + columns.shape
     full = np.full(shape, pad, dtype=values.dtype)
-    full[:, :, :geometry.total] = words
-    full = full.reshape(shape[:2] + (geometry.units, geometry.chains) + columns.shape)
+    full[:, :, :geometry.units] = words
+    full = full.reshape(shape[:2] + (depth, chains) + columns.shape)
     ordered = full.transpose(3, 2, 1, 0, 4, 5)
-    return ordered.reshape((geometry.chains, block.dots) + columns.shape)
+    return ordered.reshape((chains, block.dots) + columns.shape)
 
 
 def _spread(geometry, values):
-    """Values (planes, gates, total) as (chains, units, gates, planes).
+    """Values (planes, gates, units) as (chains, units, gates, planes).
 
     Units that a chain has and the layer has not repeat the last, so that a coefficient that is the
     same everywhere stays so.
     """
-    absent = geometry.units * geometry.chains - geometry.total
+    absent = geometry.chain_units * geometry.chains - geometry.units
     full = np.pad(values, ((0, 0), (0, 0), (0, absent)), mode="edge")
-    full = full.reshape(values.shape[:2] + (geometry.units, geometry.chains))
+    full = full.reshape(values.shape[:2] + (geometry.chain_units, geometry.chains))
     return full.transpose(3, 2, 1, 0)
 
 
@@ -225,8 +226,8 @@ class _Part(Frozen):
 
 
 def _part(geometry, block, matrix, form):
-    gates = len(matrix.coefficients[0]) // geometry.total
-    shape = (matrix.planes, gates, geometry.total)
+    gates = len(matrix.coefficients[0]) // geometry.units
+    shape = (matrix.planes, gates, geometry.units)
     values = matrix.values.reshape(shape + (-1,))[:, list(block.gates)]
     coefficients = matrix.coefficients.astype(np.int64).reshape(shape)[:, list(block.gates)]
     pad = 0 if 0 in geometry.weight.codes else 1
@@ -262,8 +263,8 @@ def _assemble(geometry, formats, parts, biases, shift, split):
         if block.begins:
             addends.append(biases[len(addends)] * scale + part.constants)
         else:
-            constants = part.constants.reshape(geometry.chains, geometry.units, -1)
-            merged = addends[-1].reshape(geometry.chains, geometry.units, -1)
+            constants = part.constants.reshape(geometry.chains, geometry.chain_units, -1)
+            merged = addends[-1].reshape(geometry.chains, geometry.chain_units, -1)
             if split and block.source is not Source.INPUT:
                 merged[:, :, :-1] += constants[:, :, :-1]
                 tail = biases[-1] * scale + constants[:, :, -1]
@@ -314,7 +315,7 @@ def layer_image(layer: Layer, geometry: Geometry) -> Image:
     split = bool(layer.cell.apart)
     if layer.recurrent_bias is not None:
         recurrent = layer.recurrent_bias.astype(np.int64)[None, None]
-        biases.append(_spread(geometry, recurrent).reshape(geometry.chains, geometry.units))
+        biases.append(_spread(geometry, recurrent).reshape(geometry.chains, geometry.chain_units))
     return _assemble(geometry, tuple(formats), parts, biases, layer.shift, split)
 
 

@@ -60,7 +60,7 @@ def exit_latency(geometry: Geometry) -> int:
 
     Two for the memory, one an element, and the element's own.
     """
-    return 4 + geometry.elements + element_latency(geometry)
+    return 4 + geometry.chain_elements + element_latency(geometry)
 
 
 def combiner_latency(geometry: Geometry) -> int:
@@ -91,11 +91,11 @@ def _codes(layer, source):
 
 def result_latency(layer: Layer, geometry: Geometry, block: Block) -> int:
     """Cycles from the issue of a block's last word to the last code that it makes."""
-    last = (block.dots - 1) % block.elements
+    last = (block.dots - 1) % block.chain_elements
     latency = exit_latency(geometry) + last + combiner_latency(geometry)
     latency += lane_latency(layer, block.source)
     if layer.state_format.header:
-        latency += microcode(layer.state_format, geometry.units, geometry.chains).cycles
+        latency += microcode(layer.state_format, geometry.chain_units, geometry.chains).cycles
     return latency
 
 
@@ -108,9 +108,9 @@ def code_leads(layer: Layer, geometry: Geometry) -> np.ndarray:
         Falling, the last one 0.
     """
     if layer.state_format.header:
-        return np.arange(geometry.units)[::-1]
+        return np.arange(geometry.chain_units)[::-1]
     block = geometry.blocks[-1]
-    complete = block.exits()[block.dots // block.units - 1::block.dots // block.units]
+    complete = block.exits()[block.dots // block.chain_units - 1::block.dots // block.chain_units]
     return complete[-1] - complete
 
 

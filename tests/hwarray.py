@@ -71,10 +71,10 @@ def _decode(image, index):
     bits = geometry.weight_bits
     codes = np.zeros((geometry.chains, block.dots, block.words, geometry.simd), dtype=np.int64)
     for chain in range(geometry.chains):
-        roms = [image.rom(chain, element) for element in range(geometry.elements)]
+        roms = [image.rom(chain, element) for element in range(geometry.chain_elements)]
         for dot in range(block.dots):
-            group, place = divmod(dot, block.elements)
-            rom = roms[block.elements - 1 - place]
+            group, place = divmod(dot, block.chain_elements)
+            rom = roms[block.chain_elements - 1 - place]
             for word in range(block.words):
                 codes[chain, dot, word] = unpack(rom[first + group * block.words + word], bits,
                                                  geometry.simd)
@@ -165,7 +165,7 @@ def worst_codes(image, index, form, chain, dot):
     geometry, block = image.geometry, image.geometry.blocks[index]
     columns = geometry.columns(block)
     row = np.zeros(geometry.inputs[0].elements if block.source is Source.INPUT
-                   else geometry.total, np.int64)
+                   else geometry.units, np.int64)
     row[columns[columns >= 0]] = rom_codes(image, index)[chain, dot][columns >= 0]
     return worst_inputs(row, form)
 
@@ -212,7 +212,8 @@ class Rows:
                     start[:, last - 1::last] = image.addends[:, block.rows:]
             self.starts.append(start)
             self.partial.append(start[..., None] + np.cumsum(products, axis=-1))
-            self.sums.append(self.partial[-1][..., -1].reshape(geometry.chains, geometry.units, -1))
+            self.sums.append(self.partial[-1][..., -1].reshape(geometry.chains,
+                                                               geometry.chain_units, -1))
 
     @property
     def low(self):
@@ -225,7 +226,7 @@ class Rows:
 
 def by_unit(geometry, values):
     """Values (chains, units, gates) as (gates, units of the layer)."""
-    return values.transpose(2, 1, 0).reshape(values.shape[2], -1)[:, :geometry.total]
+    return values.transpose(2, 1, 0).reshape(values.shape[2], -1)[:, :geometry.units]
 
 
 def _rows(matrix, form, codes, beta):

@@ -133,7 +133,8 @@ def _traits(key, case):
             *((each.in_turn, each.activation_planes) for each in geometries),
             *(("serial", block.serial > 1) for each in geometries for block in each.blocks
               if each.in_turn),
-            *(("idle", each.units % each.elements > 0) for each in geometries), *case.lengths}
+            *(("idle", each.chain_units % each.chain_elements > 0) for each in geometries),
+            *case.lengths}
 
 
 def _covering(drawn):
@@ -290,7 +291,7 @@ def test_breadth(drawn):
     assert {(each.in_turn, each.activation_planes) for each in geometries} >= \
         {(True, 2), (True, 3), (True, 4), (False, 2), (False, 3), (False, 4)}
     assert any(block.serial > 1 and each.in_turn for each in geometries for block in each.blocks)
-    assert any(each.units % each.elements for each in geometries)
+    assert any(each.chain_units % each.chain_elements for each in geometries)
 
 
 def _load(loader, name):

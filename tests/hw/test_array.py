@@ -74,10 +74,11 @@ def run_block(image, chain, index, form, codes, rng, *, gap=lambda: 0, shape=Non
         schedule.idle(block.period - len(activations) + gap())
         schedule.group(base + group * block.words, block.words, activations, block.turns > 1)
         last = schedule.cycle - 1
-        due += [last + 2 + latency + geometry.elements + place for place in range(block.elements)]
-    roms = [image.rom(chain, element) for element in range(geometry.elements)]
+        due += [last + 2 + latency + geometry.chain_elements + place
+                for place in range(block.chain_elements)]
+    roms = [image.rom(chain, element) for element in range(geometry.chain_elements)]
     dut = Chain(geometry, roms, shape=shape or raw_shape(image))
-    found = play(dut, schedule.drive(2 * geometry.elements + 8),
+    found = play(dut, schedule.drive(2 * geometry.chain_elements + 8),
                  {"valid": dut.o.valid, "raw": dut.o.raw.as_value()})
     shape = shape or raw_shape(image)
     seen = [(cycle, unpack(raw, shape.width, geometry.activation_planes, signed=shape.signed))

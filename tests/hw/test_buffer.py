@@ -16,9 +16,9 @@ WIDTH = 5
 FORM = Fixed(WIDTH, 0)
 
 
-def make_geometry(*, simd=4, chains=1, total=4, inputs=6, beat_lanes=1):
+def make_geometry(*, simd=4, chains=1, units=4, inputs=6, beat_lanes=1):
     return Geometry(Element.SHIFT_ADD, BINARY, 1, WIDTH, 1, False, chains, 1, simd,
-                    -(-total // chains), total, (InputLayout(inputs, beat_lanes, simd),), ())
+                    -(-units // chains), units, (InputLayout(inputs, beat_lanes, simd),), ())
 
 
 def word(columns, codes):
@@ -219,7 +219,7 @@ def test_release_with_completion():
 
 def state_case(rng, geometry, chain, banks, steps, gap):
     """Stimulus of one chain's slice, and the words that must be read: dict of cycle to word."""
-    units, total, chains = geometry.units, geometry.total, geometry.chains
+    depth, chains = geometry.chain_units, geometry.chains
     mine = slice(chain * geometry.slice, (chain + 1) * geometry.slice)
     drive, due = {"i.valid": [], "i.data": [], "words.word": []}, {}
     complete = None
@@ -232,14 +232,14 @@ def state_case(rng, geometry, chain, banks, steps, gap):
             drive[name].append(int(value))
 
     for _ in range(steps):
-        codes = rng.integers(0, 1 << WIDTH, units * chains)
-        for unit in range(units):
+        codes = rng.integers(0, 1 << WIDTH, depth * chains)
+        for unit in range(depth):
             for _ in range(gap()):
                 cycle(0, rng.integers(1 << WIDTH))
             if banks == 1 and unit == 0:
                 complete = None
             cycle(1, codes[unit * chains + chain])
-        complete = np.where(np.arange(len(codes)) < total, codes, 0)
+        complete = np.where(np.arange(len(codes)) < geometry.units, codes, 0)
         for _ in range(2 * geometry.state_words):
             cycle(0, rng.integers(1 << WIDTH))
     complete = None
@@ -249,17 +249,17 @@ def state_case(rng, geometry, chain, banks, steps, gap):
 
 
 @pytest.mark.parametrize("banks", (1, 2))
-@pytest.mark.parametrize("simd, chains, total", [
+@pytest.mark.parametrize("simd, chains, units", [
     (4, 1, 1), (4, 1, 4), (4, 1, 9), (1, 1, 3), (4, 2, 9), (4, 4, 9), (6, 3, 10), (6, 2, 1),
     (6, 3, 24),
 ])
-def test_state(simd, chains, total, banks):
+def test_state(simd, chains, units, banks):
     """Slices of all chains, also with a unit that the layer lacks; old words while new are written.
     """
-    geometry = make_geometry(simd=simd, chains=chains, total=total)
-    rng = np.random.default_rng(total)
+    geometry = make_geometry(simd=simd, chains=chains, units=units)
+    rng = np.random.default_rng(units)
     for chain in range(chains):
-        present = len(range(chain, total, chains))
+        present = len(range(chain, units, chains))
         for gap in (lambda: 0, lambda: rng.integers(3)):
             drive, due = state_case(rng, geometry, chain, banks, 4, gap)
             found = play(StateBuffer(geometry, WIDTH, present=present, banks=banks), drive,
@@ -269,7 +269,7 @@ def test_state(simd, chains, total, banks):
 
 def test_single_write():
     """A word is written once it is whole: a memory of one bank shows no part of it before."""
-    geometry = make_geometry(simd=4, total=4)
+    geometry = make_geometry(simd=4, units=4)
     found = play(StateBuffer(geometry, WIDTH, present=4, banks=1),
                  {"i.valid": [1, 1, 1, 1, 0, 0, 0], "i.data": [1, 2, 3, 4, 0, 0, 0],
                   "words.word": [0] * 7}, ["words.codes"])["words.codes"]

@@ -99,7 +99,7 @@ class Stimulus:
             self._cycle(1, raw)
         if block.source is not Source.INPUT:
             self.ends = self.ends[block.rows:]
-        for _ in range(block.groups * block.elements - block.dots):
+        for _ in range(block.groups * block.chain_elements - block.dots):
             self.rubbish(1)
 
 

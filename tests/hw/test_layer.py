@@ -71,7 +71,7 @@ def run_array(layer, image, vectors):
     """Rows that leave an array in one step: list of (cycle, gate, unit, values, asides)."""
     geometry = image.geometry
     cycles = sum(block.cycles for block in geometry.blocks) + sum(waits(layer, geometry))
-    cycles += exit_latency(geometry) + geometry.elements + combiner_latency(geometry) + 10
+    cycles += exit_latency(geometry) + geometry.chain_elements + combiner_latency(geometry) + 10
     dut = Bench(layer, image, vectors)
     pulse = [1] + [0] * (cycles - 1)
     found = play(dut, {"pending.full": pulse, "pending.last": [0] * cycles,
@@ -116,7 +116,7 @@ def check_array(layer, image, x, h):
             exact |= {gate: row for gate, row in zip(block.gates, total.tolist(), strict=True)}
             waiting = None if aside is None else aside.tolist()
     for _, gate, unit, values, asides in seen:
-        units = range(unit * geometry.chains, min((unit + 1) * geometry.chains, geometry.total))
+        units = range(unit * geometry.chains, min((unit + 1) * geometry.chains, geometry.units))
         assert list(values[:len(units)]) == [exact[gate][index] for index in units]
         if gate == 2 and waiting is not None:
             assert list(asides[:len(units)]) == [waiting[index] for index in units]
@@ -286,6 +286,6 @@ def test_room():
                  ["o.room.reserve", "o.valid"])
     reserved = np.flatnonzero(found["o.room.reserve"])
     assert reserved[0] == late and len(reserved) == 2
-    first = np.flatnonzero(found["o.valid"])[geometry.units - 1]
+    first = np.flatnonzero(found["o.valid"])[geometry.chain_units - 1]
     block = geometry.blocks[-1]
     assert first == late + block.cycles + result_latency(network.layers[0], geometry, block)

@@ -17,38 +17,38 @@ class Places:
     """What the quantizer asks of a geometry."""
 
     chains: int
-    total: int
+    units: int
 
     @property
-    def units(self):
+    def chain_units(self):
         """Units of a chain."""
-        return -(-self.total // self.chains)
+        return -(-self.units // self.chains)
 
 
-def vectors(form, total):
-    rng = np.random.default_rng(total)
+def vectors(form, units):
+    rng = np.random.default_rng(units)
     low, high = form.sample.low, form.sample.high
     return np.concatenate([
-        np.clip(np.round(rng.normal(0, high / 3, (3, total))), low, high).astype(np.int64),
-        rng.integers(low, high + 1, (2, total)), rng.choice([low, 0, high, 1, -1], (2, total)),
-        np.full((1, total), low), np.zeros((1, total), dtype=np.int64)])
+        np.clip(np.round(rng.normal(0, high / 3, (3, units))), low, high).astype(np.int64),
+        rng.integers(low, high + 1, (2, units)), rng.choice([low, 0, high, 1, -1], (2, units)),
+        np.full((1, units), low), np.zeros((1, units), dtype=np.int64)])
 
 
 def beats(form, places, vector, filling):
     """Words of the samples of all chains, unit after unit; absent units hold ``filling``."""
-    padded = np.full(places.units * places.chains, filling)
-    padded[:places.total] = vector
+    padded = np.full(places.chain_units * places.chains, filling)
+    padded[:places.units] = vector
     return [pack(form.sample.bits(row).tolist(), form.sample.width)
-            for row in padded.reshape(places.units, places.chains)]
+            for row in padded.reshape(places.chain_units, places.chains)]
 
 
 @pytest.mark.parametrize("planes", [2, 3])
-@pytest.mark.parametrize("chains, total", [(1, 1), (1, 7), (2, 5), (4, 13), (5, 20), (8, 17)])
+@pytest.mark.parametrize("chains, units", [(1, 1), (1, 7), (2, 5), (4, 13), (5, 20), (8, 17)])
 @pytest.mark.parametrize("width, rounds", [(4, 1), (8, 2), (11, 3)])
-def test_quantizer(planes, chains, total, width, rounds):
-    form, places = Online(Fixed(width, 3), planes, rounds), Places(chains, total)
-    samples = vectors(form, total)
-    cycles = microcode(form, places.units, chains).cycles
+def test_quantizer(planes, chains, units, width, rounds):
+    form, places = Online(Fixed(width, 3), planes, rounds), Places(chains, units)
+    samples = vectors(form, units)
+    cycles = microcode(form, places.chain_units, chains).cycles
     rng = np.random.default_rng(width)
     data, valid, ends = [], [], []
     for vector in samples:
@@ -62,12 +62,12 @@ def test_quantizer(planes, chains, total, width, rounds):
     seen = play(OnlineQuantizer(form, places), {"i.valid": valid, "i.data": data},
                 ("o.valid", "o.data", "o.beta"))
     expected, coefficients = online.quantize(form, samples)
-    whens = np.nonzero(seen["o.valid"])[0].reshape(len(samples), places.units)
+    whens = np.nonzero(seen["o.valid"])[0].reshape(len(samples), places.chain_units)
     np.testing.assert_array_equal(whens[:, -1], np.array(ends) + cycles)
     np.testing.assert_array_equal(np.diff(whens, axis=1), 1)
     for index, when in enumerate(whens):
         codes = np.array([unpack(int(seen["o.data"][cycle]), planes, chains) for cycle in when])
-        np.testing.assert_array_equal(codes.reshape(-1)[:total], expected[index])
+        np.testing.assert_array_equal(codes.reshape(-1)[:units], expected[index])
         last = ends[index + 1] if index + 1 < len(ends) else len(data) - 1
         for cycle in (when[0], last):
             beta = unpack(int(seen["o.beta"][cycle]), form.coefficient_bits, planes)

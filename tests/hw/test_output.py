@@ -63,20 +63,21 @@ def test_codes(units, chains):
     network = random_network(1, layers=1, units=units, inputs=3, state_format=form, readout=False)
     folding = Folding.line((LayerFolding(4 * chains, chains),), None)
     geometry = Mapping(network, folding).geometries[0]
-    rng, lanes = np.random.default_rng(units), geometry.chains
-    codes = rng.integers(0, 4, (3, geometry.units * lanes))
+    rng = np.random.default_rng(units)
+    lanes, depth = geometry.chains, geometry.chain_units
+    codes = rng.integers(0, 4, (3, depth * lanes))
     last = [0, 1, 1]
     words = [pack(codes[vector, first:first + lanes], 2)
              for vector in range(3) for first in range(0, codes.shape[1], lanes)]
     drive = {"i.room.reserve": [], "i.valid": [], "i.data": [], "i.last": [], "o.ready": []}
     for place, word in enumerate(words):
-        vector = place // geometry.units
+        vector = place // depth
         for cycle in range(3):
-            drive["i.room.reserve"].append(int(cycle == 0 and place % geometry.units == 0))
+            drive["i.room.reserve"].append(int(cycle == 0 and place % depth == 0))
             drive["i.valid"].append(int(cycle == 1))
             drive["i.data"].append(word if cycle == 1 else 0)
             # The flag means something with a vector's last beat only.
-            ends = cycle == 1 and place % geometry.units == geometry.units - 1
+            ends = cycle == 1 and place % depth == depth - 1
             drive["i.last"].append(last[vector] if ends else int(rng.integers(2)))
             drive["o.ready"].append(1)
     for values in drive.values():
@@ -87,7 +88,7 @@ def test_codes(units, chains):
     codes[:, units:] = 0
     expected = [(3 * place + 3,
                  pack(codes.reshape(-1, lanes)[place], 2), 0,
-                 int(last[place // geometry.units] and (place + 1) % geometry.units == 0))
+                 int(last[place // depth] and (place + 1) % depth == 0))
                 for place in range(len(words))]
     assert events(found["valid"], *(found[name] for name in OUTPUT)) == expected
 

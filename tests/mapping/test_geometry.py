@@ -53,7 +53,7 @@ def test_chains_rule():
         divisors = [d for d in range(1, 13) if pe % d == 0 and simd % d == 0]
         short = [d for d in divisors if pe / d <= words]
         assert geometry.chains == (min(short) if short else max(divisors))
-        assert geometry.chains * geometry.elements == pe
+        assert geometry.chains * geometry.chain_elements == pe
         assert geometry.slice * geometry.chains == simd
 
 
@@ -87,7 +87,7 @@ def test_state_columns(units, pe, simd):
     for unit in range(units):
         local, chain = divmod(unit, geometry.chains)
         assert columns[local // lanes, chain * lanes + local % lanes] == unit
-    assert geometry.units == -(-units // geometry.chains)
+    assert geometry.chain_units == -(-units // geometry.chains)
 
 
 def test_columns():
@@ -112,26 +112,28 @@ def test_blocks(cell, expected):
         is_input = block.source is Source.INPUT
         assert block.planes == (layer.input if is_input else layer.recurrent).planes
         assert block.words == (geometry.inputs[0].words if is_input else geometry.state_words)
-        assert block.rows == geometry.units * len(block.gates)
+        assert block.rows == geometry.chain_units * len(block.gates)
         assert block.dots == block.rows * block.planes
 
 
 def test_block_sizes():
-    block = Block(Source.STATE, (0, 1, 2), planes=2, words=3, waits=True, serial=1, units=5,
-                  elements=4)
+    block = Block(Source.STATE, (0, 1, 2), planes=2, words=3, waits=True, serial=1, chain_units=5,
+                  chain_elements=4)
     assert (block.rows, block.dots, block.groups) == (15, 30, 8)
     assert (block.period, block.cycles) == (4, 32)
     block = Block(Source.INPUT, (0, 1, 2, 3), planes=1, words=3, waits=False, serial=8,
-                  units=5, elements=4)
+                  chain_units=5, chain_elements=4)
     assert (block.rows, block.dots, block.groups) == (20, 20, 5)
     assert (block.period, block.cycles) == (24, 120)
 
 
 def test_exits():
     """Results leave in the order of the dots, one a cycle at most, from the end of their group."""
-    block = Block(Source.INPUT, (0,), planes=1, words=2, waits=False, serial=1, units=7, elements=3)
+    block = Block(Source.INPUT, (0,), planes=1, words=2, waits=False, serial=1, chain_units=7,
+                  chain_elements=3)
     assert block.exits().tolist() == [2, 3, 4, 5, 6, 7, 8]
-    block = Block(Source.INPUT, (0,), planes=1, words=5, waits=False, serial=1, units=4, elements=3)
+    block = Block(Source.INPUT, (0,), planes=1, words=5, waits=False, serial=1, chain_units=4,
+                  chain_elements=3)
     assert block.exits().tolist() == [4, 5, 6, 9]
     for words, elements, units in itertools.product(range(1, 7), range(1, 7), range(1, 20)):
         exits = Block(Source.INPUT, (0,), 1, words, False, 1, units, elements).exits()
@@ -282,7 +284,7 @@ def test_in_turn(state, source):
         planes if together(source, state) else 1, planes]
     for block, other in zip(geometry.blocks, at_once.blocks, strict=True):
         assert block.passes == block.serial * block.turns == other.serial * block.turns
-        assert block.period == max(block.words * block.passes, block.elements)
+        assert block.period == max(block.words * block.passes, block.chain_elements)
 
 
 def test_cycles():
@@ -290,7 +292,7 @@ def test_cycles():
     layer = make_layer(units=6, inputs=4, input_format=Ternary(), state_format=Ternary(),
                        weight=TERNARY)
     geometry = layer_geometry(layer, LayerFolding(2, 2), 2)
-    assert (geometry.chains, geometry.elements) == (1, 2)
+    assert (geometry.chains, geometry.chain_elements) == (1, 2)
     assert [(block.groups, block.words) for block in geometry.blocks] == [(12, 2), (12, 3)]
     assert geometry.busy_cycles == 12 * 2 + 12 * 3
     assert geometry.ideal_cycles == (24 * 4 + 24 * 6) / 4 == geometry.busy_cycles
@@ -318,5 +320,5 @@ def test_network():
     assert [each.chains for each in geometries] == [2, 3, 1, 1]
     last = geometries[-1]
     assert last == readout_geometry(network.readout, folding.arrays[-1], geometries[-2].chains)
-    assert (last.units, last.total, len(last.blocks)) == (network.readout.classes,) * 2 + (1,)
+    assert (last.chain_units, last.units, len(last.blocks)) == (network.readout.classes,) * 2 + (1,)
     assert last.blocks[0].source is Source.INPUT and last.inputs[0].elements == 9

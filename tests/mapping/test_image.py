@@ -194,12 +194,12 @@ def test_surplus_words():
     image = folded(layer, 5, 2)
     geometry = image.geometry
     depths = {len(image.rom(chain, element)) for chain in range(geometry.chains)
-              for element in range(geometry.elements)}
+              for element in range(geometry.chain_elements)}
     assert depths == {sum(block.groups * block.words for block in geometry.blocks)}
     block = geometry.blocks[0]
-    missing = block.groups * block.elements - block.dots
+    missing = block.groups * block.chain_elements - block.dots
     assert missing == 3
-    for element in range(geometry.elements):
+    for element in range(geometry.chain_elements):
         last = image.rom(0, element)[(block.groups - 1) * block.words:block.groups * block.words]
         assert (last == [0] * block.words) == (element < missing)
 

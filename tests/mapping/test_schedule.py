@@ -96,7 +96,7 @@ def test_exit_latency(pe, simd):
 def test_result_latency(cell, units, place):
     """With two elements the last of an odd number of dots is the first of its group."""
     layer, geometry = layer_of(cell, units=units)
-    assert (geometry.chains, geometry.elements) == (1, 2)
+    assert (geometry.chains, geometry.chain_elements) == (1, 2)
     block = geometry.blocks[-1]
     latency = exit_latency(geometry) + place + combiner_latency(geometry)
     assert result_latency(layer, geometry, block) == latency + lane_latency(layer, block.source)
