@@ -1,8 +1,8 @@
 """Processing elements that add: weights times fixed point, and wide weights times few levels.
 
 Both make one number a lane and add them in a tree of carry chains. Neither negates: the complement
-of a number is its negative less one, and what it lacks depends on the weights alone, so it goes
-into the offset of the word (:mod:`ternloom.hw.element` has the interface).
+of a number is its negative less one, and that one depends on the weights alone, so it goes into
+the offset of the word (:mod:`ternloom.hw.element` has the interface).
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from ternloom.hw.compressor import Netlist
 from ternloom.hw.element import WordElement
 from ternloom.hw.term import PRODUCTS, SELECTED
 from ternloom.mapping.geometry import Element
-from ternloom.mapping.wire import lacks
+from ternloom.mapping.wire import offset
 
 
 __all__ = ["SelectAdd", "ShiftAdd"]
@@ -94,8 +94,8 @@ class ShiftAdd(_AddingElement):
             raise ValueError(f"Activation width must be from 2 to 33, not {activation_width!r}")
         edge = 1 << (activation_width - 1)
         values = np.array(weight.lane_levels(weight_bits), dtype=np.int64)
-        lacking = lacks(self.kind, weight, weight_bits, values)
-        ends = np.stack([values * -edge, values * (edge - 1)]) - lacking
+        offsets = offset(self.kind, weight, weight_bits, values)
+        ends = np.stack([values * -edge, values * (edge - 1)]) - offsets
         super().__init__(simd, weight=weight, weight_bits=weight_bits,
                          activation_bits=activation_width, low=int(ends.min()) * simd,
                          high=int(ends.max()) * simd, stages=stages)
@@ -174,7 +174,7 @@ class SelectAdd(_AddingElement):
         weight_bits = _check_bits(weight, weight_bits)
         if activation_bits not in (1, 2):
             raise ValueError(f"Activation bits must be 1 or 2, not {activation_bits!r}")
-        values = -lacks(self.kind, weight, weight_bits, weight.lane_levels(weight_bits))
+        values = -offset(self.kind, weight, weight_bits, weight.lane_levels(weight_bits))
         low, high = (simd * activation_bits * int(edge) for edge in (values.min(), values.max()))
         super().__init__(simd, weight=weight, weight_bits=weight_bits,
                          activation_bits=activation_bits, low=min(low, 0), high=high, stages=stages)

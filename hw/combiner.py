@@ -258,23 +258,23 @@ class Combiner(wiring.Component):
         """
         parts = self._image.blocks
         behind = places[1]
-        lack = self._lack(m, behind)
+        offset = self._offset(m, behind)
         doubles = Signal()
         with m.Switch(behind.block):
             for index, part in enumerate(parts):
                 with m.Case(index):
-                    m.d.comb += doubles.eq(part.gain == 2)
+                    m.d.comb += doubles.eq(part.scale == 2)
         products = []
         for plane, raw in enumerate(self.i_raw):
-            low = min(part.gain * part.raw_low + int(part.lacks.min()) for part in parts)
-            high = max(part.gain * part.raw_high + int(part.lacks.max()) for part in parts)
+            low = min(part.scale * part.raw_low + int(part.offset.min()) for part in parts)
+            high = max(part.scale * part.raw_high + int(part.offset.max()) for part in parts)
             held   = Signal(raw.shape(), name=f"held{plane}")
             signed_sum = Signal(range_shape(low, high), name=f"signed_sum{plane}")
             factor = Signal(self.i_mix[plane].shape(), name=f"factor{plane}")
             product = Signal(signed(len(signed_sum) + len(factor)), name=f"product{plane}")
             m.d.sync += [
                 held.eq(raw),
-                signed_sum.eq(Mux(doubles, held << 1, held) + lack),
+                signed_sum.eq(Mux(doubles, held << 1, held) + offset),
                 factor.eq(self.i_mix[plane]),
                 product.eq(signed_sum * factor),
             ]
@@ -283,19 +283,19 @@ class Combiner(wiring.Component):
         m.d.sync += dot.eq(sum(products))
         return dot
 
-    def _lack(self, m, place):
-        """What ``gain`` times a raw sum lacks to the signed sum, with the place a cycle later."""
-        lacks = [part.lacks[self._chain] for part in self._image.blocks]
-        values = [int(value) for part in lacks for value in part]
+    def _offset(self, m, place):
+        """What the signed sum is beyond ``scale`` times a raw sum, with the place a cycle later."""
+        offsets = [part.offset[self._chain] for part in self._image.blocks]
+        values = [int(value) for part in offsets for value in part]
         shape = range_shape(min(0, *values), max(0, *values))
-        if all((part == part[0]).all() for part in lacks):
-            lack = Signal(shape, name="lack")
+        if all((part == part[0]).all() for part in offsets):
+            offset = Signal(shape, name="offset")
             with m.Switch(place.block):
-                for index, part in enumerate(lacks):
+                for index, part in enumerate(offsets):
                     with m.Case(index):
-                        m.d.comb += lack.eq(int(part[0]))
-            return lack
-        m.submodules.lacks = rom = Memory(shape=shape, depth=max(len(values), 2), init=values)
+                        m.d.comb += offset.eq(int(part[0]))
+            return offset
+        m.submodules.offsets = rom = Memory(shape=shape, depth=max(len(values), 2), init=values)
         port = rom.read_port()
         m.d.comb += port.addr.eq(self.i_place.dot)
         return port.data

@@ -3,7 +3,7 @@
 Every element has one interface. ``weights`` and ``activations`` hold lane i at bits
 ``[i * bits, (i + 1) * bits)``, and ``latency`` cycles after them ``o`` holds an integer with
 
-    sum over lanes of weight * activation = gain * o + offset(weights).
+    sum over lanes of weight * activation = scale * o + offset(weights).
 
 Weights are known when a core is generated, so an offset that depends on them costs nothing.
 
@@ -23,7 +23,7 @@ from amaranth.lib.wiring import In, Out
 from ternloom.hw.compressor import Netlist, plan
 from ternloom.mapping.geometry import Element
 from ternloom.mapping.schedule import element_levels, element_stages
-from ternloom.mapping.wire import gain, lacks
+from ternloom.mapping.wire import offset, scale
 from ternloom.model.alphabet import BINARY, QUATERNARY, TERNARY
 
 
@@ -101,18 +101,18 @@ class WordElement(wiring.Component):
         return self._stages
 
     @property
-    def gain(self):
+    def scale(self):
         """What ``o`` is multiplied with."""
-        return gain(self.kind, self.activation_bits)
+        return scale(self.kind, self.activation_bits)
 
     def offset(self, weights):
         """Sum of products at ``o = 0`` for words of weight values, (..., simd) to (...)."""
-        return lacks(self.kind, self.weight, self.weight_bits, weights).sum(axis=-1)
+        return offset(self.kind, self.weight, self.weight_bits, weights).sum(axis=-1)
 
     def reference(self, weights, activations):
         """``o`` for a word of weight values and one of activations."""
         total = sum(int(w) * int(a) for w, a in zip(weights, activations, strict=True))
-        return (total - int(self.offset(weights))) // self.gain
+        return (total - int(self.offset(weights))) // self.scale
 
     def wire(self, weights):
         """Weight values as the lanes hold them."""

@@ -1,6 +1,6 @@
 """What one lane adds, by the alphabet of its weight: a product, or what an activation selects.
 
-Nothing here is negated: the complement of a number is its negative less one, and what it lacks
+Nothing here is negated: the complement of a number is its negative less one, and that one
 depends on the weight alone (:meth:`ternloom.model.alphabet.Alphabet.complemented`).
 """
 

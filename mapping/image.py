@@ -9,7 +9,7 @@ nothing in the hardware.
 import numpy as np
 
 from ternloom.mapping.geometry import Element, Geometry, Source
-from ternloom.mapping.wire import gain, lacks
+from ternloom.mapping.wire import offset, scale
 from ternloom.model.format import Format
 from ternloom.model.frozen import Frozen
 from ternloom.model.node import Layer, Readout
@@ -25,14 +25,14 @@ class BlockImage(Frozen):
     ----------
     words : int array (chains, dots, words, simd)
         Weight values, with the known ones of lanes without a column.
-    gain : int
-    lacks : int array (chains, dots)
+    scale : int
+    offset : int array (chains, dots)
         Where coefficients of activation planes come with the vector, the signed sum of a plane is
-        ``gain * raw + lacks``; elsewhere 1 and 0, both being part of what follows.
+        ``scale * raw + offset``; elsewhere 1 and 0, both being part of what follows.
     coefficients : int array (chains, dots)
         Of the mix of each dot's sums.
     constants : int array (chains, rows)
-        What the raw sums lack.
+        Offsets of the rows' raw sums.
     raw_low, raw_high : int
         Range of an element's accumulator.
     mixed_low, mixed_high : int array (chains, dots)
@@ -40,8 +40,8 @@ class BlockImage(Frozen):
     """
 
     words: np.ndarray
-    gain: int
-    lacks: np.ndarray
+    scale: int
+    offset: np.ndarray
     coefficients: np.ndarray
     constants: np.ndarray
     raw_low: int
@@ -145,31 +145,31 @@ class _Feed:
         self.serial = block.serial > 1
         self.geometry = geometry
         one_bit = geometry.activation_bits == 1
-        self.element_gain = gain(geometry.element, geometry.activation_bits)
-        self.gain: float = self.element_gain
+        self.element_scale = scale(geometry.element, geometry.activation_bits)
+        self.scale: float = self.element_scale
         self.pad = form.padding
         self.lane_low, self.lane_high = form.value_range
         if self.serial:
             self.width = block.serial
-            self.gain = self.element_gain / 2 if one_bit else self.element_gain
+            self.scale = self.element_scale / 2 if one_bit else self.element_scale
         elif geometry.element is not Element.SHIFT_ADD:
             self.lane_low, self.lane_high = -1, 1
             self.pad = -1 if one_bit else 0
         self.one_bit = one_bit
 
     def constants(self, values, absent):
-        """What ``gain * raw`` lacks to the dot product, per activation plane.
+        """What the dot product is beyond ``scale * raw``, per activation plane.
 
         values (..., words, simd) include lanes without a column, marked by ``absent``.
         """
         lanes = values.astype(np.int64)
         total = lanes.sum(axis=(-1, -2))
         padding = (lanes * absent).sum(axis=(-1, -2)) * self.pad
-        offset = self._offset(lanes)
+        fixed = self._offset(lanes)
         if not self.serial:
-            return offset - padding
+            return fixed - padding
         ones = (1 << self.width) - 1
-        counted = (offset + total) / 2 if self.one_bit else offset
+        counted = (fixed + total) / 2 if self.one_bit else fixed
         return counted * ones - (total << (self.width - 1)) - padding
 
     def raw_range(self, values, absent):
@@ -185,13 +185,13 @@ class _Feed:
         fixed -= self._offset(lanes) * ones
         lowest = positive * low + negative * high + fixed
         highest = positive * high + negative * low + fixed
-        return lowest // self.element_gain, highest // self.element_gain
+        return lowest // self.element_scale, highest // self.element_scale
 
     def _offset(self, lanes):
-        """What the elements lack over all words of a dot, fed once."""
+        """The elements' offset over all words of a dot, fed once."""
         geometry = self.geometry
-        return lacks(geometry.element, geometry.weight, geometry.weight_bits,
-                     lanes).sum(axis=(-1, -2))
+        return offset(geometry.element, geometry.weight, geometry.weight_bits,
+                      lanes).sum(axis=(-1, -2))
 
     def _accumulated(self, value):
         """What a lane of this value and of weight one adds, over all bit planes."""
@@ -212,17 +212,18 @@ class _Part(Frozen):
     factor: float
     coefficients: np.ndarray
     rows: np.ndarray
-    gain: int
-    lacks: np.ndarray
+    scale: int
+    offset: np.ndarray
     raw: tuple[np.ndarray, np.ndarray]
     mixed: tuple[np.ndarray, np.ndarray]
 
-    def scaled(self, scale):
-        """The image of the block, every product times ``scale``."""
-        coefficients = (self.coefficients * self.factor * scale).astype(np.int64)
-        return BlockImage(self.words, self.gain, self.lacks, coefficients,
-                            (self.rows * scale).astype(np.int64), int(self.raw[0].min(initial=0)),
-                            int(self.raw[1].max(initial=0)), *self.mixed)
+    def multiplied(self, multiple):
+        """The image of the block, every product times ``multiple``."""
+        coefficients = (self.coefficients * self.factor * multiple).astype(np.int64)
+        return BlockImage(self.words, self.scale, self.offset, coefficients,
+                          (self.rows * multiple).astype(np.int64),
+                          int(self.raw[0].min(initial=0)), int(self.raw[1].max(initial=0)),
+                          *self.mixed)
 
 
 def _part(geometry, block, matrix, form):
@@ -235,19 +236,20 @@ def _part(geometry, block, matrix, form):
     absent = geometry.columns(block) < 0
     feed = _Feed(geometry, block, form)
     flat = _spread(geometry, coefficients).reshape(geometry.chains, block.dots)
-    raw, lacks = feed.raw_range(words, absent), feed.constants(words, absent)
+    raw, offsets = feed.raw_range(words, absent), feed.constants(words, absent)
     if block.mix is None:
-        sums = np.maximum(-(raw[0] * feed.gain + lacks), raw[1] * feed.gain + lacks)
+        sums = np.maximum(-(raw[0] * feed.scale + offsets), raw[1] * feed.scale + offsets)
         mixed = -sums * form.magnitude, sums * form.magnitude
         rows = np.zeros((geometry.chains, block.rows), dtype=np.int64)
-        return _Part(words, 1, flat, rows, feed.element_gain, lacks, raw, mixed)
-    constants = (lacks * sum(block.mix) * flat).reshape(geometry.chains, block.rows, -1)
+        return _Part(words, 1, flat, rows, feed.element_scale, offsets, raw, mixed)
+    constants = (offsets * sum(block.mix) * flat).reshape(geometry.chains, block.rows, -1)
     if len(block.mix) == 1:
         # The coefficients of a single plane are one with those of the rows.
         flat, mixed = flat * block.mix[0], raw
     else:
         mixed = raw[0] * sum(block.mix), raw[1] * sum(block.mix)
-    return _Part(words, feed.gain, flat, constants.sum(axis=-1), 1, np.zeros_like(flat), raw, mixed)
+    return _Part(words, feed.scale, flat, constants.sum(axis=-1), 1, np.zeros_like(flat), raw,
+                 mixed)
 
 
 def _assemble(geometry, formats, parts, biases, shift, split):
@@ -256,25 +258,25 @@ def _assemble(geometry, formats, parts, biases, shift, split):
     ``biases`` are (chains, rows) of the blocks that begin rows and, with ``split``, of the separate
     rows.
     """
-    scale = 2 if any(float(part.factor) != int(part.factor) for part in parts) else 1
-    blocks = [part.scaled(scale) for part in parts]
+    multiple = 2 if any(float(part.factor) != int(part.factor) for part in parts) else 1
+    blocks = [part.multiplied(multiple) for part in parts]
     addends: list[np.ndarray] = []
     for block, part in zip(geometry.blocks, blocks, strict=True):
         if block.begins:
-            addends.append(biases[len(addends)] * scale + part.constants)
+            addends.append(biases[len(addends)] * multiple + part.constants)
         else:
             constants = part.constants.reshape(geometry.chains, geometry.chain_units, -1)
             merged = addends[-1].reshape(geometry.chains, geometry.chain_units, -1)
             if split and block.source is not Source.INPUT:
                 merged[:, :, :-1] += constants[:, :, :-1]
-                tail = biases[-1] * scale + constants[:, :, -1]
+                tail = biases[-1] * multiple + constants[:, :, -1]
             else:
                 merged += constants
     if split:
         addends.append(tail)
     low, high = _row_range(geometry, blocks, addends, split)
     return Image(geometry, formats, tuple(blocks), np.concatenate(addends, axis=1),
-                   shift + scale - 1, split, low, high)
+                 shift + multiple - 1, split, low, high)
 
 
 def _row_range(geometry, blocks, addends, split):

@@ -10,17 +10,17 @@ from ternloom.mapping.geometry import Element
 from ternloom.model.alphabet.alphabet import LaneAlphabet
 
 
-__all__ = ["gain", "lacks"]
+__all__ = ["offset", "scale"]
 
 
-def gain(element: Element, activation_bits: int) -> int:
-    """What a kind of element's sums are multiplied with."""
+def scale(element: Element, activation_bits: int) -> int:
+    """Factor of an element's sums: the sum of products is ``scale * raw + offset``."""
     one_bit = element is Element.SELECT_ADD and activation_bits == 1
     return 2 if element is Element.XNOR_POPCOUNT or one_bit else 1
 
 
-def lacks(element: Element, weight: LaneAlphabet, bits: int, values: npt.ArrayLike) -> np.ndarray:
-    """What a product lacks to ``gain`` times the number that an element adds for it.
+def offset(element: Element, weight: LaneAlphabet, bits: int, values: npt.ArrayLike) -> np.ndarray:
+    """What a product is beyond ``scale`` times the number that an element adds for it.
 
     Popcounts count from the smallest product on. A complement is a negative less one. What is
     selected is added never, once or twice, by an activation of -1, 0 or +1.

@@ -6,7 +6,7 @@ from hwsim import pack, unpack
 from ternloom.mapping.folding import LayerFolding
 from ternloom.mapping.geometry import Source, layer_geometry, readout_geometry
 from ternloom.mapping.image import layer_image, readout_image
-from ternloom.mapping.wire import gain, lacks
+from ternloom.mapping.wire import offset, scale
 from ternloom.model import online
 from ternloom.model.bounds import worst_inputs
 from ternloom.model.cell import GRU_RESET_AFTER
@@ -150,13 +150,13 @@ def raw_sums(image, index, form, codes, beta=None):
     """
     geometry, block = image.geometry, image.geometry.blocks[index]
     lanes, weights = _lanes(geometry, block, form, codes, beta), rom_codes(image, index)
-    offset = lacks(geometry.element, geometry.weight, geometry.weight_bits, weights)
-    offset = offset.sum(axis=(-1, -2))[..., None]
-    element_gain = gain(geometry.element, geometry.activation_bits)
+    fixed = offset(geometry.element, geometry.weight, geometry.weight_bits, weights)
+    fixed = fixed.sum(axis=(-1, -2))[..., None]
+    factor = scale(geometry.element, geometry.activation_bits)
     total = np.zeros(weights.shape[:2] + lanes.shape[1:2], dtype=np.int64)
     for plane in lanes:
         products = np.einsum("cdws,aws->cda", weights, plane)
-        total = 2 * total + (products - offset) // element_gain
+        total = 2 * total + (products - fixed) // factor
     return total
 
 
@@ -196,7 +196,7 @@ class Rows:
         for block, part, raw, beta in zip(geometry.blocks, image.blocks, raws, betas,
                                           strict=True):
             if block.mix is None:
-                mixed = (part.gain * raw + part.lacks[..., None]) @ beta
+                mixed = (part.scale * raw + part.offset[..., None]) @ beta
             else:
                 # The coefficient of a single plane is part of the row's.
                 mixed = raw @ np.array(block.mix) if len(block.mix) > 1 else raw[..., 0]

@@ -170,7 +170,7 @@ class LaneAlphabet(Alphabet):
         return 0
 
     def complemented(self, values: np.ndarray, bits: int) -> np.ndarray:
-        """What a product lacks where negatives are complements, which are less by one: int64."""
+        """Offset of a product where negatives are complements, which are less by one: int64."""
         return (values < 0).astype(np.int64)
 
     def selected(self, values: np.ndarray) -> np.ndarray:

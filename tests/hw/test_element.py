@@ -87,7 +87,7 @@ def check(element, vectors):
     """Every response, and what the contract says of its range."""
     found = responses(element, vectors)
     offsets = element.offset([weights for weights, _ in vectors])
-    np.testing.assert_array_equal(element.gain * found + offsets, dots(vectors))
+    np.testing.assert_array_equal(element.scale * found + offsets, dots(vectors))
     np.testing.assert_array_equal(found, [element.reference(*vector) for vector in vectors])
     assert element.low <= min(found) and max(found) <= element.high
 
@@ -217,19 +217,19 @@ def test_parameters():
     """What a component was made of comes back."""
     element = GatedPopcount(9, weight_bits=1, activation_bits=2)
     assert (element.simd, element.weight_bits, element.activation_bits) == (9, 1, 2)
-    assert (element.low, element.high, element.gain) == (0, 18, 1)
+    assert (element.low, element.high, element.scale) == (0, 18, 1)
     assert element.offset([[1] * 9, [-1] * 9]).tolist() == [-9, -9]
     element = XnorPopcount(9)
-    assert (element.low, element.high, element.gain, element.offset([1] * 9)) == (0, 9, 2, -9)
+    assert (element.low, element.high, element.scale, element.offset([1] * 9)) == (0, 9, 2, -9)
     element = QuaternaryPopcount(3)
-    assert (element.low, element.high, element.gain, element.offset([2] * 3)) == (0, 12, 1, -6)
+    assert (element.low, element.high, element.scale, element.offset([2] * 3)) == (0, 12, 1, -6)
     element = ShiftAdd(3, weight=TERNARY, activation_width=8)
-    assert (element.low, element.high, element.gain) == (-384, 381, 1)
+    assert (element.low, element.high, element.scale) == (-384, 381, 1)
     assert element.offset([[0, 1, 1], [-1, 1, -1]]).tolist() == [0, 2]
     element = ShiftAdd(2, weight=INTEGER, weight_bits=4, activation_width=8)
     assert element.offset([[7, -8], [-1, 3]]).tolist() == [5, 2]
     element = SelectAdd(2, weight=EXPONENTIAL, weight_bits=3, activation_bits=1)
-    assert (element.low, element.high, element.gain, element.offset([8, -4])) == (0, 16, 2, -12)
+    assert (element.low, element.high, element.scale, element.offset([8, -4])) == (0, 16, 2, -12)
 
 
 BENCH = """
@@ -273,7 +273,7 @@ def test_verilog(kind, tmp_path):
     if element.low < 0:
         found -= (found >> (len(element.o) - 1)) << len(element.o)
     offsets = element.offset([weights for weights, _ in vectors])
-    np.testing.assert_array_equal(element.gain * found + offsets, dots(vectors))
+    np.testing.assert_array_equal(element.scale * found + offsets, dots(vectors))
 
 
 @pytest.mark.parametrize("lanes", [0, -1, 257])

@@ -163,7 +163,7 @@ def test_readout(seed):
     np.testing.assert_array_equal(found, expected << (image.shift - readout.shift))
 
 
-def test_half_gain():
+def test_half_scale():
     """Bits of a binary lane count half, so that all is doubled and one bit more is dropped."""
     layer = random_network(1, layers=1, units=3, inputs=3, weight=BINARY,
                            input_format=Fixed(4, 2), state_format=Binary()).layers[0]
