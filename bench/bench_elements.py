@@ -206,7 +206,7 @@ def _row(weight, activation, family):
         floor = _FLOORS.get((weight, activation))
         mhz = f"{clock(family, folder):.0f}" if floor else ""
     return {"weights": weight, "activations": activation, "family": family,
-            "element": element.kind.value, "registers": element.stages, "LUT4": total,
+            "element": element.arithmetic.value, "registers": element.stages, "LUT4": total,
             "in carries": carry, "LUT4/lane": f"{total / LANES:.2f}",
             "straightforward": straightforward,
             "floor": f"{floor:.1f}" if floor else "",

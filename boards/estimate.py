@@ -7,7 +7,7 @@ import typing
 
 from ternloom.hw.array import raw_shape
 from ternloom.hw.report import describe
-from ternloom.mapping.geometry import Element
+from ternloom.mapping.geometry import Arithmetic
 from ternloom.model.alphabet import EXPONENTIAL, INTEGER, QUATERNARY, Alphabet
 
 
@@ -41,13 +41,13 @@ class Estimate:
     multipliers: int
 
 
-def lane_tables(element: Element, weight: Alphabet, weight_bits: int,
+def lane_tables(arithmetic: Arithmetic, weight: Alphabet, weight_bits: int,
                 activation_bits: int) -> float:
     """Tables of one lane of an element, fitted to elements of 8 lanes on ECP5.
 
     Parameters
     ----------
-    element : Element
+    arithmetic : Arithmetic
     weight : Alphabet
     weight_bits, activation_bits : int
         Of a lane.
@@ -57,19 +57,19 @@ def lane_tables(element: Element, weight: Alphabet, weight_bits: int,
     float
         Within a tenth of what synthesis makes of 8 lanes of every kind.
     """
-    match element:
-        case Element.XNOR_POPCOUNT:
+    match arithmetic:
+        case Arithmetic.XNOR_POPCOUNT:
             return 2.1
-        case Element.GATED_POPCOUNT:
+        case Arithmetic.GATED_POPCOUNT:
             return 4.5 if weight_bits == activation_bits else 3.75
-        case Element.QUATERNARY_POPCOUNT:
+        case Arithmetic.QUATERNARY_POPCOUNT:
             return 5.5
-        case Element.SHIFT_ADD if weight == INTEGER:
+        case Arithmetic.SHIFT_ADD if weight == INTEGER:
             digits = -(-weight_bits // 2)
             return digits * (2.2 * activation_bits + 0.5 + 5.5 * math.log2(digits))
-        case Element.SHIFT_ADD if weight == EXPONENTIAL:
+        case Arithmetic.SHIFT_ADD if weight == EXPONENTIAL:
             return 0.65 * (activation_bits + (1 << (weight_bits - 1))) * (weight_bits + 1)
-        case Element.SHIFT_ADD:
+        case Arithmetic.SHIFT_ADD:
             return 2.2 * activation_bits + 0.5
         case _ if weight == EXPONENTIAL:
             bits = (1 << (weight_bits - 1)) + 1
@@ -125,7 +125,7 @@ def estimate(mapping: "Mapping") -> Estimate:
     for image in images:
         made = image.geometry
         lanes = made.chains * made.chain_elements * made.simd * made.planes_at_once
-        luts += lanes * lane_tables(made.element, made.weight, made.weight_bits,
+        luts += lanes * lane_tables(made.arithmetic, made.weight, made.weight_bits,
                                     made.activation_bits)
     luts += sum(_QUANTIZER[each["planes"]] for each in report["quantizers"])
     multipliers = sum(part["multipliers"] for kind in ("arrays", "elementwise", "quantizers")

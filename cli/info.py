@@ -120,9 +120,9 @@ def _readouts(network):
 def _arrays(mapping):
     for node, part, made in zip(mapping.network.nodes, mapping.folding.arrays, mapping.geometries,
                                 strict=True):
-        yield {"name": node.name, "element": made.element.value, "pe": part.pe, "simd": part.simd,
-               "chains": made.chains, "lanes": part.lanes, "busy_cycles": made.busy_cycles,
-               "ideal_cycles": made.ideal_cycles}
+        yield {"name": node.name, "element": made.arithmetic.value, "pe": part.pe,
+               "simd": part.simd, "chains": made.chains, "lanes": part.lanes,
+               "busy_cycles": made.busy_cycles, "ideal_cycles": made.ideal_cycles}
 
 
 def _streams(mapping):

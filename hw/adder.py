@@ -11,7 +11,7 @@ from amaranth import *
 from ternloom.hw.compressor import Netlist
 from ternloom.hw.element import WordElement
 from ternloom.hw.term import PRODUCTS, SELECTED
-from ternloom.mapping.geometry import Element
+from ternloom.mapping.geometry import Arithmetic
 from ternloom.mapping.wire import offset
 
 
@@ -85,7 +85,7 @@ class ShiftAdd(_AddingElement):
         If a parameter is out of its range.
     """
 
-    kind = Element.SHIFT_ADD
+    arithmetic = Arithmetic.SHIFT_ADD
 
     def __init__(self, simd, *, weight, activation_width, weight_bits=None, stages=None):
         simd = self._check_simd(simd)
@@ -94,7 +94,7 @@ class ShiftAdd(_AddingElement):
             raise ValueError(f"Activation width must be from 2 to 33, not {activation_width!r}")
         edge = 1 << (activation_width - 1)
         values = np.array(weight.lane_levels(weight_bits), dtype=np.int64)
-        offsets = offset(self.kind, weight, weight_bits, values)
+        offsets = offset(self.arithmetic, weight, weight_bits, values)
         ends = np.stack([values * -edge, values * (edge - 1)]) - offsets
         super().__init__(simd, weight=weight, weight_bits=weight_bits,
                          activation_bits=activation_width, low=int(ends.min()) * simd,
@@ -164,7 +164,7 @@ class SelectAdd(_AddingElement):
         If a parameter is out of its range.
     """
 
-    kind = Element.SELECT_ADD
+    arithmetic = Arithmetic.SELECT_ADD
 
     def __init__(self, simd, *, weight, activation_bits, weight_bits=None, stages=None):
         simd = self._check_simd(simd)
@@ -174,7 +174,7 @@ class SelectAdd(_AddingElement):
         weight_bits = _check_bits(weight, weight_bits)
         if activation_bits not in (1, 2):
             raise ValueError(f"Activation bits must be 1 or 2, not {activation_bits!r}")
-        values = -offset(self.kind, weight, weight_bits, weight.lane_levels(weight_bits))
+        values = -offset(self.arithmetic, weight, weight_bits, weight.lane_levels(weight_bits))
         low, high = (simd * activation_bits * int(edge) for edge in (values.min(), values.max()))
         super().__init__(simd, weight=weight, weight_bits=weight_bits,
                          activation_bits=activation_bits, low=min(low, 0), high=high, stages=stages)

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from ternloom.hw.adder import SelectAdd, ShiftAdd
 from ternloom.hw.element import GatedPopcount, QuaternaryPopcount, XnorPopcount
 from ternloom.hw.fixed import range_shape
-from ternloom.mapping.geometry import Element
+from ternloom.mapping.geometry import Arithmetic
 
 
 __all__ = ["Chain", "Control", "ProcessingElement", "Work", "drain_layout", "make_element",
@@ -16,19 +16,19 @@ __all__ = ["Chain", "Control", "ProcessingElement", "Work", "drain_layout", "mak
 
 
 def make_element(geometry):
-    """A fresh element of the kind, width and lanes that the geometry asks for."""
+    """A fresh element of the arithmetic, width and lanes that the geometry asks for."""
     simd, weight, bits = geometry.simd, geometry.weight, geometry.weight_bits
-    match geometry.element:
-        case Element.XNOR_POPCOUNT:
+    match geometry.arithmetic:
+        case Arithmetic.XNOR_POPCOUNT:
             return XnorPopcount(simd)
-        case Element.GATED_POPCOUNT:
+        case Arithmetic.GATED_POPCOUNT:
             return GatedPopcount(simd, weight_bits=bits, activation_bits=geometry.activation_bits)
-        case Element.QUATERNARY_POPCOUNT:
+        case Arithmetic.QUATERNARY_POPCOUNT:
             return QuaternaryPopcount(simd)
-        case Element.SHIFT_ADD:
+        case Arithmetic.SHIFT_ADD:
             return ShiftAdd(simd, weight=weight, weight_bits=bits,
                             activation_width=geometry.activation_bits)
-        case Element.SELECT_ADD:
+        case Arithmetic.SELECT_ADD:
             return SelectAdd(simd, weight=weight, weight_bits=bits,
                              activation_bits=geometry.activation_bits)
 

@@ -21,7 +21,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ternloom.hw.compressor import Netlist, plan
-from ternloom.mapping.geometry import Element
+from ternloom.mapping.geometry import Arithmetic
 from ternloom.mapping.schedule import element_levels, element_stages
 from ternloom.mapping.wire import offset, scale
 from ternloom.model.alphabet import BINARY, QUATERNARY, TERNARY
@@ -33,7 +33,7 @@ __all__ = ["GatedPopcount", "QuaternaryPopcount", "WordElement", "XnorPopcount"]
 class WordElement(wiring.Component):
     """What all elements share: ports, parameters and their checks.
 
-    Subclasses say which ``kind`` they are.
+    Subclasses say which ``arithmetic`` they do.
     """
 
     def __init__(self, simd, *, weight, weight_bits, activation_bits, low, high, stages):
@@ -43,8 +43,8 @@ class WordElement(wiring.Component):
         self._activation_bits = activation_bits
         self._low = low
         self._high = high
-        self._levels = element_levels(self.kind, weight, weight_bits, simd)
-        self._stages = (element_stages(self.kind, weight, weight_bits, simd) if stages is None
+        self._levels = element_levels(self.arithmetic, weight, weight_bits, simd)
+        self._stages = (element_stages(self.arithmetic, weight, weight_bits, simd) if stages is None
                         else operator.index(stages))
         if self._stages < 0:
             raise ValueError(f"Register stages must be a non-negative integer, not {stages!r}")
@@ -103,11 +103,11 @@ class WordElement(wiring.Component):
     @property
     def scale(self):
         """What ``o`` is multiplied with."""
-        return scale(self.kind, self.activation_bits)
+        return scale(self.arithmetic, self.activation_bits)
 
     def offset(self, weights):
         """Sum of products at ``o = 0`` for words of weight values, (..., simd) to (...)."""
-        return offset(self.kind, self.weight, self.weight_bits, weights).sum(axis=-1)
+        return offset(self.arithmetic, self.weight, self.weight_bits, weights).sum(axis=-1)
 
     def reference(self, weights, activations):
         """``o`` for a word of weight values and one of activations."""
@@ -218,7 +218,7 @@ class XnorPopcount(_Popcount):
         If a parameter is out of its range.
     """
 
-    kind = Element.XNOR_POPCOUNT
+    arithmetic = Arithmetic.XNOR_POPCOUNT
     _gated = False
 
     def __init__(self, simd, *, stages=None):
@@ -262,7 +262,7 @@ class GatedPopcount(_Popcount):
         If a parameter is out of its range.
     """
 
-    kind = Element.GATED_POPCOUNT
+    arithmetic = Arithmetic.GATED_POPCOUNT
     _gated = True
 
     def __init__(self, simd, *, weight_bits, activation_bits, stages=None):
@@ -344,7 +344,7 @@ class QuaternaryPopcount(_Popcount):
         If a parameter is out of its range.
     """
 
-    kind = Element.QUATERNARY_POPCOUNT
+    arithmetic = Arithmetic.QUATERNARY_POPCOUNT
     _gated = False
 
     def __init__(self, simd, *, stages=None):

@@ -5,7 +5,7 @@ from amaranth import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ternloom.mapping.geometry import Element
+from ternloom.mapping.geometry import Arithmetic
 
 
 __all__ = ["Feed"]
@@ -70,7 +70,7 @@ class Feed(wiring.Component):
         geometry, form = self._geometry, self._form
         codes = [self.i_word.word_select(lane, form.width) for lane in range(geometry.simd)]
 
-        if geometry.element is Element.SHIFT_ADD:
+        if geometry.arithmetic is Arithmetic.SHIFT_ADD:
             lanes = []
             for index, code in enumerate(codes):
                 lane = Signal(signed(geometry.activation_bits))

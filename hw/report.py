@@ -111,7 +111,7 @@ def describe(mapping):
                 "rom_depth": depth})
         kind = scaling(image)
         arrays.append({
-            "name": name, "element": geometry.element.value, "chains": geometry.chains,
+            "name": name, "element": geometry.arithmetic.value, "chains": geometry.chains,
             "elements": geometry.chain_elements, "simd": geometry.simd,
             "lanes": geometry.chains * geometry.chain_elements * geometry.simd,
             "weight_bits": geometry.weight_bits, "activation_bits": geometry.activation_bits,

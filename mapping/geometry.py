@@ -18,7 +18,7 @@ from ternloom.model.error import NetworkError
 from ternloom.model.node import Layer, Readout
 
 
-__all__ = ["Block", "Element", "Geometry", "Source", "layer_geometry", "memory_gap",
+__all__ = ["Arithmetic", "Block", "Geometry", "Source", "layer_geometry", "memory_gap",
            "readout_geometry"]
 
 
@@ -26,7 +26,7 @@ __all__ = ["Block", "Element", "Geometry", "Source", "layer_geometry", "memory_g
 _HELD = 4
 
 
-class Element(enum.Enum):
+class Arithmetic(enum.Enum):
     """Lane arithmetic of an array, chosen by the formats of weights and state."""
 
     #: Binary weights, lanes of one bit.
@@ -152,7 +152,7 @@ class Geometry:
 
     Parameters
     ----------
-    element : Element
+    arithmetic : Arithmetic
     weight : Alphabet
         Alphabet that holds all weights of the array; binary for planes.
     weight_bits : int
@@ -175,7 +175,7 @@ class Geometry:
     blocks : tuple of Block
     """
 
-    element: Element
+    arithmetic: Arithmetic
     weight: LaneAlphabet
     weight_bits: int
     activation_bits: int
@@ -264,19 +264,21 @@ def _wire(matrices, name):
 
 
 #: What counts products with one-bit activations; weights of other alphabets are selected.
-_POPCOUNTS = {BINARY: Element.XNOR_POPCOUNT, TERNARY: Element.GATED_POPCOUNT,
-              QUATERNARY: Element.QUATERNARY_POPCOUNT}
+_POPCOUNTS = {BINARY: Arithmetic.XNOR_POPCOUNT, TERNARY: Arithmetic.GATED_POPCOUNT,
+              QUATERNARY: Arithmetic.QUATERNARY_POPCOUNT}
 
 
-def _element(weight, form):
-    """Element, lane bits and lane planes for a multiplied format."""
+def _arithmetic(weight, form):
+    """Arithmetic, lane bits and lane planes for a multiplied format."""
     if not form.counted:
-        kind = Element.SHIFT_ADD
+        arithmetic = Arithmetic.SHIFT_ADD
     elif form.lane_bits == 1:
-        kind = _POPCOUNTS.get(weight, Element.SELECT_ADD)
+        arithmetic = _POPCOUNTS.get(weight, Arithmetic.SELECT_ADD)
+    elif weight in (BINARY, TERNARY):
+        arithmetic = Arithmetic.GATED_POPCOUNT
     else:
-        kind = Element.GATED_POPCOUNT if weight in (BINARY, TERNARY) else Element.SELECT_ADD
-    return kind, form.lane_bits, form.lane_planes
+        arithmetic = Arithmetic.SELECT_ADD
+    return arithmetic, form.lane_bits, form.lane_planes
 
 
 def _same_planes(first, second):
@@ -285,9 +287,9 @@ def _same_planes(first, second):
     return len(lanes) == 1 and first.counted
 
 
-def _mix(element, form, serial):
+def _mix(arithmetic, form, serial):
     """Coefficients of the activation planes of a block."""
-    if element is Element.SHIFT_ADD or serial > 1:
+    if arithmetic is Arithmetic.SHIFT_ADD or serial > 1:
         return (1,)
     return None if form.header else form.coefficients
 
@@ -299,29 +301,29 @@ def _halves(block, operands, gates, frame, serials, turns):
         made.append(block(Source.INPUT, gates, operand.matrix.planes, frame.inputs[port].words,
                           False, serial, begins=port == 0, completes=False, port=port,
                           turns=turns if serial == 1 else 1,
-                          mix=_mix(frame.element, operand.format, serial)))
+                          mix=_mix(frame.arithmetic, operand.format, serial)))
     for index, (before, after) in enumerate(zip(made, made[1:], strict=False)):
         made[index + 1] = dataclasses.replace(after, waits=memory_gap(before, after) > 0)
     return made
 
 
 def _lanes(operands, main, matrices, in_turn, name
-           ) -> tuple[tuple[Element, LaneAlphabet, int, int, int, bool], list[int]]:
-    """Element, alphabet, widths and planes of an array, and the bit planes of each operand.
+           ) -> tuple[tuple[Arithmetic, LaneAlphabet, int, int, int, bool], list[int]]:
+    """Arithmetic, alphabet, widths and planes of an array, and the bit planes of each operand.
 
     ``main`` is the format whose codes are fed as they are; others of few levels too if they have
     the same planes, else bit by bit.
     """
     weight, weight_bits = _wire(matrices, name)
-    element, lane_bits, lane_planes = _element(weight, main)
+    arithmetic, lane_bits, lane_planes = _arithmetic(weight, main)
     serials = [1] * len(operands)
-    if element is Element.SHIFT_ADD:
+    if arithmetic is Arithmetic.SHIFT_ADD:
         lane_bits = max([lane_bits, *(operand.format.value_width for operand in operands)])
     else:
         serials = [1 if _same_planes(operand.format, main) else operand.format.value_width
                    for operand in operands]
     in_turn = in_turn and lane_planes > 1
-    return (element, weight, weight_bits, lane_bits, lane_planes, in_turn), serials
+    return (arithmetic, weight, weight_bits, lane_bits, lane_planes, in_turn), serials
 
 
 def layer_geometry(layer: Layer, folding: LayerFolding, *beat_lanes: int) -> Geometry:
@@ -356,7 +358,7 @@ def layer_geometry(layer: Layer, folding: LayerFolding, *beat_lanes: int) -> Geo
         if layer.recurrent is not None:
             blocks.append(block(source, gates, layer.recurrent.planes, frame.state_words, True, 1,
                                 begins=False, turns=turns,
-                                mix=_mix(frame.element, layer.state_format, 1)))
+                                mix=_mix(frame.arithmetic, layer.state_format, 1)))
         blocks[-1] = dataclasses.replace(blocks[-1], completes=True, waits=True)
         first += len(gates)
     return dataclasses.replace(frame, blocks=tuple(blocks))

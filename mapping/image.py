@@ -8,7 +8,7 @@ nothing in the hardware.
 
 import numpy as np
 
-from ternloom.mapping.geometry import Element, Geometry, Source
+from ternloom.mapping.geometry import Arithmetic, Geometry, Source
 from ternloom.mapping.wire import offset, scale
 from ternloom.model.format import Format
 from ternloom.model.frozen import Frozen
@@ -145,14 +145,14 @@ class _Feed:
         self.serial = block.serial > 1
         self.geometry = geometry
         one_bit = geometry.activation_bits == 1
-        self.element_scale = scale(geometry.element, geometry.activation_bits)
+        self.element_scale = scale(geometry.arithmetic, geometry.activation_bits)
         self.scale: float = self.element_scale
         self.pad = form.padding
         self.lane_low, self.lane_high = form.value_range
         if self.serial:
             self.width = block.serial
             self.scale = self.element_scale / 2 if one_bit else self.element_scale
-        elif geometry.element is not Element.SHIFT_ADD:
+        elif geometry.arithmetic is not Arithmetic.SHIFT_ADD:
             self.lane_low, self.lane_high = -1, 1
             self.pad = -1 if one_bit else 0
         self.one_bit = one_bit
@@ -190,7 +190,7 @@ class _Feed:
     def _offset(self, lanes):
         """The elements' offset over all words of a dot, fed once."""
         geometry = self.geometry
-        return offset(geometry.element, geometry.weight, geometry.weight_bits,
+        return offset(geometry.arithmetic, geometry.weight, geometry.weight_bits,
                       lanes).sum(axis=(-1, -2))
 
     def _accumulated(self, value):

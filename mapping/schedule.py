@@ -6,7 +6,7 @@ shows in simulation as a wrong cycle, or as a wrong bit where a memory is read t
 
 import numpy as np
 
-from ternloom.mapping.geometry import Block, Element, Geometry, Source, memory_gap
+from ternloom.mapping.geometry import Arithmetic, Block, Geometry, Source, memory_gap
 from ternloom.mapping.microcode import microcode
 from ternloom.mapping.pipeline import pipeline
 from ternloom.model.alphabet.alphabet import LaneAlphabet
@@ -23,36 +23,38 @@ __all__ = ["MIX", "code_leads", "combiner_latency", "element_latency", "element_
 _COMBINER, MIX = 5, 3
 
 
-def element_levels(element: Element, weight: LaneAlphabet, weight_bits: int, simd: int) -> int:
+def element_levels(arithmetic: Arithmetic, weight: LaneAlphabet, weight_bits: int,
+                   simd: int) -> int:
     """Levels of an element's tree: those that halve the lanes, and what it has beside them.
 
     Parameters
     ----------
-    element : Element
+    arithmetic : Arithmetic
     weight : Alphabet
     weight_bits : int
         Of a lane.
     simd : int
     """
     lanes = (simd - 1).bit_length()
-    match element:
-        case Element.QUATERNARY_POPCOUNT:
+    match arithmetic:
+        case Arithmetic.QUATERNARY_POPCOUNT:
             return lanes + 2
-        case Element.SHIFT_ADD:
+        case Arithmetic.SHIFT_ADD:
             return lanes + weight.product_levels(weight_bits)
         case _:
             return lanes
 
 
-def element_stages(element: Element, weight: LaneAlphabet, weight_bits: int, simd: int) -> int:
+def element_stages(arithmetic: Arithmetic, weight: LaneAlphabet, weight_bits: int,
+                   simd: int) -> int:
     """Register stages of an element: one for three levels that count, for two that add."""
-    depth = 2 if element in (Element.SHIFT_ADD, Element.SELECT_ADD) else 3
-    return -(-element_levels(element, weight, weight_bits, simd) // depth)
+    depth = 2 if arithmetic in (Arithmetic.SHIFT_ADD, Arithmetic.SELECT_ADD) else 3
+    return -(-element_levels(arithmetic, weight, weight_bits, simd) // depth)
 
 
 def element_latency(geometry: Geometry) -> int:
     """Register stages inside an element of an array."""
-    return element_stages(geometry.element, geometry.weight, geometry.weight_bits, geometry.simd)
+    return element_stages(geometry.arithmetic, geometry.weight, geometry.weight_bits, geometry.simd)
 
 
 def exit_latency(geometry: Geometry) -> int:

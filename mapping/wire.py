@@ -6,20 +6,21 @@ The wire forms themselves, one an alphabet, are :meth:`ternloom.model.alphabet.A
 import numpy as np
 import numpy.typing as npt
 
-from ternloom.mapping.geometry import Element
+from ternloom.mapping.geometry import Arithmetic
 from ternloom.model.alphabet.alphabet import LaneAlphabet
 
 
 __all__ = ["offset", "scale"]
 
 
-def scale(element: Element, activation_bits: int) -> int:
+def scale(arithmetic: Arithmetic, activation_bits: int) -> int:
     """Factor of an element's sums: the sum of products is ``scale * raw + offset``."""
-    one_bit = element is Element.SELECT_ADD and activation_bits == 1
-    return 2 if element is Element.XNOR_POPCOUNT or one_bit else 1
+    one_bit = arithmetic is Arithmetic.SELECT_ADD and activation_bits == 1
+    return 2 if arithmetic is Arithmetic.XNOR_POPCOUNT or one_bit else 1
 
 
-def offset(element: Element, weight: LaneAlphabet, bits: int, values: npt.ArrayLike) -> np.ndarray:
+def offset(arithmetic: Arithmetic, weight: LaneAlphabet, bits: int,
+           values: npt.ArrayLike) -> np.ndarray:
     """What a product is beyond ``scale`` times the number that an element adds for it.
 
     Popcounts count from the smallest product on. A complement is a negative less one. What is
@@ -27,7 +28,7 @@ def offset(element: Element, weight: LaneAlphabet, bits: int, values: npt.ArrayL
 
     Parameters
     ----------
-    element : Element
+    arithmetic : Arithmetic
     weight : Alphabet
     bits : int
     values : int array
@@ -38,12 +39,12 @@ def offset(element: Element, weight: LaneAlphabet, bits: int, values: npt.ArrayL
     int64 array
     """
     values = np.asarray(values, dtype=np.int64)
-    match element:
-        case Element.XNOR_POPCOUNT | Element.GATED_POPCOUNT:
+    match arithmetic:
+        case Arithmetic.XNOR_POPCOUNT | Arithmetic.GATED_POPCOUNT:
             return np.full_like(values, -1)
-        case Element.QUATERNARY_POPCOUNT:
+        case Arithmetic.QUATERNARY_POPCOUNT:
             return np.full_like(values, -2)
-        case Element.SELECT_ADD:
+        case Arithmetic.SELECT_ADD:
             return -weight.selected(values)
-        case Element.SHIFT_ADD:
+        case Arithmetic.SHIFT_ADD:
             return weight.complemented(values, bits)

@@ -150,9 +150,9 @@ def raw_sums(image, index, form, codes, beta=None):
     """
     geometry, block = image.geometry, image.geometry.blocks[index]
     lanes, weights = _lanes(geometry, block, form, codes, beta), rom_codes(image, index)
-    fixed = offset(geometry.element, geometry.weight, geometry.weight_bits, weights)
+    fixed = offset(geometry.arithmetic, geometry.weight, geometry.weight_bits, weights)
     fixed = fixed.sum(axis=(-1, -2))[..., None]
-    factor = scale(geometry.element, geometry.activation_bits)
+    factor = scale(geometry.arithmetic, geometry.activation_bits)
     total = np.zeros(weights.shape[:2] + lanes.shape[1:2], dtype=np.int64)
     for plane in lanes:
         products = np.einsum("cdws,aws->cda", weights, plane)

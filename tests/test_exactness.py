@@ -14,7 +14,7 @@ from ternloom.files import dataset
 from ternloom.files import network as file
 from ternloom.hw import verilog
 from ternloom.mapping.folding import Folding, LayerFolding
-from ternloom.mapping.geometry import Element
+from ternloom.mapping.geometry import Arithmetic
 from ternloom.mapping.mapping import Mapping
 from ternloom.model.alphabet import ALPHABETS, INTEGER, PLANES
 from ternloom.model.cell import LSTM
@@ -129,7 +129,7 @@ def _traits(key, case):
                readout and readout.when, len(case.network.layers)]
     geometries = case.mapping.geometries
     return {*itertools.combinations(enumerate(choices), 2),
-            *((each.element, each.chains > 1) for each in geometries),
+            *((each.arithmetic, each.chains > 1) for each in geometries),
             *((each.in_turn, each.activation_planes) for each in geometries),
             *(("serial", block.serial > 1) for each in geometries for block in each.blocks
               if each.in_turn),
@@ -286,8 +286,8 @@ def test_breadth(drawn):
     assert {length for case in cases for length in case.lengths} == {1, 2, 3, 4}
     assert {case.network.readout and case.network.readout.when for case in cases} == {*When, None}
     geometries = [each for case in cases for each in case.mapping.geometries]
-    assert {(each.element, each.chains > 1) for each in geometries} == \
-        set(itertools.product(Element, (False, True)))
+    assert {(each.arithmetic, each.chains > 1) for each in geometries} == \
+        set(itertools.product(Arithmetic, (False, True)))
     assert {(each.in_turn, each.activation_planes) for each in geometries} >= \
         {(True, 2), (True, 3), (True, 4), (False, 2), (False, 3), (False, 4)}
     assert any(block.serial > 1 and each.in_turn for each in geometries for block in each.blocks)

@@ -7,7 +7,7 @@ from ternloom.cli import source
 from ternloom.files.network import load
 from ternloom.hw.array import raw_shape
 from ternloom.hw.report import describe
-from ternloom.mapping.geometry import Element
+from ternloom.mapping.geometry import Arithmetic
 from ternloom.mapping.mapping import Mapping
 from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, PLANES, QUATERNARY, TERNARY
 from ternloom.model.cell import LSTM
@@ -18,28 +18,28 @@ from ternloom.model.random import random_network
 
 #: Tables of elements of 8 lanes after synthesis for ECP5, a lane.
 MEASURED = {
-    (Element.XNOR_POPCOUNT, BINARY, 1, 1): 2.0,
-    (Element.GATED_POPCOUNT, TERNARY, 2, 2): 4.62,
-    (Element.GATED_POPCOUNT, TERNARY, 2, 1): 3.75,
-    (Element.GATED_POPCOUNT, BINARY, 1, 2): 3.75,
-    (Element.QUATERNARY_POPCOUNT, QUATERNARY, 2, 1): 5.5,
-    (Element.SHIFT_ADD, BINARY, 1, 8): 17.0,
-    (Element.SHIFT_ADD, TERNARY, 2, 4): 9.5,
-    (Element.SHIFT_ADD, TERNARY, 2, 8): 17.0,
-    (Element.SHIFT_ADD, QUATERNARY, 2, 8): 18.5,
-    (Element.SHIFT_ADD, EXPONENTIAL, 3, 8): 32.25,
-    (Element.SHIFT_ADD, EXPONENTIAL, 4, 8): 49.75,
-    (Element.SHIFT_ADD, INTEGER, 2, 8): 18.5,
-    (Element.SHIFT_ADD, INTEGER, 4, 4): 29.0,
-    (Element.SHIFT_ADD, INTEGER, 4, 8): 48.5,
-    (Element.SHIFT_ADD, INTEGER, 8, 8): 112.1,
-    (Element.SELECT_ADD, INTEGER, 4, 1): 9.5,
-    (Element.SELECT_ADD, INTEGER, 4, 2): 11.0,
-    (Element.SELECT_ADD, INTEGER, 8, 1): 17.0,
-    (Element.SELECT_ADD, INTEGER, 8, 2): 18.5,
-    (Element.SELECT_ADD, EXPONENTIAL, 4, 1): 19.0,
-    (Element.SELECT_ADD, EXPONENTIAL, 4, 2): 31.5,
-    (Element.SELECT_ADD, QUATERNARY, 2, 2): 7.25,
+    (Arithmetic.XNOR_POPCOUNT, BINARY, 1, 1): 2.0,
+    (Arithmetic.GATED_POPCOUNT, TERNARY, 2, 2): 4.62,
+    (Arithmetic.GATED_POPCOUNT, TERNARY, 2, 1): 3.75,
+    (Arithmetic.GATED_POPCOUNT, BINARY, 1, 2): 3.75,
+    (Arithmetic.QUATERNARY_POPCOUNT, QUATERNARY, 2, 1): 5.5,
+    (Arithmetic.SHIFT_ADD, BINARY, 1, 8): 17.0,
+    (Arithmetic.SHIFT_ADD, TERNARY, 2, 4): 9.5,
+    (Arithmetic.SHIFT_ADD, TERNARY, 2, 8): 17.0,
+    (Arithmetic.SHIFT_ADD, QUATERNARY, 2, 8): 18.5,
+    (Arithmetic.SHIFT_ADD, EXPONENTIAL, 3, 8): 32.25,
+    (Arithmetic.SHIFT_ADD, EXPONENTIAL, 4, 8): 49.75,
+    (Arithmetic.SHIFT_ADD, INTEGER, 2, 8): 18.5,
+    (Arithmetic.SHIFT_ADD, INTEGER, 4, 4): 29.0,
+    (Arithmetic.SHIFT_ADD, INTEGER, 4, 8): 48.5,
+    (Arithmetic.SHIFT_ADD, INTEGER, 8, 8): 112.1,
+    (Arithmetic.SELECT_ADD, INTEGER, 4, 1): 9.5,
+    (Arithmetic.SELECT_ADD, INTEGER, 4, 2): 11.0,
+    (Arithmetic.SELECT_ADD, INTEGER, 8, 1): 17.0,
+    (Arithmetic.SELECT_ADD, INTEGER, 8, 2): 18.5,
+    (Arithmetic.SELECT_ADD, EXPONENTIAL, 4, 1): 19.0,
+    (Arithmetic.SELECT_ADD, EXPONENTIAL, 4, 2): 31.5,
+    (Arithmetic.SELECT_ADD, QUATERNARY, 2, 2): 7.25,
 }
 
 

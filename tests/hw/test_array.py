@@ -7,7 +7,7 @@ from hwarray import activation_words, codes_of, folded, raw_sums, source_form, w
 from hwsim import events, pack, play, unpack
 
 from ternloom.hw.array import Chain, ProcessingElement, drain_layout, raw_shape
-from ternloom.mapping.geometry import Element, Source
+from ternloom.mapping.geometry import Arithmetic, Source
 from ternloom.mapping.schedule import element_latency
 from ternloom.model.alphabet import ALPHABETS, TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER, LSTM
@@ -178,8 +178,8 @@ def test_elements():
                                    input_format=FORMATS[source],
                                    state_format=FORMATS[state]).layers[0]
             geometry = folded(layer, 4, 4, 3).geometry
-            kinds.add((geometry.element, geometry.blocks[0].serial > 1))
-    assert len(kinds) == 2 * len(Element) - 1
+            kinds.add((geometry.arithmetic, geometry.blocks[0].serial > 1))
+    assert len(kinds) == 2 * len(Arithmetic) - 1
 
 
 def make_pe(simd=5):

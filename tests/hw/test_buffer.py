@@ -6,7 +6,7 @@ from hwsim import events, pack, play
 
 from ternloom.hw.buffer import InputBuffer
 from ternloom.hw.state import StateBuffer
-from ternloom.mapping.geometry import Element, Geometry
+from ternloom.mapping.geometry import Arithmetic, Geometry
 from ternloom.mapping.layout import InputLayout
 from ternloom.model.alphabet import BINARY
 from ternloom.model.format import Fixed
@@ -17,7 +17,7 @@ FORM = Fixed(WIDTH, 0)
 
 
 def make_geometry(*, simd=4, chains=1, units=4, inputs=6, beat_lanes=1):
-    return Geometry(Element.SHIFT_ADD, BINARY, 1, WIDTH, 1, False, chains, 1, simd,
+    return Geometry(Arithmetic.SHIFT_ADD, BINARY, 1, WIDTH, 1, False, chains, 1, simd,
                     -(-units // chains), units, (InputLayout(inputs, beat_lanes, simd),), ())
 
 

@@ -8,7 +8,7 @@ from hwsim import pack, play, unpack
 
 from ternloom.hw.feed import Feed
 from ternloom.mapping.folding import LayerFolding
-from ternloom.mapping.geometry import Element, layer_geometry
+from ternloom.mapping.geometry import Arithmetic, layer_geometry
 from ternloom.model.alphabet import ALPHABETS, BINARY, PLANES, TERNARY
 from ternloom.model.cell import LSTM
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
@@ -80,7 +80,7 @@ def test_input(source, state):
             mix = source.coefficients if geometry.activation_bits == 1 else (1,)
             value = np.array(mix) @ lanes(geometry, words[0])
         else:
-            assert geometry.element is not Element.SHIFT_ADD
+            assert geometry.arithmetic is not Arithmetic.SHIFT_ADD
             planes = np.array([lanes(geometry, word)[0] for word in words])
             # A bit of a binary lane is -1 or +1, of a ternary lane 0 or +1.
             ones = (planes + 1) // 2 if geometry.activation_bits == 1 else planes
@@ -119,9 +119,9 @@ def test_online_input(form, state):
 
 def test_serial_breadth():
     """The pairs above are fed both ways, to each element."""
-    kinds = {(geometry.element, geometry.blocks[0].serial > 1)
+    kinds = {(geometry.arithmetic, geometry.blocks[0].serial > 1)
              for source in FORMATS for state in FORMATS for weight in DRAWN
              for geometry in [make_geometry(source, state, weight)]}
-    assert kinds == {(Element.XNOR_POPCOUNT, False), (Element.XNOR_POPCOUNT, True),
-                     (Element.GATED_POPCOUNT, False), (Element.GATED_POPCOUNT, True),
-                     (Element.SHIFT_ADD, False)}
+    assert kinds == {(Arithmetic.XNOR_POPCOUNT, False), (Arithmetic.XNOR_POPCOUNT, True),
+                     (Arithmetic.GATED_POPCOUNT, False), (Arithmetic.GATED_POPCOUNT, True),
+                     (Arithmetic.SHIFT_ADD, False)}

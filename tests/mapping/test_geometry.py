@@ -7,7 +7,7 @@ import pytest
 from edit import refed
 
 from ternloom.mapping.folding import Folding, LayerFolding
-from ternloom.mapping.geometry import (Block, Element, Source, layer_geometry,
+from ternloom.mapping.geometry import (Arithmetic, Block, Source, layer_geometry,
                                        readout_geometry)
 from ternloom.mapping.layout import InputLayout
 from ternloom.mapping.mapping import Mapping
@@ -161,31 +161,31 @@ def test_element(state, source, weight):
     geometry = layer_geometry(layer, LayerFolding(2, 3), 1)
     binary = weight in (BINARY, PLANES)
     if state in ("fixed", "unsigned"):
-        expected = Element.SHIFT_ADD
+        expected = Arithmetic.SHIFT_ADD
     elif weight in (EXPONENTIAL, INTEGER) or \
             (weight == QUATERNARY and state == "ternary"):
-        expected = Element.SELECT_ADD
+        expected = Arithmetic.SELECT_ADD
     elif weight == QUATERNARY:
-        expected = Element.QUATERNARY_POPCOUNT
+        expected = Arithmetic.QUATERNARY_POPCOUNT
     elif binary and state != "ternary":
-        expected = Element.XNOR_POPCOUNT
+        expected = Arithmetic.XNOR_POPCOUNT
     else:
-        expected = Element.GATED_POPCOUNT
-    assert geometry.element is expected
+        expected = Arithmetic.GATED_POPCOUNT
+    assert geometry.arithmetic is expected
     assert geometry.weight is (BINARY if binary else weight)
     assert geometry.weight_bits == max(matrix.code_bits for matrix in (layer.input,
                                                                        layer.recurrent))
     widths = {"fixed": 6, "unsigned": 7, "binary": 2, "ternary": 2, "planes": 4, "other": 4,
               "three": 4, "online": 7}
-    if expected is Element.SHIFT_ADD:
+    if expected is Arithmetic.SHIFT_ADD:
         assert geometry.activation_bits == max(widths[state], widths[source])
     else:
         assert geometry.activation_bits == (2 if state == "ternary" else 1)
     assert geometry.activation_planes == AT_ONCE.get(state, 1)
-    whole = expected is Element.SHIFT_ADD or together(source, state)
+    whole = expected is Arithmetic.SHIFT_ADD or together(source, state)
     assert [block.serial for block in geometry.blocks] == [1 if whole else widths[source], 1]
     for block, form, at_once in zip(geometry.blocks, (source, state), (whole, True), strict=True):
-        if expected is Element.SHIFT_ADD or not at_once or form not in AT_ONCE:
+        if expected is Arithmetic.SHIFT_ADD or not at_once or form not in AT_ONCE:
             assert block.mix == (1,)
         else:
             assert block.mix == (None if form == "online" else FORMATS[form].coefficients)

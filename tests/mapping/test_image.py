@@ -12,7 +12,7 @@ from cellstep import CORE
 from ternloom.hw.adder import SelectAdd, ShiftAdd
 from ternloom.hw.array import make_element, raw_shape
 from ternloom.hw.element import GatedPopcount, QuaternaryPopcount, XnorPopcount
-from ternloom.mapping.geometry import Element, Source
+from ternloom.mapping.geometry import Arithmetic, Source
 from ternloom.model.alphabet import (ALPHABETS, BINARY, EXPONENTIAL, INTEGER, PLANES, QUATERNARY,
                                      TERNARY)
 from ternloom.model.cell import GRU_RESET_AFTER, LSTM
@@ -168,12 +168,12 @@ def test_half_scale():
     layer = random_network(1, layers=1, units=3, inputs=3, weight=BINARY,
                            input_format=Fixed(4, 2), state_format=Binary()).layers[0]
     image = folded(layer, 2, 2)
-    assert image.geometry.element is Element.XNOR_POPCOUNT
+    assert image.geometry.arithmetic is Arithmetic.XNOR_POPCOUNT
     assert image.shift == layer.shift
     layer = random_network(1, layers=1, units=3, inputs=3, weight=TERNARY,
                            input_format=Fixed(4, 2), state_format=Binary()).layers[0]
     image = folded(layer, 2, 2)
-    assert image.geometry.element is Element.GATED_POPCOUNT
+    assert image.geometry.arithmetic is Arithmetic.GATED_POPCOUNT
     assert image.shift == layer.shift + 1
 
 

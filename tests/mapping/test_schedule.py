@@ -7,7 +7,7 @@ import pytest
 from cellstep import CORE
 
 from ternloom.mapping.folding import LayerFolding
-from ternloom.mapping.geometry import Element, Source, layer_geometry
+from ternloom.mapping.geometry import Arithmetic, Source, layer_geometry
 from ternloom.mapping.schedule import (combiner_latency, element_latency, element_levels,
                                        exit_latency, lane_latency, result_latency, waits)
 from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, QUATERNARY, TERNARY
@@ -42,8 +42,8 @@ def test_element_latency(state, weight, depth, extra):
 def test_element_levels(weight, bits, extra):
     """Shifters of two bits a level, and the sum of digits of two bits each."""
     for simd, lanes in ((1, 0), (8, 3), (9, 4)):
-        assert element_levels(Element.SHIFT_ADD, weight, bits, simd) == lanes + extra
-        assert element_levels(Element.SELECT_ADD, weight, bits, simd) == lanes
+        assert element_levels(Arithmetic.SHIFT_ADD, weight, bits, simd) == lanes + extra
+        assert element_levels(Arithmetic.SELECT_ADD, weight, bits, simd) == lanes
 
 
 def layer_of(cell, units=4, inputs=4, pe=2, simd=2, lanes=2, precision=Precision(),
