@@ -23,12 +23,12 @@ _PRODUCTS = (Operation.MUL, Operation.MAC, Operation.MSC)
 
 
 class QuantizerUnit(wiring.Component):
-    """The arithmetic unit: runs the program once for each vector.
+    """The arithmetic unit: runs the microcode once for each vector.
 
     Parameters
     ----------
     form : Online
-    program : Microcode
+    microcode : Microcode
     units : int
         Units.
 
@@ -40,10 +40,10 @@ class QuantizerUnit(wiring.Component):
         Coefficients, of the vector whose codes come next; they change before its first code.
     """
 
-    def __init__(self, form, program, *, units):
-        self._form    = form
-        self._program = program
-        self._units   = units
+    def __init__(self, form, microcode, *, units):
+        self._form      = form
+        self._microcode = microcode
+        self._units     = units
         super().__init__({
             "passes": Out(Passes(form, units)),
             "o_beta": Out(data.ArrayLayout(form.coefficient_bits, form.planes)),
@@ -58,8 +58,8 @@ class QuantizerUnit(wiring.Component):
 
     def _layout(self):
         """Of an instruction; ``special`` counts cuts, then coefficients, then ``inner``."""
-        registers = range(max(len(self._program.registers), 2))
-        longest = max(one.wait for one in self._program.instructions)
+        registers = range(max(len(self._microcode.registers), 2))
+        longest = max(one.wait for one in self._microcode.instructions)
         return data.StructLayout({
             "operation": 4, "x": registers, "y": registers, "target": registers,
             "gathered": 1, "source": range(max(2 * cut_count(self._form), 2)),
@@ -68,7 +68,7 @@ class QuantizerUnit(wiring.Component):
 
     def _encode(self, layout, one):
         """An instruction as an integer."""
-        registers, cuts = self._program.registers, cut_count(self._form)
+        registers, cuts = self._microcode.registers, cut_count(self._form)
         fields = {"operation": int(one.operation), "y": registers.index(one.y), "wait": one.wait}
         if "." in one.x:
             kind, cut = one.x.split(".")
@@ -86,9 +86,9 @@ class QuantizerUnit(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         layout = self._layout()
-        words = [self._encode(layout, one) for one in self._program.instructions]
-        m.submodules.program = rom = Memory(shape=unsigned(layout.size), depth=max(len(words), 2),
-                                            init=words)
+        words = [self._encode(layout, one) for one in self._microcode.instructions]
+        m.submodules.microcode = rom = Memory(shape=unsigned(layout.size),
+                                              depth=max(len(words), 2), init=words)
         port = rom.read_port()
 
         # The memory is read one instruction ahead: it is slow.
@@ -119,7 +119,7 @@ class QuantizerUnit(wiring.Component):
     def _execute(self, m, instruction, issue):
         """Registers, operands, results."""
         m.submodules.registers = memory = Memory(
-            shape=self._word, depth=len(self._program.registers), init=[])
+            shape=self._word, depth=len(self._microcode.registers), init=[])
         write, read_x, read_y = memory.write_port(), memory.read_port(), memory.read_port()
         m.d.comb += [read_x.addr.eq(instruction.x), read_y.addr.eq(instruction.y)]
         steps = [instruction]
@@ -144,7 +144,7 @@ class QuantizerUnit(wiring.Component):
             y.eq(read_y.data),
         ]
         result = self._sum(m, steps[2].operation, x, y)
-        if any(one.operation in _PRODUCTS for one in self._program.instructions):
+        if any(one.operation in _PRODUCTS for one in self._microcode.instructions):
             result = self._product(m, steps, strobes, x, y, result)
         divided, quotient, target = self._divide(m, steps[2], strobes[2], x, y)
         # Registers that hold constants are written in the two cycles after a reset, when all else
@@ -155,7 +155,7 @@ class QuantizerUnit(wiring.Component):
             write.en.eq(constants.any() | divided | (strobes[3] & steps[3].writes
                                                      & (steps[3].operation != Operation.DIV))),
             write.addr.eq(Mux(divided, target, steps[3].target)
-                          | Mux(constants[1], self._program.registers.index("units"), 0)),
+                          | Mux(constants[1], self._microcode.registers.index("units"), 0)),
             write.data.eq(Mux(divided, quotient, result) | Mux(constants[1], self._units, 0)),
         ]
         with m.If(strobes[3] & steps[3].special):
@@ -268,8 +268,8 @@ class OnlineQuantizer(wiring.Component):
 
         m.submodules.store = store = SampleStore(form, chains=geometry.chains,
                                                  depth=geometry.chain_units, units=geometry.units)
-        program = microcode(form, geometry.chain_units, geometry.chains)
-        m.submodules.unit = unit = QuantizerUnit(form, program, units=geometry.units)
+        m.submodules.unit = unit = QuantizerUnit(
+            form, microcode(form, geometry.chain_units, geometry.chains), units=geometry.units)
         connect(m, flipped(self.i), store.i)
         connect(m, unit.passes, store.passes)
         m.d.comb += [

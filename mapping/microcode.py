@@ -1,9 +1,9 @@
-"""The program by which the hardware quantizes online: instructions, and the cycles they take.
+"""The microcode by which the hardware quantizes online: instructions, and the cycles they take.
 
 The online quantizer of the hardware is a small machine: samples in memory, a pass over them that
-counts and adds up those at or above some cuts, and an arithmetic unit with registers. Its program
+counts and adds up those at or above some cuts, and an arithmetic unit with registers. Its microcode
 has no branches, so it takes the same cycles for every vector, and they are known here. What a
-program computes is defined by :mod:`ternloom.model.online`, which shares nothing with it.
+microcode computes is defined by :mod:`ternloom.model.online`, which shares nothing with it.
 
 An instruction that is issued at cycle i reads its registers then, and its result can be read by one
 that is issued at i + 4; a multiplication can be followed by one that adds to its product at once.
@@ -76,7 +76,7 @@ class Instruction:
 
 @dataclasses.dataclass(frozen=True)
 class Microcode:
-    """A program.
+    """A program of instructions without branches.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ class _Assembler:
         self._ready[target] = cycle + takes + _RESULT
 
     def finish(self):
-        """The program; its last instruction is the writing pass."""
+        """The microcode; its last instruction is the writing pass."""
         cycles = [entry[0] for entry in self._issued]
         waits = [after - before - 1 for before, after in zip(cycles, cycles[1:], strict=False)]
         instructions = tuple(Instruction(*entry[1:], wait)
@@ -275,7 +275,7 @@ def _three(put, rounds):
 
 @functools.cache
 def microcode(form: Online, depth: int, chains: int) -> Microcode:
-    """Program of the online quantizer of a layer.
+    """Microcode of the online quantizer of a layer.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The program of the online quantizer, executed instruction by instruction, against the model."""
+"""The microcode of the online quantizer, executed instruction by instruction, against the model."""
 
 import numpy as np
 import pytest
@@ -9,21 +9,21 @@ from ternloom.model.format import Fixed, Online
 
 
 class Machine:
-    """An interpreter of programs, without a notion of time.
+    """An interpreter of microcode, without a notion of time.
 
     Parameters
     ----------
-    program : Microcode
+    microcode : Microcode
     samples : list of int
     """
 
-    def __init__(self, program, samples):
+    def __init__(self, microcode, samples):
         self._samples = samples
         self._product = 0
-        self.words = dict.fromkeys(program.registers, 0) | {"units": len(samples)}
+        self.words = dict.fromkeys(microcode.registers, 0) | {"units": len(samples)}
         self.words |= {f"cut.{cut}": 0 for cut in range(3)}
         self._run_pass()
-        for one in program.instructions:
+        for one in microcode.instructions:
             result = self._result(one.operation, self.words[one.x], self.words[one.y])
             if result is not None and one.target != "zero":
                 self.words[one.target] = result
@@ -60,14 +60,14 @@ class Machine:
 @pytest.mark.parametrize("units", [1, 2, 3, 6, 30])
 def test_coefficients(planes, rounds, units):
     form = Online(Fixed(8, 7), planes, rounds)
-    program = microcode(form, units, 1)
+    made = microcode(form, units, 1)
     rng = np.random.default_rng(units)
     samples = np.clip(np.concatenate([
         np.round(rng.normal(0, 40, (20, units))), rng.integers(-128, 128, (20, units)),
         rng.choice([0, 1, -128], (20, units))]), -128, 127).astype(np.int64)
     _, coefficients = online.quantize(form, samples)
     for vector, expected in zip(samples.tolist(), coefficients.tolist(), strict=True):
-        words = Machine(program, vector).words
+        words = Machine(made, vector).words
         assert [words[f"beta.{plane}"] for plane in range(planes)] == expected
 
 
@@ -77,8 +77,8 @@ def test_operands_in_time(planes):
     depth, chains = 5, 6
     ready = {"count": 1 + tree_stages(chains), "sum": 1 + tree_stages(chains)}
     cycle, free = 0, 0
-    program = microcode(Online(Fixed(6, 5), planes, 2), depth, chains)
-    for one in program.instructions:
+    made = microcode(Online(Fixed(6, 5), planes, 2), depth, chains)
+    for one in made.instructions:
         assert cycle >= free
         for name in (one.x, one.y):
             assert cycle >= ready.get(name.split(".")[0], 0)
@@ -89,8 +89,8 @@ def test_operands_in_time(planes):
         if one.target != "zero":
             ready[one.target] = cycle + takes + 4
         free, cycle = cycle + 1 + takes, cycle + 1 + one.wait
-    assert program.instructions[-1].operation is Operation.WRITE
-    assert program.cycles == 1 + (cycle - 1) + depth + 4
+    assert made.instructions[-1].operation is Operation.WRITE
+    assert made.cycles == 1 + (cycle - 1) + depth + 4
 
 
 @pytest.mark.parametrize("rounds", [1, 2, 3, 4])

@@ -60,7 +60,7 @@ def layer_of(cell, units=4, inputs=4, pe=2, simd=2, lanes=2, precision=Precision
     (Online(Fixed(8, 7), 3, 1), 8, 248),
 ])
 def test_online(form, latency, quantizer):
-    """Run-time coefficients take three cycles, and the quantizer its program."""
+    """Run-time coefficients take three cycles, and the quantizer its microcode."""
     layer, geometry = layer_of(LSTM, form=form)
     block = geometry.blocks[-1]
     assert combiner_latency(geometry) == latency
