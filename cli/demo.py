@@ -80,7 +80,7 @@ def run(chosen, console):
 def _synth(chosen, place):
     """Arguments of the verb that makes the bitstream."""
     sizes = [f"--{name}={','.join(map(str, getattr(chosen, name)))}" for name in ("pe", "simd")]
-    sizes += ["--in-turn"] * chosen.in_turn
+    sizes += ["--multiplexed"] * chosen.multiplexed
     return ["synth", NETWORK, "--board", chosen.board, "--top", "uart",
             "--output", str(place / "bitstream"), *sizes]
 

@@ -84,7 +84,7 @@ def add_network(parser, **settings):
 
 
 def add_folding(parser):
-    """Add ``--pe``, ``--simd`` and ``--in-turn``."""
+    """Add ``--pe``, ``--simd`` and ``--multiplexed``."""
     group = parser.add_argument_group("size of the hardware")
     group.add_argument("--pe", type=_counts, default=(PE,), metavar="N[,N...]",
                        help="processing elements of each layer: rows processed at once; one number "
@@ -92,7 +92,7 @@ def add_folding(parser):
     group.add_argument("--simd", type=_counts, default=(SIMD,), metavar="N[,N...]",
                        help="lanes of each element: columns processed at once; one number for all "
                             f"layers, or one per layer (default: {SIMD})")
-    group.add_argument("--in-turn", action="store_true",
+    group.add_argument("--multiplexed", action="store_true",
                        help="time-multiplex activation planes on one counter per element, instead "
                             "of giving each plane its own: smaller and slower")
 
@@ -119,7 +119,7 @@ def core_network(arguments):
 
 
 def mapped(arguments, network):
-    """The network in a folding that ``--pe``, ``--simd`` and ``--in-turn`` ask for.
+    """The network in a folding that ``--pe``, ``--simd`` and ``--multiplexed`` ask for.
 
     Parameters
     ----------
@@ -147,4 +147,4 @@ def mapped(arguments, network):
     arrays = (next(layers) if isinstance(node.body, Layer) else part
               for node, part in zip(network.nodes, base.arrays, strict=True))
     return Mapping(network, dataclasses.replace(base, arrays=tuple(
-        dataclasses.replace(part, in_turn=arguments.in_turn) for part in arrays)))
+        dataclasses.replace(part, multiplexed=arguments.multiplexed) for part in arrays)))

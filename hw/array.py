@@ -163,7 +163,7 @@ class ProcessingElement(wiring.Component):
                 element.activations.eq(self.o.activation[plane * lanes:(plane + 1) * lanes]),
             ]
             sums.append(self._accumulate(m, plane, element.o))
-        if geometry.in_turn:
+        if geometry.multiplexed:
             sums = self._put_aside(m, *sums[0])
         else:
             sums = [updated for _, updated in sums]
@@ -180,7 +180,7 @@ class ProcessingElement(wiring.Component):
         carried = Signal(self._shape, name=f"carried{plane}")
         updated = Signal(self._shape, name=f"updated{plane}")
         doubled = Mux(control.shift, total << 1, total)
-        fresh   = control.first | control.aside if self._geometry.in_turn else control.first
+        fresh   = control.first | control.aside if self._geometry.multiplexed else control.first
         m.d.comb += [
             carried.eq(Mux(fresh, 0, doubled if serial else total)),
             updated.eq(carried + value),
@@ -190,7 +190,7 @@ class ProcessingElement(wiring.Component):
         return total, updated
 
     def _put_aside(self, m, total, updated):
-        """Sums of the activation planes that were fed in turn, as of the last word."""
+        """Sums of time-multiplexed activation planes, as of the last word."""
         control, planes = self.o.control, self._geometry.activation_planes
         aside = [Signal(self._shape, name=f"aside{plane}") for plane in range(1, planes)]
         moved = [total, *aside[:-1]]

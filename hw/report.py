@@ -115,7 +115,7 @@ def describe(mapping):
             "elements": geometry.chain_elements, "simd": geometry.simd,
             "lanes": geometry.chains * geometry.chain_elements * geometry.simd,
             "weight_bits": geometry.weight_bits, "activation_bits": geometry.activation_bits,
-            "activation_planes": geometry.activation_planes, "in_turn": geometry.in_turn,
+            "activation_planes": geometry.activation_planes, "multiplexed": geometry.multiplexed,
             "accumulator_bits": raw_shape(image).width, "row_bits": row_shape(image).width,
             "serial_planes": max(block.serial for block in geometry.blocks
                                  if block.source is Source.INPUT),

@@ -35,14 +35,14 @@ class LayerFolding:
         Processing elements, 1 to 4096: rows in work at once. Need not divide the rows.
     simd : int
         Lanes of an element, 1 to 256: columns in work at once. Need not divide the columns.
-    in_turn : bool
-        Activation planes are fed one after another to one counter an element, instead of all at
-        once to one counter a plane.
+    multiplexed : bool
+        Activation planes are time-multiplexed: fed one after another to one counter per element,
+        instead of all at once to one counter per plane.
     """
 
     pe: int
     simd: int
-    in_turn: bool = False
+    multiplexed: bool = False
 
     def __post_init__(self):
         _positive("pe", self.pe, 4096)

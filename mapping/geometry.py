@@ -161,7 +161,7 @@ class Geometry:
         Bits of a lane: 1, 2, or the width of the widest value for ``SHIFT_ADD``.
     activation_planes : int
         Activation planes, of which each dot has a sum.
-    in_turn : bool
+    multiplexed : bool
         The planes meet a weight word one after another, not at once.
     chains, chain_elements : int
         Systolic chains, and processing elements of each.
@@ -180,7 +180,7 @@ class Geometry:
     weight_bits: int
     activation_bits: int
     activation_planes: int
-    in_turn: bool
+    multiplexed: bool
     chains: int
     chain_elements: int
     simd: int
@@ -192,7 +192,7 @@ class Geometry:
     @property
     def planes_at_once(self) -> int:
         """Activation planes that meet a weight word at once."""
-        return 1 if self.in_turn else self.activation_planes
+        return 1 if self.multiplexed else self.activation_planes
 
     @property
     def slice(self) -> int:
@@ -307,7 +307,7 @@ def _halves(block, operands, gates, frame, serials, turns):
     return made
 
 
-def _lanes(operands, main, matrices, in_turn, name
+def _lanes(operands, main, matrices, multiplexed, name
            ) -> tuple[tuple[Arithmetic, LaneAlphabet, int, int, int, bool], list[int]]:
     """Arithmetic, alphabet, widths and planes of an array, and the bit planes of each operand.
 
@@ -322,8 +322,8 @@ def _lanes(operands, main, matrices, in_turn, name
     else:
         serials = [1 if _same_planes(operand.format, main) else operand.format.value_width
                    for operand in operands]
-    in_turn = in_turn and lane_planes > 1
-    return (arithmetic, weight, weight_bits, lane_bits, lane_planes, in_turn), serials
+    multiplexed = multiplexed and lane_planes > 1
+    return (arithmetic, weight, weight_bits, lane_bits, lane_planes, multiplexed), serials
 
 
 def layer_geometry(layer: Layer, folding: LayerFolding, *beat_lanes: int) -> Geometry:
@@ -339,7 +339,7 @@ def layer_geometry(layer: Layer, folding: LayerFolding, *beat_lanes: int) -> Geo
     """
     recurrent = layer.cell.recurrent
     main = layer.state_format if recurrent else layer.input_format
-    lanes, serials = _lanes(layer.operands, main, layer.matrices.values(), folding.in_turn,
+    lanes, serials = _lanes(layer.operands, main, layer.matrices.values(), folding.multiplexed,
                             "a layer's matrices")
     turns = lanes[4] if lanes[5] else 1
     inputs = _layouts(layer, folding, beat_lanes)
@@ -374,7 +374,7 @@ def readout_geometry(readout: Readout, folding: LayerFolding, *beat_lanes: int) 
     ``layer_geometry``.
     """
     lanes, serials = _lanes(readout.operands, readout.input_format, readout.matrices.values(),
-                            folding.in_turn, "the readout's matrix")
+                            folding.multiplexed, "the readout's matrix")
     frame = Geometry(*lanes, 1, folding.pe, folding.simd, readout.classes, readout.classes,
                      _layouts(readout, folding, beat_lanes), ())
     block = functools.partial(Block, chain_units=readout.classes, chain_elements=folding.pe)

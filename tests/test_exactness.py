@@ -53,9 +53,10 @@ SHIPPED = sorted(path.name for path in EXAMPLES.iterdir()
                  and not path.name.startswith("ptb-"))
 
 
-def _folding(rng, network, largest, in_turn):
+def _folding(rng, network, largest, multiplexed):
     def size(pe, simd):
-        return LayerFolding(int(rng.integers(1, pe + 1)), int(rng.integers(1, simd + 1)), in_turn)
+        return LayerFolding(int(rng.integers(1, pe + 1)), int(rng.integers(1, simd + 1)),
+                            multiplexed)
 
     layers = tuple(size(*largest) for _ in network.layers)
     readout = None if network.readout is None else size(4, 8)
@@ -86,7 +87,7 @@ def draw_small(weight, kind, number):
         Of ``KINDS``.
     number : int
         The same case for the same number, which decides the cell, the environment, whether planes
-        are fed in turn, and with BATCH - 1 for two layers.
+        are time-multiplexed, and with BATCH - 1 for two layers.
     """
     weights = weight if isinstance(weight, tuple) else (weight,)
     places = [list(ALPHABETS.values()).index(each) for each in weights]
@@ -130,9 +131,9 @@ def _traits(key, case):
     geometries = case.mapping.geometries
     return {*itertools.combinations(enumerate(choices), 2),
             *((each.arithmetic, each.chains > 1) for each in geometries),
-            *((each.in_turn, each.activation_planes) for each in geometries),
+            *((each.multiplexed, each.activation_planes) for each in geometries),
             *(("serial", block.serial > 1) for each in geometries for block in each.blocks
-              if each.in_turn),
+              if each.multiplexed),
             *(("idle", each.chain_units % each.chain_elements > 0) for each in geometries),
             *case.lengths}
 
@@ -288,9 +289,10 @@ def test_breadth(drawn):
     geometries = [each for case in cases for each in case.mapping.geometries]
     assert {(each.arithmetic, each.chains > 1) for each in geometries} == \
         set(itertools.product(Arithmetic, (False, True)))
-    assert {(each.in_turn, each.activation_planes) for each in geometries} >= \
+    assert {(each.multiplexed, each.activation_planes) for each in geometries} >= \
         {(True, 2), (True, 3), (True, 4), (False, 2), (False, 3), (False, 4)}
-    assert any(block.serial > 1 and each.in_turn for each in geometries for block in each.blocks)
+    assert any(block.serial > 1 and each.multiplexed
+               for each in geometries for block in each.blocks)
     assert any(each.chain_units % each.chain_elements for each in geometries)
 
 

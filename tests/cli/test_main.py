@@ -82,11 +82,11 @@ def test_example(verb):
     assert cli.parser(verb).parse_args(words[1:]).verb == verb
 
 
-def test_in_turn(place, capsys):
-    """Two planes in turn take the array twice the cycles."""
+def test_multiplexed(place, capsys):
+    """Two time-multiplexed planes take the array twice the cycles."""
     sizes = "digits-lstm-planes2-planes2", "--pe=4", "--simd=4"
     busy = [answer(capsys, "info", *sizes, *option)["folding"][0]["busy_cycles"]
-            for option in ((), ("--in-turn",))]
+            for option in ((), ("--multiplexed",))]
     assert busy[0] < busy[1] <= 2 * busy[0]
 
 

@@ -44,11 +44,11 @@ class Schedule:
     def idle(self, cycles):
         self._words += [None] * cycles
 
-    def group(self, base, words, activations, in_turn=False):
+    def group(self, base, words, activations, multiplexed=False):
         """A group's activation words; planes repeat its ``words`` addresses."""
         for index, activation in enumerate(activations):
             control = {"valid": 1, "first": int(index == 0), "shift": int(index % words == 0),
-                       "aside": int(in_turn and index > 0 and index % words == 0),
+                       "aside": int(multiplexed and index > 0 and index % words == 0),
                        "last": int(index == len(activations) - 1)}
             self._words.append((base + index % words, activation, control))
 
@@ -117,11 +117,11 @@ def test_chain(state, source, weight):
 @pytest.mark.parametrize("words", [1, 2, 3])
 @pytest.mark.parametrize("source", ["planes", "ternary"])
 @pytest.mark.parametrize("weight", ALPHABETS.values())
-def test_in_turn(weight, source, words):
+def test_multiplexed(weight, source, words):
     """Activation planes one after another, beside an input that is fed whole or bit by bit."""
     layer = random_network(4, cell=LSTM, layers=1, units=words * 4, inputs=3, weight=weight,
                            input_format=FORMATS[source], state_format=FORMATS["planes"]).layers[0]
-    image = folded(layer, 3, 4, 2, in_turn=True)
+    image = folded(layer, 3, 4, 2, multiplexed=True)
     assert [block.turns for block in image.geometry.blocks] == [1 if source == "ternary" else 3,
                                                                   3]
     check(layer, image, np.random.default_rng(23), lambda: 0)

@@ -113,7 +113,7 @@ def test_weights(weight):
     """Bits of the codes in use, and of a weight in the ROM, which holds those of both matrices."""
     network = random_network(5, layers=1, units=4, inputs=3, weight=weight, state_format=Planes(
         (2, 1), 2))
-    folding = Folding.line((LayerFolding(2, 2, in_turn=True),), LayerFolding(1, 2))
+    folding = Folding.line((LayerFolding(2, 2, multiplexed=True),), LayerFolding(1, 2))
     report = generate(Mapping(network, folding)).report
     matrices = network.layers[0].input, network.layers[0].recurrent
     for line, matrix in zip(report["matrices"], matrices, strict=False):
@@ -122,7 +122,7 @@ def test_weights(weight):
     layer, readout = report["arrays"]
     assert layer["weight_bits"] * 2 == report["matrices"][0]["rom_width"]
     assert (layer["activation_bits"], layer["activation_planes"]) == (1, 2)
-    assert layer["in_turn"] and not readout["in_turn"]
+    assert layer["multiplexed"] and not readout["multiplexed"]
 
 
 @pytest.mark.parametrize("gate_frac, gates", [(8, "tables"), (0, "comparators")])

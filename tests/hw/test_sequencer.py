@@ -131,12 +131,12 @@ def vectors(rng, cycles, rate):
     return levels(rng, cycles, rate) * (1 + levels(rng, cycles, 0.5))
 
 
-def layer_case(seed, cell, in_turn=False, **options):
+def layer_case(seed, cell, multiplexed=False, **options):
     rng = np.random.default_rng(seed)
     layer = random_network(rng, cell=cell, layers=1, units=int(rng.integers(1, 7)),
                            inputs=int(rng.integers(1, 9)), **options).layers[0]
     geometry = folded(layer, int(rng.integers(1, 7)), int(rng.integers(1, 6)),
-                      int(rng.integers(1, 4)), in_turn).geometry
+                      int(rng.integers(1, 4)), multiplexed).geometry
     return rng, layer, geometry
 
 
@@ -182,7 +182,7 @@ def test_serial(source):
 
 
 @pytest.mark.parametrize("source", [Planes((2, 1), 1), Fixed(4, 2)])
-def test_in_turn(source):
+def test_multiplexed(source):
     """Activation planes repeat the addresses too, beside an input of bit planes or of its own."""
     rng, layer, geometry = layer_case(4, LSTM, True, input_format=source,
                                       state_format=Planes((2, 1), 1))

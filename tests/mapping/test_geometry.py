@@ -271,14 +271,14 @@ def test_mixed_weights_too_wide():
 
 @pytest.mark.parametrize("source", FORMATS)
 @pytest.mark.parametrize("state", FORMATS)
-def test_in_turn(state, source):
-    """Only several activation planes are fed in turn; then a pass over the words each."""
+def test_multiplexed(state, source):
+    """Only several activation planes are time-multiplexed; then a pass over the words each."""
     layer = make_layer(input_format=FORMATS[source], state_format=FORMATS[state],
                        weight=BINARY)
     at_once = layer_geometry(layer, LayerFolding(2, 3), 1)
     geometry = layer_geometry(layer, LayerFolding(2, 3, True), 1)
     planes = AT_ONCE.get(state, 1)
-    assert geometry.in_turn is (planes > 1)
+    assert geometry.multiplexed is (planes > 1)
     assert geometry.planes_at_once == 1 and at_once.planes_at_once == planes
     assert [block.turns for block in geometry.blocks] == [
         planes if together(source, state) else 1, planes]
