@@ -53,10 +53,10 @@ def answer(mapping: "Mapping", sequence: npt.ArrayLike) -> bytes:
     stream = mapping.given
     result = golden.run(mapping.network, [sequence])
     size, winner_size = stream.data_width // 8, -(-stream.user_width // 8)
-    spoken = [(each.logits[0], each.winners[0]) for each in result.answers.values()
-              if each.logits is not None and each.winners is not None]
-    vectors = np.concatenate([logits for logits, _ in spoken], axis=1).tolist()
+    decided = [(each.logits[0], each.winners[0]) for each in result.answers.values()
+               if each.logits is not None and each.winners is not None]
+    vectors = np.concatenate([logits for logits, _ in decided], axis=1).tolist()
     return b"".join(
         b"".join(logit.to_bytes(size, "little", signed=True) for logit in logits)
         + int(winner).to_bytes(winner_size, "little")
-        for logits, winner in zip(vectors, spoken[-1][1], strict=True))
+        for logits, winner in zip(vectors, decided[-1][1], strict=True))

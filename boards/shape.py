@@ -56,7 +56,7 @@ class CoreShape:
         mapping = design.mapping
         taken, given = mapping.taken, mapping.given
         return cls(design.name, taken.data_width, given.data_width, given.user_width, taken.beats,
-                   given.beats, mapping.network.speaks)
+                   given.beats, mapping.network.gives_logits)
 
     @property
     def input_bytes(self) -> int:

@@ -113,7 +113,7 @@ def _gates(precision):
 
 def _readouts(network):
     found = [{"name": node.name, "inputs": list(node.inputs), "classes": node.body.classes,
-              "when": node.body.when.value} for node in network.outputs if network.speaks]
+              "when": node.body.when.value} for node in network.outputs if network.gives_logits]
     return found and [found[0] | {"labels": list(network.labels)}, *found[1:]]
 
 
@@ -141,8 +141,8 @@ def _step_text(data):
     return f"{data['cycles_per_step']:,.0f} cycles: {times}"
 
 
-def _spoken(readouts):
-    """Facts on what a network says."""
+def _readout_facts(readouts):
+    """Facts on each readout."""
     if not readouts:
         return [("readout", "none: outputs the last layer's codes at every step")]
     return [(each["name"], f"{each['classes']} classes, at "
@@ -155,7 +155,7 @@ def _tables(data):
     first = [("network", data["name"]), ("SHA-256", data["digest"]),
              ("input", f"{data['inputs']} x {data['input_format']}"),
              *([("words", f"{data['words']:,}, looked up by the host")] if data["words"] else []),
-             *(_spoken(data["readouts"])),
+             *(_readout_facts(data["readouts"])),
              ("gates", ", ".join(dict.fromkeys(_gates(each["precision"])
                                                for each in data["layers"]))),
              ("weights", f"{total:,} bits ({total / 8192:.1f} KiB)"),

@@ -29,7 +29,7 @@ def draw(path, network, sequence, label=None):
     import matplotlib
     from matplotlib.figure import Figure
 
-    # The readout speaks at every step, so that the decision can be watched as it forms.
+    # The readout gives logits at every step, so that the decision can be watched as it forms.
     end = network.outputs[0].name
     watched = network.edited(**{end: dataclasses.replace(network.readout, when=When.EVERY)})
     result = golden.run(watched, [sequence], trace=True)

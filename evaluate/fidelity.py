@@ -122,7 +122,7 @@ def measure(network: Network, reference: FloatNetwork,
         passes = forward.run(reference, [values[index] for index in chosen])
         for index, (total, expected) in enumerate(zip(sums, passes, strict=True)):
             _add_layer(total, network.layers[index], f"layer{index}.", result.trace, expected)
-        for place in range(len(chosen) if network.speaks else 0):
+        for place in range(len(chosen) if network.gives_logits else 0):
             expected = _logits(network, reference, passes[-1].outputs[place])
             equal += _add_logits(logits, network.readout, result, place, expected)
             vectors += len(expected)
@@ -132,7 +132,7 @@ def measure(network: Network, reference: FloatNetwork,
         total.carried / total.count)
         for index, (layer, total) in enumerate(zip(network.layers, sums, strict=True)))
     return Fidelity(len(codes), sum(map(len, codes)), layers, *(
-        (logits.error, equal / vectors) if network.speaks else (None, None)))
+        (logits.error, equal / vectors) if network.gives_logits else (None, None)))
 
 
 def _check(network, reference):
@@ -186,6 +186,6 @@ def _at_ends(codes, form):
 
 
 def _logits(network, reference, outputs):
-    """Float logits of the steps at which the readout speaks, (vectors, classes)."""
+    """Float logits of the steps of the readout's ``when``, (vectors, classes)."""
     last = network.readout.when is When.LAST
     return forward.logits(reference, outputs[-1:] if last else outputs)

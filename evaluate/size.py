@@ -75,7 +75,7 @@ def network_size(network: Network) -> Size:
         total += _bias_size(layer.bias, layer.recurrent_bias)
         if layer.diagonals is not None and layer.diagonal_format is not None:
             total += Size(weights=layer.diagonals.size * layer.diagonal_format.width)
-    for node in network.outputs if network.speaks else ():
+    for node in network.outputs if network.gives_logits else ():
         total += _bias_size(node.body.bias)
     if network.embedding is not None:
         total += Size(embedding=network.embedding.size * network.input_format.width)

@@ -170,7 +170,8 @@ class Dataset(Frozen):
 
 def _most_classes(network):
     """Classes of the readout that has the most, or None without one."""
-    return max((node.body.classes for node in network.outputs if network.speaks), default=None)
+    return max((node.body.classes for node in network.outputs if network.gives_logits),
+               default=None)
 
 
 def _same_codes(one, other):

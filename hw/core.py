@@ -72,7 +72,7 @@ class Core(wiring.Component):
 
         self._feed(m, self._takers(stages, INPUT))
         for node in network.nodes:
-            if not node.body.speaks:
+            if not node.body.gives_logits:
                 fork(m, stages[node.name].o, self._takers(stages, node.name) or [final.i])
         m.d.comb += [
             self.m_axis_tvalid.eq(final.o.valid & ~ResetSignal()),
@@ -92,7 +92,7 @@ class Core(wiring.Component):
     def _end(self, m, stages):
         """What the output stream comes from."""
         outputs = self._network.outputs
-        if not self._network.speaks:
+        if not self._network.gives_logits:
             place = self._network.nodes.index(outputs[0])
             m.submodules.output = final = CodeOutput(outputs[0].body, self._images[place].geometry)
             return final

@@ -33,7 +33,7 @@ class DenseReadout(wiring.Component):
     o : stream of beats
         Of the output queue.
 
-    A readout that speaks at the last step drops the other vectors, one a cycle.
+    A readout of the last step drops the other vectors, one a cycle.
     """
 
     def __init__(self, readout, image, *, streamed=()):

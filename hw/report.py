@@ -170,7 +170,7 @@ def header(name, mapping):
     network, found = mapping.network, streams(mapping)
     taken, given = found["input"], found["output"]
     version = importlib.metadata.version("ternloom")
-    what = "logits" if network.speaks else "codes"
+    what = "logits" if network.gives_logits else "codes"
     ports = [("clk", "in", 1, "rising edges"),
              ("rst", "in", 1, "synchronous, active high, for at least one cycle"),
              ("s_axis_tdata", "in", taken["data_bits"], "codes, the first in the low bits"),
@@ -180,7 +180,7 @@ def header(name, mapping):
              ("m_axis_tvalid", "out", 1, "low in reset"), ("m_axis_tready", "in", 1, ""),
              ("m_axis_tlast", "out", 1, "with the last beat of a sequence"),
              ("m_axis_tuser", "out", given["user_bits"],
-              "class of the largest so far" if network.speaks else "1 with a coefficient"),
+              "class of the largest so far" if network.gives_logits else "1 with a coefficient"),
              ("error", "out", 1, "a vector ended early; high until reset")]
     # No character of a name may end the comment.
     lines = [f"{name}: network {json.dumps(network.name)}, by Ternloom {version}",

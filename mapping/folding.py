@@ -86,15 +86,15 @@ class Folding:
                 input_lanes: int | None = None) -> typing.Self:
         """The same ``pe`` and ``simd`` for every layer.
 
-        A readout gets one element, or as many as it needs to keep up with the slowest layer when it
-        speaks at every step. ``input_lanes`` is by default the smallest power of two that lets the
-        input stream keep up with the first layer.
+        A readout gets one element, or one of every step as many as it needs to keep up with the
+        slowest layer. ``input_lanes`` is by default the smallest power of two that lets the input
+        stream keep up with the first layer.
         """
         part = LayerFolding(pe, simd)
         cycles = min((layer.rows * (layer.inputs + layer.units) // part.lanes
                       for layer in network.layers), default=0)
-        arrays = tuple(LayerFolding(_speaking_pe(node.body, simd, cycles), simd)
-                       if node.body.speaks else part for node in network.nodes)
+        arrays = tuple(LayerFolding(_readout_pe(node.body, simd, cycles), simd)
+                       if node.body.gives_logits else part for node in network.nodes)
         if input_lanes is None:
             input_lanes = 1
             while input_lanes * 2 <= simd and input_lanes * max(cycles, 1) < network.inputs:
@@ -114,7 +114,7 @@ class Folding:
                                    f"not {self.input_lanes}")
 
 
-def _speaking_pe(body, simd, cycles):
+def _readout_pe(body, simd, cycles):
     """Elements of a readout that keeps up with a step of ``cycles``."""
     elements = 1
     if body.when is When.EVERY:

@@ -125,7 +125,7 @@ def input_stream(network: Network, folding: Folding) -> Stream:
 
 def output_stream(network: Network, geometries: collections.abc.Sequence[Geometry]) -> Stream:
     """Stream that a network's core gives, see ``Mapping.given``."""
-    if network.speaks:
+    if network.gives_logits:
         bodies = [node.body for node in network.outputs]
         widest = max((body.form for body in bodies), key=lambda form: form.width)
         marks = max(body.mark_values for body in bodies)

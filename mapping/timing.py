@@ -59,7 +59,7 @@ def predict(mapping: "Mapping", lengths: collections.abc.Iterable[int],
         name: [bodies[network.nodes[index].name] for index, _ in network.consumers(name)]
         for name in (INPUT, *bodies)}
     codes = None
-    if not network.speaks:
+    if not network.gives_logits:
         final, = network.outputs
         codes = Codes(final.body.form, bodies[final.name].leads, output)
         followers[final.name] = [codes]
@@ -84,8 +84,8 @@ def predict(mapping: "Mapping", lengths: collections.abc.Iterable[int],
             arrivals[node.name] = body.step(arrival, ends, space)
         if codes is not None:
             codes.put(arrivals[final.name])
-    ends = np.array([bodies[node.name].ends for node in network.nodes if not node.body.speaks],
-                    dtype=np.int64).T
+    ends = np.array([bodies[node.name].ends for node in network.nodes
+                     if not node.body.gives_logits], dtype=np.int64).T
     return Timing(inputs, np.array(output.cycles, dtype=np.int64), ends)
 
 

@@ -31,7 +31,7 @@ class Answer(Frozen):
     Parameters
     ----------
     logits : tuple of int64 array (vectors, classes), or None
-        Of a readout: one vector if it speaks at the last step, else one a step.
+        Of a readout: one vector if ``when`` is the last step, else one a step.
     winners : tuple of int64 array (vectors,), or None
         Index of the largest logit of each vector, the lowest of equals.
     codes : tuple of int array (steps, units), or None
@@ -150,7 +150,7 @@ class Session:
         Returns
         -------
         Result
-            A readout that speaks at the last step does so at that of each piece.
+            A readout of the last step gives logits at that of each piece.
 
         Raises
         ------
@@ -184,7 +184,7 @@ class Session:
                 held[name][chosen] = final
             named |= {f"{node.name}.{name}": batch.unpack(np.concatenate(arrays))
                       for name, arrays in steps.items()}
-        return {node.name: vectors[node.name] if node.body.speaks else
+        return {node.name: vectors[node.name] if node.body.gives_logits else
                 batch.unpack(vectors[node.name]) for node in self._network.outputs}, named
 
 
@@ -194,7 +194,7 @@ def _result(network, outputs, traces, trace):
     answers = {}
     for node in network.outputs:
         vectors = tuple(each[node.name] for each in outputs)
-        if not node.body.speaks:
+        if not node.body.gives_logits:
             answers[node.name] = Answer(codes=vectors,
                                         coefficients=gathered.get(f"{node.name}.beta"))
             continue

@@ -91,8 +91,8 @@ class Network(Frozen):
     """Layers and readouts, each of which takes the input or what nodes before it make.
 
     Every vector goes to all nodes that name its node, and a node runs when all its inputs are
-    there. Readouts and the nodes that no other takes are the outputs: readouts, which all speak at
-    the same steps, or one layer, whose codes the network puts out at every step.
+    there. Readouts and the nodes that no other takes are the outputs: readouts, all of
+    the same ``when``, or one layer, whose codes the network puts out at every step.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ class Network(Frozen):
             elif source not in known:
                 raise NetworkError(f"{node.name} must take the input or a node before it, "
                                    f"not {source!r}")
-            elif known[source].body.speaks:
+            elif known[source].body.gives_logits:
                 raise NetworkError(f"{node.name} must take codes, not the logits of {source}")
             else:
                 size, form = known[source].body.size, known[source].body.form
@@ -194,14 +194,14 @@ class Network(Frozen):
             raise NetworkError("the input must not be online: coefficients come from a layer's own "
                                "state, and an input stream carries codes alone")
         ends = self.outputs
-        if not all(node.body.speaks for node in ends) and len(ends) > 1:
+        if not all(node.body.gives_logits for node in ends) and len(ends) > 1:
             raise NetworkError("outputs must be readouts, or one layer, not "
                                f"{' and '.join(node.name for node in ends)}")
-        spoken = {node.name: node.body.when for node in ends if node.body.speaks}
-        if len(set(spoken.values())) > 1:
+        whens = {node.name: node.body.when for node in ends if node.body.gives_logits}
+        if len(set(whens.values())) > 1:
             raise NetworkError("readouts must all produce output at the last step, or all at every "
                                "step, not " + ", ".join(f"{name} at {when.value}"
-                                                        for name, when in spoken.items()))
+                                                        for name, when in whens.items()))
 
     def _check_embedding(self, embedding):
         check_integers("embedding", embedding)
@@ -223,7 +223,7 @@ class Network(Frozen):
 
     def _check_labels(self):
         end = self.outputs[0].body
-        if end.speaks:
+        if end.gives_logits:
             count, what = end.size, "class"
         else:
             count, what = 0 if self.embedding is None else len(self.embedding), "word"
@@ -259,9 +259,9 @@ class Network(Frozen):
         return tuple(node for node in self.nodes if node.name not in taken)
 
     @property
-    def speaks(self) -> bool:
+    def gives_logits(self) -> bool:
         """Whether it puts out logits, not codes."""
-        return self.outputs[0].body.speaks
+        return self.outputs[0].body.gives_logits
 
     @property
     def readout(self) -> Readout | None:

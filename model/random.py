@@ -162,8 +162,8 @@ def random_graph(seed: int | np.random.Generator, *,
     if len(ends) == 1 and rng.random() < 0.25:
         return Network(name, tuple(nodes))
     when = _draw(rng, None, When)
-    spoken = int(rng.integers(1, 4))
-    for index in range(spoken):
+    readouts = int(rng.integers(1, 4))
+    for index in range(readouts):
         # Every end is taken, by the first readout if by no other.
         names = tuple(dict.fromkeys([*(ends if not index else ()),
                                      *_sources(rng, list(sources))]))

@@ -42,8 +42,7 @@ class Runner(typing.Protocol):
         -------
         (codes, values, dict of str to list of int array)
             Codes (all steps, size), packed, and their values, and what a trace holds of each step.
-            A body that speaks gives logits (vectors, size) of each sequence, no values and no
-            trace.
+            A readout gives logits (vectors, size) of each sequence, no values and no trace.
         """
 
 

@@ -65,7 +65,7 @@ class QuantizationSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     logits : Fixed
         Widest format of a logit.
     when : When or None
-        When the readout speaks; None: at every step with an embedding, else at the last.
+        Steps at which the readout gives logits; None: every one with an embedding, else the last.
     """
 
     weights: dict[str, str]

@@ -189,7 +189,7 @@ class Case(Frozen):
         result = golden.run(self.network, self.seen)
         expected = []
         for sequence, length in enumerate(self.lengths):
-            if self.network.speaks:
+            if self.network.gives_logits:
                 mask = (1 << self.given.data_width) - 1
                 logits = [answer.logits[sequence] for answer in result.answers.values()]
                 words = (np.concatenate(logits, axis=1) & mask).ravel().tolist()

@@ -37,12 +37,12 @@ class Mismatch:
 
 def _data_difference(case, transfer, data):
     """Signal, expected and got of a beat whose data is wrong, by the name of what it carries."""
-    stream, speaks = case.given, case.network.speaks
+    stream, gives_logits = case.given, case.network.gives_logits
     if isinstance(data, str):
         return "m_axis_tdata", f"{transfer.data:0{stream.data_width}b}", data
     if transfer.index < stream.header:
         return f"{case.network.outputs[0].name}.beta[{transfer.index}]", transfer.data, data
-    width = stream.data_width if speaks else stream.form.width
+    width = stream.data_width if gives_logits else stream.form.width
     mask = (1 << width) - 1
     for lane in range(stream.lanes):
         pair = [word >> (lane * width) & mask for word in (transfer.data, data)]
@@ -50,7 +50,7 @@ def _data_difference(case, transfer, data):
         if pair[0] == pair[1] or element >= stream.elements:
             continue
         name, place = _place(case.network, element)
-        if not speaks:
+        if not gives_logits:
             return f"{name}.h[{place}]", *(int(stream.form.decode(bits)) for bits in pair)
         return f"{name}.logits[{place}]", *(bits - ((bits >> (width - 1)) << width)
                                             for bits in pair)
@@ -156,7 +156,7 @@ class _Judge:
         if data != transfer.data:
             return _data_difference(self._case, transfer, data)
         name = "m_axis_tuser"
-        if self._case.network.speaks:
+        if self._case.network.gives_logits:
             name = f"{_place(self._case.network, transfer.index)[0]}.argmax"
         for signal, expected, value in ((name, transfer.user, user),
                                         ("m_axis_tlast", transfer.last, last)):

@@ -480,7 +480,7 @@ def restated(network, sequence, cache=None):
     Returns
     -------
     dict of str to list of list of int
-        A list a step, but one alone of a readout that speaks at the last step.
+        A list a step, but one alone of a readout of the last step.
     """
     restatement, trace = Restatement(network, cache), {}
     for codes in sequence:

@@ -190,7 +190,7 @@ def test_graphs_differ():
     assert any(len(node.inputs) == 3 for graph in graphs for node in graph.nodes)
     assert any(len(graph.consumers(node.name)) > 1 for graph in graphs for node in graph.nodes)
     assert any(len(graph.outputs) > 1 for graph in graphs)
-    assert any(not graph.speaks for graph in graphs)
+    assert any(not graph.gives_logits for graph in graphs)
     assert len({layer.cell.name for graph in graphs for layer in graph.layers}) > 12
 
 

@@ -38,20 +38,20 @@ class Body:
         Of these elements.
     sums : Fixed
         Format that a sum of its rows is rounded to.
-    speaks : bool
+    gives_logits : bool
         Whether it puts out logits, which end a network, and not codes that other nodes take.
     when : When
-        The steps at which it puts out a vector; of a kind that doesn't speak every one.
+        The steps at which it puts out a vector; of a kind without logits every one.
     stem : str
         What its matrices are called: ``input`` is the first, ``input1`` the next.
     mark_values : int
-        Values that the mark beside each logit may have, of a kind that speaks.
+        Values that the mark beside each logit may have, of a kind that gives logits.
     """
 
     operands: tuple[Operand, ...]
     bias: np.ndarray
     shift: int
-    speaks = False
+    gives_logits = False
     when: When = When.EVERY
     stem = "input"
 

@@ -40,7 +40,7 @@ class Readout(Body, Frozen):
     logits: Fixed
     when: When
 
-    speaks = True
+    gives_logits = True
     stem = "weights"
 
     def __post_init__(self):

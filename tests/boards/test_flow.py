@@ -66,7 +66,7 @@ module loom(clk, rst, s_axis_tdata, s_axis_tvalid, s_axis_tready, s_axis_tlast,
 def design(extra=""):
     mapping = types.SimpleNamespace(taken=Stream(Fixed(4, 0), 5, 2),
                                     given=Stream(Fixed(16, 8), 4, 1, 2),
-                                    network=types.SimpleNamespace(speaks=True))
+                                    network=types.SimpleNamespace(gives_logits=True))
     return types.SimpleNamespace(name="loom", verilog=PORTS + extra + "endmodule\n",
                                  mapping=mapping)
 
@@ -291,7 +291,7 @@ from ternloom.model.format import Fixed
 folder = pathlib.Path(sys.argv[1])
 mapping = types.SimpleNamespace(taken=Stream(Fixed(4, 0), 5, 2),
                                 given=Stream(Fixed(16, 8), 4, 1, 2),
-                                network=types.SimpleNamespace(speaks=True))
+                                network=types.SimpleNamespace(gives_logits=True))
 design = types.SimpleNamespace(name="loom", verilog=(folder / "core.v").read_text(),
                                mapping=mapping)
 flow.build("icebreaker", design, work_dir=folder / "out",

@@ -205,7 +205,7 @@ def test_when(place, capsys, options, when, said):
 
 
 def test_every_when(place, capsys):
-    """The option has a name for every time at which a readout may speak."""
+    """The option has a name for every ``when`` of a readout."""
     for when in When:
         assert answer(capsys, "--when", when.value)["when"] == when.value
     os.remove("net.safetensors")

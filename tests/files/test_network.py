@@ -44,9 +44,9 @@ def values(network):
     layers = [(layer.cell, layer.units, layer.input_format, layer.state_format, layer.precision,
                layer.input.weight, layer.recurrent.weight, layer.shift) for layer in network.layers]
     readout = network.readout
-    spoken = None if readout is None else (readout.input_format, readout.weights.weight,
-                                           readout.shift, readout.logits, readout.when)
-    return network.name, layers, spoken, network.labels, network.notes
+    ends = None if readout is None else (readout.input_format, readout.weights.weight,
+                                         readout.shift, readout.logits, readout.when)
+    return network.name, layers, ends, network.labels, network.notes
 
 
 def same(one, other):

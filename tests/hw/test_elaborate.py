@@ -60,7 +60,7 @@ def make_core(cell, weight, kind, precision, readout):
 
 
 def make_graph():
-    """A core in which nodes take several inputs and two readouts speak."""
+    """A core in which nodes take several inputs, with two readouts."""
     network = random_graph(1, largest=5)
     assert len(network.outputs) == 2
     return Core(Mapping.uniform(network, 2, 3))

@@ -38,7 +38,7 @@ def logits_of(readout, vectors):
 
 
 def beats_out(readout, vectors, last):
-    """Beats (logit, winner so far, last) of the vectors that a readout speaks of."""
+    """Beats (logit, winner so far, last) of the vectors that a readout puts out."""
     beats = []
     for logits, ends in zip(logits_of(readout, vectors).tolist(), last, strict=True):
         if readout.when is When.LAST and not ends:

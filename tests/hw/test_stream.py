@@ -21,7 +21,7 @@ from ternloom.sim.run import simulate_many
 #: sequence's first vector and in a later one, alone and in turn, before and after sound sequences.
 SEQUENCES = [(1, 1), (2, 0), (1, 2), (1, 3), (3, 0), (2, 1), (3, 2), (1, 0), (2, 3), (2, 2), (1, 3),
              (1, 1), (3, 0), (1, 0)]
-#: Format of the inputs, state codes, cell, when the readout speaks if there is one, and lanes of a
+#: Format of the inputs, state codes, cell, ``when`` of the readout if there is one, and lanes of a
 #: beat and of an element: beats that are a fraction of a word, a word, or not a whole fraction.
 CORES = [
     (Fixed(5, 3), "ternary", GRU_RESET_AFTER, When.LAST, 2, 4),

@@ -45,7 +45,7 @@ def test_further_kind(when):
     """Logits and cycles of its base, marks of its own."""
     network = random_network(3, units=4, inputs=3, classes=5, when=when)
     other = detecting(network)
-    assert other != network and other.speaks
+    assert other != network and other.gives_logits
     sequences = tuple(random_sequences(3, network, 3, (1, 4)))
     for one, two in zip(run(network, sequences).logits, run(other, sequences).logits, strict=True):
         np.testing.assert_array_equal(one, two)
