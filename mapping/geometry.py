@@ -23,7 +23,7 @@ __all__ = ["Arithmetic", "Block", "Geometry", "Source", "layer_geometry", "memor
 
 
 #: Cycles from a row's sum at the combiner until the next block's read of it finds it in memory.
-_HELD = 4
+_STORED = 4
 
 
 class Arithmetic(enum.Enum):
@@ -143,7 +143,7 @@ def memory_gap(block: Block, following: Block) -> int:
     """
     complete = block.exits()[block.planes - 1::block.planes]
     wanted = following.exits()[::following.planes]
-    return max(0, int(np.max(complete - wanted)) + _HELD - block.cycles)
+    return max(0, int(np.max(complete - wanted)) + _STORED - block.cycles)
 
 
 @dataclasses.dataclass(frozen=True)

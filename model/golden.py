@@ -176,12 +176,12 @@ class Session:
         values, vectors = {}, {}
         values[INPUT] = self._network.input_format.value(batch.pack(arrays))
         for node in self._network.nodes:
-            body, held = self._bodies[node.name], self._states[node.name]
-            state = {name: each[chosen] for name, each in held.items()}
+            body, states = self._bodies[node.name], self._states[node.name]
+            state = {name: each[chosen] for name, each in states.items()}
             vectors[node.name], values[node.name], steps = body.run(
                 [values[name] for name in node.inputs], batch, state, trace)
             for name, final in state.items():
-                held[name][chosen] = final
+                states[name][chosen] = final
             named |= {f"{node.name}.{name}": batch.unpack(np.concatenate(arrays))
                       for name, arrays in steps.items()}
         return {node.name: vectors[node.name] if node.body.gives_logits else

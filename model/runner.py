@@ -79,9 +79,9 @@ class _Layer:
         # The code of zero need not have the value zero, but online its coefficients are.
         form = layer.state_format
         h = 0 if form.header else form.value(initial_code(form))
-        held = {name: np.zeros((count, layer.units), dtype=self._dtype)
-                for name in layer.cell.carried}
-        return held | {"h": np.full((count, layer.units), h)}
+        state = {name: np.zeros((count, layer.units), dtype=self._dtype)
+                 for name in layer.cell.carried}
+        return state | {"h": np.full((count, layer.units), h)}
 
     def run(self, inputs, batch, state, trace):
         rows = self._bias
@@ -91,7 +91,7 @@ class _Layer:
         codes, outputs, start = [], [], 0
         for size in batch.sizes:
             named = self._step(rows[start:start + size],
-                               {name: held[:size] for name, held in state.items()})
+                               {name: each[:size] for name, each in state.items()})
             meant = self._quantized(named)
             for name in self._layer.cell.carried:
                 state[name][:size] = named[name]

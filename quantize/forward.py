@@ -91,19 +91,19 @@ def _run_layer(layer, values, sizes):
     """Outputs and states of all steps, packed; the state of a cell that carries none is h."""
     inputs = _sums(values, layer.input_weight, layer.bias)
     names = ("h", *layer.cell.carried)
-    held = {name: np.zeros((sizes[0], layer.units), dtype=inputs.dtype) for name in names}
+    state = {name: np.zeros((sizes[0], layer.units), dtype=inputs.dtype) for name in names}
     kept: dict[str, list[np.ndarray]] = {name: [] for name in names}
     start = 0
     for size in sizes:
-        held = {name: value[:size] for name, value in held.items()}
-        held = _step(layer, inputs[start:start + size], held)
-        for name, value in held.items():
+        state = {name: value[:size] for name, value in state.items()}
+        state = _step(layer, inputs[start:start + size], state)
+        for name, value in state.items():
             kept[name].append(value)
         start += size
     return np.concatenate(kept["h"]), np.concatenate(kept[names[-1]])
 
 
-def _step(layer, inputs, held):
+def _step(layer, inputs, state):
     """h and what is carried, by name, after a step."""
     cell, units, sums = layer.cell, layer.units, {}
 
@@ -121,8 +121,8 @@ def _step(layer, inputs, held):
         given = inputs[:, place:place + units]
         if what.part == "input":
             return given
-        found = product(what.gate, held["h"] if outputs is None else outputs)
+        found = product(what.gate, state["h"] if outputs is None else outputs)
         return given + found if what.part == "both" else found + layer.recurrent_bias
 
-    made = cell.outline.walk(Reals(row, held, layer.own_weights, _FUNCTIONS))
+    made = cell.outline.walk(Reals(row, state, layer.own_weights, _FUNCTIONS))
     return {name: made[node] for name, node in cell.outline.results}

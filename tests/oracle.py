@@ -224,7 +224,7 @@ class RestatedLayer:
             cache[key] = tables(self.precision)
         self.sigmoid, self.tanh, self.tail = cache[key]
         # c of an LSTM, wide h of a GRU.
-        self.held = [0] * layer.units
+        self.state = [0] * layer.units
         start = 0 if isinstance(layer.state_format, Online) else quantize(layer.state_format, 0, 0)
         self.codes = [start] * layer.units
         self.beta = (0,) * layer.state_format.planes if isinstance(layer.state_format, Online) \
@@ -280,21 +280,21 @@ class RestatedLayer:
             extra = p.state.frac + self.layer.diagonal_format.frac
             frac = max(p.preact.frac, extra)
             return [fixed(p.preact, (a << frac - p.preact.frac) + (w * c << frac - extra), frac)
-                    for a, w, c in zip(rows[gate], own[gate], self.held, strict=True)]
+                    for a, w, c in zip(rows[gate], own[gate], self.state, strict=True)]
 
         preacts = {gate: seen(gate) for gate in "if"} | {"g": rows["g"]}
         i, f = ([self.sigmoid[a] for a in preacts[gate]] for gate in "if")
         g = [self.tanh[a] for a in preacts["g"]]
-        self.held = [fixed(p.state, a * c + ((b * d) << p.state.frac - p.gate_frac),
-                           p.state.frac + p.gate_frac)
-                     for a, c, b, d in zip(f, self.held, i, g, strict=True)]
+        self.state = [fixed(p.state, a * c + ((b * d) << p.state.frac - p.gate_frac),
+                            p.state.frac + p.gate_frac)
+                      for a, c, b, d in zip(f, self.state, i, g, strict=True)]
         preacts["o"] = seen("o")
         o = [self.sigmoid[a] for a in preacts["o"]]
         out = [quantize(form, a * self.tanh[fixed(p.preact, c, p.state.frac)], 2 * p.gate_frac)
-               for a, c in zip(o, self.held, strict=True)]
+               for a, c in zip(o, self.state, strict=True)]
         return {f"gate.{gate}.preact": row for gate, row in preacts.items()} | {
             f"gate.{gate}.row": rows[gate] for gate in "ifo"} | {
-            "gate.i": i, "gate.f": f, "gate.g": g, "gate.o": o, "cell": self.held, "h": out}
+            "gate.i": i, "gate.f": f, "gate.g": g, "gate.o": o, "cell": self.state, "h": out}
 
     def cifg(self, x, h):
         named = {f"gate.{gate}.preact": self.merged(gate, x, h) for gate in "fgo"}
@@ -308,13 +308,13 @@ class RestatedLayer:
         p, form = self.precision, self.layer.state_format
         state, preact, gate_frac, frac = p.state, p.preact, p.gate_frac, p.state.frac
         cell, out = [], []
-        for unit, c in enumerate(self.held):
+        for unit, c in enumerate(self.state):
             total = f[unit] * c + ((i[unit] * g[unit]) << (frac - gate_frac))
             c = fixed(state, total, frac + gate_frac)
             k = fixed(preact, c, frac)
             cell.append(c)
             out.append(quantize(form, o[unit] * self.tanh[k], 2 * gate_frac))
-        self.held = cell
+        self.state = cell
         return {"gate.f": f, "gate.g": g, "gate.o": o, "cell": cell, "h": out}
 
     def rnn(self, x, h):
@@ -348,16 +348,16 @@ class RestatedLayer:
         p = self.precision
         n, n_frac = self.candidate(n_preact)
         frac = max(n_frac, p.state.frac)
-        held = []
-        for unit, h in enumerate(self.held):
+        states = []
+        for unit, h in enumerate(self.state):
             wide, h = n[unit] << (frac - n_frac), h << (frac - p.state.frac)
             total = (wide << p.gate_frac) + z[unit] * (h - wide)
-            held.append(fixed(p.state, total, frac + p.gate_frac))
-        self.held = held
+            states.append(fixed(p.state, total, frac + p.gate_frac))
+        self.state = states
         named = {} if self.layer.cell.name.endswith("-linear") else {"gate.n": n}
         return named | {
-            "gate.n.preact": n_preact, "state": held,
-            "h": [quantize(self.layer.state_format, h, p.state.frac) for h in held]}
+            "gate.n.preact": n_preact, "state": states,
+            "h": [quantize(self.layer.state_format, h, p.state.frac) for h in states]}
 
     def reset_update(self, x, h):
         named = {f"gate.{gate}.preact": self.merged(gate, x, h) for gate in "rz"}
@@ -401,20 +401,20 @@ class RestatedLayer:
     def mixed(self, kept, n):
         """New wide states and codes, a share of the old and the rest of n, pre-activations."""
         p = self.precision
-        frac, held = max(p.preact.frac, p.state.frac), []
-        for share, new, old in zip(kept, n, self.held, strict=True):
+        frac, states = max(p.preact.frac, p.state.frac), []
+        for share, new, old in zip(kept, n, self.state, strict=True):
             old, new = old << (frac - p.state.frac), new << (frac - p.preact.frac)
-            held.append(fixed(p.state, share * old + ((1 << p.gate_frac) - share) * new,
-                              frac + p.gate_frac))
-        self.held = held
-        return {"state": held,
-                "h": [quantize(self.layer.state_format, h, p.state.frac) for h in held]}
+            states.append(fixed(p.state, share * old + ((1 << p.gate_frac) - share) * new,
+                                frac + p.gate_frac))
+        self.state = states
+        return {"state": states,
+                "h": [quantize(self.layer.state_format, h, p.state.frac) for h in states]}
 
     def gru_before(self, x, h):
         p, form = self.precision, self.layer.state_format
         named = self.reset_update(x, h)
         rh = [quantize(form, r * wide, p.state.frac + p.gate_frac)
-              for r, wide in zip(named["gate.r"], self.held, strict=True)]
+              for r, wide in zip(named["gate.r"], self.state, strict=True)]
         an = self.merged("n", x, values_of(form, rh, None))
         return named | {"reset": rh} | self.update(named["gate.z"], an)
 

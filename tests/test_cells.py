@@ -37,8 +37,8 @@ def leaky(cell):
     """A leaky integrator of ReLU units, with an output gate: not a cell of the package."""
     leak = cell.sigmoid(cell.row("a"))
     drive = cell.relu(cell.row("u"))
-    held = cell.carry("held", drive + leak * (cell.old("held") - drive))
-    cell.output(cell.sigmoid(cell.row("o")) * cell.tanh(held))
+    state = cell.carry("state", drive + leak * (cell.old("state") - drive))
+    cell.output(cell.sigmoid(cell.row("o")) * cell.tanh(state))
 
 
 LEAKY = Cell("leaky", leaky)
@@ -87,12 +87,12 @@ def test_gates(cores, simulator, first, step):
 
 def slow_state(cell):
     """What it carries is complete long after its codes."""
-    row, held = cell.row("a"), cell.old("s")
-    value = held + row
+    row, old = cell.row("a"), cell.old("s")
+    value = old + row
     for _ in range(6):
         value = cell.tanh(value)
     cell.carry("s", value)
-    cell.output(cell.tanh(row) * held)
+    cell.output(cell.tanh(row) * old)
 
 
 def slow_gate(cell):

@@ -54,7 +54,7 @@ def leaky(cell):
     """A leaky integrator of ReLU units."""
     leak = cell.sigmoid(cell.row("a"))
     drive = cell.relu(cell.row("u"))
-    cell.output(cell.carry("held", drive + leak * (cell.old("held") - drive)))
+    cell.output(cell.carry("state", drive + leak * (cell.old("state") - drive)))
 
 
 LEAKY = Cell("leaky", leaky)

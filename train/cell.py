@@ -165,7 +165,7 @@ class RecurrentLayer(nn.Module):
         input_weight, recurrent_weight, bias, recurrent_bias = self.effective()
         tensors = {"inputs": functional.linear(sequences, input_weight, bias),
                    "recurrent_weight": recurrent_weight, "recurrent_bias": recurrent_bias,
-                   "diagonals": self._own_weights(), **self._held(sequences, carry)}
+                   "diagonals": self._own_weights(), **self._first_state(sequences, carry)}
         tensors = {name: tensor for name, tensor in tensors.items() if tensor is not None}
 
         names = tuple(tensors)
@@ -176,12 +176,12 @@ class RecurrentLayer(nn.Module):
         # Chunks of a text are all of one length; what is drawn changes from step to step.
         if sequences.is_cuda and carry is not None and states is None \
                 and not self.draw_activations:
-            outputs, *held = self._graphs(run, (self.training, self.quantization is None),
-                                          *tensors.values())
+            outputs, *state = self._graphs(run, (self.training, self.quantization is None),
+                                           *tensors.values())
         else:
-            outputs, *held = run(*tensors.values())
+            outputs, *state = run(*tensors.values())
         if carry is not None:
-            carry.state, carry.code = held[-1].detach().clone(), held[0].detach().clone()
+            carry.state, carry.code = state[-1].detach().clone(), state[0].detach().clone()
         return outputs
 
     def _run(self, tensors, states):
@@ -189,13 +189,13 @@ class RecurrentLayer(nn.Module):
         graph, outputs, names = self._graph, [], self._names
         passes = self._passes(tensors.get("recurrent_weight"), tensors.get("recurrent_bias"))
         own = dict(zip(self.cell.diagonals, tensors.get("diagonals", ())))
-        held = {name: tensors[name] for name in names}
+        state = {name: tensors[name] for name in names}
         for row in tensors["inputs"].unbind():
-            held = self._step(graph, row, held, own, passes)
-            outputs.append(held["h"])
+            state = self._step(graph, row, state, own, passes)
+            outputs.append(state["h"])
             if states is not None:
-                states.append(held[names[-1]])
-        return torch.stack(outputs), *(held[name] for name in names)
+                states.append(state[names[-1]])
+        return torch.stack(outputs), *(state[name] for name in names)
 
     @property
     def _names(self):
@@ -222,7 +222,7 @@ class RecurrentLayer(nn.Module):
         drawn = self.warmth if self.training and self.draw_activations else None
         return _Grids(row, old, diagonals, self.quantization, drawn)
 
-    def _held(self, sequences, carry):
+    def _first_state(self, sequences, carry):
         """What the first step finds."""
         if carry is not None and carry.state is not None:
             return {"h": carry.code} | dict.fromkeys(self.cell.carried, carry.state)
@@ -250,7 +250,7 @@ class RecurrentLayer(nn.Module):
             start = stop
         return found
 
-    def _step(self, graph, inputs, held, own, passes):
+    def _step(self, graph, inputs, state, own, passes):
         """One step: h and what is carried, by name."""
         known, units = {}, self.units
 
@@ -262,7 +262,7 @@ class RecurrentLayer(nn.Module):
             if merged is None:
                 known.update(zip(((gate, "input") for gate in gates), inputs.split(units, 1)))
                 return known[what.gate, what.part]
-            code = held["h"] if code is None else code
+            code = state["h"] if code is None else code
             sums = torch.addmm(inputs[:, start:middle], code, merged)
             known.update(zip(((gate, "both") for gate in gates), sums.split(units, 1)))
             if apart is not None:
@@ -270,5 +270,5 @@ class RecurrentLayer(nn.Module):
                 known[gates[-1], "recurrent"] = torch.addmm(apart[0], code, apart[1])
             return known[what.gate, what.part]
 
-        values = graph.walk(self._reading(row, held, own))
+        values = graph.walk(self._reading(row, state, own))
         return {name: values[node] for name, node in graph.results}

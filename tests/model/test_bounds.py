@@ -146,19 +146,19 @@ def observed(layer, prefix, trace, index, sequence):
     lift = precision.state.frac - precision.gate_frac
     sums = {"input.row": Product(layer.input, layer.input_format)(sequence) + layer.bias}
     if layer.cell is LSTM:
-        held = before(named("cell"))
-        sums["cell.sum"] = named("gate.f") * held + ((named("gate.i") * named("gate.g")) << lift)
+        old = before(named("cell"))
+        sums["cell.sum"] = named("gate.f") * old + ((named("gate.i") * named("gate.g")) << lift)
         argument = precision.preact.quantize(named("cell"), precision.state.frac)
         sums["h.product"] = named("gate.o") * tanh(precision)[argument]
         return sums
-    held, lifted = before(named("state")), named("gate.n") << lift
-    sums["state.difference"] = held - lifted
-    sums["state.sum"] = (lifted << precision.gate_frac) + named("gate.z") * (held - lifted)
+    old, lifted = before(named("state")), named("gate.n") << lift
+    sums["state.difference"] = old - lifted
+    sums["state.sum"] = (lifted << precision.gate_frac) + named("gate.z") * (old - lifted)
     if layer.cell is GRU_RESET_AFTER:
         sums["gate.n.sum"] = ((named("gate.n.input") << precision.gate_frac)
                               + named("gate.r") * named("gate.n.recurrent"))
     else:
-        sums["reset.product"] = named("gate.r") * held
+        sums["reset.product"] = named("gate.r") * old
     return sums
 
 

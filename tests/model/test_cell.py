@@ -79,7 +79,7 @@ class Bound:
         self.codes = 2.0 ** -(layer.state_format.frac + 1)
         self.entry = 2.0 ** -precision.gate_frac
         self.weights, self.recurrent = (np.abs(part) for part in floats(layer)[:2])
-        self.h = self.held = np.zeros(layer.units)
+        self.h = self.e_state = np.zeros(layer.units)
 
     def real(self, name, step, frac=None):
         return self.trace[name][step] * 2.0 ** -(self.layer.precision.gate_frac if frac is None
@@ -109,21 +109,21 @@ class Bound:
         i, f, g, o = (self.real(f"gate.{gate}", step) for gate in "ifgo")
         e_i, e_f, e_o = (self.sigmoid(rows[gate]) for gate in "ifo")
         e_g = sum(rows["g"]) + self.preact + self.entry
-        e_c = (e_f * self.carried("cell", step) + (f + e_f) * self.held
+        e_c = (e_f * self.carried("cell", step) + (f + e_f) * self.e_state
                + e_i * np.abs(g) + (i + e_i) * e_g + self.state)
         cell = np.abs(self.real("cell", step, self.layer.precision.state.frac))
         e_k = e_c + self.preact + self.entry
-        self.held = e_c
+        self.e_state = e_c
         self.h = e_o * np.minimum(cell + e_k, 1) + (o + e_o) * e_k + self.codes
         return self.h
 
     def update(self, step, e_z, e_n):
         z, n = self.real("gate.z", step), self.real("gate.n", step)
         frac = self.layer.precision.state.frac
-        held = np.zeros_like(n) if step == 0 else self.real("state", step - 1, frac)
-        self.held = (e_z * np.abs(held - n) + (z + e_z) * self.held + (1 - z + e_z) * e_n
-                     + self.state)
-        self.h = self.held + self.codes
+        old = np.zeros_like(n) if step == 0 else self.real("state", step - 1, frac)
+        self.e_state = (e_z * np.abs(old - n) + (z + e_z) * self.e_state + (1 - z + e_z) * e_n
+                        + self.state)
+        self.h = self.e_state + self.codes
         return self.h
 
     def after(self, step, e_x):
@@ -138,7 +138,7 @@ class Bound:
     def before(self, step, e_x):
         r_row, z_row = self.rows("rz", e_x, None)
         e_r, e_z = self.sigmoid(r_row), self.sigmoid(z_row)
-        e_rh = (e_r * self.carried("state", step) + (self.real("gate.r", step) + e_r) * self.held
+        e_rh = (e_r * self.carried("state", step) + (self.real("gate.r", step) + e_r) * self.e_state
                 + self.codes)
         n_row, = self.rows("n", e_x, e_rh)
         return self.update(step, e_z, sum(n_row) + self.preact + self.entry)
@@ -229,11 +229,11 @@ def test_single_steps(cell):
     names = [gate for gate in cell.gates if gate not in cell.apart]
     names += [f"{gate}.{part}" for gate in cell.apart for part in ("input", "recurrent")]
     rows = {name: rng.integers(-512, 512, (3, 5, 7)) for name in names}
-    held = rng.integers(-2048, 2048, (3, 5, 7))
+    state = rng.integers(-2048, 2048, (3, 5, 7))
     own = {name: rng.integers(-128, 128, 7) for name in cell.diagonals}
-    whole = step(cell, Precision(), Ternary(), rows, held, diagonals=own)
+    whole = step(cell, Precision(), Ternary(), rows, state, diagonals=own)
     single = step(cell, Precision(), Ternary(),
-                  {name: values[2, 3, 4:5] for name, values in rows.items()}, held[2, 3, 4:5],
+                  {name: values[2, 3, 4:5] for name, values in rows.items()}, state[2, 3, 4:5],
                   diagonals={name: codes[4:5] for name, codes in own.items()})
     assert whole.keys() == single.keys() and "h" in whole
     for name, values in whole.items():
