@@ -7,9 +7,9 @@ import numpy as np
 
 from ternloom.model import online
 from ternloom.model.alphabet import PLANES
+from ternloom.model.bitplanes import COMPILED, BitPlanes
 from ternloom.model.format import Fixed, Online
 from ternloom.model.matrix import Matrix
-from ternloom.model.bitplanes import COMPILED, BitPlanes
 
 
 __all__ = ["NOTE", "TITLE", "rows"]

@@ -14,8 +14,8 @@ from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.mapping import Mapping
 from ternloom.model.alphabet import TERNARY
 from ternloom.model.cell import LSTM
+from ternloom.model.draw import random_network, random_sequences
 from ternloom.model.network import When
-from ternloom.model.random import random_network, random_sequences
 from ternloom.sim import vectors
 from ternloom.sim.tools import find
 

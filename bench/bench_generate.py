@@ -20,7 +20,7 @@ from ternloom.hw.verilog import generate
 from ternloom.mapping.mapping import Mapping
 from ternloom.model.format import Ternary
 from ternloom.model.cell import LSTM
-from ternloom.model.random import random_network
+from ternloom.model.draw import random_network
 
 network = random_network(1, cell=LSTM, layers=1, units=1024, inputs=1024, classes=10,
                          input_format=Ternary(), state_format=Ternary(), weight=TERNARY)

@@ -15,9 +15,9 @@ from ternloom.mapping.mapping import Mapping
 from ternloom.mapping.microcode import microcode
 from ternloom.model.alphabet import BINARY
 from ternloom.model.cell import LSTM
+from ternloom.model.draw import random_network
 from ternloom.model.format import Fixed, Online, Planes
 from ternloom.model.network import When
-from ternloom.model.random import random_network
 
 
 __all__ = ["NOTE", "TITLE", "rows"]

@@ -48,7 +48,7 @@ def stimulus(chosen, network):
     if name is None and network.notes.get("data") in source.shipped("data"):
         name = network.notes["data"]
     if name is None:
-        from ternloom.model.random import random_sequences
+        from ternloom.model.draw import random_sequences
         drawn = random_sequences(0, network, chosen.sequences, _STEPS)
         return Stimulus("random codes", drawn, None)
     dataset = source.data(name, chosen.part, network)

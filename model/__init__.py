@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "alphabet": ["ALPHABETS", "Alphabet"],
         "cell": ["CELLS", "Cell"],
+        "draw": ["random_graph", "random_network", "random_sequences"],
         "error": ["NetworkError"],
         "format": ["Binary", "Fixed", "Format", "Online", "Planes", "Ternary"],
         "golden": ["Session"],
@@ -17,6 +18,5 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "node": ["Body"],
         "network": ["Layer", "Network", "Node", "Operand", "Readout", "When"],
         "precision": ["Precision"],
-        "random": ["random_graph", "random_network", "random_sequences"],
         "rounding": ["Overflow", "Rounding"],
     })

@@ -22,11 +22,11 @@ from ternloom.files import dataset, floats, text
 from ternloom.files import network as file
 from ternloom.model.alphabet import INTEGER, TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER, LSTM
+from ternloom.model.draw import random_network, random_sequences
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Fixed, Ternary
 from ternloom.model.golden import run
 from ternloom.model.network import Network
-from ternloom.model.random import random_network, random_sequences
 
 
 #: Address space beyond what the modules take, and processor time of one file.

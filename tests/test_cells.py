@@ -13,10 +13,10 @@ from ternloom.files import network as file
 from ternloom.hw import verilog
 from ternloom.mapping.mapping import Mapping
 from ternloom.model.cell import CELLS, Cell
+from ternloom.model.draw import random_network, random_sequences
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Fixed
 from ternloom.model.precision import Precision
-from ternloom.model.random import random_network, random_sequences
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
 from ternloom.quantize.forward import run
 from ternloom.sim.build import SIMULATORS

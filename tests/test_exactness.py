@@ -18,11 +18,11 @@ from ternloom.mapping.geometry import Arithmetic
 from ternloom.mapping.mapping import Mapping
 from ternloom.model.alphabet import ALPHABETS, INTEGER, PLANES
 from ternloom.model.cell import LSTM
+from ternloom.model.draw import random_network, random_sequences
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.limits import COEFFICIENT_BITS
 from ternloom.model.network import Network, When
 from ternloom.model.precision import Precision
-from ternloom.model.random import random_network, random_sequences
 from ternloom.sim.build import SIMULATORS
 from ternloom.sim.case import Case
 from ternloom.sim.run import simulate, simulate_many

@@ -12,10 +12,10 @@ from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.mapping import Mapping
 from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, QUATERNARY
 from ternloom.model.cell import LSTM
+from ternloom.model.draw import random_network, random_sequences
 from ternloom.model.format import Fixed, Online
 from ternloom.model.network import When
 from ternloom.model.precision import Precision
-from ternloom.model.random import random_network, random_sequences
 from ternloom.sim.case import Case
 from ternloom.sim.faults import FAULTS, FaultError, plant
 from ternloom.sim.run import simulate_many

@@ -18,10 +18,10 @@ from ternloom.mapping.mapping import Mapping
 from ternloom.model import golden
 from ternloom.model.bounds import bounds
 from ternloom.model.cell import DENSE, DENSE_RELU, GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM, MIN_GRU
+from ternloom.model.draw import random_graph, random_network, random_sequences
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.network import INPUT, Layer, Network, Node, When
-from ternloom.model.random import random_graph, random_network, random_sequences
 from ternloom.sim.build import SIMULATORS
 from ternloom.sim.case import Case
 from ternloom.sim.run import simulate, simulate_many

@@ -11,8 +11,8 @@ from ternloom.hw import verilog
 from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.mapping import Mapping
 from ternloom.model import golden
+from ternloom.model.draw import random_network, random_sequences
 from ternloom.model.format import Binary, Ternary
-from ternloom.model.random import random_network, random_sequences
 from ternloom.sim.build import build, execute
 
 

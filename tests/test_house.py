@@ -169,7 +169,7 @@ def test_comments(path):
 
 #: The modules that tell one alphabet of weights from another; all others ask the alphabet.
 KNOW_ALPHABETS = {
-    "model.bitplanes", "model.random", "quantize.codes", "quantize.ott", "quantize.quantizer",
+    "model.bitplanes", "model.draw", "quantize.codes", "quantize.ott", "quantize.quantizer",
     "quantize.weights", "mapping.geometry", "hw.element", "hw.term",
     "boards.estimate"}
 ALPHABETS = {f"ternloom.model.alphabet.{name}" for name in (

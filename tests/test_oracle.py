@@ -9,11 +9,11 @@ from agreement import compare, compare_pieces
 from hostile import Hostile
 from ternloom.model.alphabet import ALPHABETS
 from ternloom.model.cell import CELLS
+from ternloom.model.draw import random_network, random_sequences
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.golden import run
 from ternloom.model.network import When
-from ternloom.model.random import random_network, random_sequences
 
 
 #: Networks of a test, and how many of ``make test`` and of ``make test-all`` alone.

@@ -76,7 +76,7 @@ from fivelevels import FIVE, LEAKY
 from ternloom.files.network import load, save
 from ternloom.mapping.mapping import Mapping
 from ternloom.model import golden
-from ternloom.model.random import random_network, random_sequences
+from ternloom.model.draw import random_network, random_sequences
 from ternloom.quantize.quantizer import MatrixQuantizer
 from ternloom.quantize.weights import parse
 from ternloom.sim.run import simulate

@@ -11,9 +11,9 @@ from ternloom.mapping.geometry import Arithmetic
 from ternloom.mapping.mapping import Mapping
 from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, PLANES, QUATERNARY, TERNARY
 from ternloom.model.cell import LSTM
+from ternloom.model.draw import random_network
 from ternloom.model.format import Fixed, Online, Planes
 from ternloom.model.precision import Precision
-from ternloom.model.random import random_network
 
 
 #: Tables of elements of 8 lanes after synthesis for ECP5, a lane.

@@ -11,10 +11,10 @@ from ternloom.mapping.folding import Folding
 from ternloom.mapping.mapping import Mapping
 from ternloom.model.alphabet import TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
+from ternloom.model.draw import random_network, random_sequences
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.network import When
 from ternloom.model.precision import Precision
-from ternloom.model.random import random_network, random_sequences
 from ternloom.sim.netlist import netlist, synthesize
 from ternloom.sim.run import simulate
 

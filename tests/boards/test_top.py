@@ -18,10 +18,10 @@ from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.mapping import Mapping
 from ternloom.model.alphabet import TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER, LSTM
+from ternloom.model.draw import random_network, random_sequences
 from ternloom.model.format import Fixed, Ternary
 from ternloom.model.golden import run
 from ternloom.model.network import When
-from ternloom.model.random import random_network, random_sequences
 
 
 BIT = 8

@@ -11,8 +11,8 @@ from ternloom.cli.main import main
 from ternloom.files.dataset import Dataset
 from ternloom.files.dataset import save as save_dataset
 from ternloom.files.network import load, save
+from ternloom.model.draw import random_network
 from ternloom.model.format import Fixed
-from ternloom.model.random import random_network
 
 
 RECIPE = """

@@ -17,9 +17,9 @@ from ternloom.files.dataset import Dataset
 from ternloom.files.dataset import save as save_dataset
 from ternloom.files.network import save
 from ternloom.model.alphabet import TERNARY
+from ternloom.model.draw import random_network
 from ternloom.model.format import Fixed
 from ternloom.model.network import When
-from ternloom.model.random import random_network
 
 
 #: What a library of terminals would take for its own.

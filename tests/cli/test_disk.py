@@ -11,7 +11,7 @@ import pytest
 
 from ternloom.cli.main import main
 from ternloom.files.network import save
-from ternloom.model.random import random_network
+from ternloom.model.draw import random_network
 
 
 FULL = "; nothing was written: free some space for the output and for temporary files (TMPDIR)"

@@ -13,7 +13,7 @@ from cachehome import cache_home
 
 from ternloom.cli import main
 from ternloom.files.network import save
-from ternloom.model.random import random_network
+from ternloom.model.draw import random_network
 
 
 SHIPPED = "digits-gru-ternary-ternary"

@@ -20,10 +20,10 @@ from ternloom.files.network import save
 from ternloom.hw import verilog
 from ternloom.mapping.mapping import Mapping
 from ternloom.model.cell import LSTM
+from ternloom.model.draw import random_network
 from ternloom.model.format import Fixed
 from ternloom.model.network import When
 from ternloom.model.precision import Precision
-from ternloom.model.random import random_network
 
 
 SHIPPED = "digits-gru-ternary-ternary"

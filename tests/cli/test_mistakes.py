@@ -20,9 +20,9 @@ from ternloom.files.dataset import save as save_dataset
 from ternloom.files.network import VERSION, save
 from ternloom.model.alphabet import TERNARY
 from ternloom.model.cell import LSTM
+from ternloom.model.draw import random_network
 from ternloom.model.format import Fixed
 from ternloom.model.precision import Precision
-from ternloom.model.random import random_network
 
 
 SHIPPED = "digits-gru-ternary-ternary"

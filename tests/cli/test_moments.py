@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ternloom.files.network import save
-from ternloom.model.random import random_network
+from ternloom.model.draw import random_network
 
 
 SHIPPED = "digits-gru-ternary-ternary"

@@ -5,8 +5,8 @@ import types
 from ternloom.boards.report import Clock
 from ternloom.boards.shape import CoreShape
 from ternloom.cli import synth
+from ternloom.model.draw import random_network
 from ternloom.model.network import When
-from ternloom.model.random import random_network
 
 
 def test_speed():

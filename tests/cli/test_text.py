@@ -12,10 +12,10 @@ from ternloom.evaluate import perplexity
 from ternloom.files import text
 from ternloom.files.network import save
 from ternloom.model.cell import LSTM
+from ternloom.model.draw import random_network
 from ternloom.model.format import Fixed, Planes
 from ternloom.model.network import When
 from ternloom.model.precision import Precision
-from ternloom.model.random import random_network
 
 
 TRAINED = "a b a\nc a <unk>\nb a d\n"

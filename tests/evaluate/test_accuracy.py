@@ -5,11 +5,11 @@ import pytest
 
 from ternloom.evaluate.accuracy import measure
 from ternloom.files.dataset import Dataset
+from ternloom.model.draw import random_network, random_sequences
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Binary, Fixed
 from ternloom.model.golden import run
 from ternloom.model.network import Network, Node
-from ternloom.model.random import random_network, random_sequences
 
 
 def make(form=Fixed(6, 4), count=9):

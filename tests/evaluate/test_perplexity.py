@@ -8,11 +8,11 @@ import pytest
 from edit import edited, refed
 
 from ternloom.evaluate import perplexity
+from ternloom.model.draw import random_network
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Fixed, Planes
 from ternloom.model.golden import run
 from ternloom.model.network import When
-from ternloom.model.random import random_network
 
 
 WORDS = 7

@@ -11,10 +11,10 @@ from ternloom.evaluate.size import (Size, float_bits, matrix_size, meant, networ
                                     relative_errors)
 from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, PLANES, QUATERNARY, TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER, LSTM
+from ternloom.model.draw import random_network
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Fixed
 from ternloom.model.matrix import Matrix
-from ternloom.model.random import random_network
 from ternloom.quantize.calibration import calibrate
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
 from ternloom.quantize.lowering import lower

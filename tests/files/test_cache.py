@@ -10,7 +10,7 @@ from ternloom.files import cache
 from ternloom.hw import verilog
 from ternloom.mapping.folding import Folding
 from ternloom.mapping.mapping import Mapping
-from ternloom.model.random import random_network, random_sequences
+from ternloom.model.draw import random_network, random_sequences
 from ternloom.sim import build
 from ternloom.sim.run import simulate
 

@@ -10,8 +10,8 @@ from storing import forge, parts
 from edit import edited
 from ternloom.files import network as file
 from ternloom.files.dataset import Dataset, DatasetError, load, save
+from ternloom.model.draw import random_network
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
-from ternloom.model.random import random_network
 from ternloom.model.rounding import Rounding
 
 

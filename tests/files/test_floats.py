@@ -16,8 +16,8 @@ from ternloom.files import network as file
 from ternloom.files.floats import PYTORCH, load, reader, save
 from ternloom.files.reader import Reader
 from ternloom.model.cell import GRU_RESET_AFTER, LSTM
+from ternloom.model.draw import random_network
 from ternloom.model.error import NetworkError
-from ternloom.model.random import random_network
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
 
 

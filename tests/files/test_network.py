@@ -18,11 +18,11 @@ from ternloom.files.network import load, save
 from ternloom.model.alphabet import (ALPHABETS, BINARY, EXPONENTIAL, INTEGER, PLANES, QUATERNARY,
                                      TERNARY)
 from ternloom.model.cell import CELLS, GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
+from ternloom.model.draw import random_network
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.matrix import Matrix
 from ternloom.model.network import embedding_type
-from ternloom.model.random import random_network
 
 
 def arrays(network):

@@ -11,8 +11,8 @@ from ternloom.mapping.geometry import Arithmetic, Source
 from ternloom.mapping.schedule import element_latency
 from ternloom.model.alphabet import ALPHABETS, TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER, LSTM
+from ternloom.model.draw import random_network
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
-from ternloom.model.random import random_network
 
 
 FORMATS = {"fixed": Fixed(6, 4), "binary": Binary(), "ternary": Ternary(),

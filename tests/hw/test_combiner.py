@@ -18,9 +18,9 @@ from ternloom.mapping.geometry import Source
 from ternloom.mapping.schedule import combiner_latency
 from ternloom.model.alphabet import ALPHABETS, INTEGER, PLANES, TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER, LSTM
+from ternloom.model.draw import random_network
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.matrix import Matrix
-from ternloom.model.random import random_network
 
 
 #: Cycles from an input row's sum until the recurrent half may ask for it (model.schedule).

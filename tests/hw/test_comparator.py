@@ -15,10 +15,10 @@ from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.mapping import Mapping
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.cell.ranges import format_range
+from ternloom.model.draw import random_network, random_sequences
 from ternloom.model.format import Fixed
 from ternloom.model.network import When
 from ternloom.model.precision import Precision
-from ternloom.model.random import random_network, random_sequences
 from ternloom.model.table import sigmoid, tanh
 from ternloom.sim.case import Case
 from ternloom.sim.run import simulate_many

@@ -13,10 +13,10 @@ from ternloom.hw.core import Core
 from ternloom.mapping.folding import Folding, FoldingError, LayerFolding
 from ternloom.mapping.mapping import Mapping
 from ternloom.model.cell import LSTM
+from ternloom.model.draw import random_network, random_sequences
 from ternloom.model.format import Binary, Fixed, Planes
 from ternloom.model.golden import run
 from ternloom.model.network import When
-from ternloom.model.random import random_network, random_sequences
 
 
 OUTPUT = ("m_axis_tdata", "m_axis_tuser", "m_axis_tlast")

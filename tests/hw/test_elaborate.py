@@ -18,9 +18,9 @@ from ternloom.hw.core import Core
 from ternloom.mapping.mapping import Mapping
 from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, PLANES, QUATERNARY, TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
+from ternloom.model.draw import random_graph, random_network
 from ternloom.model.format import Fixed
 from ternloom.model.precision import Precision
-from ternloom.model.random import random_graph, random_network
 
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

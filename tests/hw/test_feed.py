@@ -11,8 +11,8 @@ from ternloom.mapping.folding import LayerFolding
 from ternloom.mapping.geometry import Arithmetic, layer_geometry
 from ternloom.model.alphabet import ALPHABETS, BINARY, PLANES, TERNARY
 from ternloom.model.cell import LSTM
+from ternloom.model.draw import random_network
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
-from ternloom.model.random import random_network
 
 
 SIMD = 4

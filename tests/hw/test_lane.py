@@ -10,9 +10,9 @@ from ternloom.hw.lane import Lane
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.schedule import lane_latency
 from ternloom.model.cell import CELLS, LSTM
+from ternloom.model.draw import random_network
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.precision import Precision
-from ternloom.model.random import random_network
 from ternloom.model.rounding import Rounding
 
 

@@ -19,10 +19,10 @@ from ternloom.mapping.mapping import Mapping
 from ternloom.mapping.schedule import combiner_latency, exit_latency, result_latency, waits
 from ternloom.model.alphabet import BINARY, TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER, LSTM
+from ternloom.model.draw import random_network, random_sequences
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.golden import run
 from ternloom.model.network import When
-from ternloom.model.random import random_network, random_sequences
 from ternloom.model.rounding import signed_width
 
 

@@ -7,8 +7,8 @@ from hwsim import converse, events, pack, play
 from ternloom.hw.output import CodeOutput, OutputQueue, beat_layout
 from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.mapping import Mapping
+from ternloom.model.draw import random_network
 from ternloom.model.format import Fixed, Online, Planes
-from ternloom.model.random import random_network
 
 
 OUTPUT = ("data", "user", "last")

@@ -11,11 +11,11 @@ from hwsim import converse, events, pack
 from ternloom.hw.readout import DenseReadout
 from ternloom.mapping.schedule import combiner_latency, exit_latency
 from ternloom.model.alphabet import ALPHABETS, BINARY, PLANES
+from ternloom.model.draw import random_network
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.matrix import Matrix
 from ternloom.model.network import When
 from ternloom.model.product import Product
-from ternloom.model.random import random_network
 
 
 FORMATS = {"fixed": Fixed(5, 3), "binary": Binary(), "ternary": Ternary(),

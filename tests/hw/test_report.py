@@ -14,10 +14,10 @@ from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.mapping import Mapping
 from ternloom.model.alphabet import ALPHABETS, TERNARY
 from ternloom.model.cell import LSTM
+from ternloom.model.draw import random_network, random_sequences
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.golden import run
 from ternloom.model.precision import Precision
-from ternloom.model.random import random_network, random_sequences
 
 
 @pytest.fixture(scope="module", params=CORE)

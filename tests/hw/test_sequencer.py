@@ -13,8 +13,8 @@ from ternloom.mapping.geometry import Source
 from ternloom.mapping.schedule import waits
 from ternloom.model.alphabet import TERNARY
 from ternloom.model.cell import LSTM
+from ternloom.model.draw import random_network
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
-from ternloom.model.random import random_network
 
 
 WATCHED = ("o_address", "o_block", "o_word", "o_plane", "o_control", "step.first", "step.last",

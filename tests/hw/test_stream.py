@@ -9,9 +9,9 @@ from ternloom.hw import verilog
 from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.mapping import Mapping
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
+from ternloom.model.draw import random_network, random_sequences
 from ternloom.model.format import Binary, Fixed, Planes
 from ternloom.model.network import When
-from ternloom.model.random import random_network, random_sequences
 from ternloom.sim.build import SIMULATORS
 from ternloom.sim.case import Case
 from ternloom.sim.run import simulate_many

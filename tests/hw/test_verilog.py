@@ -18,11 +18,11 @@ from ternloom.mapping.folding import Folding, FoldingError, LayerFolding
 from ternloom.mapping.mapping import Mapping
 from ternloom.model.alphabet import EXPONENTIAL, INTEGER
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
+from ternloom.model.draw import random_network
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.matrix import Matrix
 from ternloom.model.network import When
-from ternloom.model.random import random_network
 from ternloom.sim.tools import find, verilator_root
 
 

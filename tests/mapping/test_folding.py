@@ -8,8 +8,8 @@ import pytest
 from ternloom.mapping.folding import Folding, FoldingError, LayerFolding
 from ternloom.mapping.mapping import Mapping
 from ternloom.model.cell import LSTM
+from ternloom.model.draw import random_network
 from ternloom.model.network import When
-from ternloom.model.random import random_network
 
 
 def refused(message):

@@ -15,10 +15,10 @@ from ternloom.model.alphabet import (ALPHABETS, BINARY, EXPONENTIAL, INTEGER, PL
                                      TERNARY, Alphabet)
 from ternloom.model.alphabet.alphabet import LaneAlphabet
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
+from ternloom.model.draw import random_network
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.matrix import Matrix
-from ternloom.model.random import random_network
 
 
 SIZES = (1, 2, 3, 5, 8, 13)

@@ -16,9 +16,9 @@ from ternloom.mapping.geometry import Arithmetic, Source
 from ternloom.model.alphabet import (ALPHABETS, BINARY, EXPONENTIAL, INTEGER, PLANES, QUATERNARY,
                                      TERNARY)
 from ternloom.model.cell import GRU_RESET_AFTER, LSTM
+from ternloom.model.draw import random_network
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.product import Product
-from ternloom.model.random import random_network
 
 
 FORMATS = {"fixed": Fixed(6, 4), "unsigned": Fixed(3, 1, signed=False), "binary": Binary(),

@@ -12,9 +12,9 @@ from ternloom.mapping.schedule import (combiner_latency, element_latency, elemen
                                        exit_latency, lane_latency, result_latency, waits)
 from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, QUATERNARY, TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
+from ternloom.model.draw import random_network
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.precision import Precision
-from ternloom.model.random import random_network
 
 
 @pytest.mark.parametrize("state, weight, depth, extra", [

@@ -6,8 +6,8 @@ import pytest
 from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.mapping import Mapping
 from ternloom.mapping.stream import Stream, whole_bytes
+from ternloom.model.draw import random_network
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
-from ternloom.model.random import random_network
 
 
 FORMS = [

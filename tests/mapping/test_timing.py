@@ -12,9 +12,9 @@ from ternloom.mapping.mapping import Mapping
 from ternloom.mapping.schedule import combiner_latency, exit_latency, result_latency, waits
 from ternloom.model.alphabet import TERNARY
 from ternloom.model.cell import GRU_RESET_BEFORE, LSTM
+from ternloom.model.draw import random_network
 from ternloom.model.format import Ternary
 from ternloom.model.network import When
-from ternloom.model.random import random_network
 
 
 #: Cycles from a logit to the output stream.

@@ -8,9 +8,9 @@ import pytest
 
 from ternloom.model import online
 from ternloom.model.alphabet import BINARY, PLANES, TERNARY
+from ternloom.model.bitplanes import COMPILED, BitPlanes
 from ternloom.model.format import Binary, Fixed, Online, Planes
 from ternloom.model.matrix import Matrix
-from ternloom.model.bitplanes import COMPILED, BitPlanes
 from ternloom.model.product import Product
 
 

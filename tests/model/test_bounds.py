@@ -9,13 +9,13 @@ from cellstep import CORE
 from ternloom.model.bounds import (bounds, dot_range, effective, row_range, working_range,
                                    worst_inputs)
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
+from ternloom.model.draw import random_network, random_sequences
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.golden import run
 from ternloom.model.matrix import Matrix
 from ternloom.model.network import When
 from ternloom.model.precision import Precision
 from ternloom.model.product import Product
-from ternloom.model.random import random_network, random_sequences
 from ternloom.model.range import Range
 from ternloom.model.rounding import signed_width
 from ternloom.model.table import sigmoid, tanh

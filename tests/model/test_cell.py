@@ -15,11 +15,11 @@ from edit import edited
 from ternloom.model.bounds import effective
 from ternloom.model.cell import CELLS, GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.cell.integers import initial_code
+from ternloom.model.draw import random_network, random_sequences
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.golden import run
 from ternloom.model.network import When
 from ternloom.model.precision import Precision
-from ternloom.model.random import random_network, random_sequences
 
 
 FINE = Precision(Fixed(12, 9), 15, Fixed(24, 20))

@@ -23,12 +23,12 @@ from ternloom.mapping.mapping import Mapping
 from ternloom.mapping.timing import Timing
 from ternloom.model.alphabet import BINARY
 from ternloom.model.cell import GRU_RESET_AFTER
+from ternloom.model.draw import random_network, random_sequences
 from ternloom.model.format import Fixed
 from ternloom.model.frozen import Frozen, protected
 from ternloom.model.golden import Result, run
 from ternloom.model.matrix import Matrix
 from ternloom.model.network import Layer, Network, Readout
-from ternloom.model.random import random_network, random_sequences
 from ternloom.quantize.codes import Codes
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
 from ternloom.quantize.forward import Forward

@@ -11,12 +11,12 @@ from edit import edited, refed
 from ternloom.model.alphabet import ALPHABETS, BINARY
 from ternloom.model.bounds import bounds
 from ternloom.model.cell import GRU_RESET_AFTER, LSTM
+from ternloom.model.draw import random_network, random_sequences
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Fixed, Online, Planes
 from ternloom.model.golden import Session, run
 from ternloom.model.network import Network, When
 from ternloom.model.precision import Precision
-from ternloom.model.random import random_network, random_sequences
 from ternloom.model.rounding import Rounding
 
 

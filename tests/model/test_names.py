@@ -11,10 +11,10 @@ from ternloom.files import dataset, floats
 from ternloom.files import network as file
 from ternloom.files.dataset import Dataset, DatasetError
 from ternloom.model.cell import LSTM
+from ternloom.model.draw import random_network
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Ternary
 from ternloom.model.names import check_names
-from ternloom.model.random import random_network
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
 
 

@@ -9,12 +9,12 @@ from cellstep import CORE
 from edit import edited, refed
 from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, PLANES, TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE
+from ternloom.model.draw import random_network
 from ternloom.model.error import NetworkError, located
 from ternloom.model.format import Binary, Fixed, Ternary
 from ternloom.model.matrix import Matrix
 from ternloom.model.network import Network, embedding_type
 from ternloom.model.precision import Precision
-from ternloom.model.random import random_network
 from ternloom.model.rounding import Rounding
 
 

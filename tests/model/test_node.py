@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from ternloom.mapping.mapping import Mapping
+from ternloom.model.draw import random_network, random_sequences
 from ternloom.model.golden import run
 from ternloom.model.network import Layer, Node, Readout, When
 from ternloom.model.node import Body, rule
-from ternloom.model.random import random_network, random_sequences
 from ternloom.sim.case import Case
 
 

@@ -10,9 +10,9 @@ from edit import edited
 from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.mapping import Mapping
 from ternloom.model import golden
+from ternloom.model.draw import random_network, random_sequences
 from ternloom.model.format import Fixed, Planes, Ternary
 from ternloom.model.network import When
-from ternloom.model.random import random_network, random_sequences
 from ternloom.sim.case import Case, beat_width
 
 

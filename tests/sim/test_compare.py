@@ -9,9 +9,9 @@ from edit import edited
 
 from ternloom.mapping.folding import Folding, LayerFolding
 from ternloom.mapping.mapping import Mapping
+from ternloom.model.draw import random_network
 from ternloom.model.format import Fixed
 from ternloom.model.network import When
-from ternloom.model.random import random_network
 from ternloom.sim.case import Case, Transfer
 from ternloom.sim.compare import Mismatch, checked, first_mismatch, first_probe_mismatch
 

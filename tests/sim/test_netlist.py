@@ -7,9 +7,9 @@ from ternloom.mapping.folding import Folding
 from ternloom.mapping.mapping import Mapping
 from ternloom.model.alphabet import TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER
+from ternloom.model.draw import random_network, random_sequences
 from ternloom.model.format import Fixed, Ternary
 from ternloom.model.precision import Precision
-from ternloom.model.random import random_network, random_sequences
 from ternloom.sim.netlist import FAMILIES, synthesize
 from ternloom.sim.run import simulate
 

@@ -14,7 +14,7 @@ import pytest
 from ternloom.hw import verilog
 from ternloom.mapping.folding import Folding
 from ternloom.mapping.mapping import Mapping
-from ternloom.model.random import random_network, random_sequences
+from ternloom.model.draw import random_network, random_sequences
 from ternloom.sim.run import simulate
 from ternloom.sim.tools import SimulationError, find
 
@@ -131,7 +131,7 @@ def test_ended_simulator(small):
 def test_interrupt(tmp_path, simulator):
     """Ctrl-C ends a simulation, and leaves neither processes nor files."""
     program = (
-        "import sys; from ternloom.model.random import *; from ternloom.sim.run import simulate;"
+        "import sys; from ternloom.model.draw import *; from ternloom.sim.run import simulate;"
         "from ternloom.mapping.mapping import Mapping; from ternloom.sim import build;"
         # However long it would be, the compiler need not make it fast.
         "build._LONG = 1 << 62;"

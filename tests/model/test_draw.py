@@ -10,11 +10,11 @@ from ternloom.files.network import save
 from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, PLANES, QUATERNARY, TERNARY
 from ternloom.model.bounds import bounds
 from ternloom.model.cell import CELLS, LSTM
+from ternloom.model.draw import random_network, random_sequences
 from ternloom.model.format import Binary, Fixed, Online, Planes, Ternary
 from ternloom.model.golden import run
 from ternloom.model.network import When
 from ternloom.model.precision import Precision
-from ternloom.model.random import random_network, random_sequences
 
 
 def digest(path, network):
