@@ -135,18 +135,18 @@ class InputBuffer(wiring.Component):
         """
         layout = self._layout
         beat_bits = layout.beat_lanes * self._code_width
-        slots = layout.beats_per_row
+        places = layout.beats_per_row
 
         taken, last_beat, row_ends, vector_ends = Signal(), Signal(), Signal(), Signal()
         beat = Signal(range(max(layout.beats, 2)))
-        slot = Signal(range(max(slots, 2)))
+        place = Signal(range(max(places, 2)))
         used = layout.elements - (layout.beats - 1) * layout.beat_lanes
         masked = Signal(beat_bits)
         m.d.comb += [
             taken.eq(self.i.valid | filling),
             last_beat.eq(beat == layout.beats - 1),
             masked.eq(Mux(last_beat, self.i.data[:used * self._code_width], self.i.data)),
-            row_ends.eq(taken & ((slot == slots - 1) | last_beat)),
+            row_ends.eq(taken & ((place == places - 1) | last_beat)),
             vector_ends.eq(taken & last_beat),
             write.en.eq(row_ends),
         ]
@@ -154,22 +154,22 @@ class InputBuffer(wiring.Component):
             m.d.comb += self.i.short.eq(self.i.valid & self.i.last & ~last_beat)
             m.d.sync += filling.eq((filling | self.i.short) & ~vector_ends)
         with m.If(taken):
-            m.d.sync += [beat.eq(beat + 1), slot.eq(slot + 1)]
+            m.d.sync += [beat.eq(beat + 1), place.eq(place + 1)]
             with m.If(row_ends):
-                m.d.sync += [slot.eq(0), row.eq(row + 1)]
+                m.d.sync += [place.eq(0), row.eq(row + 1)]
             with m.If(vector_ends):
                 m.d.sync += [beat.eq(0), row.eq(0)]
 
-        gathered = [masked if slots == 1 else Signal(beat_bits, name=f"slot{index}")
-                    for index in range(slots)]
-        if slots > 1:
+        gathered = [masked if places == 1 else Signal(beat_bits, name=f"place{index}")
+                    for index in range(places)]
+        if places > 1:
             for index, held in enumerate(gathered):
-                with m.If(self.i.valid & (slot == index)):
+                with m.If(self.i.valid & (place == index)):
                     m.d.sync += held.eq(masked)
                 with m.If(row_ends):
                     m.d.sync += held.eq(0)
-            # A slot whose beat lacks holds zero.
-            m.d.comb += write.data.eq(Cat(Mux((slot == index) & ~filling, masked, held)
+            # A place whose beat lacks holds zero.
+            m.d.comb += write.data.eq(Cat(Mux((place == index) & ~filling, masked, held)
                                           for index, held in enumerate(gathered)))
         else:
             m.d.comb += write.data.eq(Mux(filling, 0, masked))

@@ -112,18 +112,18 @@ class Lane(wiring.Component):
         made = pipeline(self._layer)
         moments = Moments(m, made, self, self._units)
         operations = _Operations(m, made, moments, self)
-        for node in made.slots:
+        for node in made.issues:
             getattr(operations, f"_{node.kind}")(node)
         moments.finish()
 
         for name, node in made.graph.codes.items():
-            codes, slot = self.o if name == "h" else self.reset, made.slots[node]
-            m.d.comb += [codes.valid.eq(moments.strobe(slot.anchor, slot.ready)),
+            codes, issue = self.o if name == "h" else self.reset, made.issues[node]
+            m.d.comb += [codes.valid.eq(moments.strobe(issue.anchor, issue.ready)),
                          codes.data.eq(moments.value(node))]
         for node in made.graph.traced:
             if not made.cut(node):
-                slot = made.slots[node]
-                watch(m, _signal(node), moments.strobe(slot.anchor, slot.ready),
+                issue = made.issues[node]
+                watch(m, _signal(node), moments.strobe(issue.anchor, issue.ready),
                       moments.value(node))
 
         return m
@@ -148,8 +148,8 @@ class _Operations:
 
     def _at(self, part, node):
         """A number when a node starts."""
-        slot = self._made.slots[node]
-        return self._moments.at(part, slot.anchor, slot.start)
+        issue = self._made.issues[node]
+        return self._moments.at(part, issue.anchor, issue.start)
 
     def _operands(self, node):
         return [self._at(arg, node) for arg in node.args]
@@ -163,15 +163,15 @@ class _Operations:
 
     def _steady(self, node):
         """Whether what a node is made of stays until the next unit's."""
-        anchor = self._made.slots[node].anchor
-        return all(arg.kind == "constant" or (arg in self._made.slots and self._moments.held(arg)
-                                              and self._made.slots[arg].anchor == anchor)
+        anchor = self._made.issues[node].anchor
+        return all(arg.kind == "constant" or (arg in self._made.issues and self._moments.held(arg)
+                                              and self._made.issues[arg].anchor == anchor)
                    for arg in node.args)
 
     def _result(self, node, value, shape):
         """A register, or wires where the node takes no cycle."""
-        slot = self._made.slots[node]
-        if slot.ready > slot.start:
+        issue = self._made.issues[node]
+        if issue.ready > issue.start:
             self._moments.register(node, self._name(node), shape, value)
             return
         result = Signal(shape, name=self._name(node))
@@ -219,47 +219,48 @@ class _Operations:
 
     def _multiply(self, node):
         """A product of two registers, in one more; nodes that share a multiplier take turns."""
-        m, slot = self._m, self._made.slots[node]
-        nodes = self._made.units[slot.unit]
-        if slot.unit not in self._ports:
+        m, issue = self._m, self._made.issues[node]
+        nodes = self._made.units[issue.unit]
+        if issue.unit not in self._ports:
             widths = [max(map(self._width, column)) for column in zip(*(one.args for one in nodes))]
-            feeds = [Signal(signed(width), name=f"{slot.unit}_{side}")
+            feeds = [Signal(signed(width), name=f"{issue.unit}_{side}")
                      for side, width in zip("ab", widths)]
             held = [delayed(m, feed, 1) for feed in feeds]
-            product = Signal(signed(max(map(self._width, nodes))), name=slot.unit)
-            self._ports[slot.unit] = feeds, product
-            with m.If(self._moments.strobe(slot.anchor, slot.ready - 1) if len(nodes) == 1 else 1):
+            product = Signal(signed(max(map(self._width, nodes))), name=issue.unit)
+            self._ports[issue.unit] = feeds, product
+            due = self._moments.strobe(issue.anchor, issue.ready - 1) if len(nodes) == 1 else 1
+            with m.If(due):
                 m.d.sync += product.eq(held[0] * held[1])
-        feeds, product = self._ports[slot.unit]
+        feeds, product = self._ports[issue.unit]
         self._feed(node, feeds, self._operands(node))
         self._moments.made(node, product, len(nodes) == 1)
 
     def _feed(self, node, feeds, values):
         """Hand a node's operands to its unit when they are due; to one of its own always."""
-        slot = self._made.slots[node]
-        alone = len(self._made.units[slot.unit]) == 1
+        issue = self._made.issues[node]
+        alone = len(self._made.units[issue.unit]) == 1
         for feed, value in zip(feeds, values, strict=True):
             if alone:
                 self._m.d.comb += feed.eq(value)
                 continue
-            with self._m.If(self._moments.strobe(slot.anchor, slot.start)):
+            with self._m.If(self._moments.strobe(issue.anchor, issue.start)):
                 self._m.d.comb += feed.eq(value)
 
     def _table(self, node):
-        slot = self._made.slots[node]
+        issue = self._made.issues[node]
         if self._made.comparators:
             self._compare(node)
             return
-        nodes = self._made.units[slot.unit]
+        nodes = self._made.units[issue.unit]
         functions = list(dict.fromkeys(one.parameter for one in nodes))
-        if slot.unit not in self._ports:
-            self._m.submodules[slot.unit] = table = Table(self._precision, *functions)
-            self._ports[slot.unit] = table
-            second = [self._moments.strobe(self._made.slots[one].anchor,
-                                           self._made.slots[one].start)
+        if issue.unit not in self._ports:
+            self._m.submodules[issue.unit] = table = Table(self._precision, *functions)
+            self._ports[issue.unit] = table
+            second = [self._moments.strobe(self._made.issues[one].anchor,
+                                           self._made.issues[one].start)
                       for one in nodes if one.parameter != functions[0]]
             self._m.d.comb += table.i_select.eq(Cat(second).any() if second else 0)
-        table = self._ports[slot.unit]
+        table = self._ports[issue.unit]
         if all(one.args[0].kind == "row" for one in nodes):
             # Rows come through one port.
             if node is nodes[0]:

@@ -46,7 +46,7 @@ class Moments:
         return self._places[cycles]
 
     def made(self, node, value, held):
-        """Say what a node is from its slot's ``ready`` on: if ``held``, until the next unit's."""
+        """Say what a node is from its issue's ``ready`` on: if ``held``, until the next unit's."""
         self._values[node] = value, held
 
     def held(self, node):
@@ -59,9 +59,9 @@ class Moments:
 
     def register(self, node, name, shape, value):
         """A register that takes a value in the cycle before the node is ready, and holds it."""
-        slot = self._pipeline.slots[node]
+        issue = self._pipeline.issues[node]
         result = Signal(shape, name=name)
-        with self._m.If(self.strobe(slot.anchor, slot.ready - 1)):
+        with self._m.If(self.strobe(issue.anchor, issue.ready - 1)):
             self._m.d.sync += result.eq(value)
         self.made(node, result, True)
 
@@ -73,11 +73,11 @@ class Moments:
             return self._old(node, start)
         if node.kind == "diagonal":
             return self._diagonal(node, start)
-        slot = self._pipeline.slots[node]
-        if slot.anchor[0] != anchor[0]:
+        issue = self._pipeline.issues[node]
+        if issue.anchor[0] != anchor[0]:
             return self._kept(node, start)
         value, held = self._values[node]
-        where, seen, rows = slot.anchor, slot.ready, self._pipeline.rows(anchor)
+        where, seen, rows = issue.anchor, issue.ready, self._pipeline.rows(anchor)
         while True:
             behind = anchor[1] - where[1]
             if held and start >= seen + rows - behind:
@@ -105,7 +105,7 @@ class Moments:
     def _old(self, node, start):
         """What the step before carried; zero in the first step of a sequence."""
         if node not in self._reads:
-            first = min(self._pipeline.slots[user].start for user in node.users)
+            first = min(self._pipeline.issues[user].start for user in node.users)
             form, graph = self._pipeline.precision.state, self._pipeline.graph
             data = self._read(node.parameter, signed(form.width), first,
                               graph.carried[node.parameter])
@@ -123,7 +123,7 @@ class Moments:
         """The unit's own weight."""
         cycles, what = self._pipeline.cycles["memory"], node.parameter
         if node not in self._reads:
-            first = min(self._pipeline.slots[user].start for user in node.users)
+            first = min(self._pipeline.issues[user].start for user in node.users)
             codes = self._lane.diagonals[what.name]
             rom = Memory(shape=signed(what.form.width), depth=max(self._units, 2), init=codes)
             self._m.submodules[f"diagonal_{what.name}"] = rom
@@ -153,7 +153,7 @@ class Moments:
     def finish(self):
         """Write the memories, whose values have all been made now."""
         for port, node in self._writes:
-            slot = self._pipeline.slots[node]
-            self._m.d.comb += [port.en.eq(self.strobe(slot.anchor, slot.ready)),
-                               port.addr.eq(self.place(slot.ready)),
+            issue = self._pipeline.issues[node]
+            self._m.d.comb += [port.en.eq(self.strobe(issue.anchor, issue.ready)),
+                               port.addr.eq(self.place(issue.ready)),
                                port.data.eq(self.value(node))]

@@ -18,7 +18,7 @@ from ternloom.model.precision import Precision
 from ternloom.model.range import Range
 
 
-__all__ = ["Pipeline", "Slot", "pipeline"]
+__all__ = ["Issue", "Pipeline", "pipeline"]
 
 
 #: Cycles of each kind of node, and from an address to a value of memory.
@@ -31,7 +31,7 @@ _MOST_FUNCTIONS = 2
 
 
 @dataclasses.dataclass
-class Slot:
+class Issue:
     """When a node happens, and in what.
 
     Parameters
@@ -63,7 +63,7 @@ class Pipeline:
 
     Attributes
     ----------
-    slots : dict of Node to Slot
+    issues : dict of Node to Issue
         Of all nodes but constants and what is read from memory.
     units : dict of str to list of Node
         Tables and multipliers, and what each computes.
@@ -72,7 +72,7 @@ class Pipeline:
         Latency of each kind of node, and of "memory".
     """
 
-    slots: dict[Node, Slot]
+    issues: dict[Node, Issue]
     units: dict[str, list[Node]]
     ranges: dict[Node, Range]
     cycles: dict[str, int]
@@ -91,7 +91,7 @@ class Pipeline:
 
     def _settled(self, shared):
         """Schedule all nodes; whether no others than those of ``shared`` share a unit."""
-        self.slots, self.units = {}, {}
+        self.issues, self.units = {}, {}
         for node in self.graph.nodes:
             self._schedule(node, shared)
         return self._sharing() <= shared
@@ -101,19 +101,19 @@ class Pipeline:
 
     def latency(self, name: str = "h") -> int:
         """Cycles from the last pre-activation that codes wait for to the codes."""
-        return self.slots[self.graph.codes[name]].ready
+        return self.issues[self.graph.codes[name]].ready
 
     def late(self, name: str = "h") -> int:
         """Cycles by which memories are complete later than the codes that rows wait for, mostly
         none: what is carried later than h, what later passes take later than what is fed back.
         """
-        code = self.slots[self.graph.codes[name]]
+        code = self.issues[self.graph.codes[name]]
         kept = (self.graph.carried.values() if name == "h" else
-                [node for node, slot in self.slots.items() if slot.anchor[0] == code.anchor[0]
-                 and any(self.slots[user].anchor[0] > slot.anchor[0] for user in node.users)])
-        slots = [self.slots[node] for node in kept]
-        return max([0, *(slot.ready - (code.anchor[1] - slot.anchor[1]) - code.ready
-                         for slot in slots)])
+                [node for node, issue in self.issues.items() if issue.anchor[0] == code.anchor[0]
+                 and any(self.issues[user].anchor[0] > issue.anchor[0] for user in node.users)])
+        issues = [self.issues[node] for node in kept]
+        return max([0, *(issue.ready - (code.anchor[1] - issue.anchor[1]) - code.ready
+                         for issue in issues)])
 
     def rows(self, anchor: tuple[int, int]) -> int:
         """Rows of a unit in the pass of an anchor."""
@@ -147,28 +147,28 @@ class Pipeline:
 
     def _schedule(self, node, shared):
         if node.kind == "row":
-            self.slots[node] = Slot(self._places[node.parameter.gate], 0, 0)
+            self.issues[node] = Issue(self._places[node.parameter.gate], 0, 0)
             return
         if node.kind in ("old", "diagonal", "constant"):
             return
-        anchors = [self.slots[arg].anchor for arg in node.args if arg in self.slots]
+        anchors = [self.issues[arg].anchor for arg in node.args if arg in self.issues]
         anchor = max(anchors) if anchors else self._wanted(node)
         start = max(self._there(arg, anchor, shared) for arg in node.args)
-        slot = self.slots[node] = Slot(anchor, start, start + self._cost(node),
-                                       shared=node in shared)
+        issue = self.issues[node] = Issue(anchor, start, start + self._cost(node),
+                                          shared=node in shared)
         if node.kind in ("table", "mul") and not self.comparators:
-            self._share(node, slot)
+            self._share(node, issue)
 
     def _there(self, arg, anchor, shared):
         """Cycles from an anchor until an operand is there."""
         if arg.kind == "constant":
             return 0
-        if arg not in self.slots or self.slots[arg].anchor[0] != anchor[0]:
+        if arg not in self.issues or self.issues[arg].anchor[0] != anchor[0]:
             return self.cycles["memory"]
-        slot = self.slots[arg]
-        if slot.anchor == anchor:
-            return slot.ready
-        return slot.ready + (arg in shared or self.streams(arg)) - (anchor[1] - slot.anchor[1])
+        issue = self.issues[arg]
+        if issue.anchor == anchor:
+            return issue.ready
+        return issue.ready + (arg in shared or self.streams(arg)) - (anchor[1] - issue.anchor[1])
 
     def streams(self, node: Node) -> bool:
         """Whether a result passes by: a row, or what a table without a register makes of it."""
@@ -184,18 +184,18 @@ class Pipeline:
 
         return min(max(rows(user), default=(0, 0)) for user in node.users)
 
-    def _share(self, node, slot):
+    def _share(self, node, issue):
         """Give a table or multiplication a unit in which it never meets another one."""
         for name, nodes in self.units.items():
             if len({one.parameter for one in [*nodes, node]}) > _MOST_FUNCTIONS:
                 continue
-            if name.startswith(node.kind) and all(self._apart(self.slots[other], slot)
+            if name.startswith(node.kind) and all(self._apart(self.issues[other], issue)
                                                   for other in nodes):
                 nodes.append(node)
-                slot.unit = name
+                issue.unit = name
                 return
-        slot.unit = f"{node.kind}{sum(name.startswith(node.kind) for name in self.units)}"
-        self.units[slot.unit] = [node]
+        issue.unit = f"{node.kind}{sum(name.startswith(node.kind) for name in self.units)}"
+        self.units[issue.unit] = [node]
 
     def _apart(self, one, other):
         """Whether two operations never want a unit in the same cycle, however the rows come."""
