@@ -28,7 +28,7 @@ TITLE = "Busy cycles: LSTM 300 on 300, ternary/ternary, one step, against rows *
 _FOLDINGS = ((16, 16), (64, 16), (256, 16))
 
 #: Elements of the input beat, so that the stream is not what is measured.
-_INPUT_LANES = 16
+_INPUT_SLOTS = 16
 
 #: Steps of the sequence; the first fills the pipeline and does not count.
 _STEPS = 3
@@ -56,7 +56,7 @@ def rows():
 
 def _row(network, pe, simd, sequences):
     mapping = Mapping(network, Folding((LayerFolding(pe, simd), LayerFolding(1, simd)),
-                                       _INPUT_LANES))
+                                       _INPUT_SLOTS))
     geometry = mapping.geometries[0]
     ideal = geometry.ideal_cycles
     cycles = _busy(mapping, sequences)

@@ -33,7 +33,7 @@ TITLE = (f"Words a second: {NETWORK} without readout on ULX3S-85F (ECP5), placed
 _FOLDINGS = ((32, 16),)
 
 #: Codes of an input beat.
-_INPUT_LANES = 16
+_INPUT_SLOTS = 16
 
 #: Words that are simulated.
 _WORDS = 256
@@ -45,7 +45,7 @@ def rows():
     """One row a folding, as dicts."""
     network = load(source.network_path(NETWORK)).edited(readout=None)
     name, tokens = _tokens(len(network.embedding))
-    return [_row(Mapping(network, Folding((LayerFolding(pe, simd),), _INPUT_LANES)), name, tokens)
+    return [_row(Mapping(network, Folding((LayerFolding(pe, simd),), _INPUT_SLOTS)), name, tokens)
             for pe, simd in _FOLDINGS]
 
 

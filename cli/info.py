@@ -128,7 +128,7 @@ def _arrays(mapping):
 def _streams(mapping):
     """What a core takes and gives."""
     parts = {"input": mapping.taken, "output": mapping.given}
-    return {name: {"format": part.form.text, "lanes": part.lanes, "beats": part.beats}
+    return {name: {"format": part.form.text, "slots": part.slots, "beats": part.beats}
             for name, part in parts.items()}
 
 
@@ -159,7 +159,7 @@ def _tables(data):
              ("gates", ", ".join(dict.fromkeys(_gates(each["precision"])
                                                for each in data["layers"]))),
              ("weights", f"{total:,} bits ({total / 8192:.1f} KiB)"),
-             ("streams", "; ".join(f"{name} {part['beats']} x {part['lanes']} x {part['format']}"
+             ("streams", "; ".join(f"{name} {part['beats']} x {part['slots']} x {part['format']}"
                                    for name, part in data["streams"].items())),
              ("time step", _step_text(data)),
              *((name, note(name, text)) for name, text in data["notes"].items())]

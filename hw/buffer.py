@@ -26,7 +26,7 @@ def input_signature(layout, form, *, streamed):
     Beats or Vectors
         As the source has it.
     """
-    bits = layout.beat_lanes * form.width
+    bits = layout.beat_slots * form.width
     return Beats(bits) if streamed else Vectors(bits, form.header_bits)
 
 
@@ -46,7 +46,7 @@ class InputBuffer(wiring.Component):
     Members
     -------
     i : Vectors, or Beats if ``streamed``
-        Beats of ``beat_lanes`` codes.
+        Beats of ``beat_slots`` codes.
     pending : Pending
     words : Words
         Coefficients are those of the vector that ``pending.full`` is about. Lanes without a code
@@ -68,7 +68,7 @@ class InputBuffer(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         layout = self._layout
-        beat_bits = layout.beat_lanes * self._code_width
+        beat_bits = layout.beat_slots * self._code_width
         row_bits  = beat_bits * layout.beats_per_row
 
         write_bank, read_bank = Signal(), Signal()
@@ -134,13 +134,13 @@ class InputBuffer(wiring.Component):
         ``filling`` is high with the beats that a vector lacks.
         """
         layout = self._layout
-        beat_bits = layout.beat_lanes * self._code_width
+        beat_bits = layout.beat_slots * self._code_width
         places = layout.beats_per_row
 
         taken, last_beat, row_ends, vector_ends = Signal(), Signal(), Signal(), Signal()
         beat = Signal(range(max(layout.beats, 2)))
         place = Signal(range(max(places, 2)))
-        used = layout.elements - (layout.beats - 1) * layout.beat_lanes
+        used = layout.elements - (layout.beats - 1) * layout.beat_slots
         masked = Signal(beat_bits)
         m.d.comb += [
             taken.eq(self.i.valid | filling),

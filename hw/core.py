@@ -30,7 +30,7 @@ class Core(wiring.Component):
     Members
     -------
     s_axis_tdata, s_axis_tvalid, s_axis_tready, s_axis_tlast
-        Beats of ``input_lanes`` codes, ``ceil(inputs / input_lanes)`` a vector; ``tlast`` with the
+        Beats of ``input_slots`` codes, ``ceil(inputs / input_slots)`` a vector; ``tlast`` with the
         last beat of a sequence. It ends a vector early too: what lacks is taken as zero bits, one
         beat a cycle. Not ready in reset.
     m_axis_tdata, m_axis_tvalid, m_axis_tready, m_axis_tlast, m_axis_tuser
@@ -111,7 +111,7 @@ class Core(wiring.Component):
     def _feed(self, m, takers):
         """Hand beats of the input stream to all that take it, when all can."""
         # The port has whole bytes.
-        beats = Beats(self._taken.lanes * self._taken.form.width).create()
+        beats = Beats(self._taken.slots * self._taken.form.width).create()
         m.d.comb += [
             self.s_axis_tready.eq(beats.ready & ~ResetSignal()),
             beats.valid.eq(self.s_axis_tvalid & self.s_axis_tready),

@@ -132,7 +132,7 @@ class Turns(wiring.Component):
 class CodeOutput(wiring.Component):
     """What a core without a readout puts out: the last layer's codes, at every step.
 
-    A beat has the codes of one local unit of all chains; lanes beyond the layer's units are zero
+    A beat has the codes of one local unit of all chains; slots beyond the layer's units are zero
     bits. It leaves at the earliest two cycles after it came. Coefficients that come with the codes
     leave before them, one a beat, in their cycles; the codes of such a vector come one a cycle.
 

@@ -155,12 +155,12 @@ def streams(mapping):
     Returns
     -------
     dict
-        ``input`` and ``output``, for each: ``codes`` of a vector, ``lanes``, which are codes of a
+        ``input`` and ``output``, for each: ``codes`` of a vector, ``slots``, which are codes of a
         beat, ``coefficients`` that precede the codes, ``beats`` of a vector, bits of ``tdata`` and
         ``tuser``, and ``format`` of a code, or a logit, as in a network's file.
     """
     parts = {"input": mapping.taken, "output": mapping.given}
-    return {name: {"codes": part.elements, "lanes": part.lanes, "coefficients": part.header,
+    return {name: {"codes": part.elements, "slots": part.slots, "coefficients": part.header,
                    "beats": part.beats, "data_bits": part.data_width, "user_bits": part.user_width,
                    "format": msgspec.to_builtins(part.form)} for name, part in parts.items()}
 
@@ -185,7 +185,7 @@ def header(name, mapping):
     # No character of a name may end the comment.
     lines = [f"{name}: network {json.dumps(network.name)}, by Ternloom {version}",
              f"SHA-256 of the network: {digest(network)}",
-             *(f"{direction}: {part['codes']} {kind} a vector, {part['lanes']} a beat; "
+             *(f"{direction}: {part['codes']} {kind} a vector, {part['slots']} a beat; "
                f"{json.dumps(part['format'])}"
                for direction, kind, part in (("in", "codes", taken), ("out", what, given))),
              *(f"  {port:<13} {direction:<3} {bits:>4}  {meaning}"

@@ -62,32 +62,32 @@ class Folding:
     ----------
     arrays : tuple of LayerFolding
         One for each node, in their order.
-    input_lanes : int
+    input_slots : int
         Codes a beat of the input stream, at most the ``simd`` of each node that takes it.
     """
 
     arrays: tuple[LayerFolding, ...]
-    input_lanes: int = 1
+    input_slots: int = 1
 
     def __post_init__(self):
-        _positive("input_lanes", self.input_lanes, 256)
-        if self.arrays and self.input_lanes > self.arrays[0].simd:
-            raise FoldingError(f"input_lanes must be at most the first layer's simd of "
-                               f"{self.arrays[0].simd}, not {self.input_lanes!r}")
+        _positive("input_slots", self.input_slots, 256)
+        if self.arrays and self.input_slots > self.arrays[0].simd:
+            raise FoldingError(f"input_slots must be at most the first layer's simd of "
+                               f"{self.arrays[0].simd}, not {self.input_slots!r}")
 
     @classmethod
     def line(cls, layers: collections.abc.Iterable[LayerFolding],
-             readout: LayerFolding | None = None, input_lanes: int = 1) -> typing.Self:
+             readout: LayerFolding | None = None, input_slots: int = 1) -> typing.Self:
         """Of layers one after another, and a readout unless there is none."""
-        return cls((*layers, *(() if readout is None else (readout,))), input_lanes)
+        return cls((*layers, *(() if readout is None else (readout,))), input_slots)
 
     @classmethod
     def uniform(cls, network: Network, pe: int = 4, simd: int = 8,
-                input_lanes: int | None = None) -> typing.Self:
+                input_slots: int | None = None) -> typing.Self:
         """The same ``pe`` and ``simd`` for every layer.
 
         A readout gets one element, or one of every step as many as it needs to keep up with the
-        slowest layer. ``input_lanes`` is by default the smallest power of two that lets the input
+        slowest layer. ``input_slots`` is by default the smallest power of two that lets the input
         stream keep up with the first layer.
         """
         part = LayerFolding(pe, simd)
@@ -95,11 +95,11 @@ class Folding:
                       for layer in network.layers), default=0)
         arrays = tuple(LayerFolding(_readout_pe(node.body, simd, cycles), simd)
                        if node.body.gives_logits else part for node in network.nodes)
-        if input_lanes is None:
-            input_lanes = 1
-            while input_lanes * 2 <= simd and input_lanes * max(cycles, 1) < network.inputs:
-                input_lanes *= 2
-        return cls(arrays, input_lanes)
+        if input_slots is None:
+            input_slots = 1
+            while input_slots * 2 <= simd and input_slots * max(cycles, 1) < network.inputs:
+                input_slots *= 2
+        return cls(arrays, input_slots)
 
     def check(self, network: Network) -> None:
         """Raise ``FoldingError`` unless it fits the nodes of the network."""
@@ -108,10 +108,10 @@ class Folding:
                                f"{', '.join(node.name for node in network.nodes)}, "
                                f"not {len(self.arrays)}")
         for index, _ in network.consumers(INPUT):
-            if self.input_lanes > self.arrays[index].simd:
-                raise FoldingError(f"input_lanes must be at most the simd of "
+            if self.input_slots > self.arrays[index].simd:
+                raise FoldingError(f"input_slots must be at most the simd of "
                                    f"{network.nodes[index].name}, {self.arrays[index].simd}, "
-                                   f"not {self.input_lanes}")
+                                   f"not {self.input_slots}")
 
 
 def _readout_pe(body, simd, cycles):

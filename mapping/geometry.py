@@ -326,14 +326,14 @@ def _lanes(operands, main, matrices, multiplexed, name
     return (arithmetic, weight, weight_bits, lane_bits, lane_planes, multiplexed), serials
 
 
-def layer_geometry(layer: Layer, folding: LayerFolding, *beat_lanes: int) -> Geometry:
+def layer_geometry(layer: Layer, folding: LayerFolding, *beat_slots: int) -> Geometry:
     """Geometry of a layer.
 
     Parameters
     ----------
     layer : Layer
     folding : LayerFolding
-    *beat_lanes : int
+    *beat_slots : int
         Codes that arrive together of each input: the input stream's, or the chains of the layer
         that it comes from.
     """
@@ -342,7 +342,7 @@ def layer_geometry(layer: Layer, folding: LayerFolding, *beat_lanes: int) -> Geo
     lanes, serials = _lanes(layer.operands, main, layer.matrices.values(), folding.multiplexed,
                             "a layer's matrices")
     turns = lanes[4] if lanes[5] else 1
-    inputs = _layouts(layer, folding, beat_lanes)
+    inputs = _layouts(layer, folding, beat_slots)
     # The chains' results leave in the block that completes the rows.
     last = layer.units if recurrent else layer.operands[-1].matrix.columns
     chains = _split(folding, -(-last // folding.simd))
@@ -364,19 +364,19 @@ def layer_geometry(layer: Layer, folding: LayerFolding, *beat_lanes: int) -> Geo
     return dataclasses.replace(frame, blocks=tuple(blocks))
 
 
-def _layouts(body, folding, beat_lanes):
-    return tuple(InputLayout(operand.matrix.columns, lanes, folding.simd)
-                 for operand, lanes in zip(body.operands, beat_lanes, strict=True))
+def _layouts(body, folding, beat_slots):
+    return tuple(InputLayout(operand.matrix.columns, slots, folding.simd)
+                 for operand, slots in zip(body.operands, beat_slots, strict=True))
 
 
-def readout_geometry(readout: Readout, folding: LayerFolding, *beat_lanes: int) -> Geometry:
+def readout_geometry(readout: Readout, folding: LayerFolding, *beat_slots: int) -> Geometry:
     """Geometry of a readout: one chain, a block for each input; arguments as of
     ``layer_geometry``.
     """
     lanes, serials = _lanes(readout.operands, readout.input_format, readout.matrices.values(),
                             folding.multiplexed, "the readout's matrix")
     frame = Geometry(*lanes, 1, folding.pe, folding.simd, readout.classes, readout.classes,
-                     _layouts(readout, folding, beat_lanes), ())
+                     _layouts(readout, folding, beat_slots), ())
     block = functools.partial(Block, chain_units=readout.classes, chain_elements=folding.pe)
     blocks = _halves(block, readout.operands, (0,), frame, serials, lanes[4] if lanes[5] else 1)
     blocks[-1] = dataclasses.replace(blocks[-1], completes=True)

@@ -20,30 +20,30 @@ class InputLayout:
     ----------
     elements : int
         Codes of the vector.
-    beat_lanes : int
+    beat_slots : int
         Codes that arrive together.
     simd : int
         Codes of a word.
     """
 
     elements: int
-    beat_lanes: int
+    beat_slots: int
     simd: int
 
     @property
     def beats(self) -> int:
         """Beats of a vector."""
-        return -(-self.elements // self.beat_lanes)
+        return -(-self.elements // self.beat_slots)
 
     @property
     def beats_per_row(self) -> int:
         """Beats that share a row of the buffer."""
-        return max(1, self.simd // self.beat_lanes)
+        return max(1, self.simd // self.beat_slots)
 
     @property
     def words_per_row(self) -> int:
         """Words in a row of the buffer, a power of two."""
-        return 1 << (-(-self.beat_lanes // self.simd) - 1).bit_length()
+        return 1 << (-(-self.beat_slots // self.simd) - 1).bit_length()
 
     @property
     def rows(self) -> int:
@@ -60,14 +60,14 @@ class InputLayout:
         """Element of each word and lane, -1 where there is none; (words, simd)."""
         columns = np.full((self.words, self.simd), -1)
         for word, lane in np.ndindex(columns.shape):
-            if self.words_per_row > 1 or self.beat_lanes > self.simd:
+            if self.words_per_row > 1 or self.beat_slots > self.simd:
                 beat, sub = divmod(word, self.words_per_row)
                 place = sub * self.simd + lane
             else:
-                beat, place = divmod(lane, self.beat_lanes)
+                beat, place = divmod(lane, self.beat_slots)
                 if beat >= self.beats_per_row:
                     continue
                 beat += word * self.beats_per_row
-            if place < self.beat_lanes and beat * self.beat_lanes + place < self.elements:
-                columns[word, lane] = beat * self.beat_lanes + place
+            if place < self.beat_slots and beat * self.beat_slots + place < self.elements:
+                columns[word, lane] = beat * self.beat_slots + place
         return columns

@@ -43,9 +43,9 @@ class Mapping(Frozen):
 
     @classmethod
     def uniform(cls, network: Network, pe: int = 4, simd: int = 8,
-                input_lanes: int | None = None) -> typing.Self:
+                input_slots: int | None = None) -> typing.Self:
         """With the same sizes for every layer; arguments are those of ``Folding.uniform``."""
-        return cls(network, Folding.uniform(network, pe, simd, input_lanes))
+        return cls(network, Folding.uniform(network, pe, simd, input_slots))
 
     @functools.cached_property
     def geometries(self) -> tuple[Geometry, ...]:
@@ -56,11 +56,11 @@ class Mapping(Frozen):
         NetworkError
             If no array holds the alphabets of a node's matrices together.
         """
-        found, lanes = [], {INPUT: self.folding.input_lanes}
+        found, slots = [], {INPUT: self.folding.input_slots}
         for node, part in zip(self.network.nodes, self.folding.arrays, strict=True):
-            beat_lanes = (lanes[name] for name in node.inputs)
-            found.append(rule(KINDS, node.body).geometry(node.body, part, *beat_lanes))
-            lanes[node.name] = found[-1].chains
+            beat_slots = (slots[name] for name in node.inputs)
+            found.append(rule(KINDS, node.body).geometry(node.body, part, *beat_slots))
+            slots[node.name] = found[-1].chains
         return tuple(found)
 
     @functools.cached_property
@@ -71,7 +71,7 @@ class Mapping(Frozen):
 
     @functools.cached_property
     def taken(self) -> Stream:
-        """The input stream: ``input_lanes`` codes a beat."""
+        """The input stream: ``input_slots`` codes a beat."""
         return input_stream(self.network, self.folding)
 
     @functools.cached_property

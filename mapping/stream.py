@@ -22,7 +22,7 @@ def whole_bytes(bits: int) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class Stream:
-    """Vectors of codes as beats of a few lanes.
+    """Vectors of codes as beats of a few slots.
 
     Codes whose coefficients come with the vector follow them: a beat for each plane's, unsigned.
 
@@ -32,15 +32,15 @@ class Stream:
         Of a code; a logit's for the stream of a readout.
     elements : int
         Codes of a vector.
-    lanes : int
-        Codes of a beat, lane 0 in the low bits.
+    slots : int
+        Codes of a beat, slot 0 in the low bits.
     user_width : int
         Bits of ``tuser``.
     """
 
     form: Format
     elements: int
-    lanes: int
+    slots: int
     user_width: int = 0
 
     @property
@@ -51,12 +51,12 @@ class Stream:
     @property
     def beats(self) -> int:
         """Beats of a vector."""
-        return self.header + -(-self.elements // self.lanes)
+        return self.header + -(-self.elements // self.slots)
 
     @property
     def data_width(self) -> int:
         """Bits of ``tdata``."""
-        widest = self.lanes * self.form.width
+        widest = self.slots * self.form.width
         if not self.header:
             return whole_bytes(widest)
         return whole_bytes(max(widest, self.form.header_bits // self.header))
@@ -70,7 +70,7 @@ class Stream:
         vectors : int array (vectors, elements)
             Codes.
         filling : int
-            0 or 1: every bit of the lanes beyond the vector.
+            0 or 1: every bit of the slots beyond the vector.
         coefficients : int array (vectors, header), optional
             Where the codes need them.
 
@@ -81,15 +81,15 @@ class Stream:
         """
         width = self.form.width
         bits = np.asarray(self.form.bits(np.asarray(vectors, dtype=np.int64)))
-        spare = [filling * ((1 << width) - 1)] * (-self.elements % self.lanes)
+        spare = [filling * ((1 << width) - 1)] * (-self.elements % self.slots)
         words = []
         heads = [[]] * len(bits) if coefficients is None else np.asarray(coefficients).tolist()
         for head, row in zip(heads, bits.tolist(), strict=True):
             words += head
             row += spare
-            for first in range(0, len(row), self.lanes):
-                words.append(sum(bit << (lane * width)
-                                 for lane, bit in enumerate(row[first:first + self.lanes])))
+            for first in range(0, len(row), self.slots):
+                words.append(sum(bit << (slot * width)
+                                 for slot, bit in enumerate(row[first:first + self.slots])))
         return words
 
     def unpack(self, words: collections.abc.Iterable[int]) -> np.ndarray:
@@ -105,10 +105,10 @@ class Stream:
         int64 array (vectors, elements)
         """
         width, mask = self.form.width, (1 << self.form.width) - 1
-        bits = [[word >> (lane * width) & mask for lane in range(self.lanes)]
+        bits = [[word >> (slot * width) & mask for slot in range(self.slots)]
                 for beat, word in enumerate(words) if beat % self.beats >= self.header]
-        codes = self.form.decode(np.array(bits, dtype=np.int64).reshape(-1, self.lanes))
-        return codes.reshape(-1, (self.beats - self.header) * self.lanes)[:, :self.elements]
+        codes = self.form.decode(np.array(bits, dtype=np.int64).reshape(-1, self.slots))
+        return codes.reshape(-1, (self.beats - self.header) * self.slots)[:, :self.elements]
 
     def coefficients(self, words: collections.abc.Iterable[int]) -> np.ndarray:
         """Coefficients of the vectors that words of ``tdata`` carry, int64 array (vectors, header).
@@ -119,8 +119,8 @@ class Stream:
 
 
 def input_stream(network: Network, folding: Folding) -> Stream:
-    """Stream that a network's core takes: ``input_lanes`` codes of the input a beat."""
-    return Stream(network.input_format, network.inputs, folding.input_lanes)
+    """Stream that a network's core takes: ``input_slots`` codes of the input a beat."""
+    return Stream(network.input_format, network.inputs, folding.input_slots)
 
 
 def output_stream(network: Network, geometries: collections.abc.Sequence[Geometry]) -> Stream:

@@ -162,7 +162,7 @@ class Case(Frozen):
         zero = int(self.network.input_format.decode(0))
         for sequence, lack in zip(sequences, self.short, strict=False):
             if lack:
-                sequence[-1, (self.taken.beats - lack) * self.taken.lanes:] = zero
+                sequence[-1, (self.taken.beats - lack) * self.taken.slots:] = zero
         return sequences
 
     def error_beat(self, start=0):

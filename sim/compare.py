@@ -44,9 +44,9 @@ def _data_difference(case, transfer, data):
         return f"{case.network.outputs[0].name}.beta[{transfer.index}]", transfer.data, data
     width = stream.data_width if gives_logits else stream.form.width
     mask = (1 << width) - 1
-    for lane in range(stream.lanes):
-        pair = [word >> (lane * width) & mask for word in (transfer.data, data)]
-        element = (transfer.index - stream.header) * stream.lanes + lane
+    for slot in range(stream.slots):
+        pair = [word >> (slot * width) & mask for word in (transfer.data, data)]
+        element = (transfer.index - stream.header) * stream.slots + slot
         if pair[0] == pair[1] or element >= stream.elements:
             continue
         name, place = _place(case.network, element)

@@ -3,7 +3,7 @@
 It knows nothing of ``ternloom.sim.bench``. The clock is driven by hand: inputs change while it is
 low, everything is looked at just before it rises. Whatever a core must not look at is unknown where
 the simulator has unknown values, and random where it hasn't: data and ``tlast`` while ``tvalid`` is
-low, lanes beyond the vector, everything but the reset while that is high.
+low, slots beyond the vector, everything but the reset while that is high.
 """
 
 import json
@@ -84,11 +84,11 @@ class _Bench:
         self._set("rst", "0")
 
     def _word(self, beat):
-        """A beat's bits: its codes, rubbish in lanes beyond the vector, then zeros."""
+        """A beat's bits: its codes, rubbish in slots beyond the vector, then zeros."""
         width, job = self._job["code_width"], self._job
         codes = "".join(f"{code:0{width}b}" for code in reversed(beat["codes"]))
-        spare = self._rubbish(job["lanes"] * width - len(codes))
-        return "0" * (job["width"] - job["lanes"] * width) + spare + codes
+        spare = self._rubbish(job["slots"] * width - len(codes))
+        return "0" * (job["width"] - job["slots"] * width) + spare + codes
 
     async def _play(self, episode):
         """Send beats and take transfers, until the episode's end or all are through."""

@@ -18,16 +18,16 @@ __all__ = ["Rows", "activation_words", "by_unit", "codes_of", "drawn", "exact_ro
            "folded_readout", "raw_sums", "rom_codes", "source_form", "worst_codes"]
 
 
-def folded(layer, pe, simd, beat_lanes=1, multiplexed=False):
+def folded(layer, pe, simd, beat_slots=1, multiplexed=False):
     """Image of a layer; its geometry is an attribute."""
     folding = LayerFolding(pe, simd, multiplexed)
-    return layer_image(layer, layer_geometry(layer, folding, beat_lanes))
+    return layer_image(layer, layer_geometry(layer, folding, beat_slots))
 
 
-def folded_readout(readout, pe, simd, beat_lanes=1, multiplexed=False):
+def folded_readout(readout, pe, simd, beat_slots=1, multiplexed=False):
     """Image of a readout."""
     folding = LayerFolding(pe, simd, multiplexed)
-    return readout_image(readout, readout_geometry(readout, folding, beat_lanes))
+    return readout_image(readout, readout_geometry(readout, folding, beat_slots))
 
 
 def codes_of(form, rng, shape):

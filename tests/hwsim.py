@@ -103,13 +103,13 @@ def events(strobe, *values):
 
 
 def pack(bits, width):
-    """Word of unsigned lanes, lane 0 in the low bits."""
+    """Word of unsigned fields, the first in the low bits."""
     return sum(int(value) << (index * width) for index, value in enumerate(bits))
 
 
-def unpack(word, width, lanes, *, signed=False):
-    """Lanes of a word."""
-    values = [(int(word) >> (lane * width)) & ((1 << width) - 1) for lane in range(lanes)]
+def unpack(word, width, count, *, signed=False):
+    """Fields of a word."""
+    values = [(int(word) >> (index * width)) & ((1 << width) - 1) for index in range(count)]
     if signed:
         values = [value - ((value >> (width - 1)) << width) for value in values]
     return values

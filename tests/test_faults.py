@@ -36,7 +36,7 @@ PLACES = {"gate-table": "layer0.gate.i[", "output-table": "layer0.h[", "saturati
 
 
 def _network():
-    """An LSTM of which every part matters: it saturates, has ties, and beats with spare lanes."""
+    """An LSTM of which every part matters: it saturates, has ties, and beats with spare slots."""
     network = random_network(12, layers=1, cell=LSTM, units=6, inputs=5, classes=4,
                              input_format=Fixed(6, 4), state_format=Fixed(6, 4),
                              weight=BINARY, when=When.EVERY,
@@ -76,7 +76,7 @@ def bare(online):
     """The same without a readout."""
     network = edited(online.network, readout=None)
     folding = online.mapping.folding
-    mapping = Mapping(network, Folding(folding.arrays[:-1], folding.input_lanes))
+    mapping = Mapping(network, Folding(folding.arrays[:-1], folding.input_slots))
     return Case(mapping, online.sequences, verilog.generate(mapping))
 
 

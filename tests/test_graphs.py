@@ -157,8 +157,8 @@ def draw(seed):
     network = random_graph(rng)
     arrays = tuple(LayerFolding(int(rng.integers(1, 7)), int(rng.integers(1, 7)),
                                 bool(rng.integers(2))) for _ in network.nodes)
-    lanes = min(arrays[index].simd for index, _ in network.consumers(INPUT))
-    case = Case(Mapping(network, Folding(arrays, int(rng.integers(1, lanes + 1)))),
+    slots = min(arrays[index].simd for index, _ in network.consumers(INPUT))
+    case = Case(Mapping(network, Folding(arrays, int(rng.integers(1, slots + 1)))),
                 tuple(random_sequences(rng, network, 3, (1, 5))))
     return disturbed(rng, case, seed % 8)
 
@@ -316,10 +316,10 @@ def test_rows_of_inputs():
         dataclasses.replace(BODY, operands=(*BODY.operands, other.operands[0]))
 
 
-def test_lanes_of_all():
+def test_slots_of_all():
     """Everything that takes the input takes as many codes a beat."""
     network = skip()
     arrays = (LayerFolding(1, 4), LayerFolding(1, 2), LayerFolding(1, 1))
-    with pytest.raises(FoldingError, match="^input_lanes must be at most the simd of second, 2, "
+    with pytest.raises(FoldingError, match="^input_slots must be at most the simd of second, 2, "
                                            "not 3$"):
         Folding(arrays, 3).check(network)

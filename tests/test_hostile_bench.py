@@ -62,15 +62,15 @@ def whole_bytes(bits):
 
 def beats(network, folding, sequence, lack):
     """Beats of a sequence whose last vector lacks so many, and the sequence as the core sees it."""
-    form, lanes = network.input_format, folding.input_lanes
-    count = math.ceil(network.inputs / lanes)
-    sent = [{"codes": [wire(form, code) for code in row[beat * lanes:(beat + 1) * lanes]],
+    form, slots = network.input_format, folding.input_slots
+    count = math.ceil(network.inputs / slots)
+    sent = [{"codes": [wire(form, code) for code in row[beat * slots:(beat + 1) * slots]],
              "last": 0, "short": 0} for row in sequence for beat in range(count)]
     sent = sent[:len(sent) - lack]
     sent[-1] |= {"last": 1, "short": int(lack > 0)}
     seen = np.array(sequence)
     if lack:
-        seen[-1, (count - lack) * lanes:] = code_of_zero(form)
+        seen[-1, (count - lack) * slots:] = code_of_zero(form)
     return sent, seen
 
 
@@ -88,8 +88,8 @@ def transfers(network, chains, result):
         for row, coefficients in zip(result["codes"], result["coefficients"], strict=True):
             found += [[int(one), 1, 0] for one in coefficients]
             for first in range(0, len(row), chains):
-                word = sum(wire(form, code) << (lane * form.width)
-                           for lane, code in enumerate(row[first:first + chains]))
+                word = sum(wire(form, code) << (slot * form.width)
+                           for slot, code in enumerate(row[first:first + chains]))
                 found.append([word, 0, 0])
     found[-1][2] = 1
     return found
@@ -98,7 +98,7 @@ def transfers(network, chains, result):
 def make_job(network, folding, rng, chains, *, unknown):
     """A few resets, each with sequences behind it; the last time all of them come through."""
     sequences = random_sequences(rng, network, 8, (1, 4))
-    count = math.ceil(network.inputs / folding.input_lanes)
+    count = math.ceil(network.inputs / folding.input_slots)
     parts = [beats(network, folding, sequence,
                    int(rng.integers(count)) if rng.random() < 0.3 else 0) for sequence in sequences]
     result = golden.run(network, [seen for _, seen in parts])
@@ -120,9 +120,9 @@ def make_job(network, folding, rng, chains, *, unknown):
             "send": float(rng.choice([1, 0.5, 0.03])), "take": float(rng.choice([1, 0.5, 0.05])),
             "beats": [beat for index in order for beat in parts[index][0]],
             "transfers": [beat for index in order for beat in outputs[index]]})
-    return {"seed": int(rng.integers(1 << 30)), "unknown": unknown, "lanes": folding.input_lanes,
+    return {"seed": int(rng.integers(1 << 30)), "unknown": unknown, "slots": folding.input_slots,
             "code_width": network.input_format.width,
-            "width": whole_bytes(folding.input_lanes * network.input_format.width),
+            "width": whole_bytes(folding.input_slots * network.input_format.width),
             "episodes": episodes}
 
 
@@ -142,7 +142,7 @@ def play(seed, simulator, folder, spoil=lambda text: text):
     """What is wrong with a core, by the bench; nothing if all is well."""
     network, folding, rng = draw(seed)
     design = verilog.generate(Mapping(network, folding))
-    job = make_job(network, folding, rng, design.report["streams"]["output"]["lanes"],
+    job = make_job(network, folding, rng, design.report["streams"]["output"]["slots"],
                    unknown=simulator == "icarus")
     widths = {name: int(re.search(rf"^  \w+put \[?(\d*)(:0\] )?{port};", design.verilog,
                                   re.MULTILINE)[1] or 0)

@@ -28,11 +28,11 @@ BIT = 8
 SHAPE = CoreShape("summer", input_width=16, output_width=24, winner_width=2, beats=3, classes=3)
 
 
-def beats_of(input_format, lanes, vector):
+def beats_of(input_format, slots, vector):
     """Values of ``s_axis_tdata`` that carry a vector."""
     bits = [int(value) for value in input_format.bits(np.asarray(vector, dtype=np.int64))]
-    return [sum(code << lane * input_format.width for lane, code in enumerate(bits[at:at + lanes]))
-            for at in range(0, len(bits), lanes)]
+    return [sum(code << slot * input_format.width for slot, code in enumerate(bits[at:at + slots]))
+            for at in range(0, len(bits), slots)]
 
 
 def summer(ports):
@@ -152,7 +152,7 @@ def test_network(cell, when):
         for sequence in sequences:
             for number, vector in enumerate(sequence, 1):
                 last = number == len(sequence)
-                beats = beats_of(network.input_format, folding.input_lanes, vector)
+                beats = beats_of(network.input_format, folding.input_slots, vector)
                 await put(ctx, dut.rx, pack_vector(beats, shape.input_bytes, last=last))
                 due += when is When.EVERY or last
                 while len(answers) < due:
@@ -184,7 +184,7 @@ def test_codes():
 
     async def host(ctx):
         for number, vector in enumerate(sequence, 1):
-            beats = beats_of(network.input_format, folding.input_lanes, vector)
+            beats = beats_of(network.input_format, folding.input_slots, vector)
             await put(ctx, dut.rx, pack_vector(beats, shape.input_bytes, last=number == 3))
             while len(answers) < number:
                 await ctx.delay(BIT * 1e-6)

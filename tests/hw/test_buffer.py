@@ -16,9 +16,9 @@ WIDTH = 5
 FORM = Fixed(WIDTH, 0)
 
 
-def make_geometry(*, simd=4, chains=1, units=4, inputs=6, beat_lanes=1):
+def make_geometry(*, simd=4, chains=1, units=4, inputs=6, beat_slots=1):
     return Geometry(Arithmetic.SHIFT_ADD, BINARY, 1, WIDTH, 1, False, chains, 1, simd,
-                    -(-units // chains), units, (InputLayout(inputs, beat_lanes, simd),), ())
+                    -(-units // chains), units, (InputLayout(inputs, beat_slots, simd),), ())
 
 
 def word(columns, codes):
@@ -113,15 +113,15 @@ class Scenario:
         self._granted += reserve
 
     def _rubbish(self):
-        return int(self._rng.integers(1 << 30)) & ((1 << (self._layout.beat_lanes * WIDTH)) - 1)
+        return int(self._rng.integers(1 << 30)) & ((1 << (self._layout.beat_slots * WIDTH)) - 1)
 
     def _next_beat(self):
-        """A beat; lanes beyond the vector hold rubbish, and so does a layer's ``last`` but at its
+        """A beat; slots beyond the vector hold rubbish, and so does a layer's ``last`` but at its
         end.
         """
-        lanes, beat = self._layout.beat_lanes, self._beat
-        codes = self._vectors[self._written][beat * lanes:(beat + 1) * lanes].tolist()
-        codes += self._rng.integers(1 << WIDTH, size=lanes - len(codes)).tolist()
+        slots, beat = self._layout.beat_slots, self._beat
+        codes = self._vectors[self._written][beat * slots:(beat + 1) * slots].tolist()
+        codes += self._rng.integers(1 << WIDTH, size=slots - len(codes)).tolist()
         self._beat += 1
         ends = self._beat == self._layout.beats
         early = int(self._rng.integers(2)) if self._reserving else 0
@@ -145,11 +145,11 @@ def check_input(rng, geometry, *, count=6, **options):
 
 
 @pytest.mark.parametrize("inputs", (1, 4, 11, 16))
-@pytest.mark.parametrize("simd, beat_lanes", [(1, 1), (4, 1), (4, 2), (4, 3), (4, 4), (5, 2),
+@pytest.mark.parametrize("simd, beat_slots", [(1, 1), (4, 1), (4, 2), (4, 3), (4, 4), (5, 2),
                                               (2, 3), (4, 8), (3, 7), (1, 5), (8, 16)])
-def test_words(simd, beat_lanes, inputs):
+def test_words(simd, beat_slots, inputs):
     """Beats narrower than a word, as wide, and wider, that divide it or do not."""
-    geometry = make_geometry(simd=simd, beat_lanes=beat_lanes, inputs=inputs)
+    geometry = make_geometry(simd=simd, beat_slots=beat_slots, inputs=inputs)
     rng = np.random.default_rng(inputs)
     check_input(rng, geometry, reserving=False, write_rate=1, read_rate=1)
 
@@ -159,15 +159,15 @@ def test_words(simd, beat_lanes, inputs):
 def test_account(reserving, write_rate, read_rate):
     """A fast or slow writer before a slow or fast reader, both kinds of writers."""
     rng = np.random.default_rng(4)
-    for geometry in (make_geometry(inputs=5, beat_lanes=2), make_geometry(inputs=1)):
+    for geometry in (make_geometry(inputs=5, beat_slots=2), make_geometry(inputs=1)):
         check_input(rng, geometry, count=30, reserving=reserving, write_rate=write_rate,
                     read_rate=read_rate)
 
 
-@pytest.mark.parametrize("simd, beat_lanes", [(1, 1), (4, 1), (4, 2), (3, 7), (5, 2)])
-def test_short(simd, beat_lanes):
+@pytest.mark.parametrize("simd, beat_slots", [(1, 1), (4, 1), (4, 2), (3, 7), (5, 2)])
+def test_short(simd, beat_slots):
     """A vector that ends early is filled up, a beat a cycle, whatever lay there before."""
-    geometry = make_geometry(simd=simd, beat_lanes=beat_lanes, inputs=11)
+    geometry = make_geometry(simd=simd, beat_slots=beat_slots, inputs=11)
     beats, rng = geometry.inputs[0].beats, np.random.default_rng(simd)
     drive = {name: [] for name in ("i.valid", "i.data", "i.last", "pending.release", "words.word")}
 
@@ -178,16 +178,16 @@ def test_short(simd, beat_lanes):
 
     due, shorts, busy, ends = {}, [], [], []
     for sent in (*range(1, beats + 1), 1, 1, beats):
-        codes = rng.integers(1, 1 << WIDTH, beats * beat_lanes)
+        codes = rng.integers(1, 1 << WIDTH, beats * beat_slots)
         for beat in range(sent):
-            word_in = pack(codes[beat * beat_lanes:(beat + 1) * beat_lanes].tolist(), WIDTH)
+            word_in = pack(codes[beat * beat_slots:(beat + 1) * beat_slots].tolist(), WIDTH)
             ends.append(cycle({"i.valid": 1, "i.data": word_in,
                                "i.last": int(beat == sent - 1)}))
         if sent < beats:
             shorts.append(ends[-1])
         # It takes valid as it comes, so the writer must look at ready.
         busy += [cycle({"i.last": int(rng.integers(2))}) for _ in range(beats - sent)]
-        codes[sent * beat_lanes:] = 0
+        codes[sent * beat_slots:] = 0
         for index, columns in enumerate(geometry.inputs[0].columns):
             due[cycle({"words.word": index})] = word(columns, codes)
         cycle({"pending.release": 1})

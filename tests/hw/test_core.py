@@ -23,16 +23,16 @@ OUTPUT = ("m_axis_tdata", "m_axis_tuser", "m_axis_tlast")
 
 
 def beats_in(network, folding, sequences, rng):
-    """Words of the input stream with their last flags; rubbish in lanes that are ignored."""
-    lanes, width = folding.input_lanes, network.input_format.width
+    """Words of the input stream with their last flags; rubbish in slots that are ignored."""
+    slots, width = folding.input_slots, network.input_format.width
     beats = []
     for sequence in sequences:
         bits = network.input_format.bits(sequence) & ((1 << width) - 1)
         for step, row in enumerate(bits):
-            for first in range(0, len(row), lanes):
-                codes = row[first:first + lanes].tolist()
-                codes += rng.integers(0, 1 << width, lanes - len(codes)).tolist()
-                last = step == len(bits) - 1 and first + lanes >= len(row)
+            for first in range(0, len(row), slots):
+                codes = row[first:first + slots].tolist()
+                codes += rng.integers(0, 1 << width, slots - len(codes)).tolist()
+                last = step == len(bits) - 1 and first + slots >= len(row)
                 beats.append((pack(codes, width), int(last)))
     return beats
 
@@ -154,14 +154,14 @@ def test_no_readout(seed, kind):
     assert stream.header == (network.layers[-1].state_format.planes if kind == "online" else 0)
 
 
-@pytest.mark.parametrize("form, lanes, bits", [
+@pytest.mark.parametrize("form, slots, bits", [
     (Binary(), 1, 8), (Binary(), 9, 16), (Fixed(4, 2), 2, 8), (Fixed(5, 2), 2, 16),
     (Planes((1, 2, 4), 2), 3, 16),
 ])
-def test_ports(form, lanes, bits):
+def test_ports(form, slots, bits):
     """Streams are of whole bytes; the index has as many bits as the classes need."""
     network = random_network(1, inputs=9, layers=1, input_format=form, classes=5)
-    core = Core(Mapping(network, Folding.line((LayerFolding(2, 9),), LayerFolding(1, 4), lanes)))
+    core = Core(Mapping(network, Folding.line((LayerFolding(2, 9),), LayerFolding(1, 4), slots)))
     members = {name: (member.flow.name, member.shape) for name, member in
                core.signature.members.items()}
     widths = {name: len(getattr(core, name)) for name in members}

@@ -203,24 +203,24 @@ def make_case(seed, cell, source, state, rng):
 
 def program_of(network, folding):
     part = folding.arrays[0]
-    return folded(network.layers[0], part.pe, part.simd, folding.input_lanes)
+    return folded(network.layers[0], part.pe, part.simd, folding.input_slots)
 
 
 def input_drive(network, geometry, sequences, accepted, cycles):
     """Stimulus that has a beat in each cycle in which one is taken, and rubbish elsewhere."""
-    lanes, form = geometry.inputs[0].beat_lanes, network.input_format
-    drive = {"i.valid": [0] * cycles, "i.data": [(1 << (lanes * form.width)) - 1] * cycles,
+    slots, form = geometry.inputs[0].beat_slots, network.input_format
+    drive = {"i.valid": [0] * cycles, "i.data": [(1 << (slots * form.width)) - 1] * cycles,
              "i.last": [0, 1] * (cycles // 2) + [0] * (cycles % 2), "o.room.space": [1] * cycles}
     turn = iter(accepted.tolist())
     for sequence in sequences:
         for step, vector in enumerate(sequence):
             bits = form.bits(vector) & ((1 << form.width) - 1)
-            for first in range(0, len(bits), lanes):
+            for first in range(0, len(bits), slots):
                 cycle = next(turn)
                 drive["i.valid"][cycle] = 1
-                drive["i.data"][cycle] = pack(bits[first:first + lanes], form.width)
+                drive["i.data"][cycle] = pack(bits[first:first + slots], form.width)
                 drive["i.last"][cycle] = int(step == len(sequence) - 1
-                                             and first + lanes >= len(bits))
+                                             and first + slots >= len(bits))
     return drive
 
 
@@ -236,8 +236,9 @@ def due_codes(network, geometry, sequences, ends):
         for step, vector in enumerate(bits):
             final = next(vectors) + result_latency(layer, geometry, block)
             for unit, early in enumerate(offset.tolist()):
-                lanes = vector[unit * geometry.chains:(unit + 1) * geometry.chains]
-                due.append((final + early, lanes.tolist(), int(step == len(codes) - 1)))
+                first = unit * geometry.chains
+                due.append((final + early, vector[first:first + geometry.chains].tolist(),
+                            int(step == len(codes) - 1)))
     return due
 
 

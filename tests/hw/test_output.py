@@ -58,17 +58,17 @@ def test_queue_latency():
 
 @pytest.mark.parametrize("units, chains", [(7, 2), (8, 4), (5, 1), (1, 1), (9, 4)])
 def test_codes(units, chains):
-    """Codes leave in the order of the units, with zero lanes behind the last and tlast on it."""
+    """Codes leave in the order of the units, with zero slots behind the last and tlast on it."""
     form = Planes((3, 1), 1)
     network = random_network(1, layers=1, units=units, inputs=3, state_format=form, readout=False)
     folding = Folding.line((LayerFolding(4 * chains, chains),), None)
     geometry = Mapping(network, folding).geometries[0]
     rng = np.random.default_rng(units)
-    lanes, depth = geometry.chains, geometry.chain_units
-    codes = rng.integers(0, 4, (3, depth * lanes))
+    slots, depth = geometry.chains, geometry.chain_units
+    codes = rng.integers(0, 4, (3, depth * slots))
     last = [0, 1, 1]
-    words = [pack(codes[vector, first:first + lanes], 2)
-             for vector in range(3) for first in range(0, codes.shape[1], lanes)]
+    words = [pack(codes[vector, first:first + slots], 2)
+             for vector in range(3) for first in range(0, codes.shape[1], slots)]
     drive = {"i.room.reserve": [], "i.valid": [], "i.data": [], "i.last": [], "o.ready": []}
     for place, word in enumerate(words):
         vector = place // depth
@@ -87,7 +87,7 @@ def test_codes(units, chains):
                                                        for name in OUTPUT})
     codes[:, units:] = 0
     expected = [(3 * place + 3,
-                 pack(codes.reshape(-1, lanes)[place], 2), 0,
+                 pack(codes.reshape(-1, slots)[place], 2), 0,
                  int(last[place // depth] and (place + 1) % depth == 0))
                 for place in range(len(words))]
     assert events(found["valid"], *(found[name] for name in OUTPUT)) == expected

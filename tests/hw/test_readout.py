@@ -54,10 +54,10 @@ class Writer:
 
     def __init__(self, rng, readout, geometry, vectors, last, eager):
         width = readout.input_format.width
-        self._rng, self._eager, self._wide = rng, eager, geometry.inputs[0].beat_lanes * width
+        self._rng, self._eager, self._wide = rng, eager, geometry.inputs[0].beat_slots * width
         bits = readout.input_format.bits(vectors) & ((1 << width) - 1)
-        self._vectors = [[(pack(row[first:first + geometry.inputs[0].beat_lanes], width), int(ends))
-                          for first in range(0, len(row), geometry.inputs[0].beat_lanes)]
+        self._vectors = [[(pack(row[first:first + geometry.inputs[0].beat_slots], width), int(ends))
+                          for first in range(0, len(row), geometry.inputs[0].beat_slots)]
                          for row, ends in zip(bits, last, strict=True)]
         self._due = []
         #: Cycle of the last beat.
@@ -158,12 +158,12 @@ def test_ties():
     assert [beat[:2] for _, beat in taken] == [(4, 0), (4, 0), (9, 2), (9, 2), (4, 2)] * 3
 
 
-@pytest.mark.parametrize("pe, simd, beat_lanes", [(1, 1, 1), (3, 4, 2), (8, 2, 1), (2, 3, 5)])
-def test_latency(pe, simd, beat_lanes):
+@pytest.mark.parametrize("pe, simd, beat_slots", [(1, 1, 1), (3, 4, 2), (8, 2, 1), (2, 3, 5)])
+def test_latency(pe, simd, beat_slots):
     """From the last beat of a lone vector to each logit on the output."""
     rng = np.random.default_rng(pe)
     readout = make_readout(rng, units=7, classes=4)
-    image = folded_readout(readout, pe, simd, beat_lanes)
+    image = folded_readout(readout, pe, simd, beat_slots)
     vectors, last = make_case(readout, 1, rng)
     taken, writer = run_readout(readout, image, vectors, last, rng)
     block = image.geometry.blocks[0]

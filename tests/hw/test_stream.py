@@ -21,7 +21,7 @@ from ternloom.sim.run import simulate_many
 #: sequence's first vector and in a later one, alone and in turn, before and after sound sequences.
 SEQUENCES = [(1, 1), (2, 0), (1, 2), (1, 3), (3, 0), (2, 1), (3, 2), (1, 0), (2, 3), (2, 2), (1, 3),
              (1, 1), (3, 0), (1, 0)]
-#: Format of the inputs, state codes, cell, ``when`` of the readout if there is one, and lanes of a
+#: Format of the inputs, state codes, cell, ``when`` of the readout if there is one, and slots of a
 #: beat and of an element: beats that are a fraction of a word, a word, or not a whole fraction.
 CORES = [
     (Fixed(5, 3), "ternary", GRU_RESET_AFTER, When.LAST, 2, 4),
@@ -32,13 +32,13 @@ CORES = [
 
 
 def make_case(place, kind, fields):
-    form, state, cell, when, lanes, simd = kind
+    form, state, cell, when, slots, simd = kind
     rng = np.random.default_rng(place)
     network = random_network(rng, cell=cell, layers=1 + place % 2, units=4, inputs=7, classes=3,
                              input_format=form, state_format=state, when=when,
                              readout=when is not None)
     folding = Folding.line((LayerFolding(4, simd),) * len(network.layers),
-                      when and LayerFolding(2, 3), lanes)
+                      when and LayerFolding(2, 3), slots)
     sequences = [random_sequences(rng, network, 1, (steps, steps))[0] for steps, _ in SEQUENCES]
     case = Case(Mapping(network, folding), tuple(sequences),
                 short=tuple(lack for _, lack in SEQUENCES))

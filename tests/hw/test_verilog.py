@@ -209,7 +209,7 @@ def test_header():
 //   error         out    1  a vector ended early; high until reset
 """)
     assert design.report["streams"] == {
-        "input": {"codes": 5, "lanes": 2, "coefficients": 0, "beats": 3, "data_bits": 16,
+        "input": {"codes": 5, "slots": 2, "coefficients": 0, "beats": 3, "data_bits": 16,
                   "user_bits": 0, "format": msgspec.to_builtins(Fixed(6, 4))},
-        "output": {"codes": 3, "lanes": 1, "coefficients": 0, "beats": 3, "data_bits": 16,
+        "output": {"codes": 3, "slots": 1, "coefficients": 0, "beats": 3, "data_bits": 16,
                    "user_bits": 2, "format": msgspec.to_builtins(Fixed(12, 3))}}

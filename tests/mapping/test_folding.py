@@ -37,15 +37,15 @@ def test_wrong_layer(pe, simd, message):
         LayerFolding(pe, simd)
 
 
-@pytest.mark.parametrize("lanes, message", [
-    (0, "input_lanes must be from 1 to 256, not 0"),
-    (257, "input_lanes must be from 1 to 256, not 257"),
-    (5, "input_lanes must be at most the first layer's simd of 4, not 5"),
-    (1.5, "input_lanes must be an integer, not 1.5"),
+@pytest.mark.parametrize("slots, message", [
+    (0, "input_slots must be from 1 to 256, not 0"),
+    (257, "input_slots must be from 1 to 256, not 257"),
+    (5, "input_slots must be at most the first layer's simd of 4, not 5"),
+    (1.5, "input_slots must be an integer, not 1.5"),
 ])
-def test_wrong_lanes(lanes, message):
+def test_wrong_slots(slots, message):
     with refused(message):
-        Folding.line((LayerFolding(2, 4), LayerFolding(2, 8)), LayerFolding(1, 1), lanes)
+        Folding.line((LayerFolding(2, 4), LayerFolding(2, 8)), LayerFolding(1, 1), slots)
 
 
 @pytest.mark.parametrize("given", (1, 3))
@@ -67,10 +67,10 @@ def test_uniform(seed, when):
     assert folding.arrays[:-1] == (LayerFolding(3, 8),) * len(network.layers)
     assert folding.arrays[-1].simd == 8
     cycles = min(layer.rows * (layer.inputs + layer.units) // 24 for layer in network.layers)
-    readout, lanes = network.readout, folding.input_lanes
-    assert lanes == 8 or lanes * max(cycles, 1) >= network.inputs
-    assert lanes == 1 or lanes // 2 * max(cycles, 1) < network.inputs
-    assert lanes & (lanes - 1) == 0
+    readout, slots = network.readout, folding.input_slots
+    assert slots == 8 or slots * max(cycles, 1) >= network.inputs
+    assert slots == 1 or slots // 2 * max(cycles, 1) < network.inputs
+    assert slots & (slots - 1) == 0
     if when is When.LAST:
         assert folding.arrays[-1].pe == 1
     else:
@@ -82,7 +82,7 @@ def test_uniform(seed, when):
 def test_uniform_given():
     network = random_network(2, cell=LSTM, layers=1, units=8, inputs=20)
     assert Folding.uniform(network).arrays == (LayerFolding(4, 8), LayerFolding(1, 8))
-    assert Folding.uniform(network, pe=2, simd=6, input_lanes=5).input_lanes == 5
+    assert Folding.uniform(network, pe=2, simd=6, input_slots=5).input_slots == 5
     with refused("simd must be from 1 to 256, not 0"):
         Folding.uniform(network, simd=0)
     assert len(Mapping.uniform(network).geometries) == 2

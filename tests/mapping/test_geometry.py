@@ -57,20 +57,20 @@ def test_chains_rule():
         assert geometry.slice * geometry.chains == simd
 
 
-@pytest.mark.parametrize("simd, beat_lanes, inputs", [
-    (simd, lanes, inputs) for simd in SIZES for lanes in (*SIZES, 16, 40) for inputs in (*SIZES, 40)
+@pytest.mark.parametrize("simd, beat_slots, inputs", [
+    (simd, slots, inputs) for simd in SIZES for slots in (*SIZES, 16, 40) for inputs in (*SIZES, 40)
 ])
-def test_input_columns(simd, beat_lanes, inputs):
+def test_input_columns(simd, beat_slots, inputs):
     """Every element of the input is at one place, and beats fill words from the low lanes on."""
-    layout = InputLayout(inputs, beat_lanes, simd)
+    layout = InputLayout(inputs, beat_slots, simd)
     columns = layout.columns
     assert columns.shape == (layout.words, simd)
     assert sorted(columns[columns >= 0]) == list(range(inputs))
     assert (np.diff(columns[columns >= 0]) == 1).all()
-    assert layout.beats == -(-inputs // beat_lanes)
+    assert layout.beats == -(-inputs // beat_slots)
     assert layout.words_per_row & (layout.words_per_row - 1) == 0
-    assert layout.words_per_row * simd >= beat_lanes
-    beats = [set(columns.reshape(layout.rows, -1)[row] // beat_lanes) - {-1}
+    assert layout.words_per_row * simd >= beat_slots
+    beats = [set(columns.reshape(layout.rows, -1)[row] // beat_slots) - {-1}
              for row in range(layout.rows)]
     assert all(len(each) <= layout.beats_per_row for each in beats)
     assert sum(map(len, beats)) == layout.beats
@@ -315,7 +315,7 @@ def test_network():
     folding = Folding.line((LayerFolding(6, 4), LayerFolding(9, 3), LayerFolding(2, 5)),
                            LayerFolding(3, 2), 2)
     geometries = Mapping(network, folding).geometries
-    assert [each.inputs[0].beat_lanes for each in geometries] == [
+    assert [each.inputs[0].beat_slots for each in geometries] == [
         2, *(each.chains for each in geometries[:-1])]
     assert [each.chains for each in geometries] == [2, 3, 1, 1]
     last = geometries[-1]

@@ -23,7 +23,7 @@ from ternloom.model.product import Product
 
 FORMATS = {"fixed": Fixed(6, 4), "unsigned": Fixed(3, 1, signed=False), "binary": Binary(),
            "ternary": Ternary(), "plane": Planes((3,), 1), "planes": Planes((5, 2, 1), 3)}
-#: (pe, simd, beat_lanes): sizes that do not divide, several chains, beats wider than words.
+#: (pe, simd, beat_slots): sizes that do not divide, several chains, beats wider than words.
 FOLDINGS = [(1, 1, 1), (3, 4, 2), (4, 4, 3), (8, 4, 1), (6, 9, 2), (5, 2, 7)]
 
 
@@ -133,12 +133,12 @@ def test_plane_ranges(state, source):
 
 
 @pytest.mark.parametrize("cell", CORE, ids=str)
-@pytest.mark.parametrize("pe, simd, beat_lanes", FOLDINGS)
-def test_foldings(cell, pe, simd, beat_lanes):
+@pytest.mark.parametrize("pe, simd, beat_slots", FOLDINGS)
+def test_foldings(cell, pe, simd, beat_slots):
     rng = np.random.default_rng(pe)
     for seed in range(3):
         layer = random_network(seed, cell=cell, layers=1, units=10, inputs=13).layers[0]
-        check(layer, folded(layer, pe, simd, beat_lanes), rng)
+        check(layer, folded(layer, pe, simd, beat_slots), rng)
 
 
 @pytest.mark.parametrize("seed", range(40))

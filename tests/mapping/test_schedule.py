@@ -46,13 +46,13 @@ def test_element_levels(weight, bits, extra):
         assert element_levels(Arithmetic.SELECT_ADD, weight, bits, simd) == lanes
 
 
-def layer_of(cell, units=4, inputs=4, pe=2, simd=2, lanes=2, precision=Precision(),
+def layer_of(cell, units=4, inputs=4, pe=2, simd=2, slots=2, precision=Precision(),
              form=Ternary()):
     """A layer and its geometry."""
     layer = random_network(1, cell=cell, layers=1, units=units, inputs=inputs,
                            input_format=Ternary(), state_format=form,
                            weight=TERNARY, precision=precision).layers[0]
-    return layer, layer_geometry(layer, LayerFolding(pe, simd), lanes)
+    return layer, layer_geometry(layer, LayerFolding(pe, simd), slots)
 
 
 @pytest.mark.parametrize("form, latency, quantizer", [
@@ -84,7 +84,7 @@ def test_lane_latency(cell, source, tables, comparators):
 @pytest.mark.parametrize("pe, simd", [(1, 1), (2, 2), (4, 9), (3, 70)])
 def test_exit_latency(pe, simd):
     """Address and word in two cycles, weights in two, the element's own, and one an element."""
-    _, geometry = layer_of(LSTM, units=40, inputs=3, pe=pe, simd=simd, lanes=1)
+    _, geometry = layer_of(LSTM, units=40, inputs=3, pe=pe, simd=simd, slots=1)
     assert geometry.chains == 1
     assert exit_latency(geometry) == 2 + 2 + element_latency(geometry) + pe
 
@@ -136,9 +136,9 @@ def test_input_waits(seed, cell):
 
 def test_least_layer():
     """One unit: by hand, rows that would be read before they are in memory."""
-    layer, geometry = layer_of(LSTM, units=1, inputs=1, pe=4, simd=1, lanes=1)
+    layer, geometry = layer_of(LSTM, units=1, inputs=1, pe=4, simd=1, slots=1)
     assert [block.cycles for block in geometry.blocks] == [4, 4]
     assert waits(layer, geometry)[0] == 0
-    layer, geometry = layer_of(GRU_RESET_BEFORE, units=1, inputs=1, pe=1, simd=1, lanes=1)
+    layer, geometry = layer_of(GRU_RESET_BEFORE, units=1, inputs=1, pe=1, simd=1, slots=1)
     assert [block.cycles for block in geometry.blocks] == [2, 2, 1, 1]
     assert waits(layer, geometry)[::2] == (2, 3)

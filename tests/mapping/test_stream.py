@@ -20,16 +20,16 @@ FORMS = [
 ]
 
 
-@pytest.mark.parametrize("form, codes, lanes, words", FORMS)
-def test_pack(form, codes, lanes, words):
-    stream = Stream(form, 5, lanes)
+@pytest.mark.parametrize("form, codes, slots, words", FORMS)
+def test_pack(form, codes, slots, words):
+    stream = Stream(form, 5, slots)
     assert stream.beats == len(words)
     assert stream.pack(np.array([codes, codes])) == words * 2
 
 
-@pytest.mark.parametrize("form, codes, lanes, words", FORMS)
-def test_unpack(form, codes, lanes, words):
-    np.testing.assert_array_equal(Stream(form, 5, lanes).unpack(words * 3), [codes] * 3)
+@pytest.mark.parametrize("form, codes, slots, words", FORMS)
+def test_unpack(form, codes, slots, words):
+    np.testing.assert_array_equal(Stream(form, 5, slots).unpack(words * 3), [codes] * 3)
 
 
 def test_filling():

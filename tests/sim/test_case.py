@@ -20,17 +20,17 @@ def _network(form=None, **given):
     return random_network(3, layers=1, units=4, inputs=5, classes=3, input_format=form, **given)
 
 
-def _folding(lanes, simd=4):
-    return Folding.line((LayerFolding(1, simd),), LayerFolding(1, 1), lanes)
+def _folding(slots, simd=4):
+    return Folding.line((LayerFolding(1, simd),), LayerFolding(1, 1), slots)
 
 
-@pytest.mark.parametrize("form, lanes, width", [(Fixed(4, 0), 1, 8), (Fixed(4, 0), 3, 16),
+@pytest.mark.parametrize("form, slots, width", [(Fixed(4, 0), 1, 8), (Fixed(4, 0), 3, 16),
                                                 (Ternary(), 4, 8), (Fixed(9, 0), 2, 24)])
-def test_beat_width(form, lanes, width):
+def test_beat_width(form, slots, width):
     network = _network(form)
     readout = dataclasses.replace(network.readout, logits=Fixed(17, 3))
     network = edited(network, readout=readout)
-    assert beat_width(Mapping(network, _folding(lanes))) == (width, 24, 2)
+    assert beat_width(Mapping(network, _folding(slots))) == (width, 24, 2)
 
 
 @pytest.mark.parametrize("when", When, ids=lambda when: when.value)
@@ -55,7 +55,7 @@ def test_code_transfers():
     sequences = random_sequences(5, network, 3)
     folding = Folding.line((LayerFolding(12, 3),), None, 2)
     case = Case(Mapping(network, folding), tuple(sequences))
-    assert (case.given.lanes, case.given.beats) == (3, 2)
+    assert (case.given.slots, case.given.beats) == (3, 2)
     words = [word for codes in golden.run(network, sequences).codes
              for a, b, c, d in codes.tolist() for word in (a | b << 2 | c << 4, d)]
     assert [transfer.data for transfer in case.transfers] == words

@@ -44,7 +44,7 @@ def test_report(small):
     assert report.symptom is None
     assert report.simulator.startswith("icarus ")
     steps = sum(map(len, sequences))
-    beats = steps * -(-network.inputs // folding.input_lanes)
+    beats = steps * -(-network.inputs // folding.input_slots)
     assert report.transfers >= beats + 2 * len(sequences)
     assert report.cycles > report.transfers
     assert report.seconds > 0
