@@ -28,7 +28,7 @@ _FOLDING = LayerFolding(64, 16)
 TITLE = (f"Activation planes of an LSTM {_UNITS} on {_UNITS}, binary weights, {_FOLDING.pe} x "
          f"{_FOLDING.simd} lanes: frozen coefficients beside those of every step, samples of 8 "
          "bits, 2 rounds; a combiner is one chain's, MHz those of the quantizer")
-NOTE = ("A frozen quantizer is the comparators in the lanes, 3 or 7 cuts each; an online "
+NOTE = ("A frozen quantizer is the comparators in the pipelines, 3 or 7 cuts each; an online "
         "one is one a layer. Registers are without those of the bench.")
 
 _FORMS = {

@@ -17,7 +17,7 @@ import time
 __all__ = ["BENCHES", "main"]
 
 #: Benches in the order of the report.
-BENCHES = ("busy", "elements", "lanes", "online", "clock", "generate", "golden", "quantizers",
+BENCHES = ("busy", "elements", "pipelines", "online", "clock", "generate", "golden", "quantizers",
            "bitplanes", "words")
 
 #: Benches and columns that the README quotes.

@@ -97,7 +97,7 @@ def beside(images: collections.abc.Iterable["Image"]) -> dict[str, int]:
     counts = {"core": 1, "chain": 0, "word bit": 0, "accumulator bit": 0}
     for image in images:
         made = image.geometry
-        # A readout has no lane of cells, and nothing waits for what it makes.
+        # A readout has no pipelines, and nothing waits for what it makes.
         counts["chain"] += made.chains * made.blocks[-1].waits
         counts["word bit"] += made.simd * made.activation_bits * made.planes_at_once
         counts["accumulator bit"] += (made.chains * made.chain_elements * made.activation_planes

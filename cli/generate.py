@@ -78,15 +78,15 @@ def _tables(report):
     arrays = [(each["name"], each["element"], each["lanes"], each["accumulator_bits"],
                each["row_bits"], each["coefficients"], each["multipliers"])
               for each in report["arrays"]]
-    lanes = [(each["name"], each["gates"], each["lanes"], each["multipliers"], each["tables"])
-             for each in report["elementwise"]]
+    pipelines = [(each["name"], each["gates"], each["pipelines"], each["multipliers"],
+                  each["tables"]) for each in report["elementwise"]]
     tables = [table("Weights, and the ROMs that hold them: number x words x bits",
                     ("", "weights", ">planes", ">rows", ">columns", ">bits", ">ROMs"), memories),
               table("Arrays, and the widths that the weights require",
                     ("", "element", ">lanes", ">sum bits", ">row bits", "coefficients",
                      ">multipliers"), arrays),
               table("Elementwise pipelines, from pre-activations to codes",
-                    ("", "gates", ">lanes", ">multipliers", ">tables"), lanes)]
+                    ("", "gates", ">pipelines", ">multipliers", ">tables"), pipelines)]
     if report["quantizers"]:
         online = [tuple(each[key] for key in ("name", "planes", "rounds", "cycles", "multipliers"))
                   for each in report["quantizers"]]

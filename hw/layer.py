@@ -1,4 +1,4 @@
-"""Layers: input buffers, array, lanes and state memories, joined."""
+"""Layers: input buffers, array, pipelines and state memories, joined."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -7,12 +7,12 @@ from amaranth.lib.wiring import Out, connect, flipped
 from ternloom.hw.fixed import delayed
 from ternloom.hw.inputs import connect_inputs, input_members
 from ternloom.hw.interface import Codes, Vectors
-from ternloom.hw.lane import Lane
 from ternloom.hw.matvec import MatrixVector
 from ternloom.hw.online import OnlineQuantizer
+from ternloom.hw.pipeline import CellPipeline
 from ternloom.hw.state import StateMemory
 from ternloom.mapping.geometry import Source
-from ternloom.mapping.schedule import first_row, lane_latency, overlaps, waits
+from ternloom.mapping.schedule import first_row, overlaps, pipeline_latency, waits
 
 
 __all__ = ["RecurrentLayer"]
@@ -55,8 +55,8 @@ class RecurrentLayer(wiring.Component):
         connect(m, pending, array.pending)
         connect(m, array.room, flipped(self.o.room))
 
-        lanes = self._lanes(m, array)
-        codes = self._gathered(m, [lane.o for lane in lanes])
+        pipelines = self._pipelines(m, array)
+        codes = self._gathered(m, [pipeline.o for pipeline in pipelines])
         if layer.state_format.header:
             m.submodules.quantizer = quantizer = OnlineQuantizer(layer.state_format, geometry)
             connect(m, codes, quantizer.i)
@@ -65,9 +65,9 @@ class RecurrentLayer(wiring.Component):
         m.d.comb += [
             self.o.valid.eq(codes.valid),
             self.o.data.eq(codes.data),
-            self.o.last.eq(self._flag(m, array.step.last, lane_latency(layer, Source.INPUT))),
+            self.o.last.eq(self._flag(m, array.step.last, pipeline_latency(layer, Source.INPUT))),
         ]
-        self._remember(m, array, lanes, codes)
+        self._remember(m, array, pipelines, codes)
 
         return m
 
@@ -79,25 +79,25 @@ class RecurrentLayer(wiring.Component):
             return flag
         return delayed(m, flag, first_row(self._geometry) + cycles)
 
-    def _lanes(self, m, array):
-        first, lanes = self._flag(m, array.step.first), []
+    def _pipelines(self, m, array):
+        first, pipelines = self._flag(m, array.step.first), []
         chains = self._geometry.chains
         for index in range(chains):
-            m.submodules[f"lane{index}"] = lane = Lane(
+            m.submodules[f"pipeline{index}"] = pipeline = CellPipeline(
                 self._layer, self._geometry.chain_units, index, chains)
-            connect(m, array.rows[index], lane.i)
-            m.d.comb += lane.first.eq(first)
-            lanes.append(lane)
-        return lanes
+            connect(m, array.rows[index], pipeline.i)
+            m.d.comb += pipeline.first.eq(first)
+            pipelines.append(pipeline)
+        return pipelines
 
     def _gathered(self, m, parts):
-        """Codes of all lanes, which come together."""
-        codes = Codes(self._geometry.chains * self._layer.lane_format.width).create()
+        """Codes of all pipelines, which come together."""
+        codes = Codes(self._geometry.chains * self._layer.pipeline_format.width).create()
         m.d.comb += [codes.valid.eq(parts[0].valid), codes.data.eq(Cat(part.data
                                                                        for part in parts))]
         return codes
 
-    def _remember(self, m, array, lanes, codes):
+    def _remember(self, m, array, pipelines, codes):
         """Keep what the layer feeds back, and let the array read it."""
         cell, form = self._layer.cell, self._layer.state_format
         if cell.recurrent:
@@ -107,5 +107,5 @@ class RecurrentLayer(wiring.Component):
             m.d.comb += state.first.eq(array.step.first)
         if cell.feedback:
             m.submodules.reset = reset = StateMemory(self._geometry, form, later=False)
-            connect(m, self._gathered(m, [lane.reset for lane in lanes]), reset.i)
+            connect(m, self._gathered(m, [pipeline.reset for pipeline in pipelines]), reset.i)
             connect(m, array.reset, reset.words)

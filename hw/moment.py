@@ -1,4 +1,4 @@
-"""Values of a lane in time: strobes, registers that hold what a later row needs, memories."""
+"""Values of a pipeline in time: strobes, registers that hold what a later row needs, memories."""
 
 from amaranth import *
 from amaranth.lib.memory import Memory
@@ -15,25 +15,25 @@ class Moments:
     Parameters
     ----------
     m : Module
-    pipeline : Pipeline
-    lane : Lane
+    made : Pipeline
+    pipeline : CellPipeline
         Whose rows come.
     units : int
     """
 
-    def __init__(self, m, pipeline, lane, units):
-        self._m, self._pipeline, self._lane, self._units = m, pipeline, lane, units
-        self._strobes, self._places, self._caught = {}, [lane.i.unit], {}
+    def __init__(self, m, made, pipeline, units):
+        self._m, self._made, self._pipeline, self._units = m, made, pipeline, units
+        self._strobes, self._places, self._caught = {}, [pipeline.i.unit], {}
         self._values, self._reads, self._writes = {}, {}, []
 
     def strobe(self, anchor, cycles):
         """High so many cycles after a row."""
         chain = self._strobes.setdefault(anchor, [])
         if not chain:
-            passes = self._pipeline.graph.passes
+            passes = self._made.graph.passes
             index = sum(map(len, passes[:anchor[0]])) + anchor[1]
             first = Signal(name=f"{passes[anchor[0]][anchor[1]]}_valid")
-            self._m.d.comb += first.eq(self._lane.i.valid & (self._lane.i.gate == index))
+            self._m.d.comb += first.eq(self._pipeline.i.valid & (self._pipeline.i.gate == index))
             chain.append(first)
         while len(chain) <= cycles:
             chain.append(delayed(self._m, chain[-1], 1))
@@ -59,7 +59,7 @@ class Moments:
 
     def register(self, node, name, shape, value):
         """A register that takes a value in the cycle before the node is ready, and holds it."""
-        issue = self._pipeline.issues[node]
+        issue = self._made.issues[node]
         result = Signal(shape, name=name)
         with self._m.If(self.strobe(issue.anchor, issue.ready - 1)):
             self._m.d.sync += result.eq(value)
@@ -73,11 +73,11 @@ class Moments:
             return self._old(node, start)
         if node.kind == "diagonal":
             return self._diagonal(node, start)
-        issue = self._pipeline.issues[node]
+        issue = self._made.issues[node]
         if issue.anchor[0] != anchor[0]:
             return self._kept(node, start)
         value, held = self._values[node]
-        where, seen, rows = issue.anchor, issue.ready, self._pipeline.rows(anchor)
+        where, seen, rows = issue.anchor, issue.ready, self._made.rows(anchor)
         while True:
             behind = anchor[1] - where[1]
             if held and start >= seen + rows - behind:
@@ -105,26 +105,26 @@ class Moments:
     def _old(self, node, start):
         """What the step before carried; zero in the first step of a sequence."""
         if node not in self._reads:
-            first = min(self._pipeline.issues[user].start for user in node.users)
-            form, graph = self._pipeline.precision.state, self._pipeline.graph
+            first = min(self._made.issues[user].start for user in node.users)
+            form, graph = self._made.precision.state, self._made.graph
             data = self._read(node.parameter, signed(form.width), first,
                               graph.carried[node.parameter])
             old = Signal(signed(form.width), name=f"{node.parameter}_old")
             # Of a recurrent cell the flag stays until all results have left.
-            read = 0 if graph.recurrent else first - (self._pipeline.cycles["memory"] - 1)
-            masked = old.eq(Mux(delayed(self._m, self._lane.first, read), 0, data))
+            read = 0 if graph.recurrent else first - (self._made.cycles["memory"] - 1)
+            masked = old.eq(Mux(delayed(self._m, self._pipeline.first, read), 0, data))
             # Through a register where memory takes two cycles.
-            self._m.d["sync" if self._pipeline.cycles["memory"] > 1 else "comb"] += masked
+            self._m.d["sync" if self._made.cycles["memory"] > 1 else "comb"] += masked
             self._reads[node] = first, old
         first, old = self._reads[node]
         return delayed(self._m, old, start - first)
 
     def _diagonal(self, node, start):
         """The unit's own weight."""
-        cycles, what = self._pipeline.cycles["memory"], node.parameter
+        cycles, what = self._made.cycles["memory"], node.parameter
         if node not in self._reads:
-            first = min(self._pipeline.issues[user].start for user in node.users)
-            codes = self._lane.diagonals[what.name]
+            first = min(self._made.issues[user].start for user in node.users)
+            codes = self._pipeline.diagonals[what.name]
             rom = Memory(shape=signed(what.form.width), depth=max(self._units, 2), init=codes)
             self._m.submodules[f"diagonal_{what.name}"] = rom
             port = rom.read_port()
@@ -136,9 +136,9 @@ class Moments:
     def _kept(self, node, start):
         """What an earlier pass made, of the unit."""
         if (node, start) not in self._reads:
-            name = f"kept{self._pipeline.graph.nodes.index(node)}"
+            name = f"kept{self._made.graph.nodes.index(node)}"
             data = self._read(name, self.value(node).shape(), start, node)
-            self._reads[node, start] = delayed(self._m, data, self._pipeline.cycles["memory"] - 1)
+            self._reads[node, start] = delayed(self._m, data, self._made.cycles["memory"] - 1)
         return self._reads[node, start]
 
     def _read(self, name, shape, start, node):
@@ -147,13 +147,13 @@ class Moments:
         self._m.submodules[name] = memory
         self._writes.append((memory.write_port(), node))
         read = memory.read_port()
-        self._m.d.comb += read.addr.eq(self.place(start - self._pipeline.cycles["memory"]))
+        self._m.d.comb += read.addr.eq(self.place(start - self._made.cycles["memory"]))
         return read.data
 
     def finish(self):
         """Write the memories, whose values have all been made now."""
         for port, node in self._writes:
-            issue = self._pipeline.issues[node]
+            issue = self._made.issues[node]
             self._m.d.comb += [port.en.eq(self.strobe(issue.anchor, issue.ready)),
                                port.addr.eq(self.place(issue.ready)),
                                port.data.eq(self.value(node))]

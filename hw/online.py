@@ -1,6 +1,6 @@
 """The online quantizer: samples of a layer's units become codes with coefficients of their own.
 
-It sits between the lanes and the state memories of a layer. Nothing else of the layer runs
+It sits between the pipelines and the state memories of a layer. Nothing else of the layer runs
 meanwhile: the next recurrent block waits for the codes.
 """
 

@@ -10,7 +10,7 @@ from ternloom.files.network import digest
 from ternloom.hw.array import raw_shape
 from ternloom.hw.coefficient import Scaling, scaling
 from ternloom.hw.combiner import mix_bits, row_shape
-from ternloom.hw.lane import lane_probes, lane_units
+from ternloom.hw.pipeline import pipeline_probes, pipeline_units
 from ternloom.mapping.geometry import Source
 from ternloom.mapping.microcode import microcode
 from ternloom.model.network import Layer
@@ -44,13 +44,13 @@ class Probe:
 
 
 def probes(mapping):
-    """Probes of all lanes of all layers, in the order of the data flow."""
+    """Probes of all pipelines of all layers, in the order of the data flow."""
     found = []
     for stem, layer, image in _layers(mapping):
         geometry = image.geometry
-        for kind in lane_probes(layer):
+        for kind in pipeline_probes(layer):
             for chain in range(geometry.chains):
-                path = f"{stem}.lane{chain}.{kind.name}"
+                path = f"{stem}.pipeline{chain}.{kind.name}"
                 units = _units(geometry, chain)
                 names = tuple((f"{stem}.{kind.value}", unit) for unit in units)
                 found.append(Probe(path, f"{path}_valid", path, kind.signed, names))
@@ -92,8 +92,8 @@ def describe(mapping):
         its codes, and ``roms`` of ``rom_width`` by ``rom_depth`` bits that hold it together with
         the layer's other matrices. ``arrays``: for each, the element, its lanes and widths, what
         multiplies the coefficients of its rows, and how many multipliers there are.
-        ``elementwise``: for each layer, how many ``lanes``, and in all of them ``multipliers`` and
-        ``tables``; where gates are comparators there are none. ``quantizers``: for each layer
+        ``elementwise``: for each layer, how many ``pipelines``, and in all of them ``multipliers``
+        and ``tables``; where gates are comparators there are none. ``quantizers``: for each layer
         with online planes how many, its ``rounds``, the ``cycles`` that it adds to a step and its
         ``multipliers``.
     """
@@ -143,9 +143,9 @@ def _elementwise(mapping):
     lines = []
     for stem, layer, image in _layers(mapping):
         chains = image.geometry.chains
-        lines.append({"name": stem, "lanes": chains,
+        lines.append({"name": stem, "pipelines": chains,
                       "gates": "comparators" if layer.precision.comparators else "tables"}
-                     | {name: chains * count for name, count in lane_units(layer).items()})
+                     | {name: chains * count for name, count in pipeline_units(layer).items()})
     return lines
 
 

@@ -123,17 +123,17 @@ class SampleStore(wiring.Component):
             final.eq(Mux(self.i.valid, last, delayed(m, last, 1))),
         ]
         arriving = delayed(m, self.i.valid, 1)
-        lanes = [self._lane(m, chain, samples.word_select(chain, width).as_signed(), arriving,
-                            final) for chain in range(self._chains)]
-        self._gather(m, lanes, delayed(m, valid, 1), delayed(m, first, 1))
+        compared = [self._chain(m, chain, samples.word_select(chain, width).as_signed(), arriving,
+                                final) for chain in range(self._chains)]
+        self._gather(m, compared, delayed(m, valid, 1), delayed(m, first, 1))
         m.d.sync += [
-            self.o.data.eq(Cat(self._code(hits, negative) for hits, _, negative in lanes)),
+            self.o.data.eq(Cat(self._code(hits, negative) for hits, _, negative in compared)),
             self.o.valid.eq(delayed(m, reading & emitting, 3)),
         ]
 
         return m
 
-    def _lane(self, m, chain, sample, arriving, final):
+    def _chain(self, m, chain, sample, arriving, final):
         """Which cuts a chain's sample is at or above, its magnitude and its sign, a cycle later."""
         width = self._form.sample.width
         negative = sample[-1]
@@ -152,13 +152,13 @@ class SampleStore(wiring.Component):
         ]
         return hits, magnitude, sign
 
-    def _gather(self, m, lanes, valid, first):
+    def _gather(self, m, compared, valid, first):
         """Counts and sums over chains, then over the units of a pass."""
         stages = tree_stages(self._chains)
         valid, first = delayed(m, valid, stages), delayed(m, first, stages)
         for cut in range(cut_count(self._form)):
-            count = self._tree(m, [hits[cut] for hits, _, _ in lanes])
-            total = self._tree(m, [Mux(hits[cut], magnitude, 0) for hits, magnitude, _ in lanes])
+            count = self._tree(m, [hits[cut] for hits, _, _ in compared])
+            total = self._tree(m, [Mux(hits[cut], magnitude, 0) for hits, magnitude, _ in compared])
             with m.If(valid):
                 m.d.sync += [
                     self.passes.counts[cut].eq(Mux(first, 0, self.passes.counts[cut]) + count),

@@ -1,4 +1,4 @@
-"""The pipeline of an elementwise lane: when each operation of a cell's equations happens.
+"""The elementwise pipeline of a layer: when each operation of its cell's equations happens.
 
 Rows of a unit arrive in the order of its gates, one a cycle at most, with gaps of any length. An
 operation is anchored at the last row that it depends on and starts a fixed number of cycles after
@@ -215,11 +215,11 @@ def _pipeline(graph, precision):
 
 
 def pipeline(layer: Layer) -> Pipeline:
-    """The schedule of a layer's lanes, made once for all layers of the same cell and formats.
+    """The schedule of a layer's pipelines, made once for all layers of the same cell and formats.
 
     Parameters
     ----------
     layer : Layer
-        Online, lanes give samples, not codes.
+        Online, pipelines give samples, not codes.
     """
-    return _pipeline(layer.lane_graph, layer.precision)
+    return _pipeline(layer.pipeline_graph, layer.precision)

@@ -14,7 +14,7 @@ from ternloom.model.node import Layer
 
 
 __all__ = ["MIX", "code_leads", "combiner_latency", "element_latency", "element_levels",
-           "element_stages", "exit_latency", "first_row", "lane_latency", "overlaps",
+           "element_stages", "exit_latency", "first_row", "overlaps", "pipeline_latency",
            "result_latency", "row_waits", "waits"]
 
 
@@ -72,7 +72,7 @@ def combiner_latency(geometry: Geometry) -> int:
     return _COMBINER + (MIX if geometry.mixes_at_run_time else 0)
 
 
-def lane_latency(layer: Layer, source: Source) -> int:
+def pipeline_latency(layer: Layer, source: Source) -> int:
     """Cycles from the last pre-activation of a unit to its code.
 
     Parameters
@@ -95,7 +95,7 @@ def result_latency(layer: Layer, geometry: Geometry, block: Block) -> int:
     """Cycles from the issue of a block's last word to the last code that it makes."""
     last = (block.dots - 1) % block.chain_elements
     latency = exit_latency(geometry) + last + combiner_latency(geometry)
-    latency += lane_latency(layer, block.source)
+    latency += pipeline_latency(layer, block.source)
     if layer.state_format.header:
         latency += microcode(layer.state_format, geometry.chain_units, geometry.chains).cycles
     return latency

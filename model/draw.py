@@ -229,7 +229,7 @@ def _codes(rng, form, shape):
 def _rms(form, *, state):
     """Typical magnitude of what a dot product sees of a code."""
     if form.header:
-        return 2 * _rms(form.lane_format, state=state)
+        return 2 * _rms(form.pipeline_format, state=state)
     if not form.rounded:
         values = form.value(np.array(form.levels, dtype=np.int64))
         return math.sqrt(np.mean(values.astype(np.float64) ** 2))

@@ -226,7 +226,7 @@ def _table(path):
 #: The instance of the output queue: its head, its other pins, data and valid of what is put in.
 _QUEUE = (r"^( *\\\S+readout\.queue +queue \()((?:[^;]|\n)*?)"
           r"\.w_data\((.*)\),\n *\.w_en\((.*)\)")
-_LANE = "layer0.lane0"
+_PIPELINE = "layer0.pipeline0"
 _SEQUENCER = "layer0.array.sequencer"
 _ELEMENT = "layer0.array.chain0.pe0"
 _QUANTIZER = "layer0.quantizer"
@@ -247,8 +247,8 @@ FAULTS = (
     Fault("bias", "one bias is too large by one", _regenerated(_biases)),
     Fault("rounding-half", "pre-activations are cut off, not rounded", _regenerated(_halves)),
     Fault("shift", "rows are shifted by one bit too many", _regenerated(_shifts)),
-    Fault("gate-table", "the table of the gates is off by one", _table(f"{_LANE}.table0")),
-    Fault("output-table", "the table of the output is off by one", _table(f"{_LANE}.table1")),
+    Fault("gate-table", "the table of the gates is off by one", _table(f"{_PIPELINE}.table0")),
+    Fault("output-table", "the table of the output is off by one", _table(f"{_PIPELINE}.table1")),
     Fault("dropped-carry", "bit 1 of a sum has no carry into it",
           _edited(_ELEMENT, r"assign (\{ \S+ \[\d+\], updated0 \}) = (.*) \+ (.*);",
                   r"assign \1 = ((\2 + \3) & ~2) | ((\2 ^ \3) & 2);")),
@@ -257,9 +257,9 @@ FAULTS = (
     Fault("accumulator-first", "a sum isn't started from zero",
           _edited(_ELEMENT, r"assign carried0 = .*;", "assign carried0 = sum0;")),
     Fault("saturation", "the state wraps where it should saturate",
-          _edited(_LANE, r"(cell_of_rounded_saturated \}? *= )\S+ +\?", r"\g<1>1'b1 ?")),
+          _edited(_PIPELINE, r"(cell_of_rounded_saturated \}? *= )\S+ +\?", r"\g<1>1'b1 ?")),
     Fault("state-kept", "the state isn't cleared at the start of a sequence",
-          _edited("layer0", r"(lane0 \(\n(?:[^;]|\n)*?\.first\()\w+\)", r"\g<1>1'b0)")),
+          _edited("layer0", r"(pipeline0 \(\n(?:[^;]|\n)*?\.first\()\w+\)", r"\g<1>1'b0)")),
     Fault("last-ignored", "tlast is ignored",
           _edited("", r"\.i__last\(s_axis_tlast\)", ".i__last(1'b0)")),
     Fault("short-kept", "a vector that ends early isn't filled up",

@@ -14,7 +14,7 @@ __all__ = ["Ranges", "format_range", "rounding_range"]
 
 def format_range(form: Format) -> Range:
     """Range of a format's codes; online, of what the codes are made of."""
-    return Range(*form.lane_format.code_range)
+    return Range(*form.pipeline_format.code_range)
 
 
 class Ranges:
@@ -90,7 +90,7 @@ class Ranges:
 
 def rounding_range(value: Range, frac: int, form: Format) -> Range:
     """What a format's ``quantize`` computes on its way from a range of ``frac`` fraction bits."""
-    form = form.lane_format
+    form = form.pipeline_format
     if not form.rounded:
         return value
     shift = frac - form.frac

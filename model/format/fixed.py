@@ -69,7 +69,7 @@ class Fixed(Shared, msgspec.Struct, frozen=True, tag="fixed", forbid_unknown_fie
         return self.value_width
 
     @property
-    def lane_format(self) -> typing.Self:
+    def pipeline_format(self) -> typing.Self:
         return self
 
     @property

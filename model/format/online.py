@@ -61,7 +61,7 @@ class Online(Shared, msgspec.Struct, frozen=True, tag="online", forbid_unknown_f
         return self.planes
 
     @property
-    def lane_format(self) -> Fixed:
+    def pipeline_format(self) -> Fixed:
         return self.sample
 
     @property

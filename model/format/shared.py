@@ -145,7 +145,7 @@ class Comparator(Shared):
         """Sorted comparator thresholds, integers of ``frac`` fraction bits."""
 
     @property
-    def lane_format(self) -> typing.Self:
+    def pipeline_format(self) -> typing.Self:
         """Format of what a cell's equations give: online the samples, else the codes."""
         return self
 

@@ -174,9 +174,9 @@ class Layer(Body, Frozen):
         return slice(start * self.units, (start + len(self.cell.apart)) * self.units)
 
     @property
-    def lane_format(self) -> Format:
+    def pipeline_format(self) -> Format:
         """Format of what the cell's equations give: online the samples, else the codes."""
-        return self.state_format.lane_format
+        return self.state_format.pipeline_format
 
     @property
     def graph(self) -> Graph:
@@ -184,9 +184,9 @@ class Layer(Body, Frozen):
         return self.graph_of(self.state_format)
 
     @property
-    def lane_graph(self) -> Graph:
-        """The same, of what a lane gives."""
-        return self.graph_of(self.lane_format)
+    def pipeline_graph(self) -> Graph:
+        """The same, of what a pipeline gives."""
+        return self.graph_of(self.pipeline_format)
 
     def graph_of(self, form: Format) -> Graph:
         if self.diagonal_format is None:

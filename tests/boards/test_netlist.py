@@ -33,7 +33,7 @@ def drawn(seed, cell, state, precision=TABLES):
 
 LSTM, AFTER, BEFORE = LSTM, GRU_RESET_AFTER, GRU_RESET_BEFORE
 
-#: A network for each kind of lane and of combiner, and what multiplies its rows.
+#: A network for each kind of pipeline and of combiner, and what multiplies its rows.
 KINDS = {
     "lstm fixed":               (drawn(1, LSTM, Fixed(8, 7)), Scaling.PRODUCT),
     "lstm powers of two":       (drawn(3, LSTM, Fixed(8, 7)), Scaling.SHIFT),

@@ -128,13 +128,13 @@ def test_weights(weight):
 @pytest.mark.parametrize("gate_frac, gates", [(8, "tables"), (0, "comparators")])
 @pytest.mark.parametrize("cell", CORE, ids=str)
 def test_elementwise(cell, gate_frac, gates):
-    """Products and ROMs of the lanes' Verilog are as many as the report says; comparators: none."""
+    """Products and ROMs of the pipelines' Verilog are those of the report; comparators: none."""
     network = random_network(3, cell=cell, layers=1, units=8, inputs=4, state_format=Ternary(),
                              weight=TERNARY, precision=Precision(gate_frac=gate_frac))
     design = generate(Mapping(network, Folding.line((LayerFolding(4, 4),), LayerFolding(2, 3))))
     line, = design.report["elementwise"]
-    assert line["gates"] == gates and line["lanes"] == 2
-    modules = re.findall(r"^module \\ternloom_core\.layer0\.lane\d\S* .*?^endmodule",
+    assert line["gates"] == gates and line["pipelines"] == 2
+    modules = re.findall(r"^module \\ternloom_core\.layer0\.pipeline\d\S* .*?^endmodule",
                          design.verilog, re.MULTILINE | re.DOTALL)
     assert sum(text.count(" * ") for text in modules) == line["multipliers"]
     assert sum(len(re.findall(r"^  \\ternloom_core\.rom\d+ ", text, re.MULTILINE))

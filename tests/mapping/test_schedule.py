@@ -9,7 +9,7 @@ from cellstep import CORE
 from ternloom.mapping.folding import LayerFolding
 from ternloom.mapping.geometry import Arithmetic, Source, layer_geometry
 from ternloom.mapping.schedule import (combiner_latency, element_latency, element_levels,
-                                       exit_latency, lane_latency, result_latency, waits)
+                                       exit_latency, pipeline_latency, result_latency, waits)
 from ternloom.model.alphabet import BINARY, EXPONENTIAL, INTEGER, QUATERNARY, TERNARY
 from ternloom.model.cell import GRU_RESET_AFTER, GRU_RESET_BEFORE, LSTM
 from ternloom.model.draw import random_network
@@ -64,21 +64,20 @@ def test_online(form, latency, quantizer):
     layer, geometry = layer_of(LSTM, form=form)
     block = geometry.blocks[-1]
     assert combiner_latency(geometry) == latency
-    lanes = lane_latency(layer, block.source)
-    assert result_latency(layer, geometry, block) == (exit_latency(geometry) + 1 + latency + lanes
-                                                      + quantizer)
+    assert result_latency(layer, geometry, block) == (
+        exit_latency(geometry) + 1 + latency + pipeline_latency(layer, block.source) + quantizer)
 
 
 @pytest.mark.parametrize("cell, source, tables, comparators", [
     (LSTM, Source.STATE, 13, 2), (GRU_RESET_AFTER, Source.STATE, 14, 4),
     (GRU_RESET_BEFORE, Source.STATE, 6, 2), (GRU_RESET_BEFORE, Source.RESET, 8, 3),
 ])
-def test_lane_latency(cell, source, tables, comparators):
-    """What the design says; the lanes' own tests measure it."""
+def test_pipeline_latency(cell, source, tables, comparators):
+    """What the design says; the pipelines' own tests measure it."""
     for precision, expected in ((Precision(), tables),
                                 (Precision(gate_frac=0, state=Fixed(4, 0)), comparators)):
         layer, _ = layer_of(cell, precision=precision)
-        assert lane_latency(layer, source) == expected
+        assert pipeline_latency(layer, source) == expected
 
 
 @pytest.mark.parametrize("pe, simd", [(1, 1), (2, 2), (4, 9), (3, 70)])
@@ -99,7 +98,7 @@ def test_result_latency(cell, units, place):
     assert (geometry.chains, geometry.chain_elements) == (1, 2)
     block = geometry.blocks[-1]
     latency = exit_latency(geometry) + place + combiner_latency(geometry)
-    assert result_latency(layer, geometry, block) == latency + lane_latency(layer, block.source)
+    assert result_latency(layer, geometry, block) == latency + pipeline_latency(layer, block.source)
 
 
 @pytest.mark.parametrize("cell", CORE, ids=str)

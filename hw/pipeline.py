@@ -1,4 +1,4 @@
-"""The elementwise lane of any cell: its equations as a pipeline, and what can be watched in it."""
+"""The pipeline of any cell: its equations in gates, and what can be watched in it."""
 
 import dataclasses
 
@@ -13,12 +13,12 @@ from ternloom.hw.table import Table, compared, compared_unrounded
 from ternloom.mapping.pipeline import pipeline
 
 
-__all__ = ["Lane", "LaneProbe", "lane_probes", "lane_units"]
+__all__ = ["CellPipeline", "PipelineProbe", "pipeline_probes", "pipeline_units"]
 
 
 @dataclasses.dataclass(frozen=True)
-class LaneProbe:
-    """A signal of a lane that shows a named intermediate.
+class PipelineProbe:
+    """A signal of a pipeline that shows a named intermediate.
 
     Parameters
     ----------
@@ -34,9 +34,9 @@ class LaneProbe:
     value: str
 
 
-def lane_probes(layer):
-    """What can be watched in a lane of the layer, in the order of the data flow."""
-    form, made, found = layer.lane_format, pipeline(layer), []
+def pipeline_probes(layer):
+    """What can be watched in a pipeline of the layer, in the order of the data flow."""
+    form, made, found = layer.pipeline_format, pipeline(layer), []
     for node in made.graph.traced:
         is_code = node in made.graph.codes.values()
         # The wire form of a binary code is not the code, so it cannot be compared as it is.
@@ -46,12 +46,12 @@ def lane_probes(layer):
         value = node.name
         if value == "h" and layer.state_format.header:
             value = "sample"
-        found.append(LaneProbe(_signal(node), is_signed, value))
+        found.append(PipelineProbe(_signal(node), is_signed, value))
     return tuple(found)
 
 
-def lane_units(layer):
-    """Multipliers and tables of a lane of the layer.
+def pipeline_units(layer):
+    """Multipliers and tables of a pipeline of the layer.
 
     Returns
     -------
@@ -68,11 +68,11 @@ def _signal(node):
     return f"{node.name.replace('.', '_')}_seen"
 
 
-class Lane(wiring.Component):
+class CellPipeline(wiring.Component):
     """Pre-activations of a unit become its state and code.
 
     A pre-activation may come every cycle. Nothing waits: a unit's code comes a fixed number of
-    cycles after its last pre-activation, see ``ternloom.mapping.schedule.lane_latency``.
+    cycles after its last pre-activation, see ``ternloom.mapping.schedule.pipeline_latency``.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class Lane(wiring.Component):
         #: Codes of the units' own weights, by name.
         self.diagonals = {name: codes[chain::chains].tolist()
                           for name, codes in layer.own_weights.items()}
-        codes = Codes(layer.lane_format.width)
+        codes = Codes(layer.pipeline_format.width)
         super().__init__({
             "i":     In(Rows(layer.precision.preact, units)),
             "first": In(1),
@@ -137,11 +137,11 @@ class _Operations:
     m : Module
     made : Pipeline
     moments : Moments
-    lane : Lane
+    pipeline : CellPipeline
     """
 
-    def __init__(self, m, made, moments, lane):
-        self._m, self._made, self._moments, self._lane = m, made, moments, lane
+    def __init__(self, m, made, moments, pipeline):
+        self._m, self._made, self._moments, self._pipeline = m, made, moments, pipeline
         self._precision = made.precision
         #: Ports of units that several nodes share: what they are fed with, and what they give.
         self._ports = {}
@@ -181,7 +181,7 @@ class _Operations:
     def _row(self, node):
         row = node.parameter
         aside = row.part == "input" and row.gate in self._made.graph.apart
-        self._moments.made(node, self._lane.i.aside if aside else self._lane.i.value, False)
+        self._moments.made(node, self._pipeline.i.aside if aside else self._pipeline.i.value, False)
 
     def _add(self, node):
         if self._made.carries(node):

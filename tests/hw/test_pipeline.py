@@ -1,4 +1,4 @@
-"""Elementwise lanes against the cells of the model, in value and in cycle."""
+"""Elementwise pipelines against the cells of the model, in value and in cycle."""
 
 import msgspec
 import numpy as np
@@ -6,9 +6,9 @@ import pytest
 from cellstep import CORE, step
 from hwsim import events, play
 
-from ternloom.hw.lane import Lane
+from ternloom.hw.pipeline import CellPipeline
 from ternloom.mapping.geometry import Source
-from ternloom.mapping.schedule import lane_latency
+from ternloom.mapping.schedule import pipeline_latency
 from ternloom.model.cell import CELLS, LSTM
 from ternloom.model.draw import random_network
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
@@ -94,7 +94,7 @@ class Stimulus:
             self.cycle(first)
 
 
-def run_lane(layer, rows, asides, first, gap, rng):
+def run_pipeline(layer, rows, asides, first, gap, rng):
     """Events of codes, of codes of r*h, and the cycles in which both must come.
 
     ``gap()`` gives the idle cycles before each row.
@@ -108,17 +108,17 @@ def run_lane(layer, rows, asides, first, gap, rng):
                     stimulus.idle(is_first, gap())
                     cycle = len(stimulus)
                     if gate == 0 and before:
-                        reset_due.append(cycle + lane_latency(layer, Source.STATE))
+                        reset_due.append(cycle + pipeline_latency(layer, Source.STATE))
                     stimulus.cycle(is_first, valid=1, gate=gate, unit=unit,
                                    value=rows[step, gate, unit],
                                    aside=asides[step, unit] if gate == 2 else None)
                 source = Source.RESET if before else Source.STATE
                 if number == len(passes(layer.cell)) - 1:
-                    due.append(cycle + lane_latency(layer, source))
+                    due.append(cycle + pipeline_latency(layer, source))
             # The codes are there before the rows that they make can be.
-            stimulus.idle(is_first, lane_latency(layer, Source.STATE if before and not number
-                                                 else source) + 2)
-    seen = play(Lane(layer, layer.units), stimulus.drive,
+            source = Source.STATE if before and not number else source
+            stimulus.idle(is_first, pipeline_latency(layer, source) + 2)
+    seen = play(CellPipeline(layer, layer.units), stimulus.drive,
                 ["o.valid", "o.data", "reset.valid", "reset.data"])
     return (events(seen["o.valid"], seen["o.data"]), due,
             events(seen["reset.valid"], seen["reset.data"]), reset_due)
@@ -128,7 +128,7 @@ def check(layer, rows, first, gap, rng):
     preact = layer.precision.preact
     asides = rng.integers(preact.low, preact.high + 1, (len(rows), layer.units))
     codes, resets = expected_codes(layer, rows, asides, first)
-    found, due, found_resets, reset_due = run_lane(layer, rows, asides, first, gap, rng)
+    found, due, found_resets, reset_due = run_pipeline(layer, rows, asides, first, gap, rng)
     bits = layer.state_format.bits
     mask = (1 << layer.state_format.width) - 1
     assert found == list(zip(due, (bits(codes) & mask).ravel().tolist(), strict=True))

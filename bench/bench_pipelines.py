@@ -1,4 +1,4 @@
-"""Elementwise lanes with tables and multipliers beside those whose gates are comparators."""
+"""Elementwise pipelines with tables and multipliers beside those whose gates are comparators."""
 
 import collections
 import pathlib
@@ -6,9 +6,9 @@ import tempfile
 
 from bench_elements import Harness, clock, netlist, tables
 
-from ternloom.hw.lane import Lane
+from ternloom.hw.pipeline import CellPipeline
 from ternloom.mapping.geometry import Source
-from ternloom.mapping.schedule import lane_latency
+from ternloom.mapping.schedule import pipeline_latency
 from ternloom.model.cell import CELLS
 from ternloom.model.draw import random_network
 from ternloom.model.format import Fixed, Ternary
@@ -17,12 +17,12 @@ from ternloom.model.precision import Precision
 
 __all__ = ["TITLE", "rows"]
 
-#: Units of a lane: 300 in eight chains.
+#: Units of a pipeline: 300 in eight chains.
 _UNITS = 38
 
-TITLE = (f"Elementwise lanes of {_UNITS} units with ternary codes, gates by tables and multipliers "
-         "or by comparators; registers without those of the bench, MHz on UP5K and ECP5 speed "
-         "grade 6")
+TITLE = (f"Elementwise pipelines of {_UNITS} units with ternary codes, gates by tables and "
+         "multipliers or by comparators; registers without those of the bench, MHz on UP5K and "
+         "ECP5 speed grade 6")
 
 _PRECISIONS = {
     "tables":      Precision(),
@@ -46,10 +46,10 @@ def _row(cell, gates, family):
     source = Source.RESET if cell.feedback else Source.STATE
     with tempfile.TemporaryDirectory(prefix="ternloom-") as folder:
         folder = pathlib.Path(folder)
-        lane = Lane(layer, _UNITS)
-        row = lane.i
-        harness = Harness(lane, [row.valid, row.gate, row.unit, row.value, row.aside, lane.first],
-                          [lane.o.valid, lane.o.data, lane.reset.valid, lane.reset.data])
+        made = CellPipeline(layer, _UNITS)
+        row = made.i
+        harness = Harness(made, [row.valid, row.gate, row.unit, row.value, row.aside, made.first],
+                          [made.o.valid, made.o.data, made.reset.valid, made.reset.data])
         cells = netlist(harness, family, folder)
         kinds = collections.Counter(each["type"] for each in cells)
         registers = sum(count for kind, count in kinds.items()
@@ -59,6 +59,6 @@ def _row(cell, gates, family):
             "LUT4": tables(cells, family)[0], "registers": registers - harness.registers,
             "multipliers": sum(kinds[kind] for kind in _DSP[family]),
             "block RAMs": sum(kinds[kind] for kind in _RAM[family]),
-            "cycles to a code": lane_latency(layer, source),
+            "cycles to a code": pipeline_latency(layer, source),
             "MHz": f"{clock(family, folder):.0f}",
         }
