@@ -6,6 +6,10 @@ to OUTPUT.safetensors, its curve to OUTPUT.csv, the record of the run to OUTPUT.
 float network that it started from to OUTPUT.float.safetensors. Every two minutes it writes
 OUTPUT.checkpoint, from which the same command continues after it was stopped. Existing files
 are replaced only if the same recipe made them.
+
+--start takes your own network, a PyTorch state_dict in safetensors whose cells and sizes are the
+recipe's, to few bits: it is quantized as it is, then trained on with its own answers as a second
+target (distillation). Classes must be numbered as in the data.
 """
 
 import contextlib
@@ -26,6 +30,8 @@ EXAMPLE = "ternloom train digits-gru-ternary-ternary -o mine.safetensors"
 
 #: Suffix of what a stopped training goes on from.
 _CHECKPOINT = ".checkpoint"
+#: How much less often the integers are right than the float network before it is said.
+_FAR = 0.05
 
 
 def arguments(parser):
@@ -40,8 +46,9 @@ def arguments(parser):
                              "model's texts *train.txt, *valid.txt and *test.txt (default: the "
                              "recipe's)")
     parser.add_argument("--start", metavar="FILE",
-                        help="float network that a language model starts from "
-                             "(default: the recipe's)")
+                        help="float network to start from, such as your own PyTorch model's "
+                             "state_dict in safetensors: quantized from there, with its answers "
+                             "as a second target (default: the recipe's, if any)")
     parser.add_argument("--epochs", type=count, metavar="N",
                         help="train for this many epochs instead of the recipe's")
     parser.add_argument("--device", default="cpu", metavar="NAME",
@@ -124,7 +131,9 @@ def _outcome(result, place):
                              for name, score in result.scores.items()}}
     rows = [(name, score.text("valid"), score.text("test"))
             for name, score in result.scores.items()]
-    shown = [facts(written.items()), table(kind.capitalize(), ("", ">validation", ">test"), rows)]
+    data["updates"] = result.updates
+    told = [*written.items(), ("updates", _updates(result.updates)), *_far(result)]
+    shown = [facts(told), table(kind.capitalize(), ("", ">validation", ">test"), rows)]
     if len(result.runs) > 1:
         data["seed"] = result.seed
         data["seeds"] = {seed: {name: dataclasses.asdict(score)
@@ -132,6 +141,23 @@ def _outcome(result, place):
                          for seed, run in result.runs.items()}
         shown.append(_seeds(result))
     return Outcome(data, tuple(shown))
+
+
+def _updates(updates):
+    words = {"float": "in floating point", "quantized": "quantized"}
+    return ", ".join(f"{count:,} {words[stage]}" for stage, count in updates.items() if count)
+
+
+def _far(result):
+    """A caution where the integers are far below the float network."""
+    float_score, integer = (result.scores.get(name) for name in ("float", "integer"))
+    if integer is None or integer.kind != "accuracy" or float_score.valid - integer.valid < _FAR:
+        return
+    yield "caution", (
+        f"the integer network is right on {integer.text('valid')} of the validation part, the "
+        f"float network on {float_score.text('valid')}, after {result.updates['quantized']:,} "
+        "quantized updates: try more epochs or smaller batches (a thousand updates are few), "
+        "distillation, or more bits")
 
 
 def _seeds(result):

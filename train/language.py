@@ -1,25 +1,23 @@
 """Training of language models: words in, the next word out, the state carried through the text."""
 
-import dataclasses
 import math
 
 import numpy as np
 import torch
 
-from ternloom.files.floats import load
 from ternloom.model.cell import CELLS
-from ternloom.model.error import NetworkError
 from ternloom.quantize import activations
 from ternloom.quantize.forward import run
 from ternloom.train.cell import Carry
 from ternloom.train.loop import Loop, Task
 from ternloom.train.lower import calibrate, floats
 from ternloom.train.recipe import RecipeError
+from ternloom.train.start import load_floats
 from ternloom.train.word import (EmbeddingQuantization, LanguageNetwork, perplexity,
                                  softmax_answers, softmax_loss)
 
 
-__all__ = ["LanguageTask", "load_floats", "perplexities", "quantize", "train"]
+__all__ = ["LanguageTask", "perplexities", "quantize", "train"]
 
 
 #: Parts of the validation text that are run side by side while training.
@@ -43,7 +41,7 @@ class LanguageTask(Task):
 
     def __init__(self, recipe, corpus, device="cpu"):
         self.generator = torch.Generator().manual_seed(recipe.seed)
-        self._steps, self._distillation = recipe.steps, recipe.distillation
+        self._steps, self._distillation = recipe.steps, recipe.teacher_weight
         #: Where the states of the network, and of its teacher, stand in the streams.
         self._carries = {}
         self.parts = {name: torch.tensor(part, device=device)
@@ -106,34 +104,6 @@ class LanguageTask(Task):
             return list(network.embed(tokens.t()).cpu().numpy())
 
 
-def load_floats(network, path):
-    """Put the weights of a float network file into a ``LanguageNetwork``.
-
-    Raises
-    ------
-    RecipeError
-        One line, on a file that isn't a float network of these sizes.
-    """
-    try:
-        stored = load(path)
-    except NetworkError as error:
-        raise RecipeError(str(error)) from error
-    tensors = {name: getattr(stored, name)
-               for name in ("embedding", "readout_weight", "readout_bias")}
-    for index, layer in enumerate(stored.layers):
-        tensors |= {f"layers.{index}.{field.name}": getattr(layer, field.name)
-                    for field in dataclasses.fields(layer) if field.name != "cell"}
-    tensors = {name: torch.from_numpy(np.array(array)) for name, array in tensors.items()
-               if array is not None}
-    wanted = {name: tensor.shape for name, tensor in network.state_dict().items()}
-    found = {name: tensor.shape for name, tensor in tensors.items()}
-    if found != wanted:
-        wrong = sorted(name for name in wanted | found if wanted.get(name) != found.get(name))
-        raise RecipeError(f"Float network {path} does not fit the sizes of the recipe and its "
-                          f"text: it differs in {', '.join(wrong)}")
-    network.load_state_dict(tensors)
-
-
 def _absorb(network, activations, sequences):
     """Scale the weights that read a layer's outputs by the magnitude that its codes lack.
 
@@ -191,7 +161,7 @@ def train(recipe, corpus, start=None, checkpoint=None, progress=None, device="cp
     if start is not None:
         load_floats(network, start)
     loop = Loop(recipe, task, checkpoint, progress)
-    loop.stage("float", network, recipe.float_epochs, recipe.float_learning_rate)
+    loop.stage("float", network, recipe.stages["float"], recipe.float_learning_rate)
     if recipe.epochs:
         quantized = _network(recipe, corpus).to(device)
         quantized.load_state_dict(network.state_dict())

@@ -25,6 +25,10 @@ class RecipeError(Mistake, ValueError):
     """A recipe that cannot be what it claims to be."""
 
 
+#: Epochs in floating point of a network that starts from nothing, if a recipe doesn't say.
+_FLOAT_EPOCHS = 40
+
+
 class Optimizer(enum.Enum):
     """What makes a step of a gradient."""
 
@@ -37,14 +41,14 @@ class Optimizer(enum.Enum):
 def _check_ranges(struct, *ranges):
     for field, low, high in ranges:
         value = getattr(struct, field)
-        if not low <= value <= high:
+        if value is not None and not low <= value <= high:
             raise ValueError(f"{field} must be from {low} to {high}, not {value!r}")
 
 
 def _check_shares(struct, *ranges):
     for field, low, high in ranges:
         value = getattr(struct, field)
-        if not low <= value < high:
+        if value is not None and not low <= value < high:
             raise ValueError(f"{field} must be from {low} to below {high}, not {value!r}")
 
 
@@ -101,8 +105,12 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         What the slope of drawn gates is multiplied by at first; it falls to one along an
         exponential while there are draws. Above one, gates start out smoother than they end (the
         slope is HitNet's, its schedule Ternloom's choice).
-    float_epochs : int
-        Epochs in floating point, which give the reference and the start of what follows.
+    start : str or None
+        Float network to start from, relative to the recipe: Ternloom's own file, or a PyTorch
+        ``state_dict`` in safetensors.
+    float_epochs : int or None
+        Epochs in floating point, which give the reference and the start of what follows. None:
+        40, and none from a ``start``, which is the reference then.
     epochs : int
         Epochs with quantized weights and activations.
     optimizer : Optimizer
@@ -123,8 +131,9 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         Share of the readout's inputs that training sets to zero, and of a language model's word
         vectors.
     weight_decay : float
-    distillation : float
-        Weight of the cross entropy with the float network's answers in the quantized stage.
+    distillation : float or None
+        Weight of the cross entropy with the float network's answers in the quantized stage. None:
+        1 from a ``start``, which makes the float network its teacher, and else 0.
     seed, seeds : int
         The first of how many runs that differ in nothing but their seeds, each one more than the
         one before; the network that is kept is the best on the validation part.
@@ -140,7 +149,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     draw_activations: bool = False
     draw_share: float = 0.5
     warmth: float = 1.0
-    float_epochs: int = 40
+    start: str | None = None
+    float_epochs: int | None = None
     epochs: int = 40
     optimizer: Optimizer = Optimizer.ADAMW
     momentum: float = 0.0
@@ -153,7 +163,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     batch: int = 64
     dropout: float = 0.0
     weight_decay: float = 0.0
-    distillation: float = 0.0
+    distillation: float | None = None
     seed: int = 1
     seeds: int = 1
 
@@ -169,6 +179,20 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     #: Whether the run ends in a quantized network.
     needs_quantization = True
+
+    @property
+    def stages(self):
+        """Epochs of each stage, by its name."""
+        fresh = _FLOAT_EPOCHS if self.start is None else 0
+        return {"float": fresh if self.float_epochs is None else self.float_epochs,
+                "quantized": self.epochs}
+
+    @property
+    def teacher_weight(self):
+        """What the float network's answers count beside the data's in the quantized stage."""
+        if self.distillation is None:
+            return 0.0 if self.start is None else 1.0
+        return self.distillation
 
     @property
     def cautions(self):
@@ -222,14 +246,11 @@ class LanguageRecipe(Recipe, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         Weight method of the embedding, whose rows are words (Xu et al. 2018, section 4: each has
         coefficients of its own). What it makes is rounded to the input's format, which is
         ``quantization.embedding``'s.
-    start : str or None
-        Float network to start from, relative to the recipe; ``float_epochs`` go on from there.
     """
 
     inputs: int
     steps: int = 35
     words: str | None = None
-    start: str | None = None
 
     @property
     def needs_quantization(self):
@@ -270,8 +291,8 @@ class LoadedRecipe:
 
     @property
     def start_path(self):
-        """Float network that a language model starts from, found likewise, or None."""
-        start = getattr(self.recipe, "start", None)
+        """Float network to start from, found likewise, or None."""
+        start = self.recipe.start
         return None if start is None else shipped.path(self.path.parent / start, start)
 
 

@@ -57,7 +57,7 @@ def record(loaded, result, made, device):
         "data": _source(loaded.data_path),
         "start": start and _source(start),
         "written": {what: digest(path) for what, path in made.items()},
-        "epochs": {"float": recipe.float_epochs, "quantized": recipe.epochs},
+        "epochs": recipe.stages,
         "seeds": {str(seed): {name: {"valid": score.valid, "test": score.test}
                               for name, score in run.scores.items()}
                   for seed, run in result.runs.items()},

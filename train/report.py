@@ -38,7 +38,7 @@ def _row(recipe, network, dataset):
         "weights": methods(recipe.quantization.weights),
         "activations": recipe.quantization.activations,
         "weight_bits": network_size(network).weights,
-        "multiplier": _multiplies(network), "epochs": recipe.float_epochs + recipe.epochs,
+        "multiplier": _multiplies(network), "epochs": sum(recipe.stages.values()),
         "float_valid": reference.valid, "float_test": reference.test,
         "integer_valid": round(integer.valid, 4), "integer_test": round(integer.test, 4),
         "test_sequences": len(dataset.part("test").sequences),

@@ -48,6 +48,8 @@ class Run:
         ``"integer"`` of ``network`` on the golden model; the latter two if there is one.
     seconds : float
         Processor time of training.
+    updates : dict of str to int
+        Steps of the optimizer in each stage, by its name.
     """
 
     network: Network | None
@@ -55,6 +57,7 @@ class Run:
     curve: list
     scores: dict
     seconds: float
+    updates: dict
 
     @property
     def rank(self):
@@ -95,6 +98,10 @@ class TrainingResult:
     @property
     def scores(self):
         return self.kept.scores
+
+    @property
+    def updates(self):
+        return self.kept.updates
 
 
 def _write_curve(curve, path):
@@ -167,7 +174,7 @@ def beside(loaded):
 
 def _keeps_float(recipe):
     """Whether the float network is not just the one that was given."""
-    return bool(recipe.float_epochs) or getattr(recipe, "start", None) is None
+    return bool(recipe.stages["float"]) or recipe.start is None
 
 
 def load(recipe_path, *, data=None, start=None, epochs=None):
@@ -196,7 +203,7 @@ def train(recipe_path, out_path, *, data=None, start=None, checkpoint=None, inte
     data : str, pathlib.Path or None
         Data file or folder, instead of the recipe's.
     start : str, pathlib.Path or None
-        Float network that a language model starts from, instead of the recipe's.
+        Float network to start from, instead of the recipe's.
     checkpoint : str, pathlib.Path or None
         Where the run writes how far it is, and goes on from if it is there; a file a seed if the
         recipe has several (:func:`checkpoints`). They stay, for the caller to remove once the files
@@ -303,21 +310,17 @@ def _kept(runs):
 def _replaced(loaded, epochs, data, start):
     """A loaded recipe with what the caller wants otherwise; paths count from where they were."""
     recipe = loaded.recipe
-    if epochs is not None:
-        if epochs < 0:
-            raise RecipeError(f"Epochs must be 0 or more, not {epochs!r}")
-        changes = {"epochs": epochs, "float_epochs": epochs}
-        if isinstance(recipe, LanguageRecipe):
-            # A stage that a language model's recipe leaves out stays out.
-            changes = {name: epochs for name in changes if getattr(recipe, name)}
-        recipe = msgspec.structs.replace(recipe, **changes)
     if data is not None:
         recipe = msgspec.structs.replace(recipe, data=_found(data))
     if start is not None:
-        if not isinstance(recipe, LanguageRecipe):
-            raise RecipeError("Only a language model can start from a float network, and "
-                              f"{recipe.name!r} is not one")
         recipe = msgspec.structs.replace(recipe, start=_found(start))
+    if epochs is not None:
+        if epochs < 0:
+            raise RecipeError(f"Epochs must be 0 or more, not {epochs!r}")
+        # A stage that is left out stays out.
+        stages = {name: epochs if before else 0 for name, before in recipe.stages.items()}
+        recipe = msgspec.structs.replace(recipe, epochs=stages["quantized"],
+                                         float_epochs=stages["float"])
     return dataclasses.replace(loaded, recipe=recipe)
 
 
@@ -342,7 +345,8 @@ def _sequence(loaded, checkpoint, progress, device):
     if not {"train", "valid", "test"} <= set(dataset.split.tolist()):
         raise RecipeError(f"{loaded.data_path} must have sequences in each of the parts train, "
                           "valid and test")
-    reference, network, task, loop = sequence.train(recipe, dataset, checkpoint, progress, device)
+    reference, network, task, loop = sequence.train(recipe, dataset, loaded.start_path, checkpoint,
+                                                    progress, device)
     reference.cpu()
     # In float64 the grids hold every sum, so that what PyTorch computes is what is lowered.
     network.cpu().double()
@@ -352,8 +356,14 @@ def _sequence(loaded, checkpoint, progress, device):
     lowered = lower(network, recipe.name, dataset.classes)
     scores["integer"] = integer_accuracy(lowered, dataset)
     lowered = dataclasses.replace(lowered, notes=_notes(loaded, dataset.notes, scores))
-    reference = floats(reference, f"{recipe.name}-float", dataset.classes, float_notes)
-    return Run(lowered, reference, loop.curve, scores, loop.seconds)
+    kept = None
+    if _keeps_float(recipe):
+        kept = floats(reference, f"{recipe.name}-float", dataset.classes, float_notes)
+    return Run(lowered, kept, loop.curve, scores, loop.seconds, _updates(recipe, task))
+
+
+def _updates(recipe, task):
+    return {stage: epochs * task.batches for stage, epochs in recipe.stages.items()}
 
 
 def _language(loaded, checkpoint, progress, device):
@@ -367,11 +377,11 @@ def _language(loaded, checkpoint, progress, device):
         name = recipe.name if network is None else f"{recipe.name}-float"
         kept = floats(reference, name, (), _notes(loaded, {}, scores))
     if network is None:
-        return Run(None, kept, loop.curve, scores, loop.seconds)
+        return Run(None, kept, loop.curve, scores, loop.seconds, _updates(recipe, task))
     network.cpu().double()
     scores["quantized"] = Perplexity(*language.perplexities(network, task))
     lowered = lower(network, recipe.name)
     scores["integer"] = Perplexity(*(predict(lowered, corpus.parts[part]).perplexity
                                      for part in ("valid", "test")))
     lowered = dataclasses.replace(lowered, notes=_notes(loaded, {}, scores))
-    return Run(lowered, kept, loop.curve, scores, loop.seconds)
+    return Run(lowered, kept, loop.curve, scores, loop.seconds, _updates(recipe, task))

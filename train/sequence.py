@@ -11,6 +11,7 @@ from ternloom.train.batches import SequenceSet, augmented
 from ternloom.train.loop import Loop, Task
 from ternloom.train.lower import calibrate
 from ternloom.train.recurrent import RecurrentNetwork
+from ternloom.train.start import load_floats
 
 
 __all__ = ["SequenceTask", "train"]
@@ -47,10 +48,10 @@ class SequenceTask(Task):
         recipe, logits = self._recipe, network(batch.values, batch.lengths)
         loss = functional.cross_entropy(logits, batch.labels,
                                         label_smoothing=recipe.label_smoothing)
-        if teacher is not None and recipe.distillation > 0:
+        if teacher is not None and recipe.teacher_weight > 0:
             with torch.no_grad():
                 answers = teacher(batch.values, batch.lengths).softmax(1)
-            loss = loss + recipe.distillation * functional.cross_entropy(logits, answers)
+            loss = loss + recipe.teacher_weight * functional.cross_entropy(logits, answers)
         return loss
 
     def measure(self, network, name="valid"):
@@ -76,13 +77,15 @@ class SequenceTask(Task):
                 for index, length in enumerate(part.lengths.tolist())]
 
 
-def train(recipe, dataset, checkpoint=None, progress=None, device="cpu"):
+def train(recipe, dataset, start=None, checkpoint=None, progress=None, device="cpu"):
     """Train in floating point and then quantized, as a recipe says.
 
     Parameters
     ----------
     recipe : SequenceRecipe
     dataset : Dataset
+    start : pathlib.Path or None
+        Float network to start from.
     checkpoint : Checkpoints or None
     progress : callable or None
         As ``Loop`` calls it.
@@ -99,7 +102,9 @@ def train(recipe, dataset, checkpoint=None, progress=None, device="cpu"):
     inputs, classes = dataset.sequences[0].shape[1], len(dataset.classes)
     reference = RecurrentNetwork(CELLS[recipe.cell.name], inputs, recipe.units, recipe.layers,
                                  classes, recipe.dropout).to(device)
-    loop.stage("float", reference, recipe.float_epochs, recipe.float_learning_rate)
+    if start is not None:
+        load_floats(reference, start, dataset.classes)
+    loop.stage("float", reference, recipe.stages["float"], recipe.float_learning_rate)
     network = copy.deepcopy(reference)
     calibrate(network, recipe.quantization, task.calibration(), dataset.format)
     loop.stage("quantized", network, recipe.epochs, recipe.learning_rate, reference.eval())

@@ -78,6 +78,32 @@ def test_foreign_checkpoint(place, capsys):
     assert (place / "small.checkpoint").read_bytes() == b"something else"
 
 
-def test_start_of_a_classifier(place, capsys):
-    assert main(["train", "digits-gru-ternary-ternary", "--start", "float.safetensors"]) == 2
-    assert "Only a language model can start from a float network" in capsys.readouterr().err
+def test_start_of_another_size(place, capsys):
+    assert main(["train", "digits-gru-ternary-ternary", "--start", "digits-lstm-float"]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and "but the recipe and its data call for gru-reset-after" in told
+    assert not list(place.glob("*gru*"))
+
+
+GESTURES = """
+name = "gestures"
+data = "digits"
+cell = "lstm"
+units = 4
+float_epochs = 2
+epochs = {epochs}
+[quantization]
+weights = {{all = "twn"}}
+activations = "ternary:0.5"
+"""
+
+
+def test_few_updates(place, capsys):
+    """Integers far below the float network are said, with what the schedule came to."""
+    (place / "gestures.toml").write_text(GESTURES.format(epochs=1).replace(
+        "float_epochs = 2", "float_epochs = 12\nlearning_rate = 0.0001\nbatch = 256\n"
+        "float_learning_rate = 0.05"))
+    assert main(["train", "gestures.toml"]) == 0
+    told = capsys.readouterr().out
+    assert "quantized" in told and "updates" in told
+    assert "caution" in told and "try more epochs or smaller batches" in told
