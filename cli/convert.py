@@ -133,7 +133,8 @@ def run(chosen, console):
                   "unbounded_errors": calibration.unbounded(reference, spec),
                   "accuracy": accuracy}
         network = dataclasses.replace(network, name=pathlib.Path(chosen.output).stem,
-                                      notes=_notes(reference, result))
+                                      notes=_notes(reference, result),
+                                      scaling=data.dataset and data.dataset.scaling)
         file.save(network, path)
     return Outcome(result, _tables(result))
 

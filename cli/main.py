@@ -24,6 +24,7 @@ __all__ = ["VERBS", "main", "parser"]
 VERBS = {
     "demo":     "run the complete flow on a shipped example: accuracy, Verilog, simulation, "
                 "bitstream",
+    "data":     "make a data file of raw values: codes, parts, scaling, a picture",
     "train":    "train a quantized network from a recipe",
     "convert":  "quantize a float network without training, by any method",
     "info":     "describe a network: layers, memory, cycles; or list the shipped ones",

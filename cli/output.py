@@ -18,7 +18,7 @@ MARKER = ".ternloom.json"
 
 #: Arguments of verbs that name what is read.
 _READ = ("network", "networks", "source", "reference", "recipe", "data", "start", "calibration",
-         "text", "vocabulary", "check")
+         "text", "vocabulary", "check", "like")
 
 
 def add_force(parser, what="files that this command did not write"):

@@ -2,7 +2,8 @@
 
 The tensors are ``codes`` (all steps, inputs), one sequence after the other, int8 where the format
 allows it and int16 otherwise; ``offsets`` int32 (sequences + 1), the first step of each sequence;
-``labels`` int16 (sequences) and ``split`` uint8 (sequences), an index into train, valid, test.
+``labels`` int16 (sequences) and ``split`` uint8 (sequences), an index into train, valid, test. The
+scaling that raw values went through is in the description.
 """
 
 import collections.abc
@@ -16,10 +17,13 @@ import numpy.typing as npt
 
 from ternloom.files.container import Description, read, write
 from ternloom.files.decode import convert
+from ternloom.files.scaling import ScalingSpec, scaling, scaling_spec
+from ternloom.model.error import NetworkError
 from ternloom.model.format import Format
 from ternloom.model.frozen import Frozen
 from ternloom.model.mistake import Mistake
 from ternloom.model.names import check_notes
+from ternloom.model.scaling import Scaling
 
 if typing.TYPE_CHECKING:
     from ternloom.model.network import Network
@@ -54,6 +58,7 @@ class _Spec(Description, frozen=True, kw_only=True, forbid_unknown_fields=True):
     inputs: _Inputs
     sequences: _Count
     steps: _Count
+    scaling: ScalingSpec | msgspec.UnsetType = msgspec.UNSET
 
 
 class Dataset(Frozen):
@@ -73,6 +78,8 @@ class Dataset(Frozen):
         Of a code.
     notes : mapping of str to str
         Source, licence, preparation.
+    scaling : Scaling or None
+        What raw values went through before they were rounded to codes.
 
     Raises
     ------
@@ -87,6 +94,7 @@ class Dataset(Frozen):
     classes: tuple[str, ...]
     format: Format
     notes: collections.abc.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    scaling: Scaling | None = None
 
     def __post_init__(self):
         check_notes(self.name, self.classes, self.notes, DatasetError, "classes")
@@ -107,6 +115,9 @@ class Dataset(Frozen):
                 raise DatasetError(f"split must be one of {', '.join(PARTS)}, not {str(part)!r}")
         for index, sequence in enumerate(self.sequences):
             self._check_sequence(index, sequence)
+        if self.scaling is not None and count and len(self.scaling.mean) != self.inputs:
+            raise DatasetError(f"scaling must have {self.inputs} entries, one per input, "
+                               f"not {len(self.scaling.mean)}")
         super().__post_init__()
         self._hold(labels=labels.astype(np.int64, copy=False),
                    split=np.asarray(self.split).astype(_SPLIT, copy=False))
@@ -162,6 +173,10 @@ class Dataset(Frozen):
         if not _same_codes(self.format, network.input_format):
             raise DatasetError(f"Data {self.name} has codes of {self.format!r}, but network "
                                f"{network.name} expects {network.input_format!r}")
+        if None not in (self.scaling, network.scaling) and self.scaling != network.scaling:
+            raise DatasetError(f"Data {self.name} was scaled by another mean and deviation than "
+                               f"network {network.name} expects; make it of the raw values with "
+                               "ternloom data --like")
         known = _most_classes(network)
         if known is not None and len(self.classes) > known:
             raise DatasetError(f"Data {self.name} has {len(self.classes)} classes, but network "
@@ -221,7 +236,8 @@ def save(dataset: Dataset, path: str | pathlib.Path) -> None:
     lengths = [len(sequence) for sequence in dataset.sequences]
     spec = _Spec(kind=_KIND, version=VERSION, name=dataset.name, classes=tuple(dataset.classes),
                  format=dataset.format, notes=dict(dataset.notes), inputs=max(dataset.inputs, 1),
-                 sequences=len(lengths), steps=sum(lengths))
+                 sequences=len(lengths), steps=sum(lengths),
+                 scaling=scaling_spec(dataset.scaling))
     try:
         shapes = _layout(convert(_Spec, msgspec.to_builtins(spec)))
     except ValueError as failure:
@@ -252,7 +268,7 @@ def load(path: str | pathlib.Path) -> Dataset:
     spec, tensors = read(path, {VERSION: _Spec}, _KIND, _layout, DatasetError)
     try:
         dataset = _dataset(spec, tensors)
-    except DatasetError as failure:
+    except (DatasetError, NetworkError) as failure:
         raise DatasetError(f"data set file {path} is invalid: {failure}") from None
     return dataset
 
@@ -268,4 +284,5 @@ def _dataset(spec, tensors):
     # Nobody else has it: the data set takes over what it cannot change.
     codes.flags.writeable = False
     return Dataset(spec.name, tuple(np.split(codes, offsets[1:-1])), tensors["labels"],
-                   np.array(PARTS)[parts], spec.classes, spec.format, spec.notes)
+                   np.array(PARTS)[parts], spec.classes, spec.format, spec.notes,
+                   scaling(spec.scaling))

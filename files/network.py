@@ -35,6 +35,7 @@ from ternloom.files.line import LineSpec
 from ternloom.files.matrix import (MatrixSpec, Size, pack_codes, pack_embedding, packed_size,
                                    unpack_embedding)
 from ternloom.files.node import SPECS, NodeSpec, node, node_spec
+from ternloom.files.scaling import ScalingSpec, scaling, scaling_spec
 from ternloom.model.cell import CELLS
 from ternloom.model.error import NetworkError
 from ternloom.model.network import INPUT, Network
@@ -65,6 +66,7 @@ class _NetworkSpec(Description, frozen=True, kw_only=True, forbid_unknown_fields
     words: Size | None = None
     labels: tuple[str, ...]
     notes: dict[str, str]
+    scaling: ScalingSpec | msgspec.UnsetType = msgspec.UNSET
 
 
 def save(network: Network, path: str | pathlib.Path) -> None:
@@ -104,7 +106,8 @@ def _spec(network):
     return _NetworkSpec(
         kind=_KIND, version=VERSION, name=network.name, nodes=tuple(map(node_spec, network.nodes)),
         words=None if network.embedding is None else len(network.embedding),
-        labels=tuple(network.labels), notes=dict(network.notes))
+        labels=tuple(network.labels), notes=dict(network.notes),
+        scaling=scaling_spec(network.scaling))
 
 
 def load(path: str | pathlib.Path) -> Network:
@@ -132,7 +135,8 @@ def load(path: str | pathlib.Path) -> Network:
             given = _given(spec)
             embedding = unpack_embedding(given.format, (spec.words, given.matrix.columns),
                                          tensors["embedding"])
-        return Network(spec.name, nodes, spec.labels, spec.notes, embedding)
+        return Network(spec.name, nodes, spec.labels, spec.notes, embedding,
+                       scaling(getattr(spec, "scaling", msgspec.UNSET)))
     except NetworkError as failure:
         raise NetworkError(f"network file {path} is invalid: {failure}") from None
 

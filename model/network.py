@@ -14,6 +14,7 @@ from ternloom.model.frozen import Frozen
 from ternloom.model.matrix import Matrix
 from ternloom.model.names import check_notes
 from ternloom.model.node import Body, Layer, Operand, Readout, When
+from ternloom.model.scaling import Scaling
 
 
 __all__ = ["INPUT", "Layer", "Network", "Node", "Operand", "Readout", "When", "embedding_type"]
@@ -107,6 +108,8 @@ class Network(Frozen):
     embedding : array (words, inputs) or None
         Input codes of each word of a language network, of ``embedding_type(input_format)``.
         Software on the host looks them up; they are no part of the hardware.
+    scaling : Scaling or None
+        Makes input codes of raw values (``codes``), also on the host.
 
     Raises
     ------
@@ -119,6 +122,7 @@ class Network(Frozen):
     labels: tuple[str, ...] = ()
     notes: collections.abc.Mapping[str, str] = dataclasses.field(default_factory=dict)
     embedding: np.ndarray | None = None
+    scaling: Scaling | None = None
 
     @classmethod
     def line(cls, name: str, layers: collections.abc.Iterable[Layer],
@@ -165,6 +169,9 @@ class Network(Frozen):
         if self.embedding is not None:
             self._check_embedding(self.embedding)
         self._check_labels()
+        if self.scaling is not None and len(self.scaling.mean) != self.inputs:
+            raise NetworkError(f"scaling must have {self.inputs} entries, one per input, "
+                               f"not {len(self.scaling.mean)}")
 
     def _check_node(self, node, known):
         if node.name in known:
@@ -304,6 +311,30 @@ class Network(Frozen):
     def input_format(self) -> Format:
         """Format of an input element."""
         return self._given.format
+
+    def codes(self, values: npt.ArrayLike) -> np.ndarray:
+        """Input codes of raw values, as the data were scaled that the network was made from.
+
+        Parameters
+        ----------
+        values : float array (steps, inputs)
+
+        Returns
+        -------
+        int16 array (steps, inputs)
+
+        Raises
+        ------
+        ValueError
+            A network that does not know its scaling, or values of another shape.
+        """
+        if self.scaling is None:
+            raise ValueError(f"Network {self.name} does not know how raw values are scaled: the "
+                             "data that it was made from did not say")
+        if np.ndim(values) != 2 or np.shape(values)[1] != self.inputs:
+            raise ValueError(f"Values must have the shape (steps, {self.inputs}), "
+                             f"not {np.shape(values)}")
+        return self.scaling.codes(values, self.input_format)
 
     def embed(self, tokens: npt.ArrayLike) -> np.ndarray:
         """Input codes of words.

@@ -19,13 +19,14 @@ AREAS = {
     "mapping":  {"model", "mapping"},
     "quantize": {"model", "quantize"},
     "files":    {"model", "mapping", "quantize", "files"},
+    "data":     {"model", "files", "data"},
     "evaluate": {"model", "quantize", "files", "evaluate"},
     "hw":       {"model", "mapping", "files", "hw"},
     "sim":      {"model", "mapping", "files", "hw", "sim"},
     "boards":   {"model", "mapping", "files", "hw", "sim", "boards"},
-    "train":    {"model", "quantize", "files", "evaluate", "train"},
-    "cli":      {"model", "mapping", "quantize", "files", "evaluate", "hw", "sim", "boards",
-                 "train", "cli"},
+    "train":    {"model", "quantize", "files", "data", "evaluate", "train"},
+    "cli":      {"model", "mapping", "quantize", "files", "data", "evaluate", "hw", "sim",
+                 "boards", "train", "cli"},
     "examples": set(),
 }
 

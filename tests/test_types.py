@@ -10,7 +10,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 #: Rooms whose hints are for users so far.
-TYPED = ("model", "mapping", "quantize", "files", "evaluate", "boards")
+TYPED = ("model", "mapping", "quantize", "files", "data", "evaluate", "boards")
 
 
 def signatures(tree, owner=""):

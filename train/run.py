@@ -355,7 +355,8 @@ def _sequence(loaded, checkpoint, progress, device):
     float_notes = _notes(loaded, dataset.notes, {"float": scores["float"]})
     lowered = lower(network, recipe.name, dataset.classes)
     scores["integer"] = integer_accuracy(lowered, dataset)
-    lowered = dataclasses.replace(lowered, notes=_notes(loaded, dataset.notes, scores))
+    lowered = dataclasses.replace(lowered, notes=_notes(loaded, dataset.notes, scores),
+                                  scaling=dataset.scaling)
     kept = None
     if _keeps_float(recipe):
         kept = floats(reference, f"{recipe.name}-float", dataset.classes, float_notes)

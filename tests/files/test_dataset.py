@@ -187,7 +187,8 @@ def test_every_truncation(path):
 
 @pytest.mark.parametrize("field, value, message", [
     ("colour", 1, "has an invalid description: unknown key 'colour'; the known ones are "
-                  "kind, version, digest, name, classes, format, notes, inputs, sequences, steps"),
+                  "kind, version, digest, name, classes, format, notes, inputs, sequences, steps, "
+                  "scaling"),
     ("inputs", 4, "has codes as I8 of shape (33, 3); it must be I8 of shape (33, 4)"),
     ("inputs", 0, "has an invalid description: inputs must be a whole number from 1 to "
                   "1048576, not 0"),

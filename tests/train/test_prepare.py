@@ -14,26 +14,6 @@ from ternloom.train import prepare
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 
 
-def test_split():
-    labels = np.repeat([0, 1, 2], [20, 40, 100])
-    split = prepare.stratified_split(labels, {"test": 0.1, "valid": 0.2}, seed=5)
-    for label, count in enumerate([20, 40, 100]):
-        parts = split[labels == label]
-        assert [(parts == name).sum() for name in ("test", "valid", "train")] \
-            == [count // 10, count // 5, count - count // 10 - count // 5]
-    again, other = (prepare.stratified_split(labels, {"test": 0.1, "valid": 0.2}, seed=seed)
-                    for seed in (5, 6))
-    assert np.array_equal(split, again) and not np.array_equal(split, other)
-
-
-def test_normalization():
-    """The statistics are of the training part alone."""
-    sequences = [np.array([[1.0, 10.0], [3.0, 30.0]]), np.array([[1000.0, 20.0]])]
-    codes = prepare.normalize(sequences, np.array(["train", "test"]), Fixed(8, 5))
-    assert [code.tolist() for code in codes] == [[[-32, -32], [32, 32]], [[127, 0]]]
-    assert all(code.dtype == np.int16 for code in codes)
-
-
 def series(values):
     """A line of a .ts file: dimensions apart, then the class."""
     dimensions = [",".join(str(value) for value in column) for column in np.array(values[0]).T]
