@@ -10,6 +10,7 @@ each of the first three once per part: ``X_train``, ``y_train``, ``X_test``, and
 import collections.abc
 import pathlib
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -22,6 +23,9 @@ __all__ = ["read"]
 
 #: Names of an array.
 _VALUES, _LABELS, _LENGTHS = ("X", "x", "inputs"), ("y", "labels", "target"), ("len", "lengths")
+#: What damage may end in. A damaged shape asks for any amount of memory.
+_DAMAGED = (ValueError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error,
+            NotImplementedError, RuntimeError, MemoryError)
 #: Bytes of all arrays together.
 _LIMIT = 1 << 31
 
@@ -48,8 +52,7 @@ def read(path: str | pathlib.Path) -> tuple[Recordings, tuple[str, ...]]:
     except OSError as failure:
         raise RecordingsError(f"{path} cannot be read: "
                               f"{failure.strerror or 'it is damaged'}") from None
-    except (ValueError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError,
-            RuntimeError) as failure:
+    except _DAMAGED as failure:
         reason = "it holds Python objects" if "pickle" in str(failure) else "it is damaged"
         raise RecordingsError(f"{path} cannot be read as NPZ: {reason}") from None
     try:

@@ -187,6 +187,37 @@ def calibrations(folder):
                   if b"__metadata__" in data else (corrupt_bytes(rng, data, other), False))
 
 
+def recordings(folder):
+    """NPZ files, plain and compressed, whose members lie at any place of the file."""
+    from ternloom.data import npz
+    from ternloom.data.recordings import RecordingsError
+
+    rng, found = np.random.default_rng(4), []
+    arrays = {"X": rng.normal(size=(6, 4, 3)), "y": np.array(list("ababab")),
+              "len": np.array([4, 1, 2, 3, 4, 4]),
+              "split": np.array(["train", "valid", "test"] * 2)}
+    for save, chosen in ((np.savez, arrays), (np.savez_compressed, arrays),
+                         (np.savez, {"x_train": arrays["X"], "y_train": np.arange(6) % 2,
+                                     "classes": np.array(["no", "yes"])})):
+        save(folder / "base.npz", **chosen)
+        found.append((folder / "base.npz").read_bytes())
+    return Reader(found, npz.read, (RecordingsError,), unsigned(corrupt_bytes))
+
+
+ROWS = "clip,who,x,y,label\n" + "".join(
+    f"{step // 4},{step // 8},{step * 0.37:.2f},{-step},{'ab'[step // 4 % 2]}\n"
+    for step in range(24))
+
+
+def tables(folder):
+    from ternloom.data import table
+    from ternloom.data.recordings import RecordingsError
+
+    columns = table.Columns("label", "clip", "who")
+    return Reader([ROWS.encode()], lambda path: table.read(path, columns), (RecordingsError,),
+                  unsigned(corrupt_bytes))
+
+
 def checkpoints(folder):
     import torch
     from ternloom.train import checkpoint
@@ -201,7 +232,8 @@ def checkpoints(folder):
 
 
 READERS = {"network": networks, "data": data, "float": float_networks, "state_dict": state_dicts,
-           "recipe": recipes, "text": texts, "calibration": calibrations, "checkpoint": checkpoints}
+           "recipe": recipes, "text": texts, "calibration": calibrations, "npz": recordings,
+           "csv": tables, "checkpoint": checkpoints}
 
 
 class TooSlow(BaseException):

@@ -13,7 +13,8 @@ import pytest
 
 
 FUZZ = pathlib.Path(__file__).with_name("fuzz.py")
-READERS = ("network", "data", "float", "state_dict", "recipe", "text", "calibration",
+READERS = ("network", "data", "float", "state_dict", "recipe", "text", "calibration", "npz",
+           "csv",
            pytest.param("checkpoint", marks=pytest.mark.train))
 SIGNED = {"network", "data", "float", "calibration"}
 #: Files of a reader in ``make test``, and those that ``make test-all`` adds.
