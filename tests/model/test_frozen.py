@@ -14,6 +14,7 @@ import pytest
 from edit import edited
 from ternloom.cli.calibration import Calibrating
 from ternloom.cli.sequences import Stimulus
+from ternloom.data.recordings import Recordings
 from ternloom.evaluate.accuracy import Decisions
 from ternloom.files.dataset import Dataset
 from ternloom.hw.verilog import Design
@@ -29,6 +30,7 @@ from ternloom.model.frozen import Frozen, protected
 from ternloom.model.golden import Result, run
 from ternloom.model.matrix import Matrix
 from ternloom.model.network import Layer, Network, Readout
+from ternloom.model.scaling import Scaling
 from ternloom.quantize.codes import Codes
 from ternloom.quantize.floats import FloatLayer, FloatNetwork
 from ternloom.quantize.forward import Forward
@@ -38,7 +40,8 @@ from ternloom.sim.case import Case
 
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-AREAS = ("model", "mapping", "quantize", "files", "evaluate", "hw", "sim", "boards", "train", "cli")
+AREAS = ("model", "mapping", "quantize", "files", "data", "evaluate", "hw", "sim", "boards",
+         "train", "cli")
 
 NETWORK = dataclasses.replace(
     random_network(1, cell=GRU_RESET_AFTER, layers=2, units=4, inputs=3, classes=2,
@@ -63,7 +66,7 @@ INSTANCES = {type(each): each for each in (
     MatrixQuantizer((parse("twn"),), np.ones((1, 2))), Forward([VALUES], [VALUES]),
     Timing(np.arange(3), np.arange(2), VALUES), RESULT, RESULT.answers["readout"],
     PROGRAM, PROGRAM.blocks[0], Case(Mapping(NETWORK, FOLDING), SEQUENCES),
-    Stimulus("s", SEQUENCES, [1, 0]),
+    Stimulus("s", SEQUENCES, [1, 0]), Scaling(np.zeros(3), np.ones(3)), Recordings([VALUES], ["a"]),
     Calibrating("c", [VALUES], Fixed(8, 5)), Decisions(np.eye(2, dtype=int), 3, 0.5, np.arange(2)))}
 
 
