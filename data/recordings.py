@@ -1,5 +1,6 @@
 """Recordings: sequences of raw values with their labels, before anything is an integer."""
 
+import collections.abc
 import typing
 
 import numpy as np
@@ -8,11 +9,42 @@ from ternloom.model.frozen import Frozen
 from ternloom.model.mistake import Mistake
 
 
-__all__ = ["Recordings", "RecordingsError"]
+__all__ = ["Recordings", "RecordingsError", "windows"]
 
 
 class RecordingsError(Mistake, ValueError):
     """Recordings that cannot be what they claim to be, or cannot be used as asked for."""
+
+
+def windows(lengths: collections.abc.Sequence[int], size: int,
+            stride: int | None) -> list[tuple[int, int]]:
+    """Where the windows of sequences lie.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        Steps of each sequence.
+    size : int
+        Steps of a window; what is shorter at the end of a sequence is dropped.
+    stride : int or None
+        Steps from one to the next; None for ``size``, so that they don't overlap.
+
+    Returns
+    -------
+    list of (int, int)
+        Index of the sequence, and the window's first step.
+
+    Raises
+    ------
+    RecordingsError
+        If no sequence is long enough.
+    """
+    places = [(index, start) for index, length in enumerate(lengths)
+              for start in range(0, length - size + 1, stride or size)]
+    if not places:
+        raise RecordingsError(f"no sequence has a window of {size} steps; the longest has "
+                              f"{max(lengths, default=0)}")
+    return places
 
 
 class Recordings(Frozen):
@@ -76,23 +108,10 @@ class Recordings(Frozen):
 
         Parameters
         ----------
-        size : int
-            Steps of a piece; what is shorter at the end of a sequence is dropped.
-        stride : int or None
-            Steps from one to the next; None for ``size``, so that they don't overlap.
-
-        Raises
-        ------
-        RecordingsError
-            If no sequence is long enough.
+        size, stride
+            As of the function ``windows``, which says what it raises.
         """
-        stride = size if stride is None else stride
-        places = [(index, start) for index, sequence in enumerate(self.sequences)
-                  for start in range(0, len(sequence) - size + 1, stride)]
-        if not places:
-            longest = max(map(len, self.sequences))
-            raise RecordingsError(f"no sequence has a window of {size} steps; the longest has "
-                                  f"{longest}")
+        places = windows([len(each) for each in self.sequences], size, stride)
         chosen = [index for index, _ in places]
 
         def of(given):

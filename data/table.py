@@ -1,13 +1,12 @@
 """Recordings in a CSV file: a row per step, with a heading that names the columns."""
 
-import collections.abc
 import csv
 import pathlib
 import typing
 
 import numpy as np
 
-from ternloom.data.recordings import Recordings, RecordingsError
+from ternloom.data.recordings import Recordings, RecordingsError, windows
 
 
 __all__ = ["Columns", "read"]
@@ -89,16 +88,19 @@ def _recordings(rows, columns, window, stride):
         raise RecordingsError("no column is left for inputs")
     found = _sequences(rows, heading, columns, inputs)
     names = tuple(heading[place] for place in inputs)
-    pieces = [piece for each in found.values() for piece in each.pieces(window, stride)]
-    if not pieces:
-        raise RecordingsError(f"no sequence has a window of {window} steps" if found
-                              else "there are no rows below the heading")
-
-    def of(place, column):
-        return None if column is None else tuple(piece[place] for piece in pieces)
-
-    return Recordings(tuple(piece[0] for piece in pieces), tuple(piece[1] for piece in pieces),
-                      names, of(3, columns.split), of(2, columns.group))
+    if not found:
+        raise RecordingsError("there are no rows below the heading")
+    if window is None:
+        pieces = [(each, each.values, each.label) for each in found]
+    else:
+        pieces = [(found[index], found[index].values[start:start + window],
+                   found[index].labels[start + window - 1])
+                  for index, start in windows([len(each.values) for each in found], window,
+                                              stride)]
+    return Recordings(tuple(np.array(values) for _, values, _ in pieces),
+                      tuple(label for _, _, label in pieces), names,
+                      columns.split and tuple(each.split for each, _, _ in pieces),
+                      columns.group and tuple(each.group for each, _, _ in pieces))
 
 
 class _Sequence:
@@ -110,24 +112,20 @@ class _Sequence:
         self.numbers: list[int] = []
         self.group, self.split = group, split
 
-    def pieces(self, window, stride):
-        """Values, class, group and part of each piece; of the whole without a window."""
-        values = np.array(self.values)
-        if window is None:
-            other = next((place for place, label in enumerate(self.labels)
-                          if label != self.labels[0]), None)
-            if other is not None:
+    @property
+    def label(self):
+        """The one class of all rows."""
+        first = self.labels[0]
+        for number, label in zip(self.numbers, self.labels, strict=True):
+            if label != first:
                 raise RecordingsError(
-                    f"row {self.numbers[other]} has the class {self.labels[other]!r}, but its "
-                    f"sequence began with {self.labels[0]!r} in row {self.numbers[0]}; name the "
-                    "column that tells sequences apart, or cut them into windows")
-            yield values, self.labels[0], self.group, self.split
-            return
-        for stop in range(window, len(values) + 1, stride or window):
-            yield values[stop - window:stop], self.labels[stop - 1], self.group, self.split
+                    f"row {number} has the class {label!r}, but its sequence began with {first!r} "
+                    f"in row {self.numbers[0]}; name the column that tells sequences apart, or "
+                    "cut them into windows")
+        return first
 
 
-def _sequences(rows, heading, columns, inputs) -> collections.abc.Mapping[str, _Sequence]:
+def _sequences(rows, heading, columns, inputs) -> list[_Sequence]:
     place = {name: heading.index(name) for name in heading}
 
     def cell(row, column):
@@ -156,7 +154,7 @@ def _sequences(rows, heading, columns, inputs) -> collections.abc.Mapping[str, _
         each.values.append([_number(number, heading[at], row[at]) for at in inputs])
         each.labels.append(label)
         each.numbers.append(number)
-    return found
+    return list(found.values())
 
 
 def _number(row, column, text):

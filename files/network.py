@@ -136,7 +136,7 @@ def load(path: str | pathlib.Path) -> Network:
             embedding = unpack_embedding(given.format, (spec.words, given.matrix.columns),
                                          tensors["embedding"])
         return Network(spec.name, nodes, spec.labels, spec.notes, embedding,
-                       scaling(getattr(spec, "scaling", msgspec.UNSET)))
+                       scaling(spec.scaling))
     except NetworkError as failure:
         raise NetworkError(f"network file {path} is invalid: {failure}") from None
 

@@ -21,8 +21,8 @@ from ternloom.model.error import NetworkError
 from ternloom.quantize.codes import relative_error
 from ternloom.quantize.weights import parse
 from ternloom.train.corpus import Corpus
-from ternloom.train.start import load_floats
 from ternloom.train.recipe import RecipeError
+from ternloom.train.start import load_floats
 from ternloom.train.word import LanguageNetwork, perplexity
 
 

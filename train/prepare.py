@@ -11,17 +11,13 @@ import wave
 
 import numpy as np
 
+from ternloom.data.make import FORMAT
 from ternloom.data.split import stratified
 from ternloom.files.dataset import Dataset, save
-from ternloom.model.format import Fixed
 from ternloom.model.scaling import Scaling
 
 
 __all__ = ["digits", "digits_speakers", "japanese_vowels", "main"]
-
-
-#: Codes of both data sets: four standard deviations either way in eight bits.
-INPUT_FORMAT = Fixed(8, 5)
 
 
 def _package_file(packages, path):
@@ -40,7 +36,7 @@ def _package_file(packages, path):
 def _codes(sequences, split):
     """Codes of sequences, each coefficient to mean 0 and deviation 1 over the training part."""
     scaling = Scaling.fit(sequence for sequence, part in zip(sequences, split) if part == "train")
-    return [scaling.codes(sequence, INPUT_FORMAT) for sequence in sequences]
+    return [scaling.codes(sequence, FORMAT) for sequence in sequences]
 
 
 def digits(seed=1):
@@ -72,7 +68,7 @@ def digits(seed=1):
     }
     return Dataset(name="digits", sequences=_codes(sequences, split), labels=labels,
                    split=split, classes=tuple(str(digit) for digit in range(10)),
-                   format=INPUT_FORMAT, notes=notes)
+                   format=FORMAT, notes=notes)
 
 
 #: Speakers of the Free Spoken Digit Dataset who validate and who test; the others train.
@@ -133,7 +129,7 @@ def digits_speakers(recordings):
     }
     return Dataset(name="digits_speakers", sequences=_codes(sequences, split), labels=labels,
                    split=split, classes=tuple(str(digit) for digit in range(10)),
-                   format=INPUT_FORMAT, notes=notes)
+                   format=FORMAT, notes=notes)
 
 
 def _read_ts(path):
@@ -184,7 +180,7 @@ def japanese_vowels(seed=1):
     }
     return Dataset(name="japanese_vowels",
                    sequences=_codes(parts["TRAIN"][0] + parts["TEST"][0], split),
-                   labels=labels, split=split, classes=classes, format=INPUT_FORMAT, notes=notes)
+                   labels=labels, split=split, classes=classes, format=FORMAT, notes=notes)
 
 
 #: Makers of the data sets by the name that the command takes, and those that want a folder.

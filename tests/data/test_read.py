@@ -117,7 +117,8 @@ def test_csv_windows(tmp_path):
                                               "with 'low' in row 2; name the column that tells "
                                               "sequences apart, or cut them into windows$"):
         table.read(path, table.Columns("label"))
-    with pytest.raises(RecordingsError, match="no sequence has a window of 10 steps$"):
+    with pytest.raises(RecordingsError, match="no sequence has a window of 10 steps; the longest "
+                                              "has 9$"):
         table.read(path, table.Columns("label"), window=10)
 
 
