@@ -156,8 +156,7 @@ def _far(result):
     yield "caution", (
         f"the integer network is right on {integer.text('valid')} of the validation part, the "
         f"float network on {float_score.text('valid')}, after {result.updates['quantized']:,} "
-        "quantized updates: try more epochs or smaller batches (a thousand updates are few), "
-        "distillation, or more bits")
+        "quantized updates: try more epochs or smaller batches, distillation, or more bits")
 
 
 def _seeds(result):
