@@ -4,20 +4,21 @@ import dataclasses
 
 from ternloom.cli import source
 from ternloom.cli.error import UserError
-from ternloom.evaluate import floats
+from ternloom.evaluate import errors, floats
 from ternloom.evaluate.accuracy import measure
 from ternloom.evaluate.fidelity import measure as measure_fidelity
 from ternloom.files import text
-from ternloom.files.dataset import PARTS, Dataset
+from ternloom.files.dataset import PARTS, Dataset, Numbers
 from ternloom.files.dataset import load as load_dataset
 from ternloom.model.format import Format
 from ternloom.model.frozen import Frozen
+from ternloom.model.node import When
 from ternloom.quantize.calibration import calibrate
 from ternloom.quantize.lowering import lower
 from ternloom.quantize.weights import OttExponential, bounding_cost
 
 
-__all__ = ["Calibrating", "accuracy", "convert", "fidelity", "load", "unbounded", "whole"]
+__all__ = ["Calibrating", "convert", "fidelity", "load", "scores", "unbounded", "whole"]
 
 #: Words of a text that calibrate.
 _WORDS = 5000
@@ -71,9 +72,11 @@ def load(reference, chosen):
     if dataset.inputs != reference.inputs:
         raise UserError(f"Data {dataset.name} has {dataset.inputs} inputs per step, but float "
                         f"network {reference.name} expects {reference.inputs}")
-    if reference.classes and len(dataset.classes) > reference.classes:
-        raise UserError(f"Data {dataset.name} has {len(dataset.classes)} classes, but float "
-                        f"network {reference.name} has {reference.classes}")
+    known, numbers = len(dataset.targets.names), isinstance(dataset.targets, Numbers)
+    if reference.classes and (known > reference.classes
+                              or numbers and known < reference.classes):
+        raise UserError(f"Data {dataset.name} has {known} {'numbers' if numbers else 'classes'}, "
+                        f"but float network {reference.name} has {reference.classes}")
     part = source.data(chosen.calibration, chosen.part)
     taken = part.sequences[:chosen.sequences]
     return Calibrating(f"{len(taken)} sequences of {dataset.name}, part {chosen.part}",
@@ -110,11 +113,18 @@ def convert(reference, data, spec):
     reference : FloatNetwork
     data : Calibrating
     spec : QuantizationSpec
+        What it leaves open of the readout is as the data set's targets call for.
 
     Returns
     -------
     Network
     """
+    if data.dataset is not None:
+        targets = data.dataset.targets
+        if targets.when is When.EVERY and spec.when is When.LAST:
+            raise UserError(f"--when last does not suit data {data.dataset.name}, which has "
+                            f"{targets.what} of every step")
+        spec = spec.settled(targets.when, isinstance(targets, Numbers))
     try:
         return lower(reference, calibrate(reference, data.sequences, spec, data.form))
     except ValueError as error:
@@ -128,6 +138,9 @@ def fidelity(reference, network, data):
         codes = [network.embed(each) for each in codes]
     found = dataclasses.asdict(measure_fidelity(network, reference, codes, data.sequences,
                                                 _COMPARED))
+    if data.dataset is not None and isinstance(data.dataset.targets, Numbers):
+        # The largest of several numbers is no decision.
+        found["agreement"] = None
     return found | {"layers": list(found["layers"]),
                     "cut": any(len(each) > _COMPARED for each in data.codes)}
 
@@ -146,8 +159,8 @@ def unbounded(reference, spec):
             if isinstance(methods[name][0], OttExponential) and len(set(methods[name])) == 1}
 
 
-def accuracy(reference, network, data, report):
-    """Shares of right answers on the parts that did not calibrate.
+def scores(reference, network, data, report):
+    """How right both networks are on the parts that did not calibrate.
 
     Parameters
     ----------
@@ -159,17 +172,22 @@ def accuracy(reference, network, data, report):
 
     Returns
     -------
-    dict of str to dict
-        For each part ``float`` and ``integer``; empty without labels or a readout.
+    (str, dict of str to dict)
+        ``"accuracy"`` or ``"rmse"``, and of each part ``float`` and ``integer``; none without a
+        data set or a readout.
     """
     if data.dataset is None or network.readout is None:
-        return {}
-    shares = {}
+        return "accuracy", {}
+    numbers, found = isinstance(data.dataset.targets, Numbers), {}
     for name in PARTS:
         part = data.dataset.part(name)
         if name == data.part or data.part == "all" or not part.sequences:
             continue
         report(text=f"part {name}")
-        shares[name] = {"float": floats.share(reference, part),
-                        "integer": measure(network, part, report).fraction}
-    return shares
+        if numbers:
+            found[name] = {"float": floats.rmse(reference, part),
+                           "integer": errors.measure(network, part, report).rmse}
+        else:
+            found[name] = {"float": floats.share(reference, part),
+                           "integer": measure(network, part, report).fraction}
+    return "rmse" if numbers else "accuracy", found

@@ -1,7 +1,7 @@
 """Compare networks: bits, bytes, errors, accuracy, and the cost of the hardware.
 
-Accuracy, or with --text the perplexity per word, is computed on the golden model, so it is that
-of the hardware. LUTs are an estimate, and cycles come from the timing model, for the sizes given
+Accuracy, the error of numbers, or with --text the perplexity per word is computed on the golden
+model, so it is that of the hardware. LUTs are an estimate, and cycles come from the timing model, for the sizes given
 by --pe and --simd.
 """
 
@@ -25,7 +25,8 @@ def arguments(parser):
     parser.add_argument("networks", metavar="NET", nargs="+",
                         help="network file, or the name of a shipped network")
     parser.add_argument("--data", metavar="DATA",
-                        help="data file to measure accuracy on, or the name of shipped data")
+                        help="data file to measure accuracy or errors on, or the name of shipped "
+                             "data")
     parser.add_argument("--part", choices=("train", "valid", "test", "all"), default="test",
                         help="part of the data (default: %(default)s)")
     add_text(parser)
@@ -89,10 +90,13 @@ def _task(chosen, network):
 
         perplexity.check(network)
         return "perplexity", read_text(chosen, network)
-    if chosen.data and network.readout is None:
+    if not chosen.data:
+        return "accuracy", None
+    if network.readout is None:
         raise UserError(f"Network {network.name} has no readout, so it cannot be measured on "
-                        "labelled data")
-    return "accuracy", chosen.data and source.data(chosen.data, chosen.part, network)
+                        f"{chosen.data}")
+    data = source.data(chosen.data, chosen.part, network)
+    return ("accuracy" if data.targets.scaling is None else "rmse"), data
 
 
 def _reference(reference, kind, data):
@@ -100,7 +104,8 @@ def _reference(reference, kind, data):
     from ternloom.evaluate import floats
     from ternloom.evaluate.size import float_bits
 
-    measured = {"accuracy": floats.share, "perplexity": floats.perplexity}[kind]
+    measured = {"accuracy": floats.share, "rmse": floats.rmse,
+                "perplexity": floats.perplexity}[kind]
     return {"name": reference.name, "bytes": float_bits(reference) // 8,
             kind: None if data is None else measured(reference, data)}
 
@@ -117,20 +122,21 @@ def _fidelity(network, reference, kind, data):
     """How near a network is to the float one on the labelled data, or None without."""
     from ternloom.cli import calibration
 
-    if reference is None or kind != "accuracy" or data is None:
+    if reference is None or kind == "perplexity" or data is None:
         return None
     return calibration.fidelity(reference, network, calibration.whole(data))
 
 
 def _score(network, kind, data, report):
-    """Accuracy or perplexity on the golden model, None without data."""
-    from ternloom.evaluate import perplexity
-    from ternloom.evaluate.accuracy import measure
+    """Accuracy, error or perplexity on the golden model, None without data."""
+    from ternloom.evaluate import accuracy, errors, perplexity
 
     if data is None:
         return {kind: None}
     if kind == "accuracy":
-        return {kind: measure(network, data, report).fraction}
+        return {kind: accuracy.measure(network, data, report).fraction}
+    if kind == "rmse":
+        return {kind: errors.measure(network, data, report).rmse}
     return {kind: perplexity.predict(network, data, report).perplexity}
 
 
@@ -143,9 +149,11 @@ def _write(place, result):
 
 
 def _said(each):
-    """Accuracy or perplexity in a cell."""
+    """Accuracy, error or perplexity in a cell."""
     if each.get("perplexity") is not None:
         return f"{each['perplexity']:.2f}"
+    if each.get("rmse") is not None:
+        return f"{each['rmse']:.4f}"
     return "" if each.get("accuracy") is None else f"{100 * each['accuracy']:.2f} %"
 
 
@@ -156,7 +164,7 @@ def _tables(result):
     if reference:
         rows.insert(0, (reference["name"], "float", "float", f"{reference['bytes']:,}", "",
                         _said(reference)))
-    kind = "perplexity" if "perplexity" in networks[0] else "accuracy"
+    kind = next(kind for kind in ("perplexity", "rmse", "accuracy") if kind in networks[0])
     first = table(f"Networks: bytes including scales and biases, {kind} on the golden model",
                   ("", "weights", "activations", ">bytes", ">smaller", f">{kind}"), rows)
     second = table("Hardware: estimated LUT4 and multipliers on ECP5, cycles per time step",
@@ -179,7 +187,8 @@ def _nearness(networks):
         found = each["fidelity"]
         shares = [*(layer["error"] for layer in found["layers"]), found["logits_error"],
                   found["agreement"]]
-        rows.append((each["name"], *(f"{100 * share:.2f} %" for share in shares)))
+        rows.append((each["name"], *("" if share is None else f"{100 * share:.2f} %"
+                                     for share in shares)))
     return table("Fidelity to the float network: root mean square error relative to the float "
                  "values, and share of equal decisions",
                  ("", *(f">{name}.h" for name in names), ">logits", ">equal"), rows)

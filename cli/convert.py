@@ -19,6 +19,7 @@ import pathlib
 
 from ternloom.cli import output, source
 from ternloom.cli.console import Outcome, facts, table
+from ternloom.cli.describe import percent
 from ternloom.cli.error import UserError
 from ternloom.cli.option import count, pair
 
@@ -31,6 +32,11 @@ EXAMPLE = ("ternloom convert digits-lstm-float -o mine.safetensors --weights alt
 
 #: Share of equal decisions below which a conversion gets a caution.
 _ALIKE = 0.9
+
+#: What a table of scores is called, and how one of them is said.
+_METRICS = {"accuracy": ("Accuracy", percent),
+            "rmse": ("Root mean square error, in deviations of the training part,",
+                     "{:.4f}".format)}
 
 #: What is said of the forward, by how it is known.
 _FORWARD = {
@@ -51,7 +57,8 @@ def arguments(parser):
     output.add_force(parser)
     parser.add_argument("--when", choices=("last", "every"),
                         help="steps at which the readout produces output: the last of a sequence, "
-                             "or every one (default: last; every with an embedding)")
+                             "or every one (default: those that the calibration data has labels "
+                             "or numbers of; every with an embedding)")
     parser.add_argument("--nonlinearity", choices=("tanh", "relu"),
                         help="nonlinearity of an nn.RNN, whose state_dict does not record it")
     parser.add_argument("--check", metavar="FILE",
@@ -123,7 +130,7 @@ def run(chosen, console):
         network = calibration.convert(reference, data, spec)
         report(text="fidelity")
         fidelity = calibration.fidelity(reference, network, data)
-        accuracy = calibration.accuracy(reference, network, data, report)
+        metric, scores = calibration.scores(reference, network, data, report)
         result = {"network": str(chosen.output), "float_network": reference.name,
                   "forward": forward, "when": network.readout and network.readout.when.value,
                   "weights": spec.weights, "activations": spec.activations,
@@ -131,12 +138,20 @@ def run(chosen, console):
                   "matrices": list(matrix_rows(network, reference)),
                   **size_data(network, reference), "fidelity": fidelity,
                   "unbounded_errors": calibration.unbounded(reference, spec),
-                  "accuracy": accuracy}
+                  "metric": metric, metric: scores}
         network = dataclasses.replace(network, name=pathlib.Path(chosen.output).stem,
                                       notes=_notes(reference, result),
-                                      scaling=data.dataset and data.dataset.scaling)
+                                      scaling=data.dataset and data.dataset.scaling,
+                                      output_scaling=_output_scaling(data, network))
         file.save(network, path)
     return Outcome(result, _tables(result))
+
+
+def _output_scaling(data, network):
+    """What makes numbers of the logits of a network that was converted on data with numbers."""
+    if data.dataset is None or network.readout is None:
+        return None
+    return data.dataset.targets.scaling
 
 
 def _forward(chosen, reference):
@@ -199,10 +214,10 @@ def _notes(reference, result):
                               _fidelity_rows(result["fidelity"]))}
     if result["forward"]["known"] == "checked":
         notes["forward"] = _FORWARD["checked"].format(**result["forward"])
-    accuracy = result["accuracy"]
-    if set(accuracy) == {"valid", "test"}:
-        notes |= {f"{kind} accuracy": ", ".join(f"{part} {shares[kind]:.4f}"
-                                                for part, shares in accuracy.items())
+    metric = result["metric"]
+    if set(result[metric]) == {"valid", "test"}:
+        notes |= {f"{kind} {metric}": ", ".join(f"{part} {scores[kind]:.4f}"
+                                                for part, scores in result[metric].items())
                   for kind in ("float", "integer")}
     return notes
 
@@ -214,7 +229,7 @@ def _fidelity_rows(fidelity):
 
     rows = [(f"{each['name']}.h", share(each["error"]), share(each["saturated"]),
              share(each["state_saturated"]), "") for each in fidelity["layers"]]
-    if fidelity["agreement"] is not None:
+    if fidelity["logits_error"] is not None:
         rows.append(("logits", share(fidelity["logits_error"]), "", "",
                      share(fidelity["agreement"])))
     return rows
@@ -265,14 +280,15 @@ def _tables(result):
     matrices = [(each["name"], each["weights"], each["planes"], each["rows"], each["columns"],
                  f"{each['bits']:,}", f"{each['scale_bits']:,}", f"{each['relative_error']:.4f}")
                 for each in result["matrices"]]
-    shares = [(part, *(f"{100 * share:.2f} %" for share in kinds.values()))
-              for part, kinds in result["accuracy"].items()]
+    title, said = _METRICS[result["metric"]]
+    scores = [(part, *map(said, kinds.values()))
+              for part, kinds in result[result["metric"]].items()]
     tables = (table("Matrices: bits of codes and of scales, and the squared error of the weights "
                     "as these represent them, relative to the square of the float weights",
                     ("", "weights", ">planes", ">rows", ">columns", ">bits", ">scales", ">error"),
                     matrices),)
     tables += (_fidelity(result["fidelity"]),)
-    if shares:
-        tables += (table("Accuracy on the parts not used for calibration",
-                         ("", ">float", ">integer"), shares),)
+    if scores:
+        tables += (table(f"{title} on the parts not used for calibration",
+                         ("", ">float", ">integer"), scores),)
     return (facts(pairs), *tables)

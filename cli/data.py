@@ -1,11 +1,13 @@
-"""Make a data file of raw values: labelled sequences of integer codes, split into parts.
+"""Make a data file of raw values: sequences of integer codes and what is right, split into parts.
 
 SOURCE is an NPZ file with the arrays X (sequences, steps, inputs) and y, or X_train, y_train,
 X_test, y_test; or a CSV file with a row per step, in which all columns are inputs but those that
-the options name. Each input is shifted and scaled to mean 0 and deviation 1 over the training
-part, and the data file keeps this scaling, as do the networks that are made with it. --like
-NETWORK applies a network's scaling to new recordings. A picture of what was read is written
-beside the data file.
+the options name. What is right is a label, or with --target a number; of each sequence, or with
+--when every of each of its steps. --ahead N makes it a forecast: the number N steps later.
+
+Each input is shifted and scaled to mean 0 and deviation 1 over the training part, and the data
+file keeps this scaling, as do the networks that are made with it. --like NETWORK applies a
+network's scaling to new recordings. A picture of what was read is written beside the data file.
 """
 
 import argparse
@@ -21,6 +23,8 @@ from ternloom.cli.option import count, pair
 __all__ = ["EXAMPLE", "arguments", "run"]
 
 EXAMPLE = "ternloom data gestures.csv -o gestures.safetensors --sequence recording --group person"
+#: Label column of a CSV file that doesn't name another.
+_LABEL = "label"
 
 #: Suffix of the picture beside the data file.
 _PICTURE = ".png"
@@ -43,8 +47,11 @@ def arguments(parser):
                         help="take scaling, format and classes from a network; recordings without "
                              "parts of their own are then all test")
     columns = parser.add_argument_group("columns of a CSV file")
-    columns.add_argument("--label", default="label", metavar="COLUMN",
-                         help="class of the sequence (default: %(default)s)")
+    columns.add_argument("--label", metavar="COLUMN", help=f"class (default: {_LABEL})")
+    columns.add_argument("--target", action="append", default=[], metavar="COLUMN",
+                         help="number to be told, instead of a class; may be repeated")
+    columns.add_argument("--ahead", type=count, metavar="STEPS",
+                         help="tell the --target so many steps ahead; it is an input too then")
     columns.add_argument("--sequence", metavar="COLUMN",
                          help="what the rows of one sequence share (default: the file is one "
                               "sequence, to be cut by --window)")
@@ -55,14 +62,19 @@ def arguments(parser):
     columns.add_argument("--drop", action="append", default=[], metavar="COLUMN",
                          help="column that is no input, such as a time; may be repeated")
     parts = parser.add_argument_group("windows and parts")
+    parts.add_argument("--when", choices=("last", "every"), default="last",
+                       help="what is right of each sequence, or of each piece at its last step; or "
+                            "at every step (default: %(default)s)")
     parts.add_argument("--window", type=count, metavar="STEPS",
-                       help="cut sequences into pieces; in a CSV file a piece has the class of its "
-                            "last row")
+                       help="cut sequences into pieces")
     parts.add_argument("--stride", type=count, metavar="STEPS",
                        help="steps from one piece to the next (default: those of --window)")
+    parts.add_argument("--in-time", action="store_true",
+                       help="cut each sequence in three before it is cut into pieces: training "
+                            "first, then validation, then the test, as a forecast needs")
     for name in ("valid", "test"):
         parts.add_argument(f"--{name}", type=_share, default=0.15, metavar="SHARE",
-                           help=f"share of the sequences, or groups, that is drawn for the part "
+                           help=f"share of the sequences, groups or steps that is drawn for the part "
                                 f"{name} where SOURCE does not say (default: %(default)s)")
     parts.add_argument("--seed", type=int, default=1, metavar="N",
                        help="seed of what is drawn (default: %(default)s)")
@@ -121,22 +133,38 @@ def _read(chosen):
     """Recordings, and the classes in the order of the source."""
     from ternloom.data import npz, table as rows
 
-    origin = pathlib.Path(chosen.source)
+    origin, classes = pathlib.Path(chosen.source), ()
     if origin.suffix == ".npz":
-        named = [f"--{name}" for name in ("sequence", "group", "split") if getattr(chosen, name)]
-        if named or chosen.drop:
-            raise UserError(f"{(named or ['--drop'])[0]} names a column of a CSV file; {origin} is "
-                            "an NPZ file")
+        named = [f"--{name}" for name in ("label", "target", "ahead", "sequence", "group", "split",
+                                          "drop") if getattr(chosen, name)]
+        if named:
+            raise UserError(f"{named[0]} is about columns of a CSV file; {origin} is an NPZ file")
         recordings, classes = npz.read(origin)
-        if chosen.window:
-            recordings = recordings.windows(chosen.window, chosen.stride)
-        return recordings, classes
-    if origin.suffix != ".csv":
+    elif origin.suffix == ".csv":
+        recordings = rows.read(origin, _columns(chosen, rows.Columns))
+    else:
         raise UserError(f"{origin} is neither .npz nor .csv: save the recordings in one of the "
                         "two, as ternloom data --help describes them")
-    columns = rows.Columns(chosen.label, chosen.sequence, chosen.group, chosen.split,
-                           tuple(chosen.drop))
-    return rows.read(origin, columns, window=chosen.window, stride=chosen.stride), ()
+    if chosen.in_time:
+        recordings = recordings.in_time(chosen.valid, chosen.test)
+    if chosen.window:
+        recordings = recordings.windows(chosen.window, chosen.stride)
+    if chosen.when == "last":
+        recordings = recordings.at_last() if chosen.window else recordings.whole()
+    elif not recordings.per_step:
+        raise UserError(f"--when every needs a label or a number for every step; {origin} has one "
+                        "per sequence")
+    return recordings, classes
+
+
+def _columns(chosen, columns):
+    if chosen.ahead and not chosen.target:
+        raise UserError("--ahead needs --target, the column to be told")
+    if chosen.label and chosen.target:
+        raise UserError("--label and --target cannot be used together")
+    label = None if chosen.target else chosen.label or _LABEL
+    return columns(label, chosen.sequence, chosen.group, chosen.split, tuple(chosen.drop),
+                   tuple(chosen.target), chosen.ahead or 0)
 
 
 def _dataset(chosen, recordings, classes, name, made_from):
@@ -147,6 +175,10 @@ def _dataset(chosen, recordings, classes, name, made_from):
              "preparation": "each input to mean 0 and deviation 1 over the training steps"}
     if chosen.window:
         notes["windows"] = f"{chosen.window} steps every {chosen.stride or chosen.window}"
+    if chosen.ahead:
+        notes["numbers"] = f"{', '.join(chosen.target)}, {chosen.ahead} steps ahead"
+    if chosen.in_time:
+        notes["parts"] = "one after the other in time"
     if chosen.like is None:
         try:
             form = Fixed(*chosen.format)
@@ -158,22 +190,20 @@ def _dataset(chosen, recordings, classes, name, made_from):
     if network.scaling is None:
         raise UserError(f"Network {network.name} does not know how raw values are scaled: the data "
                         "that it was made from did not say")
+    if recordings.numbers and network.output_scaling is None:
+        raise UserError(f"Network {network.name} gives classes, but {made_from} has numbers to be "
+                        "told")
     notes["preparation"] = f"scaled as network {network.name} expects"
-    return make(recordings, name, classes=network.labels or classes, form=network.input_format,
-                scaling=network.scaling, notes=notes)
+    return make(recordings, name, classes=() if recordings.numbers else network.labels or classes,
+                form=network.input_format, scaling=network.scaling,
+                output_scaling=network.output_scaling, notes=notes)
 
 
 def _outcome(dataset, recordings, place):
-    from ternloom.files.dataset import PARTS
-
-    counts = collections.Counter(zip(dataset.split.tolist(), dataset.labels.tolist(), strict=True))
-    inputs = _inputs(dataset, recordings)
-    lengths = [len(each) for each in dataset.sequences]
+    inputs, lengths = _inputs(dataset, recordings), [len(each) for each in dataset.sequences]
     data = {"data": str(place), "picture": str(place.with_suffix(_PICTURE)),
             "sequences": len(lengths), "inputs": inputs, "steps": [min(lengths), max(lengths)],
-            "split": dataset.notes["split"],
-            "classes": {name: {part: counts[part, index] for part in PARTS}
-                        for index, name in enumerate(dataset.classes)}}
+            "when": dataset.targets.when.value, "split": dataset.notes["split"]}
     steps = f"{min(lengths)}" + (f" to {max(lengths)}" if min(lengths) < max(lengths) else "")
     pairs = [("data", place), ("picture", place.with_suffix(_PICTURE)),
              ("sequences", f"{len(lengths):,} of {steps} steps"),
@@ -181,15 +211,37 @@ def _outcome(dataset, recordings, place):
     pairs += [("caution", f"input {each['name']} saturates in {100 * each['saturated']:.1f} % of "
                "the steps; --format with fewer fraction bits has a wider range")
               for each in inputs if each["saturated"] > _MUCH]
-    rows = [(name, *counted.values()) for name, counted in data["classes"].items()]
     scales = [(each["name"], f"{each['mean']:.6g}", f"{each['deviation']:.6g}",
                f"{100 * each['saturated']:.2f} %") for each in inputs]
-    return Outcome(data, (facts(pairs),
-                          table("Sequences of each class", ("", *(f">{part}" for part in PARTS)),
-                                rows),
-                          table("Inputs: mean and deviation of the training part, share of codes "
-                                "at the ends of the range",
-                                ("", ">mean", ">deviation", ">saturated"), scales)))
+    targets, shown = _targets(dataset)
+    return Outcome(data | targets, (
+        facts(pairs), shown,
+        table("Inputs: mean and deviation of the training part, share of codes at the ends of the "
+              "range", ("", ">mean", ">deviation", ">saturated"), scales)))
+
+
+def _targets(dataset):
+    """What is right, as JSON values and as a table."""
+    from ternloom.files.dataset import PARTS, Numbers
+
+    parts, targets = {name: dataset.part(name).targets for name in PARTS}, dataset.targets
+    if isinstance(targets, Numbers):
+        scales = [{"name": name, "mean": mean, "deviation": deviation} for name, mean, deviation
+                  in zip(targets.names, targets.scaling.mean.tolist(),
+                         targets.scaling.deviation.tolist(), strict=True)]
+        counts = {part: len(each.flat) for part, each in parts.items()}
+        return {"numbers": scales, "counts": counts}, table(
+            f"Numbers, one per {targets.per}: mean and deviation of the training part, and counts",
+            ("", ">mean", ">deviation", *(f">{part}" for part in PARTS)),
+            [(each["name"], f"{each['mean']:.6g}", f"{each['deviation']:.6g}",
+              *(f"{count:,}" for count in counts.values())) for each in scales])
+    counts = {part: collections.Counter(each.flat.tolist()) for part, each in parts.items()}
+    classes = {name: {part: counts[part][index] for part in PARTS}
+               for index, name in enumerate(targets.names)}
+    return {"classes": classes}, table(
+        f"{targets.per.capitalize()}s of each class", ("", *(f">{part}" for part in PARTS)),
+        [(name, *(f"{count:,}" for count in counted.values()))
+         for name, counted in classes.items()])
 
 
 def _inputs(dataset, recordings):

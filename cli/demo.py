@@ -100,17 +100,17 @@ def _foreground(console, mapping, inputs, place):
                                            inputs.sequences[:_VECTORS])
     run = simulate.simulate_sequences(console, mapping, inputs, "verilator", design)
     # A recording that is heard right and fills a picture.
-    right = [index for index in range(len(test.labels))
-             if accuracy.winners[index] == test.labels[index]]
+    labels = test.targets.values
+    right = [index for index, label in enumerate(labels) if accuracy.winners[index] == label]
     shown = min(right, key=lambda index: abs(len(test.sequences[index]) - _STEPS))
-    draw(place / "picture.png", network, test.sequences[shown], int(test.labels[shown]))
+    draw(place / "picture.png", network, test.sequences[shown], int(labels[shown]))
     sent, received = (make(mapping, test.sequences[shown])
                       for make in (exchange.question, exchange.answer))
     (place / _SENT).write_bytes(sent)
     (place / _RECEIVED).write_bytes(received)
     return {"network": network.name, "notes": dict(network.notes), "eval": accuracy.data(),
             "generate": written, "picture": "picture.png",
-            "recording": {"label": int(test.labels[shown]), "sent": len(sent),
+            "recording": {"label": int(labels[shown]), "sent": len(sent),
                           "received": len(received)},
             "simulate": {"sequences": len(inputs.sequences), **simulate.describe(run)}}
 

@@ -1,13 +1,16 @@
-"""Measure a network on the golden model: accuracy on labelled data, or perplexity on a text.
+"""Measure a network on the golden model: accuracy, errors of numbers, or perplexity on a text.
 
-The golden model computes what the hardware computes, bit for bit, so this is the
-accuracy that the FPGA will have. With --text a language network predicts every word from all
+The golden model computes what the hardware computes, bit for bit, so this is how right
+the FPGA will be. --picture draws what the network answers. With --text a language network predicts every word from all
 words before it, and the result is its perplexity per word.
 """
 
+import contextlib
+import math
+import pathlib
 import time
 
-from ternloom.cli import source
+from ternloom.cli import output, source
 from ternloom.cli.console import Outcome, facts, table
 from ternloom.cli.describe import percent
 from ternloom.cli.error import UserError
@@ -27,6 +30,10 @@ def arguments(parser):
                         help="data file, or the name of shipped data")
     parser.add_argument("--part", choices=("train", "valid", "test", "all"), default="test",
                         help="part of the data (default: %(default)s)")
+    parser.add_argument("--picture", metavar="FILE",
+                        help="PNG file to draw the answers to: the confusion matrix, or what is "
+                             "right and what is said over time")
+    output.add_force(parser, "a file that ternloom eval did not draw")
     add_text(parser)
 
 
@@ -40,8 +47,10 @@ def run(chosen, console):
                         if network.embedding is None else
                         f"--text is missing: a text whose words {network.name} is to predict")
     if chosen.text is not None:
+        if chosen.picture:
+            raise UserError("--picture needs DATA")
         return _predict(chosen, console, network)
-    return _classify(chosen, console, network)
+    return _answer(chosen, console, network)
 
 
 def _predict(chosen, console, network):
@@ -66,29 +75,72 @@ def _predict(chosen, console, network):
     return Outcome(data, (facts(pairs),))
 
 
-def _classify(chosen, console, network):
-    """Accuracy on labelled data."""
-    from ternloom.evaluate.accuracy import measure
+def _answer(chosen, console, network):
+    """Accuracy on labelled data, or errors on data with numbers."""
+    from ternloom.evaluate import accuracy, answers, errors
 
     if network.readout is None:
         raise UserError(f"Network {network.name} has no readout, so it cannot be measured on "
-                        "labelled data")
+                        f"{chosen.data}")
     dataset = source.data(chosen.data, chosen.part, network)
-    with console.progress("Golden model, sequences") as report:
-        accuracy = measure(network, dataset, report)
+    numbers = dataset.targets.scaling is not None
+    with _picture(chosen) as picture, console.progress("Golden model, sequences") as report:
+        given = answers.collect(network, dataset, report)
+        found = (errors.compare(network, given, dataset.targets) if numbers
+                 else accuracy.decide(given, dataset.targets))
+        if picture is not None:
+            from ternloom.cli.answers import draw
+
+            report(text="drawing")
+            draw(picture, network, dataset, given, found)
     data = {"network": network.name, "data": dataset.name, "part": chosen.part,
-            "classes": list(dataset.classes), **accuracy.data()}
-    pairs = [("network", network.name), ("data", f"{dataset.name}, part {chosen.part}"),
-             ("accuracy", f"{percent(accuracy.fraction)}, {accuracy.correct} of "
-                          f"{accuracy.sequences} sequences"),
-             ("speed", f"{accuracy.steps / accuracy.seconds:,.0f} steps/s on this computer, not "
+            "when": dataset.targets.when.value, **found.data()}
+    said, *shown = (_errors if numbers else _decisions)(data, dataset.targets, found)
+    pairs = [("network", network.name), ("data", f"{dataset.name}, part {chosen.part}"), said,
+             *([("picture", chosen.picture)] if picture else []),
+             ("speed", f"{found.steps / found.seconds:,.0f} steps/s on this computer, not "
                        "the hardware's speed")]
-    return Outcome(data, (facts(pairs), _confusion(accuracy, dataset.classes)))
+    return Outcome(data, (facts(pairs), *shown))
 
 
-def _confusion(accuracy, classes):
-    names = [str(name) for name in classes]
-    rows = [(name, *(value or "." for value in line))
-            for name, line in zip(names, accuracy.confusion)]
-    return table("Sequences by true class (row) and predicted class (column)",
-                 ("", *(f">{name}" for name in names)), rows)
+def _picture(chosen):
+    """Where to draw: a path that takes its place when the block ends, or None."""
+    if chosen.picture is None:
+        return contextlib.nullcontext()
+    from ternloom.cli.answers import drew
+
+    return output.file(pathlib.Path(chosen.picture), own=drew, inputs=output.inputs(chosen),
+                       force=chosen.force)
+
+
+def _decisions(data, targets, found):
+    """Accuracy in a line, the classes, and the confusion matrix."""
+    names = [str(name) for name in targets.names]
+    data["classes"] = names
+    what, title = f"{targets.per}s", targets.per.capitalize() + "s"
+    shares = [found.confusion.sum(axis=1), found.precision, found.recall, found.f1]
+    rows = [(name, f"{int(count):,}", *("" if math.isnan(each) else percent(each)
+                                        for each in rest))
+            for name, count, *rest in zip(names, *shares)]
+    confusion = [(name, *(value or "." for value in line))
+                 for name, line in zip(names, found.confusion)]
+    return (("accuracy", f"{percent(found.fraction)}, {found.correct:,} of {found.count:,} {what}"),
+            table(f"{title} by true class (row) and predicted class (column)",
+                  ("", *(f">{name}" for name in names)), confusion),
+            table("Classes", ("", f">{what}", ">precision", ">recall", ">F1"), rows))
+
+
+def _errors(data, targets, found):
+    """The error in a line, and of each number beside what saying their mean comes to."""
+    truth = targets.flat
+    plain = ((truth - targets.scaling.mean)**2).mean(axis=0)**0.5
+    data["numbers"] = list(targets.names)
+    data["mean_rmse"] = plain.tolist()
+    rows = [(name, f"{error:.5g}", f"{naive:.5g}", f"{deviation:.5g}")
+            for name, error, naive, deviation in zip(targets.names, found.by_number, plain,
+                                                     targets.scaling.deviation)]
+    return (("error", f"{found.rmse:.4f}, root mean square of {len(truth):,} {targets.per}s, in "
+                      "deviations of the training part"),
+            table("Numbers: root mean square error in their unit; that of always saying the mean "
+                  "of the training part; deviation of the training part",
+                  ("", ">error", ">of the mean", ">deviation"), rows))

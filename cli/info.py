@@ -68,7 +68,7 @@ def _list():
                [(each.name, ", ".join(f"{layer.cell.name} {layer.units}" for layer in each.layers))
                 for each in floats]),
          table("Data", ("name", ">sequences", ">inputs", ">classes"),
-               [(name, len(each.labels), each.sequences[0].shape[1], len(each.classes))
+               [(name, len(each.sequences), each.inputs, len(each.targets.names))
                 for name, each in zip(source.shipped("data"), data, strict=True)]),
          table("Recipes, for ternloom train", ("name", "cell", ">units"),
                [(name, each.cell.name, each.units) for name, each in _recipes()])))
@@ -76,7 +76,7 @@ def _list():
 
 def _result(notes):
     """What a network reached on the test part, of its notes."""
-    scores = (note(name, notes.get(name, "")) for name in ("integer accuracy",
+    scores = (note(name, notes.get(name, "")) for name in ("integer accuracy", "integer rmse",
                                                            "integer perplexity"))
     return next(filter(None, scores), "").rpartition("test ")[2]
 

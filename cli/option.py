@@ -115,7 +115,7 @@ def core_network(arguments):
         return network
     labels = () if network.embedding is None else network.labels
     layers = tuple(node for node in network.nodes if isinstance(node.body, Layer))
-    return dataclasses.replace(network, nodes=layers, labels=labels)
+    return dataclasses.replace(network, nodes=layers, labels=labels, output_scaling=None)
 
 
 def mapped(arguments, network):

@@ -14,10 +14,7 @@ class Stimulus(Frozen):
     name : str
         Where they come from.
     sequences : tuple of int array (steps, inputs)
-    labels : tuple of int or None
-        True class of each, where known.
     """
 
     name: str
     sequences: tuple
-    labels: tuple | None

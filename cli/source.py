@@ -196,6 +196,6 @@ def data(name, part, network=None):
     if part == "all":
         return dataset
     chosen = dataset.part(part)
-    if not len(chosen.labels):
+    if not chosen.sequences:
         raise UserError(f"Data {dataset.name} has no sequences in part {part!r}")
     return chosen

@@ -50,7 +50,7 @@ def stimulus(chosen, network):
     if name is None:
         from ternloom.model.draw import random_sequences
         drawn = random_sequences(0, network, chosen.sequences, _STEPS)
-        return Stimulus("random codes", drawn, None)
+        return Stimulus("random codes", drawn)
     dataset = source.data(name, chosen.part, network)
     total = len(dataset.sequences)
     if chosen.sequences > total:
@@ -59,8 +59,7 @@ def stimulus(chosen, network):
     # Evenly over the part, since a file may be sorted by class.
     places = [index * total // chosen.sequences for index in range(chosen.sequences)]
     return Stimulus(f"{dataset.name}, part {chosen.part}",
-                    [dataset.sequences[index] for index in places],
-                    tuple(int(dataset.labels[index]) for index in places))
+                    [dataset.sequences[index] for index in places])
 
 
 def _text(chosen, network):
@@ -74,4 +73,4 @@ def _text(chosen, network):
         raise UserError(f"--words must be at most {len(tokens)}, the length of {chosen.text}, "
                         f"not {chosen.words}")
     return Stimulus(f"{chosen.words} words of {chosen.text}",
-                    [network.embed(tokens[:chosen.words])], None)
+                    [network.embed(tokens[:chosen.words])])

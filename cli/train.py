@@ -30,8 +30,12 @@ EXAMPLE = "ternloom train digits-gru-ternary-ternary -o mine.safetensors"
 
 #: Suffix of what a stopped training goes on from.
 _CHECKPOINT = ".checkpoint"
-#: How much less often the integers are right than the float network before it is said.
+#: How much less often the integers are right than the float network before it is said, or by how
+#: many deviations more they err.
 _FAR = 0.05
+#: What people call a score.
+_KINDS = {"accuracy": "accuracy", "perplexity": "perplexity",
+          "rmse": "error (root mean square, in deviations of the training part)"}
 
 
 def arguments(parser):
@@ -119,8 +123,9 @@ def _text(stage, curve):
     if not curve:
         return stage
     last = curve[-1]
-    return (f"{stage}, {100 * last.valid_accuracy:.1f} % right on the validation part, "
-            f"loss {last.valid_loss:.3f}")
+    score = (f"{100 * last.valid_score:.1f} % right" if last.metric == "accuracy"
+             else f"error {last.valid_score:.4f}")
+    return f"{stage}, {score} on the validation part, loss {last.valid_loss:.3f}"
 
 
 def _outcome(result, place):
@@ -133,7 +138,7 @@ def _outcome(result, place):
             for name, score in result.scores.items()]
     data["updates"] = result.updates
     told = [*written.items(), ("updates", _updates(result.updates)), *_far(result)]
-    shown = [facts(told), table(kind.capitalize(), ("", ">validation", ">test"), rows)]
+    shown = [facts(told), table(_titled(kind), ("", ">validation", ">test"), rows)]
     if len(result.runs) > 1:
         data["seed"] = result.seed
         data["seeds"] = {seed: {name: dataclasses.asdict(score)
@@ -141,6 +146,11 @@ def _outcome(result, place):
                          for seed, run in result.runs.items()}
         shown.append(_seeds(result))
     return Outcome(data, tuple(shown))
+
+
+def _titled(kind):
+    said = _KINDS[kind]
+    return said[0].upper() + said[1:]
 
 
 def _updates(updates):
@@ -151,11 +161,15 @@ def _updates(updates):
 def _far(result):
     """A caution where the integers are far below the float network."""
     float_score, integer = (result.scores.get(name) for name in ("float", "integer"))
-    if integer is None or integer.kind != "accuracy" or float_score.valid - integer.valid < _FAR:
+    if integer is None or integer.kind == "perplexity":
+        return
+    far = (float_score.valid - integer.valid if integer.kind == "accuracy"
+           else integer.valid - float_score.valid)
+    if far < _FAR:
         return
     yield "caution", (
-        f"the integer network is right on {integer.text('valid')} of the validation part, the "
-        f"float network on {float_score.text('valid')}, after {result.updates['quantized']:,} "
+        f"on the validation part the integer network has an {_KINDS[integer.kind]} of "
+        f"{integer.text('valid')}, the float network of {float_score.text('valid')}, after {result.updates['quantized']:,} "
         "quantized updates: try more epochs or smaller batches, distillation, or more bits")
 
 

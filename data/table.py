@@ -6,7 +6,7 @@ import typing
 
 import numpy as np
 
-from ternloom.data.recordings import Recordings, RecordingsError, windows
+from ternloom.data.recordings import Recordings, RecordingsError
 
 
 __all__ = ["Columns", "read"]
@@ -21,25 +21,30 @@ class Columns(typing.NamedTuple):
 
     Parameters
     ----------
-    label : str
-        Class of the row's sequence.
+    label : str or None
+        Class of the row's step.
     sequence : str or None
         What rows of one sequence have in common; None if the file is one sequence.
     group, split : str or None
         As of ``Recordings``.
     dropped : tuple of str
         Columns that are no input either, such as a time stamp.
+    numbers : tuple of str
+        Columns of numbers that are to be told, instead of a label.
+    ahead : int
+        How many steps in advance they are to be told; if any, they are inputs too.
     """
 
-    label: str
+    label: str | None
     sequence: str | None = None
     group: str | None = None
     split: str | None = None
     dropped: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    ahead: int = 0
 
 
-def read(path: str | pathlib.Path, columns: Columns, *, window: int | None = None,
-         stride: int | None = None) -> Recordings:
+def read(path: str | pathlib.Path, columns: Columns) -> Recordings:
     """Read a CSV file.
 
     Parameters
@@ -47,15 +52,11 @@ def read(path: str | pathlib.Path, columns: Columns, *, window: int | None = Non
     path : str or Path
     columns : Columns
         All others are inputs, in the order of the file.
-    window : int or None
-        Cut each sequence into pieces of so many steps, whose class is that of their last row;
-        without it a sequence has one class.
-    stride : int or None
-        Steps from one piece to the next; None for ``window``.
 
     Returns
     -------
     Recordings
+        With a label, or numbers, for every step.
 
     Raises
     ------
@@ -64,7 +65,7 @@ def read(path: str | pathlib.Path, columns: Columns, *, window: int | None = Non
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            return _recordings(csv.reader(file), columns, window, stride)
+            return _recordings(csv.reader(file), columns)
     except OSError as failure:
         raise RecordingsError(f"{path} cannot be read: {failure.strerror}") from None
     except UnicodeDecodeError:
@@ -73,60 +74,50 @@ def read(path: str | pathlib.Path, columns: Columns, *, window: int | None = Non
         raise RecordingsError(f"{path}: {failure}") from None
 
 
-def _recordings(rows, columns, window, stride):
+def _recordings(rows, columns):
     heading = [name.strip() for name in next(rows, [])]
     if len(set(heading)) != len(heading):
         twice = next(name for name in heading if heading.count(name) > 1)
         raise RecordingsError(f"the heading has two columns {twice!r}")
     roles = [columns.label, columns.sequence, columns.group, columns.split, *columns.dropped]
-    for name in filter(None, roles):
+    for name in filter(None, (*roles, *columns.numbers)):
         if name not in heading:
             raise RecordingsError(f"there is no column {name!r}; the columns are "
                                   f"{', '.join(heading) or 'none'}")
-    inputs = [place for place, name in enumerate(heading) if name not in roles]
+    aside = {*roles, *(() if columns.ahead else columns.numbers)}
+    inputs = [place for place, name in enumerate(heading) if name not in aside]
     if not inputs:
         raise RecordingsError("no column is left for inputs")
     found = _sequences(rows, heading, columns, inputs)
-    names = tuple(heading[place] for place in inputs)
     if not found:
         raise RecordingsError("there are no rows below the heading")
-    if window is None:
-        pieces = [(each, each.values, each.label) for each in found]
-    else:
-        pieces = [(found[index], found[index].values[start:start + window],
-                   found[index].labels[start + window - 1])
-                  for index, start in windows([len(each.values) for each in found], window,
-                                              stride)]
-    return Recordings(tuple(np.array(values) for _, values, _ in pieces),
-                      tuple(label for _, _, label in pieces), names,
-                      columns.split and tuple(each.split for each, _, _ in pieces),
-                      columns.group and tuple(each.group for each, _, _ in pieces))
+    longest = max(len(each.values) for each in found)
+    kept = [each for each in found if len(each.values) > columns.ahead]
+    if not kept:
+        raise RecordingsError(f"no sequence has a step {columns.ahead} steps ahead; the longest "
+                              f"has {longest}")
+    ahead = columns.ahead
+    targets = tuple(np.array(each.targets)[ahead:] for each in kept)
+    return Recordings(tuple(np.array(each.values[:len(each.values) - ahead]) for each in kept),
+                      () if columns.numbers else targets,
+                      tuple(heading[place] for place in inputs),
+                      columns.split and tuple(each.split for each in kept),
+                      columns.group and tuple(each.group for each in kept),
+                      targets if columns.numbers else (), columns.numbers)
 
 
 class _Sequence:
-    """Rows of one sequence: values, classes and numbers of the rows, and its group and part."""
+    """Rows of one sequence: values and targets of the rows, and its group and part."""
 
     def __init__(self, group, split):
         self.values: list[list[float]] = []
-        self.labels: list[str] = []
-        self.numbers: list[int] = []
+        self.targets: list[typing.Any] = []
         self.group, self.split = group, split
-
-    @property
-    def label(self):
-        """The one class of all rows."""
-        first = self.labels[0]
-        for number, label in zip(self.numbers, self.labels, strict=True):
-            if label != first:
-                raise RecordingsError(
-                    f"row {number} has the class {label!r}, but its sequence began with {first!r} "
-                    f"in row {self.numbers[0]}; name the column that tells sequences apart, or "
-                    "cut them into windows")
-        return first
 
 
 def _sequences(rows, heading, columns, inputs) -> list[_Sequence]:
     place = {name: heading.index(name) for name in heading}
+    numbers = [place[name] for name in columns.numbers]
 
     def cell(row, column):
         return None if column is None else row[place[column]].strip()
@@ -140,9 +131,6 @@ def _sequences(rows, heading, columns, inputs) -> list[_Sequence]:
         if len(row) != len(heading):
             raise RecordingsError(f"row {number} has {len(row)} cells, but the heading "
                                   f"{len(heading)}")
-        label = cell(row, columns.label)
-        if not label:
-            raise RecordingsError(f"row {number}, column {columns.label} is empty")
         name = cell(row, columns.sequence) or ""
         group, split = cell(row, columns.group), cell(row, columns.split)
         each = found.setdefault(name, _Sequence(group, split))
@@ -151,9 +139,11 @@ def _sequences(rows, heading, columns, inputs) -> list[_Sequence]:
             if here != there:
                 raise RecordingsError(f"row {number} has {here!r} in the column {column}, but its "
                                       f"sequence {name!r} began with {there!r}")
+        target = cell(row, columns.label)
+        if not numbers and not target:
+            raise RecordingsError(f"row {number}, column {columns.label} is empty")
         each.values.append([_number(number, heading[at], row[at]) for at in inputs])
-        each.labels.append(label)
-        each.numbers.append(number)
+        each.targets.append([_number(number, heading[at], row[at]) for at in numbers] or target)
     return list(found.values())
 
 

@@ -1,69 +1,87 @@
 """How often a network is right, on the golden model."""
 
 import collections.abc
-import time
 import typing
 
 import numpy as np
 
-from ternloom.files.dataset import Dataset
-from ternloom.model import golden
-from ternloom.model.error import NetworkError
+from ternloom.evaluate.answers import Answers, collect
+from ternloom.files.dataset import Dataset, Labels
 from ternloom.model.frozen import Frozen
 from ternloom.model.network import Network
 
 
-__all__ = ["Decisions", "measure"]
-
-#: Sequences between two words of progress.
-_BATCH = 200
+__all__ = ["Decisions", "decide", "measure"]
 
 
 class Decisions(Frozen):
-    """Decisions of a network on labelled sequences.
+    """Decisions of a network on labelled sequences, or on their labelled steps.
 
     Parameters
     ----------
     confusion : int array (classes, classes)
-        Sequences of each true class (row) that were given each class (column).
-    steps : int
-        Time steps of all sequences.
+        Sequences, or steps, of each true class (row) that were given each class (column).
+    sequences, steps : int
+        Time steps are those of all sequences.
     seconds : float
         Time that the golden model took.
-    winners : int array (sequences,)
-        Class of each sequence, of its last step.
+    winners : int array (decisions,)
+        Class of each sequence, or of each step of one after the other.
     """
 
     confusion: np.ndarray
+    sequences: int
     steps: int
     seconds: float
     winners: np.ndarray
 
     @property
-    def sequences(self) -> int:
-        """Sequences."""
-        return int(self.confusion.sum())
+    def count(self) -> int:
+        """Decisions."""
+        return len(self.winners)
 
     @property
     def correct(self) -> int:
-        """Sequences given their true class."""
+        """Decisions for the true class."""
         return int(np.trace(self.confusion))
 
     @property
     def fraction(self) -> float:
-        """Share of the sequences given their true class."""
-        return self.correct / self.sequences
+        """Share of the decisions for the true class."""
+        return self.correct / self.count
+
+    @property
+    def recall(self) -> np.ndarray:
+        """Of each class the share that was found, float array (classes,); NaN where it has none."""
+        return _ratio(np.diag(self.confusion), self.confusion.sum(axis=1))
+
+    @property
+    def precision(self) -> np.ndarray:
+        """Share of the decisions for each class that are right; NaN where there is no decision."""
+        return _ratio(np.diag(self.confusion), self.confusion.sum(axis=0))
+
+    @property
+    def f1(self) -> np.ndarray:
+        """Harmonic mean of precision and recall of each class; NaN where it never occurs."""
+        return _ratio(2 * np.diag(self.confusion),
+                      self.confusion.sum(axis=0) + self.confusion.sum(axis=1))
 
     def data(self) -> dict[str, typing.Any]:
         """The measurement as JSON values."""
-        return {"sequences": self.sequences, "correct": self.correct, "accuracy": self.fraction,
-                "steps": self.steps, "seconds": self.seconds,
+        shares = {name: [None if np.isnan(each) else float(each) for each in getattr(self, name)]
+                  for name in ("recall", "precision", "f1")}
+        return {"sequences": self.sequences, "decisions": self.count, "correct": self.correct,
+                "accuracy": self.fraction, **shares, "steps": self.steps, "seconds": self.seconds,
                 "confusion": self.confusion.tolist()}
+
+
+def _ratio(part, whole):
+    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
 
 
 def measure(network: Network, dataset: Dataset,
             report: collections.abc.Callable[[int, int], object] | None = None) -> Decisions:
-    """Run a network over a data set.
+    """Run a network over labelled data.
 
     Parameters
     ----------
@@ -79,25 +97,15 @@ def measure(network: Network, dataset: Dataset,
     Raises
     ------
     NetworkError
-        A network without a readout, or with several.
+        As ``ternloom.evaluate.answers.collect``.
     """
-    readout, start = network.readout, time.perf_counter()
-    if readout is None:
-        raise NetworkError(f"network {network.name!r} has no readout, so it cannot be measured on "
-                           "labelled data")
-    winners: list[int] = []
-    total = len(dataset.sequences)
-    for first in range(0, total, _BATCH):
-        winners += _last(golden.run(network, dataset.sequences[first:first + _BATCH]))
-        if report is not None:
-            report(len(winners), total)
-    seconds = time.perf_counter() - start
-    confusion = np.zeros((readout.classes,) * 2, dtype=np.int64)
-    np.add.at(confusion, (np.asarray(dataset.labels), np.asarray(winners)), 1)
-    steps = sum(len(sequence) for sequence in dataset.sequences)
-    return Decisions(confusion, steps, seconds, np.asarray(winners))
+    return decide(collect(network, dataset, report), dataset.labels)
 
 
-def _last(result):
-    """Class of each sequence, of its last step."""
-    return [int(each[-1]) for each in result.winners]
+def decide(answers: Answers, targets: Labels) -> Decisions:
+    """Decisions for the largest logits, the lowest class of equals."""
+    logits = answers.flat
+    winners = logits.argmax(axis=1)
+    confusion = np.zeros((logits.shape[1],) * 2, dtype=np.int64)
+    np.add.at(confusion, (targets.flat, winners), 1)
+    return Decisions(confusion, len(answers.logits), answers.steps, answers.seconds, winners)

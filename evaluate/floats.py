@@ -7,11 +7,12 @@ import numpy as np
 from ternloom.evaluate.perplexity import surprise
 from ternloom.files.dataset import Dataset
 from ternloom.model.error import NetworkError
+from ternloom.model.node import When
 from ternloom.quantize import forward
 from ternloom.quantize.floats import FloatNetwork
 
 
-__all__ = ["perplexity", "share"]
+__all__ = ["perplexity", "rmse", "share"]
 
 
 #: Words whose logits are held at a time.
@@ -19,20 +20,39 @@ _PIECE = 512
 
 
 def share(reference: FloatNetwork, dataset: Dataset) -> float:
-    """Share of a data set's sequences that a float network gives their true class.
+    """Share of a data set's sequences, or of their steps, that a float network gives their class.
 
     Raises
     ------
     NetworkError
         A network without a readout.
     """
+    return float(np.mean(_answers(reference, dataset).argmax(axis=1) == dataset.labels.flat))
+
+
+def rmse(reference: FloatNetwork, dataset: Dataset) -> float:
+    """Root of the mean square error of a float network's numbers, in deviations of the training
+    part.
+
+    Raises
+    ------
+    NetworkError
+        A network without a readout.
+    """
+    expected = dataset.numbers.scaling.scaled(dataset.numbers.flat)
+    return float(np.sqrt(np.square(_answers(reference, dataset) - expected).mean()))
+
+
+def _answers(reference, dataset):
+    """Logits of the steps that have a target, (vectors, classes)."""
     if not reference.classes:
         raise NetworkError(f"float network {reference.name!r} has no readout, so it cannot be "
-                           "measured on labelled data")
+                           f"measured on {dataset.targets.what}")
     values = [dataset.format.real(each) for each in dataset.sequences]
     outputs = forward.run(reference, values)[-1].outputs
-    winners = [forward.logits(reference, each[-1]).argmax() for each in outputs]
-    return float(np.mean(np.asarray(winners) == dataset.labels))
+    if dataset.targets.when is When.LAST:
+        outputs = tuple(each[-1:] for each in outputs)
+    return np.concatenate([forward.logits(reference, each) for each in outputs])
 
 
 def perplexity(reference: FloatNetwork, tokens: np.ndarray) -> float:

@@ -1,15 +1,16 @@
-"""Shares of right answers and perplexities, and how a network file's notes keep them."""
+"""Shares of right answers, errors, perplexities, and how a network file's notes keep them."""
 
 import dataclasses
 import re
 import typing
 
+from ternloom.evaluate import errors
 from ternloom.evaluate.accuracy import measure
-from ternloom.files.dataset import Dataset
+from ternloom.files.dataset import Dataset, Numbers
 from ternloom.model.network import Network
 
 
-__all__ = ["Accuracy", "Perplexity", "integer_accuracy"]
+__all__ = ["Accuracy", "Perplexity", "Rmse", "integer_score"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,13 +20,10 @@ class _Score:
     valid: float
     test: float
 
+    #: What notes call it.
+    kind: typing.ClassVar[str]
     _digits: typing.ClassVar[int]
     _example: typing.ClassVar[float]
-
-    @property
-    def kind(self) -> str:
-        """What notes call it."""
-        return type(self).__name__.lower()
 
     def note(self) -> str:
         """As a network file's notes keep it."""
@@ -46,7 +44,7 @@ class _Score:
 class Accuracy(_Score):
     """Shares of right answers, from 0 to 1, on the validation and the test part."""
 
-    _digits, _example = 4, 0.99
+    kind, _digits, _example = "accuracy", 4, 0.99
 
     @property
     def rank(self) -> float:
@@ -62,7 +60,7 @@ class Accuracy(_Score):
 class Perplexity(_Score):
     """Perplexities per word of the validation and the test text."""
 
-    _digits, _example = 2, 100.0
+    kind, _digits, _example = "perplexity", 2, 100.0
 
     @property
     def rank(self) -> float:
@@ -74,17 +72,35 @@ class Perplexity(_Score):
         return f"{getattr(self, part):.2f}"
 
 
-def integer_accuracy(network: Network, dataset: Dataset) -> Accuracy:
-    """Of the golden model on both parts, at each sequence's last step.
+@dataclasses.dataclass(frozen=True)
+class Rmse(_Score):
+    """Roots of the mean square error on the validation and the test part.
+
+    In deviations of the numbers over the training part, all numbers together: 1 is what saying
+    their mean comes to.
+    """
+
+    kind, _digits, _example = "rmse", 4, 0.5
+
+    @property
+    def rank(self) -> float:
+        """Larger on a better validation part."""
+        return -self.valid
+
+    def text(self, part: str) -> str:
+        """One of the numbers as people read it."""
+        return f"{getattr(self, part):.4f}"
+
+
+def integer_score(network: Network, dataset: Dataset) -> Accuracy | Rmse:
+    """Of the golden model on both parts, at the steps that have a target.
 
     Parameters
     ----------
     network : Network
     dataset : Dataset
-
-    Returns
-    -------
-    Accuracy
     """
-    return Accuracy(*(measure(network, dataset.part(name)).fraction
-                      for name in ("valid", "test")))
+    valid, test = (dataset.part(name) for name in ("valid", "test"))
+    if isinstance(dataset.targets, Numbers):
+        return Rmse(errors.measure(network, valid).rmse, errors.measure(network, test).rmse)
+    return Accuracy(measure(network, valid).fraction, measure(network, test).fraction)

@@ -32,7 +32,8 @@ _HEADER_LIMIT = 1 << 24
 #: What a file of torch.save has among its first bytes: the first name in its ZIP archive, or the
 #: magic number of PyTorch before 1.6 as a pickle.
 _TORCH = (b"/data.pkl", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9")
-_DTYPES = {"uint8": "U8", "int8": "I8", "int16": "I16", "int32": "I32", "float32": "F32"}
+_DTYPES = {"uint8": "U8", "int8": "I8", "int16": "I16", "int32": "I32", "float32": "F32",
+           "float64": "F64"}
 #: Types of foreign tensors that NumPy knows.
 _READABLE = {"F16", "F32", "F64", "I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64", "BOOL"}
 
@@ -93,7 +94,7 @@ def write(path: str | pathlib.Path, description: Description, tensors: dict[str,
         Replaced if it exists.
     description : Description
         Its digest is filled in.
-    tensors : dict of str to uint8, int8, int16, int32 or float32 array
+    tensors : dict of str to uint8, int8, int16, int32, float32 or float64 array
     error : type
         Exception for a place that cannot be written.
     """

@@ -1,9 +1,10 @@
-"""Data files: labelled sequences of input codes with a fixed split, in safetensors.
+"""Data files: sequences of input codes, what is right, and a fixed split, in safetensors.
 
 The tensors are ``codes`` (all steps, inputs), one sequence after the other, int8 where the format
 allows it and int16 otherwise; ``offsets`` int32 (sequences + 1), the first step of each sequence;
-``labels`` int16 (sequences) and ``split`` uint8 (sequences), an index into train, valid, test. The
-scaling that raw values went through is in the description.
+``split`` uint8 (sequences), an index into train, valid, test; and ``labels`` int16 or ``numbers``
+float64 (.., numbers), with an entry per sequence or, if the description says so, per step. The
+scalings that raw values went through are in the description.
 """
 
 import collections.abc
@@ -18,18 +19,19 @@ import numpy.typing as npt
 from ternloom.files.container import Description, read, write
 from ternloom.files.decode import convert
 from ternloom.files.scaling import ScalingSpec, scaling, scaling_spec
+from ternloom.files.targets import DatasetError, Labels, Numbers
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Format
 from ternloom.model.frozen import Frozen
-from ternloom.model.mistake import Mistake
 from ternloom.model.names import check_notes
+from ternloom.model.node import When
 from ternloom.model.scaling import Scaling
 
 if typing.TYPE_CHECKING:
     from ternloom.model.network import Network
 
 
-__all__ = ["PARTS", "VERSION", "Dataset", "DatasetError", "load", "save"]
+__all__ = ["PARTS", "VERSION", "Dataset", "DatasetError", "Labels", "Numbers", "load", "save"]
 
 
 #: The version of the description that is written, and the newest one that is read.
@@ -46,34 +48,34 @@ _Count = typing.Annotated[int, msgspec.Meta(ge=0, le=1 << 26)]
 _Inputs = typing.Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
 
 
-class DatasetError(Mistake, ValueError):
-    """A data set or its file that cannot be what it claims to be."""
+_Names = typing.Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=1 << 15)]
 
 
 class _Spec(Description, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str
-    classes: typing.Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=1 << 15)]
+    classes: _Names | msgspec.UnsetType = msgspec.UNSET
+    numbers: _Names | msgspec.UnsetType = msgspec.UNSET
+    every_step: bool | msgspec.UnsetType = msgspec.UNSET
     format: Format
     notes: dict[str, str]
     inputs: _Inputs
     sequences: _Count
     steps: _Count
     scaling: ScalingSpec | msgspec.UnsetType = msgspec.UNSET
+    output_scaling: ScalingSpec | msgspec.UnsetType = msgspec.UNSET
 
 
 class Dataset(Frozen):
-    """Labelled sequences of input codes.
+    """Sequences of input codes, and what is right.
 
     Parameters
     ----------
     name : str
     sequences : tuple of int16 array (steps, inputs)
         At least one step each.
-    labels : int64 array (sequences)
-        Indices into ``classes``. Other integers are held as int64.
+    targets : Labels or Numbers
     split : array of str (sequences)
         "train", "valid" or "test".
-    classes : tuple of str
     format : Format
         Of a code.
     notes : mapping of str to str
@@ -89,38 +91,31 @@ class Dataset(Frozen):
 
     name: str
     sequences: tuple[np.ndarray, ...]
-    labels: np.ndarray
+    targets: Labels | Numbers
     split: np.ndarray
-    classes: tuple[str, ...]
     format: Format
     notes: collections.abc.Mapping[str, str] = dataclasses.field(default_factory=dict)
     scaling: Scaling | None = None
 
     def __post_init__(self):
-        check_notes(self.name, self.classes, self.notes, DatasetError, "classes")
+        if not isinstance(self.targets, Labels | Numbers):
+            raise DatasetError(f"targets must be Labels or Numbers, not {self.targets!r}")
+        check_notes(self.name, self.targets.names, self.notes, DatasetError, "classes")
         count = len(self.sequences)
-        for field in ("labels", "split"):
-            shape = np.shape(getattr(self, field))
-            if shape != (count,):
-                raise DatasetError(f"{field} must have the shape ({count},), one per sequence, "
-                                   f"not {shape}")
-        labels = np.asarray(self.labels)
-        if not np.issubdtype(labels.dtype, np.integer):
-            raise DatasetError(f"labels must be integers, not {labels.dtype}")
-        if not np.all((labels >= 0) & (labels < len(self.classes))):
-            raise DatasetError(f"labels must be from 0 to {len(self.classes) - 1}, "
-                               f"not {int(labels.min())} to {int(labels.max())}")
+        if np.shape(self.split) != (count,):
+            raise DatasetError(f"split must have the shape ({count},), one per sequence, "
+                               f"not {np.shape(self.split)}")
         for part in np.unique(self.split):
             if part not in PARTS:
                 raise DatasetError(f"split must be one of {', '.join(PARTS)}, not {str(part)!r}")
         for index, sequence in enumerate(self.sequences):
             self._check_sequence(index, sequence)
+        self.targets.check([len(sequence) for sequence in self.sequences])
         if self.scaling is not None and count and len(self.scaling.mean) != self.inputs:
             raise DatasetError(f"scaling must have {self.inputs} entries, one per input, "
                                f"not {len(self.scaling.mean)}")
         super().__post_init__()
-        self._hold(labels=labels.astype(np.int64, copy=False),
-                   split=np.asarray(self.split).astype(_SPLIT, copy=False))
+        self._hold(split=np.asarray(self.split).astype(_SPLIT, copy=False))
 
     def _check_sequence(self, index, sequence):
         if np.ndim(sequence) != 2 or not len(sequence) or sequence.shape[1] != self.inputs:
@@ -131,13 +126,28 @@ class Dataset(Frozen):
                                f"not {sequence.dtype} from {sequence.min()} to {sequence.max()}")
 
     def __repr__(self):
+        kind = "classes" if isinstance(self.targets, Labels) else self.targets.what
         return (f"Dataset({self.name!r}, {len(self.sequences)} sequences of {self.inputs} inputs, "
-                f"{len(self.classes)} classes, digest {self.digest[:12]})")
+                f"{len(self.targets.names)} {kind}, digest {self.digest[:12]})")
 
     @property
     def inputs(self) -> int:
         """Elements of an input vector; 0 of an empty data set."""
         return self.sequences[0].shape[-1] if self.sequences else 0
+
+    @property
+    def labels(self) -> Labels:
+        """The targets of data with classes; ``DatasetError`` on those of numbers."""
+        if not isinstance(self.targets, Labels):
+            raise DatasetError(f"Data {self.name} has numbers, not classes")
+        return self.targets
+
+    @property
+    def numbers(self) -> Numbers:
+        """The targets of data with numbers; ``DatasetError`` on those of classes."""
+        if not isinstance(self.targets, Numbers):
+            raise DatasetError(f"Data {self.name} has classes, not numbers")
+        return self.targets
 
     def part(self, name: str) -> typing.Self:
         """The sequences of one part, as a data set of the same name.
@@ -155,13 +165,13 @@ class Dataset(Frozen):
         """The sequences of these indices, in this order, as a data set of the same name."""
         indices = np.asarray(indices, dtype=np.int64)
         sequences = tuple(self.sequences[index] for index in indices)
-        return dataclasses.replace(self, sequences=sequences, labels=self.labels[indices],
+        return dataclasses.replace(self, sequences=sequences, targets=self.targets.take(indices),
                                    split=self.split[indices])
 
     def match(self, network: "Network") -> None:
         """Raise ``DatasetError`` unless a network can be run on the sequences.
 
-        Their labels are classes of its readout, if it has one; it may know more than the data have.
+        What is right are answers that it can give, if it has a readout.
 
         Parameters
         ----------
@@ -177,16 +187,7 @@ class Dataset(Frozen):
             raise DatasetError(f"Data {self.name} was scaled by another mean and deviation than "
                                f"network {network.name} expects; make it of the raw values with "
                                "ternloom data --like")
-        known = _most_classes(network)
-        if known is not None and len(self.classes) > known:
-            raise DatasetError(f"Data {self.name} has {len(self.classes)} classes, but network "
-                               f"{network.name} has {known}")
-
-
-def _most_classes(network):
-    """Classes of the readout that has the most, or None without one."""
-    return max((node.body.classes for node in network.outputs if network.gives_logits),
-               default=None)
+        self.targets.match(self.name, network)
 
 
 def _same_codes(one, other):
@@ -212,10 +213,18 @@ def _layout(spec: _Spec) -> dict[str, tuple[str, tuple[int, ...]]]:
     if spec.steps * spec.inputs > _CODES_LIMIT:
         raise ValueError(f"has {spec.steps * spec.inputs} codes, and at most {_CODES_LIMIT} are "
                          "allowed")
-    return {"codes": (_codes_type(spec.format).name, (spec.steps, spec.inputs)),
-            "offsets": ("int32", (spec.sequences + 1,)),
-            "labels": ("int16", (spec.sequences,)),
-            "split": ("uint8", (spec.sequences,))}
+    entries = spec.steps if spec.every_step is True else spec.sequences
+    shapes = {"codes": (_codes_type(spec.format).name, (spec.steps, spec.inputs)),
+              "offsets": ("int32", (spec.sequences + 1,)),
+              "split": ("uint8", (spec.sequences,))}
+    known = [each for each in (spec.classes, spec.numbers) if each is not msgspec.UNSET]
+    if len(known) != 1:
+        raise ValueError("has classes and numbers" if known else "has neither classes nor numbers")
+    if (spec.output_scaling is msgspec.UNSET) != (spec.numbers is msgspec.UNSET):
+        raise ValueError("must have output_scaling if it has numbers, and only then")
+    if isinstance(spec.numbers, msgspec.UnsetType):
+        return shapes | {"labels": ("int16", (entries,))}
+    return shapes | {"numbers": ("float64", (entries, len(spec.numbers)))}
 
 
 def save(dataset: Dataset, path: str | pathlib.Path) -> None:
@@ -234,17 +243,23 @@ def save(dataset: Dataset, path: str | pathlib.Path) -> None:
         A data set beyond the limits of the file, or a place that cannot be written.
     """
     lengths = [len(sequence) for sequence in dataset.sequences]
-    spec = _Spec(kind=_KIND, version=VERSION, name=dataset.name, classes=tuple(dataset.classes),
+    targets = dataset.targets
+    numbers, names = isinstance(targets, Numbers), targets.names
+    spec = _Spec(kind=_KIND, version=VERSION, name=dataset.name,
+                 classes=msgspec.UNSET if numbers else names,
+                 numbers=names if numbers else msgspec.UNSET,
+                 every_step=True if targets.when is When.EVERY else msgspec.UNSET,
                  format=dataset.format, notes=dict(dataset.notes), inputs=max(dataset.inputs, 1),
                  sequences=len(lengths), steps=sum(lengths),
-                 scaling=scaling_spec(dataset.scaling))
+                 scaling=scaling_spec(dataset.scaling),
+                 output_scaling=scaling_spec(targets.scaling))
     try:
         shapes = _layout(convert(_Spec, msgspec.to_builtins(spec)))
     except ValueError as failure:
         raise DatasetError(f"data set {dataset.name!r} {failure}") from None
     parts = np.array([PARTS.index(part) for part in dataset.split])
     tensors = {"codes": np.concatenate(dataset.sequences), "offsets": np.cumsum([0, *lengths]),
-               "labels": dataset.labels, "split": parts}
+               targets.what: targets.flat, "split": parts}
     write(path, spec, {name: np.ascontiguousarray(tensors[name], dtype=dtype)
                        for name, (dtype, _) in shapes.items()}, DatasetError)
 
@@ -283,6 +298,17 @@ def _dataset(spec, tensors):
     codes = tensors["codes"].astype(np.int16)
     # Nobody else has it: the data set takes over what it cannot change.
     codes.flags.writeable = False
-    return Dataset(spec.name, tuple(np.split(codes, offsets[1:-1])), tensors["labels"],
-                   np.array(PARTS)[parts], spec.classes, spec.format, spec.notes,
-                   scaling(spec.scaling))
+    return Dataset(spec.name, tuple(np.split(codes, offsets[1:-1])),
+                   _targets(spec, tensors, offsets), np.array(PARTS)[parts], spec.format,
+                   spec.notes, scaling(spec.scaling))
+
+
+def _targets(spec, tensors, offsets):
+    """What a description and its tensors say is right."""
+    values = tensors["labels" if "labels" in tensors else "numbers"]
+    if spec.every_step is True:
+        values = tuple(np.split(values, offsets[1:-1]))
+    output_scaling = scaling(spec.output_scaling)
+    if output_scaling is None:
+        return Labels(spec.classes, values)
+    return Numbers(spec.numbers, values, output_scaling)

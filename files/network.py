@@ -67,6 +67,7 @@ class _NetworkSpec(Description, frozen=True, kw_only=True, forbid_unknown_fields
     labels: tuple[str, ...]
     notes: dict[str, str]
     scaling: ScalingSpec | msgspec.UnsetType = msgspec.UNSET
+    output_scaling: ScalingSpec | msgspec.UnsetType = msgspec.UNSET
 
 
 def save(network: Network, path: str | pathlib.Path) -> None:
@@ -107,7 +108,8 @@ def _spec(network):
         kind=_KIND, version=VERSION, name=network.name, nodes=tuple(map(node_spec, network.nodes)),
         words=None if network.embedding is None else len(network.embedding),
         labels=tuple(network.labels), notes=dict(network.notes),
-        scaling=scaling_spec(network.scaling))
+        scaling=scaling_spec(network.scaling),
+        output_scaling=scaling_spec(network.output_scaling))
 
 
 def load(path: str | pathlib.Path) -> Network:
@@ -136,7 +138,7 @@ def load(path: str | pathlib.Path) -> Network:
             embedding = unpack_embedding(given.format, (spec.words, given.matrix.columns),
                                          tensors["embedding"])
         return Network(spec.name, nodes, spec.labels, spec.notes, embedding,
-                       scaling(spec.scaling))
+                       scaling(spec.scaling), scaling(spec.output_scaling))
     except NetworkError as failure:
         raise NetworkError(f"network file {path} is invalid: {failure}") from None
 

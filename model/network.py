@@ -110,6 +110,9 @@ class Network(Frozen):
         Software on the host looks them up; they are no part of the hardware.
     scaling : Scaling or None
         Makes input codes of raw values (``codes``), also on the host.
+    output_scaling : Scaling or None
+        Makes numbers in units of their own of the logits (``numbers``), also on the host. None of a
+        network whose answers are classes.
 
     Raises
     ------
@@ -123,6 +126,7 @@ class Network(Frozen):
     notes: collections.abc.Mapping[str, str] = dataclasses.field(default_factory=dict)
     embedding: np.ndarray | None = None
     scaling: Scaling | None = None
+    output_scaling: Scaling | None = None
 
     @classmethod
     def line(cls, name: str, layers: collections.abc.Iterable[Layer],
@@ -172,6 +176,11 @@ class Network(Frozen):
         if self.scaling is not None and len(self.scaling.mean) != self.inputs:
             raise NetworkError(f"scaling must have {self.inputs} entries, one per input, "
                                f"not {len(self.scaling.mean)}")
+        if self.output_scaling is not None:
+            end = self.readout
+            if end is None or len(self.output_scaling.mean) != end.classes:
+                raise NetworkError(f"output_scaling must have {end.classes if end else 0} entries, "
+                                   f"one per logit, not {len(self.output_scaling.mean)}")
 
     def _check_node(self, node, known):
         if node.name in known:
@@ -335,6 +344,29 @@ class Network(Frozen):
             raise ValueError(f"Values must have the shape (steps, {self.inputs}), "
                              f"not {np.shape(values)}")
         return self.scaling.codes(values, self.input_format)
+
+    def numbers(self, logits: npt.ArrayLike) -> np.ndarray:
+        """What logits stand for: numbers in units of their own, or logits as real numbers.
+
+        Parameters
+        ----------
+        logits : int array (..., classes)
+            Codes, as the golden model and the hardware give them.
+
+        Returns
+        -------
+        float64 array (..., classes)
+
+        Raises
+        ------
+        ValueError
+            A network without a readout, or with several.
+        """
+        end = self.readout
+        if end is None:
+            raise ValueError(f"Network {self.name} must have a readout to give numbers")
+        values = end.logits.real(np.asarray(logits))
+        return values if self.output_scaling is None else self.output_scaling.raw(values)
 
     def embed(self, tokens: npt.ArrayLike) -> np.ndarray:
         """Input codes of words.

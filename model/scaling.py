@@ -1,4 +1,6 @@
-"""Scaling of raw input values: what stands between a sensor and input codes."""
+"""Scaling of raw values: what stands between a sensor and input codes, and between logits and the
+numbers that they are to be.
+"""
 
 import collections.abc
 import typing
@@ -19,12 +21,12 @@ _FRAC, _LARGEST = 20, 1 << 20
 
 
 class Scaling(Frozen):
-    """Mean and deviation of each input, by which raw values are shifted and divided.
+    """Mean and deviation of each value of a step, by which raw values are shifted and divided.
 
     Parameters
     ----------
-    mean : float64 array (inputs,)
-    deviation : float64 array (inputs,)
+    mean : float64 array (values,)
+    deviation : float64 array (values,)
         Above zero.
 
     Raises
@@ -41,20 +43,20 @@ class Scaling(Frozen):
         for name in ("mean", "deviation"):
             array = getattr(self, name)
             if not isinstance(array, np.ndarray) or array.dtype != np.float64 or array.ndim != 1:
-                raise NetworkError(f"{name} of the scaling must be a float64 array (inputs,)")
+                raise NetworkError(f"{name} of the scaling must be a float64 array (values,)")
             if not np.isfinite(array).all():
                 raise NetworkError(f"{name} of the scaling must hold finite numbers")
         if self.mean.shape != self.deviation.shape or not len(self.mean):
             raise NetworkError(f"deviation of the scaling must have {len(self.mean) or 1} entries, "
-                               f"one per input, not {len(self.deviation)}")
+                               f"one per value, not {len(self.deviation)}")
         if (self.deviation <= 0).any():
             place = int(np.argmax(self.deviation <= 0))
             raise NetworkError(f"deviation of the scaling must be above 0, not "
-                               f"{self.deviation[place]} of input {place}")
+                               f"{self.deviation[place]} of value {place}")
 
     @classmethod
     def fit(cls, sequences: collections.abc.Iterable[npt.ArrayLike]) -> typing.Self:
-        """Mean and deviation over all steps; an input that never changes is only shifted.
+        """Mean and deviation over all steps; a value that never changes is only shifted.
 
         Parameters
         ----------
@@ -64,6 +66,14 @@ class Scaling(Frozen):
         steps = np.concatenate([np.asarray(each, np.float64) for each in sequences])
         deviation = steps.std(axis=0)
         return cls(steps.mean(axis=0), np.where(deviation > 0, deviation, 1.0))
+
+    def scaled(self, values: npt.ArrayLike) -> np.ndarray:
+        """Raw values, shifted and divided, float64 array (..., inputs)."""
+        return (np.asarray(values, np.float64) - self.mean) / self.deviation
+
+    def raw(self, values: npt.ArrayLike) -> np.ndarray:
+        """Raw values of scaled ones, float64 array (..., inputs)."""
+        return np.asarray(values, np.float64) * self.deviation + self.mean
 
     def codes(self, values: npt.ArrayLike, form: Format) -> np.ndarray:
         """Input codes of raw values: shifted, divided, and then the codes that are nearest.
@@ -78,7 +88,7 @@ class Scaling(Frozen):
         -------
         int16 array (..., inputs)
         """
-        scaled = (np.asarray(values, np.float64) - self.mean) / self.deviation
+        scaled = self.scaled(values)
         if not form.rounded:
             scaled = np.clip(scaled, -_LARGEST, _LARGEST)
             return form.quantize(np.floor(scaled * 2.0**_FRAC + 0.5).astype(np.int64),

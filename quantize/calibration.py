@@ -290,7 +290,8 @@ def _diagonal_format(diagonals):
 
 def _calibrate_readout(spec, network, plan, form):
     sum_frac = _sum_frac([plan], [form], [network.readout_bias], _LEAST_LOGIT_FRAC)
-    logits = Fixed(spec.logits.width, min(spec.logits.frac, sum_frac))
+    widest = spec.logits_format
+    logits = Fixed(widest.width, min(widest.frac, sum_frac))
     when = spec.when or (When.LAST if network.embedding is None else When.EVERY)
     return ReadoutCalibration(form, plan.scaled(sum_frac, form), sum_frac - logits.frac, logits,
                               when)

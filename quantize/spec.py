@@ -2,6 +2,7 @@
 
 import collections.abc
 import re
+import typing
 
 import msgspec
 
@@ -20,6 +21,8 @@ _PLACE = re.compile(r"(layer(?P<layer>\d+))?\.?(?P<part>input|recurrent|readout)
                     r"\.?(?P<gate>[fginorz])?")
 _ALL = "all"
 _RANGES = {"coefficient_bits": (2, 12)}
+#: Widest format of a class's logit, and of a number in deviations from its mean.
+_LOGITS, _NUMBERS = Fixed(16, 6), Fixed(16, 11)
 
 
 def _place(key):
@@ -62,10 +65,12 @@ class QuantizationSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         Bits of the largest integer coefficient of a matrix where they aren't powers of two.
     preact_width, preact_frac, gate_frac, state_frac, slope, slope_frac : int
         Of the network's ``Precision``; with a ``gate_frac`` of 0 gates are comparators.
-    logits : Fixed
-        Widest format of a logit.
+    logits : Fixed or None
+        Widest format of a logit; None: 16 bits, of which 11 are fraction bits for numbers and 6
+        for classes.
     when : When or None
-        Steps at which the readout gives logits; None: every one with an embedding, else the last.
+        Steps at which the readout gives logits; None: those that the data have a target of, without
+        data every one of a network with an embedding, and else the last.
     """
 
     weights: dict[str, str]
@@ -81,7 +86,7 @@ class QuantizationSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     state_frac: int = 11
     slope: int = 1
     slope_frac: int = 0
-    logits: Fixed = Fixed(16, 6)
+    logits: Fixed | None = None
     when: When | None = None
 
     def __post_init__(self):
@@ -101,6 +106,24 @@ class QuantizationSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
                              f"not {self.when!r}")
         # The ranges of the rest are the network's own.
         self.precision(state_bits=5)
+
+    def settled(self, when: When, numbers: bool) -> typing.Self:
+        """The same, with what suits the data where it leaves the readout open.
+
+        Parameters
+        ----------
+        when : When
+            Steps that have a target.
+        numbers : bool
+            Whether the targets are numbers, not classes.
+        """
+        return msgspec.structs.replace(
+            self, logits=self.logits or (_NUMBERS if numbers else _LOGITS), when=self.when or when)
+
+    @property
+    def logits_format(self) -> Fixed:
+        """Widest format of a logit."""
+        return self.logits or _LOGITS
 
     def precision(self, state_bits: int) -> Precision:
         """The network's ``Precision`` with so many bits above the state's fraction."""

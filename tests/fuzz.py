@@ -27,6 +27,7 @@ from ternloom.model.error import NetworkError
 from ternloom.model.format import Fixed, Ternary
 from ternloom.model.golden import run
 from ternloom.model.network import Network
+from ternloom.model.scaling import Scaling
 
 
 #: Address space beyond what the modules take, and processor time of one file.
@@ -103,12 +104,27 @@ def small_data():
     rng = np.random.default_rng(1)
     sequences = [rng.integers(-8, 8, (steps, 3)).astype(np.int16) for steps in (1, 4, 2, 3, 2, 5)]
     split = np.array(["train", "train", "valid", "valid", "test", "test"])
-    return dataset.Dataset("small", sequences, np.array([0, 1, 0, 1, 0, 1]), split, ("a", "b"),
-                           Fixed(4, 3), {"source": "drawn"})
+    labels = dataset.Labels(("a", "b"), np.array([0, 1, 0, 1, 0, 1]))
+    return dataset.Dataset("small", sequences, labels, split, Fixed(4, 3), {"source": "drawn"})
+
+
+def small_tags():
+    """A label of every step."""
+    data = small_data()
+    tags = [np.arange(len(each)) % 2 for each in data.sequences]
+    return dataclasses.replace(data, targets=dataset.Labels(("a", "b"), tags))
+
+
+def small_numbers():
+    data = small_data()
+    numbers = [np.arange(2.0 * len(each)).reshape(-1, 2) for each in data.sequences]
+    scaling = Scaling(np.array([1.0, 2.0]), np.array([0.5, 3.0]))
+    return dataclasses.replace(data, targets=dataset.Numbers(("x", "y"), numbers, scaling))
 
 
 def data(folder):
-    return Reader(written(folder, dataset.save, small_data()), dataset.load,
+    return Reader(written(folder, dataset.save, small_data(), small_tags(), small_numbers()),
+                  dataset.load,
                   (dataset.DatasetError,), write=dataset.save, use=lambda data: data.part("test"))
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ternloom.files.dataset import Dataset, save
+from ternloom.files.dataset import Dataset, Labels, save
 from ternloom.model.format import Fixed
 
 
@@ -48,8 +48,8 @@ def waves(seed=1):
         values += random.normal(0, 0.1, values.shape)
         sequences.append(np.floor(32 * values).astype(np.int16))
     split = np.array(["train", "train", "valid", "test"])[np.arange(360) // 3 % 4]
-    return Dataset(name="waves", sequences=sequences, labels=labels, split=split,
-                   classes=("slow", "medium", "fast"), format=Fixed(8, 5),
+    return Dataset(name="waves", sequences=sequences, split=split, format=Fixed(8, 5),
+                   targets=Labels(("slow", "medium", "fast"), labels),
                    notes={"source": "drawn at random"})
 
 

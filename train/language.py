@@ -81,7 +81,7 @@ class LanguageTask(Task):
     def measure(self, network):
         return perplexity(network, self.parts["valid"], _STREAMS)
 
-    def rank(self, loss, accuracy):
+    def rank(self, loss, score):
         return (-loss,)
 
     def state(self):

@@ -28,16 +28,18 @@ class Epoch:
     loss : float
         Mean over the training batches, as the network saw them.
     valid_loss : float
-        Cross entropy in nats.
-    valid_accuracy : float
-        From 0 to 1.
+        As training has it: cross entropy in nats, or mean square error.
+    valid_score : float
+    metric : str
+        What the score is: "accuracy", the share of right answers from 0 to 1, or "rmse".
     """
 
     stage: str
     epoch: int
     loss: float
     valid_loss: float
-    valid_accuracy: float
+    valid_score: float
+    metric: str = "accuracy"
 
 
 class Task(abc.ABC):
@@ -49,7 +51,11 @@ class Task(abc.ABC):
         Steps of the optimizer in an epoch.
     generator : torch.Generator
         All that an epoch draws about its batches comes from here.
+    metric : str
+        What ``measure`` gives beside the loss, as an ``Epoch`` has it.
     """
+
+    metric = "accuracy"
 
     @abc.abstractmethod
     def epoch(self):
@@ -61,10 +67,10 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def measure(self, network):
-        """Cross entropy and share of right answers on the validation part."""
+        """Mean loss and score on the validation part."""
 
     @abc.abstractmethod
-    def rank(self, loss, accuracy):
+    def rank(self, loss, score):
         """Key by which the best epoch has the largest."""
 
     def state(self):
@@ -239,10 +245,10 @@ class Loop:
     def _close(self, run, network, best):
         """Measure after an epoch; the state of the best one so far."""
         network.eval()
-        loss, accuracy = self._task.measure(network)
-        self.curve.append(Epoch(run.stage, run.epoch, float(run.loss) / run.position, loss,
-                                accuracy))
-        rank = self._task.rank(loss, accuracy)
+        loss, score = self._task.measure(network)
+        self.curve.append(Epoch(run.stage, run.epoch, float(run.loss) / run.position, loss, score,
+                                self._task.metric))
+        rank = self._task.rank(loss, score)
         if best and rank <= tuple(run.rank):
             run.worse += 1
             return best

@@ -13,7 +13,7 @@ import numpy as np
 
 from ternloom.data.make import FORMAT
 from ternloom.data.split import stratified
-from ternloom.files.dataset import Dataset, save
+from ternloom.files.dataset import Dataset, Labels, save
 from ternloom.model.scaling import Scaling
 
 
@@ -66,9 +66,9 @@ def digits(seed=1):
         "preparation": "each coefficient to mean 0 and deviation 1 over the training frames",
         "split": f"stratified by digit, 10 % test and 10 % validation, seed {seed}",
     }
-    return Dataset(name="digits", sequences=_codes(sequences, split), labels=labels,
-                   split=split, classes=tuple(str(digit) for digit in range(10)),
-                   format=FORMAT, notes=notes)
+    return Dataset(name="digits", sequences=_codes(sequences, split),
+                   targets=Labels(tuple(str(digit) for digit in range(10)), labels),
+                   split=split, format=FORMAT, notes=notes)
 
 
 #: Speakers of the Free Spoken Digit Dataset who validate and who test; the others train.
@@ -127,9 +127,9 @@ def digits_speakers(recordings):
         "preparation": "each coefficient to mean 0 and deviation 1 over the training frames",
         "split": "by speaker: theo validates, yweweler tests",
     }
-    return Dataset(name="digits_speakers", sequences=_codes(sequences, split), labels=labels,
-                   split=split, classes=tuple(str(digit) for digit in range(10)),
-                   format=FORMAT, notes=notes)
+    return Dataset(name="digits_speakers", sequences=_codes(sequences, split),
+                   targets=Labels(tuple(str(digit) for digit in range(10)), labels),
+                   split=split, format=FORMAT, notes=notes)
 
 
 def _read_ts(path):
@@ -180,7 +180,7 @@ def japanese_vowels(seed=1):
     }
     return Dataset(name="japanese_vowels",
                    sequences=_codes(parts["TRAIN"][0] + parts["TEST"][0], split),
-                   labels=labels, split=split, classes=classes, format=FORMAT, notes=notes)
+                   targets=Labels(classes, labels), split=split, format=FORMAT, notes=notes)
 
 
 #: Makers of the data sets by the name that the command takes, and those that want a folder.

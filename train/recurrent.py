@@ -4,6 +4,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from ternloom.model.node import When
+from ternloom.train.batches import within
 from ternloom.train.cell import RecurrentLayer, quantize_bias
 from ternloom.train.quantize import grid
 from ternloom.train.weights import clip, effective
@@ -21,10 +23,13 @@ class RecurrentNetwork(nn.Module):
     inputs, units, layers, classes : int
     dropout : float
         Share of the readout's inputs that training sets to zero.
+    when : When
+        Steps that ``forward`` gives logits of.
     """
 
-    def __init__(self, cell, inputs, units, layers, classes, dropout=0.0):
+    def __init__(self, cell, inputs, units, layers, classes, dropout=0.0, when=When.LAST):
         super().__init__()
+        self.when = when
         sizes = [inputs] + [units] * layers
         self.layers = nn.ModuleList(RecurrentLayer(cell, before, after)
                                     for before, after in zip(sizes, sizes[1:]))
@@ -101,7 +106,7 @@ class RecurrentNetwork(nn.Module):
         return sums if quantization is None else grid(sums, quantization.logits)
 
     def forward(self, sequences, lengths, states=None):
-        """Logits at the last step of each sequence.
+        """Logits of each sequence at its last step, or at all steps, sequences side by side.
 
         Parameters
         ----------
@@ -113,8 +118,11 @@ class RecurrentNetwork(nn.Module):
 
         Returns
         -------
-        tensor (batch, classes)
+        tensor (vectors, classes)
         """
         codes = self.run(sequences, states)
-        last = codes[lengths - 1, torch.arange(codes.shape[1], device=codes.device)]
-        return self.logits(functional.dropout(last, self.dropout, self.training))
+        if self.when is When.LAST:
+            codes = codes[lengths - 1, torch.arange(codes.shape[1], device=codes.device)]
+        else:
+            codes = codes[within(lengths, len(codes))]
+        return self.logits(functional.dropout(codes, self.dropout, self.training))

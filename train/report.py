@@ -7,7 +7,7 @@ import argparse
 import json
 import pathlib
 
-from ternloom.evaluate.score import Accuracy, integer_accuracy
+from ternloom.evaluate.score import Accuracy, integer_score
 from ternloom.evaluate.size import network_size
 from ternloom.files.dataset import load as load_dataset
 from ternloom.files.network import load as load_network
@@ -31,7 +31,7 @@ def methods(weights):
 
 def _row(recipe, network, dataset):
     reference = Accuracy.from_note(network.notes["float accuracy"])
-    integer = integer_accuracy(network, dataset)
+    integer = integer_score(network, dataset)
     return {
         "name": recipe.name, "data": network.notes["data"], "cell": recipe.cell.name,
         "layers": recipe.layers, "units": recipe.units,

@@ -8,7 +8,7 @@ import msgspec
 import torch
 
 from ternloom.evaluate.perplexity import predict
-from ternloom.evaluate.score import Accuracy, Perplexity, integer_accuracy
+from ternloom.evaluate.score import Perplexity, integer_score
 from ternloom.files import shipped
 from ternloom.files.container import origin
 from ternloom.files.dataset import load as load_dataset
@@ -30,6 +30,8 @@ __all__ = ["Run", "TrainingResult", "beside", "checkpoints", "load", "train", "w
 #: Suffixes of what is written beside a network: the training curve, the record of the run, and the
 #: float network.
 _CURVE, _RECORD, _FLOAT = ".csv", ".json", ".float.safetensors"
+#: What a curve's epochs are measured by.
+_METRICS = ("accuracy", "rmse")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Run:
     reference : FloatNetwork or None
         The floating-point network that quantization started from; None if it was given.
     curve : list of Epoch
-    scores : dict of str to Accuracy or Perplexity
+    scores : dict of str to Accuracy, Rmse or Perplexity
         ``"float"`` of the float network, ``"quantized"`` of the quantized one in PyTorch and
         ``"integer"`` of ``network`` on the golden model; the latter two if there is one.
     seconds : float
@@ -104,13 +106,19 @@ class TrainingResult:
         return self.kept.updates
 
 
+def _headings(metric):
+    """Columns of a curve whose epochs have this metric."""
+    *names, _, _ = (field.name for field in dataclasses.fields(Epoch))
+    return [*names, f"valid_{metric}"]
+
+
 def _write_curve(curve, path):
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(field.name for field in dataclasses.fields(Epoch))
+        writer.writerow(_headings(curve[0].metric if curve else _METRICS[0]))
         for line in curve:
             writer.writerow(f"{value:.6f}" if isinstance(value, float) else value
-                            for value in dataclasses.astuple(line))
+                            for value in dataclasses.astuple(line)[:-1])
 
 
 def _notes(loaded, data_notes, scores):
@@ -121,14 +129,13 @@ def _notes(loaded, data_notes, scores):
 
 def _is_curve(path):
     """Whether a file is a curve as ``_write_curve`` writes it, to the last field."""
-    names = [field.name for field in dataclasses.fields(Epoch)]
     try:
         with path.open(newline="", encoding="utf-8") as file:
             heading, *rows = csv.reader(file)
-        return heading == names and all(
+        return heading in map(_headings, _METRICS) and all(
             row[0] in ("float", "quantized") and int(row[1]) > 0
             and all(f"{float(field):.6f}" == field for field in row[2:])
-            and len(row) == len(names) for row in rows)
+            and len(row) == len(heading) for row in rows)
     except (OSError, ValueError, IndexError, csv.Error):
         return False
 
@@ -350,16 +357,16 @@ def _sequence(loaded, checkpoint, progress, device):
     reference.cpu()
     # In float64 the grids hold every sum, so that what PyTorch computes is what is lowered.
     network.cpu().double()
-    scores = {name: Accuracy(*(task.measure(one, part)[1] for part in ("valid", "test")))
-              for name, one in (("float", reference), ("quantized", network))}
+    scores = {name: task.score(one) for name, one in (("float", reference), ("quantized", network))}
     float_notes = _notes(loaded, dataset.notes, {"float": scores["float"]})
-    lowered = lower(network, recipe.name, dataset.classes)
-    scores["integer"] = integer_accuracy(lowered, dataset)
-    lowered = dataclasses.replace(lowered, notes=_notes(loaded, dataset.notes, scores),
-                                  scaling=dataset.scaling)
+    names = dataset.targets.names
+    lowered = dataclasses.replace(lower(network, recipe.name, names), scaling=dataset.scaling,
+                                  output_scaling=dataset.targets.scaling)
+    scores["integer"] = integer_score(lowered, dataset)
+    lowered = dataclasses.replace(lowered, notes=_notes(loaded, dataset.notes, scores))
     kept = None
     if _keeps_float(recipe):
-        kept = floats(reference, f"{recipe.name}-float", dataset.classes, float_notes)
+        kept = floats(reference, f"{recipe.name}-float", names, float_notes)
     return Run(lowered, kept, loop.curve, scores, loop.seconds, _updates(recipe, task))
 
 

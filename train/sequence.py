@@ -1,15 +1,19 @@
-"""Training of classifiers: sequences in, the class at each one's last step out."""
+"""Training on sequences: in they go, and out come classes or numbers, at the last step or at all.
+"""
 
 import copy
 import math
 
 import torch
-from torch.nn import functional
 
+from ternloom.files.targets import Labels, Numbers
 from ternloom.model.cell import CELLS
+from ternloom.model.node import When
 from ternloom.train.batches import SequenceSet, augmented
+from ternloom.train.criterion import criterion
 from ternloom.train.loop import Loop, Task
 from ternloom.train.lower import calibrate
+from ternloom.train.recipe import RecipeError
 from ternloom.train.recurrent import RecurrentNetwork
 from ternloom.train.start import load_floats
 
@@ -37,6 +41,7 @@ class SequenceTask(Task):
         self.parts = {name: SequenceSet.from_dataset(dataset.part(name))
                       for name in ("train", "valid", "test")}
         self._recipe, self._format, self._device = recipe, dataset.format, device
+        self._criterion = criterion(dataset.targets, recipe.label_smoothing)
         self.batches = math.ceil(len(self.parts["train"]) / recipe.batch)
 
     def epoch(self):
@@ -45,30 +50,38 @@ class SequenceTask(Task):
                             self.generator).to(self._device)
 
     def loss(self, network, batch, teacher):
-        recipe, logits = self._recipe, network(batch.values, batch.lengths)
-        loss = functional.cross_entropy(logits, batch.labels,
-                                        label_smoothing=recipe.label_smoothing)
-        if teacher is not None and recipe.teacher_weight > 0:
+        weight, answers = self._recipe.teacher_weight, network(batch.values, batch.lengths)
+        loss = self._criterion.loss(answers, batch.expected)
+        if teacher is not None and weight > 0:
             with torch.no_grad():
-                answers = teacher(batch.values, batch.lengths).softmax(1)
-            loss = loss + recipe.teacher_weight * functional.cross_entropy(logits, answers)
+                taught = teacher(batch.values, batch.lengths)
+            loss = loss + weight * self._criterion.distance(answers, taught)
         return loss
 
     def measure(self, network, name="valid"):
-        """Mean cross entropy and share of right answers on a part."""
+        """Mean loss and score on a part."""
         network.eval()
         part, dtype = self.parts[name], network.readout_weight.dtype
-        loss, right = 0.0, 0
+        loss, total, vectors = 0.0, 0, 0
         with torch.no_grad():
             for _, batch in part.in_order(_EVALUATION_BATCH):
                 batch = batch.to(network.readout_weight.device)
-                logits = network(batch.values.to(dtype), batch.lengths)
-                loss += float(functional.cross_entropy(logits, batch.labels, reduction="sum"))
-                right += int((logits.argmax(1) == batch.labels).sum())
-        return loss / len(part), right / len(part)
+                answers = network(batch.values.to(dtype), batch.lengths)
+                here, found = self._criterion.sums(answers, batch.expected)
+                loss, total, vectors = loss + here, total + found, vectors + len(answers)
+        return loss / vectors, self._criterion.mean(total, vectors)
 
-    def rank(self, loss, accuracy):
-        return accuracy, -loss
+    def score(self, network):
+        """Scores of the validation and the test part."""
+        return self._criterion.score(*(self.measure(network, part)[1]
+                                       for part in ("valid", "test")))
+
+    @property
+    def metric(self):
+        return self._criterion.score.kind
+
+    def rank(self, loss, score):
+        return self._criterion.rank(loss, score)
 
     def calibration(self):
         """The training sequences as real values."""
@@ -96,17 +109,26 @@ def train(recipe, dataset, start=None, checkpoint=None, progress=None, device="c
     -------
     (RecurrentNetwork, RecurrentNetwork, SequenceTask, Loop)
         The float network and the quantized one.
+
+    Raises
+    ------
+    RecipeError
+        A readout that answers at the last step alone, and data with targets at every step.
     """
-    task = SequenceTask(recipe, dataset, device)
+    targets, task = dataset.targets, SequenceTask(recipe, dataset, device)
+    spec = recipe.quantization.settled(targets.when, isinstance(targets, Numbers))
+    if targets.when is When.EVERY and spec.when is When.LAST:
+        raise RecipeError(f"quantization.when is \"last\", but the data have {targets.what} of "
+                          "every step")
     loop = Loop(recipe, task, checkpoint, progress)
-    inputs, classes = dataset.sequences[0].shape[1], len(dataset.classes)
-    reference = RecurrentNetwork(CELLS[recipe.cell.name], inputs, recipe.units, recipe.layers,
-                                 classes, recipe.dropout).to(device)
+    reference = RecurrentNetwork(CELLS[recipe.cell.name], dataset.inputs, recipe.units,
+                                 recipe.layers, len(targets.names), recipe.dropout,
+                                 targets.when).to(device)
     if start is not None:
-        load_floats(reference, start, dataset.classes)
+        load_floats(reference, start, targets.names if isinstance(targets, Labels) else ())
     loop.stage("float", reference, recipe.stages["float"], recipe.float_learning_rate)
     network = copy.deepcopy(reference)
-    calibrate(network, recipe.quantization, task.calibration(), dataset.format)
+    calibrate(network, spec, task.calibration(), dataset.format)
     loop.stage("quantized", network, recipe.epochs, recipe.learning_rate, reference.eval())
     loop.finish()
     return reference, network, task, loop

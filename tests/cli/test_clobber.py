@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ternloom.cli.main import main
-from ternloom.files.dataset import Dataset
+from ternloom.files.dataset import Dataset, Labels
 from ternloom.files.dataset import save as save_dataset
 from ternloom.files.network import load, save
 from ternloom.model.draw import random_network
@@ -35,9 +35,9 @@ def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     random = np.random.default_rng(1)
     save_dataset(Dataset(
-        name="motions", format=Fixed(8, 5), classes=("left", "right"), notes={},
+        name="motions", format=Fixed(8, 5), notes={},
         sequences=[random.integers(-99, 99, (5, 3)).astype(np.int16) for _ in range(12)],
-        labels=np.arange(12) % 2, split=np.array(["train", "valid", "test"] * 4)),
+        targets=Labels(("left", "right"), np.arange(12) % 2), split=np.array(["train", "valid", "test"] * 4)),
         "motions.safetensors")
     (tmp_path / "motions.toml").write_text(RECIPE.format(name="motions"))
     (tmp_path / "motions.csv").write_text("time,x,y,z\n0.1,1,2,3\n")

@@ -13,7 +13,7 @@ from ternloom.cli import console, source
 from ternloom.cli.console import Command, Console, Outcome, Terminal, facts, table
 from ternloom.cli.error import UserError
 from ternloom.cli.main import main
-from ternloom.files.dataset import Dataset
+from ternloom.files.dataset import Dataset, Labels
 from ternloom.files.dataset import save as save_dataset
 from ternloom.files.network import save
 from ternloom.model.alphabet import TERNARY
@@ -42,8 +42,8 @@ def place(tmp_path, monkeypatch):
                              notes={"[/key]": "[/value]"}), "net.safetensors")
     codes = np.random.default_rng(1).integers(-99, 99, (8, 5, 3)).astype(np.int16)
     split = np.array(["train", "valid", "test", "test"] * 2)
-    save_dataset(Dataset(MARKUP, list(codes), np.arange(8) % 4, split, classes, Fixed(8, 5), {}),
-                 "data.safetensors")
+    save_dataset(Dataset(MARKUP, list(codes), Labels(classes, np.arange(8) % 4), split,
+                         Fixed(8, 5), {}), "data.safetensors")
     return tmp_path
 
 

@@ -11,7 +11,7 @@ import safetensors.numpy
 
 from ternloom.cli.main import main
 from ternloom.evaluate.size import network_size
-from ternloom.files.dataset import Dataset
+from ternloom.files.dataset import Dataset, Labels
 from ternloom.files.dataset import load as load_dataset
 from ternloom.files.dataset import save as save_dataset
 from ternloom.files.floats import save
@@ -37,7 +37,7 @@ def place(tmp_path, monkeypatch):
                       np.zeros(4, np.float32), notes={"by": "hand"}), "float.safetensors")
     sequences = [rng.integers(-100, 100, (steps, 3)).astype(np.int16) for steps in range(1, 25)]
     split = np.array(["train", "valid", "test", "train"])[np.arange(24) % 4]
-    save_dataset(Dataset("waves", sequences, np.arange(24) % 4, split, tuple("abcd"),
+    save_dataset(Dataset("waves", sequences, Labels(tuple("abcd"), np.arange(24) % 4), split,
                          Fixed(8, 5)), "data.safetensors")
     return tmp_path
 

@@ -144,7 +144,7 @@ def test_list(place, capsys):
 
 def test_progress_of_training():
     """Loss rather than perplexity, which says nothing of a classifier."""
-    epoch = types.SimpleNamespace(valid_accuracy=0.5, valid_loss=0.25)
+    epoch = types.SimpleNamespace(valid_score=0.5, valid_loss=0.25, metric="accuracy")
     assert train._text("float", [epoch]) == \
         "float, 50.0 % right on the validation part, loss 0.250"
 

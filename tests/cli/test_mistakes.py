@@ -15,7 +15,7 @@ from storing import forge, parts
 from ternloom.boards.registry import BOARDS
 from ternloom.cli import option, source
 from ternloom.cli.main import VERBS, main
-from ternloom.files.dataset import Dataset
+from ternloom.files.dataset import Dataset, Labels
 from ternloom.files.dataset import save as save_dataset
 from ternloom.files.network import VERSION, save
 from ternloom.model.alphabet import TERNARY
@@ -247,8 +247,9 @@ def test_edited_network(network_file, capsys):
 
 def data_file(inputs=3, form=Fixed(8, 5), classes=4):
     sequences = [np.zeros((5, inputs), np.int16)] * classes
-    save_dataset(Dataset("zeros", sequences, np.arange(classes), np.array(["test"] * classes),
-                         tuple(map(str, range(classes))), form, {}), "data.safetensors")
+    labels = Labels(tuple(map(str, range(classes))), np.arange(classes))
+    save_dataset(Dataset("zeros", sequences, labels, np.array(["test"] * classes), form, {}),
+                 "data.safetensors")
 
 
 def test_data_width(network_file, capsys):

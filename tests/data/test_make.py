@@ -7,6 +7,7 @@ from ternloom.data import Recordings, RecordingsError, make
 from ternloom.files.dataset import DatasetError, load, save
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Fixed, Ternary
+from ternloom.model.network import When
 from ternloom.model.scaling import Scaling
 
 
@@ -34,8 +35,9 @@ def test_parts_and_classes(tmp_path):
     """Classes that are numbers come in their order, and the file keeps the scaling to the bit."""
     given = recordings()
     dataset = make(given, "waves", notes={"source": "drawn"})
-    assert dataset.classes == ("8", "9", "10", "11")
-    assert [dataset.classes[label] for label in dataset.labels] == list(given.labels)
+    names, labels = dataset.targets.names, dataset.targets.values
+    assert names == ("8", "9", "10", "11")
+    assert [names[label] for label in labels] == list(given.labels)
     assert {part: int((dataset.split == part).sum()) for part in ("valid", "test")} \
         == {"valid": 8, "test": 8}
     training = np.concatenate([each for each, part in zip(given.sequences, dataset.split)
@@ -98,6 +100,12 @@ def test_windows():
     ({"labels": ["a"] * 39}, "labels must have 40 entries, one per sequence, not 39"),
     ({"split": ["train"]}, "split must have 40 entries, one per sequence, not 1"),
     ({"sequences": []}, "there are no sequences"),
+    ({"labels": []}, "there must be labels or numbers, not neither"),
+    ({"numbers": [np.zeros(1)] * 40}, "there must be labels or numbers, not both"),
+    ({"labels": [], "numbers": [np.zeros(1)] * 40, "names": ("a", "b")},
+     r"numbers of sequence 0 must have the shape \(2,\), not \(1,\)"),
+    ({"labels": [np.array(["a"])] * 40}, r"labels of sequence 0 must have the shape \(5,\), "
+                                         r"not \(1,\)"),
     ({"sequences": [np.ones((2, 3))] * 39 + [np.ones((2, 2))]},
      r"sequence 39 must have the shape \(steps, 3\), not \(2, 2\)"),
     ({"sequences": [np.array([[1, 2], [3, np.nan]])] * 40, "columns": ("x", "y")},
@@ -108,20 +116,56 @@ def test_recordings_that_cannot_be(fields, told):
         recordings(**fields)
 
 
+def test_tags(tmp_path):
+    """A label of every step goes into the file and comes back; windows are drawn at random."""
+    values = np.arange(60.0)[:, None]
+    given = Recordings([values], [np.where(values[:, 0] % 7 < 2, "beat", "rest")]).windows(6)
+    dataset = make(given, "tags")
+    assert dataset.targets.when is When.EVERY and dataset.targets.names == ("beat", "rest")
+    assert dataset.targets.values[2].tolist() == [1, 1, 0, 0, 1, 1]
+    assert dataset.notes["split"] == "at random, 15 % test and 15 % valid, seed 1"
+    save(dataset, tmp_path / "tags.safetensors")
+    assert load(tmp_path / "tags.safetensors") == dataset
+
+
+def test_in_time(tmp_path):
+    """A forecast's parts follow one another, and its numbers are scaled by those of training."""
+    values = np.arange(20.0)[:, None] ** 2
+    given = Recordings([values[:-1]], numbers=[values[1:]], names=["next"])
+    cut = given.in_time(0.2, 0.1)
+    assert cut.split == ("train", "valid", "test")
+    assert [len(each) for each in cut.sequences] == [13, 4, 2]
+    assert cut.numbers[1][:, 0].tolist() == [196, 225, 256, 289]
+    dataset = make(cut, "squares")
+    training = values[1:14]
+    assert dataset.targets.scaling == Scaling.fit([training])
+    assert np.array_equal(dataset.targets.values[0], training)
+    save(dataset, tmp_path / "squares.safetensors")
+    assert load(tmp_path / "squares.safetensors") == dataset
+    last = make(cut.windows(2).at_last(), "last", valid=0)
+    assert last.targets.when is When.LAST and last.targets.values[0].tolist() == [4]
+    again = make(given, "later", scaling=dataset.scaling, output_scaling=dataset.targets.scaling)
+    assert again.targets.scaling == dataset.targets.scaling and set(again.split) == {"test"}
+    with pytest.raises(RecordingsError, match="^the recordings are split already$"):
+        cut.in_time(0.1, 0.1)
+    with pytest.raises(RecordingsError, match="^parts one after the other in time need a label"):
+        recordings().in_time(0.1, 0.1)
+
+
 def test_class_without_training():
     split = ["train", "valid", "test"] * 13 + ["test"]
     labels = ["b"] * 39 + ["a"]
-    with pytest.raises(RecordingsError, match="^class 'a' has no sequence in the training part$"):
+    with pytest.raises(RecordingsError, match="^class 'a' does not occur in the training part$"):
         make(recordings(split=split, labels=labels), "rare")
     with pytest.raises(RecordingsError, match="^label 'a' is none of the classes b$"):
         make(recordings(split=split, labels=labels), "rare", classes=["b"])
 
 
 @pytest.mark.parametrize("mean, deviation, told", [
-    ([0.0], [0.0], "deviation of the scaling must be above 0, not 0.0 of input 0"),
+    ([0.0], [0.0], "deviation of the scaling must be above 0, not 0.0 of value 0"),
     ([0.0, np.inf], [1.0, 1.0], "mean of the scaling must hold finite numbers"),
-    ([0.0, 1.0], [1.0], "deviation of the scaling must have 2 entries, one per input, not 1"),
-    ([[0.0]], [[1.0]], r"mean of the scaling must be a float64 array \(inputs,\)"),
+    ([0.0, 1.0], [1.0], "deviation of the scaling must have 2 entries, one per value, not 1"),
+    ([[0.0]], [[1.0]], r"mean of the scaling must be a float64 array \(values,\)"),
 ])
 def test_scaling_that_cannot_be(mean, deviation, told):
     with pytest.raises(NetworkError, match=f"^{told}$"):
@@ -138,5 +182,5 @@ def test_constant_input_and_other_formats():
 def test_scaling_of_other_inputs():
     with pytest.raises(DatasetError, match="^scaling must have 2 entries, one per input, not 1$"):
         dataset = make(recordings(), "waves")
-        type(dataset)(dataset.name, dataset.sequences, dataset.labels, dataset.split,
-                      dataset.classes, dataset.format, {}, Scaling(np.zeros(1), np.ones(1)))
+        type(dataset)(dataset.name, dataset.sequences, dataset.targets, dataset.split,
+                      dataset.format, {}, Scaling(np.zeros(1), np.ones(1)))

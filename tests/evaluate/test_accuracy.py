@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ternloom.evaluate.accuracy import measure
-from ternloom.files.dataset import Dataset
+from ternloom.files.dataset import Dataset, Labels
 from ternloom.model.draw import random_network, random_sequences
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Binary, Fixed
@@ -15,8 +15,8 @@ from ternloom.model.network import Network, Node
 def make(form=Fixed(6, 4), count=9):
     network = random_network(3, layers=1, inputs=4, classes=3, input_format=form, name="net")
     sequences = [each.astype(np.int16) for each in random_sequences(3, network, count, (1, 5))]
-    labels = np.arange(count) % 3
-    return network, Dataset("drawn", sequences, labels, ["test"] * count, ("a", "b", "c"), form)
+    labels = Labels(("a", "b", "c"), np.arange(count) % 3)
+    return network, Dataset("drawn", sequences, labels, ["test"] * count, form)
 
 
 @pytest.mark.parametrize("form", [Fixed(6, 4), Binary()])
@@ -27,16 +27,16 @@ def test_decisions(form):
     assert seen[-1] == (9, 9)
     winners = [int(each[-1]) for each in run(network, data.sequences).winners]
     assert found.winners.tolist() == winners and found.sequences == 9
-    assert found.correct == sum(one == other for one, other in zip(winners, data.labels))
+    assert found.correct == sum(one == other for one, other in zip(winners, data.targets.values))
     for label, winner in np.ndindex(3, 3):
         assert found.confusion[label, winner] == sum(
-            pair == (label, winner) for pair in zip(data.labels.tolist(), winners))
+            pair == (label, winner) for pair in zip(data.targets.values.tolist(), winners))
 
 
 def test_who_has_no_winner():
     network, data = make()
     with pytest.raises(NetworkError, match="^network 'net' has no readout, so it cannot be "
-                                           "measured on labelled data$"):
+                                           "measured on labels$"):
         measure(network.edited(readout=None), data)
     body, readout = network.nodes
     twice = Network("net", (body, readout, Node("other", ("layer0",), readout.body)))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ternloom.evaluate.floats import perplexity, share
-from ternloom.files.dataset import Dataset
+from ternloom.files.dataset import Dataset, Labels
 from ternloom.model.cell import LSTM
 from ternloom.model.error import NetworkError
 from ternloom.model.format import Binary
@@ -24,15 +24,15 @@ def test_share():
     rng = np.random.default_rng(1)
     sequences = [rng.choice([-1, 1], (3, 4)).astype(np.int16) for _ in range(6)]
     labels = np.array([0, 1, 0, 1, 0, 1])
-    shares = [share(make(), Dataset("bits", sequences, each, ["test"] * 6, ("a", "b"), Binary()))
+    shares = [share(make(), Dataset("bits", sequences, Labels(("a", "b"), each), ["test"] * 6, Binary()))
               for each in (labels, 1 - labels)]
     assert sum(shares) == 1.0
 
 
 def test_refused():
-    data = Dataset("bits", [np.ones((1, 4), np.int16)], [0], ["test"], ("a", "b"), Binary())
+    data = Dataset("bits", [np.ones((1, 4), np.int16)], Labels(("a", "b"), [0]), ["test"], Binary())
     with pytest.raises(NetworkError, match="^float network 'mine' has no readout, so it cannot be "
-                                           "measured on labelled data$"):
+                                           "measured on labels$"):
         share(make(readout=False), data)
     with pytest.raises(NetworkError, match="^float network 'mine' cannot predict a text: it needs "
                                            "an embedding and a readout$"):

@@ -9,7 +9,7 @@ import safetensors.numpy
 from storing import forge, parts
 from edit import edited
 from ternloom.files import network as file
-from ternloom.files.dataset import Dataset, DatasetError, load, save
+from ternloom.files.dataset import Dataset, DatasetError, Labels, Numbers, load, save
 from ternloom.model.draw import random_network
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.rounding import Rounding
@@ -27,15 +27,20 @@ def make(form=KIND, count=12, inputs=3, **fields):
                  for index in range(count)]
     if isinstance(form, Binary):
         sequences = [np.where(sequence < 0, -1, 1).astype(np.int16) for sequence in sequences]
-    values = {"name": "made", "sequences": sequences, "labels": np.arange(count) % 2,
+    values = {"name": "made", "sequences": sequences,
+              "targets": Labels(("even", "odd"), np.arange(count) % 2),
               "split": np.array(["train", "valid", "test", "train"])[np.arange(count) % 4],
-              "classes": ("even", "odd"), "format": form, "notes": {"source": "none"}}
+              "format": form, "notes": {"source": "none"}}
     return Dataset(**values | fields)
 
 
+def labels(names):
+    return Labels(tuple(names), np.zeros(12, dtype=int))
+
+
 def same(one, other):
-    return (one.name == other.name and one.classes == other.classes and one.format == other.format
-            and one.notes == other.notes and np.array_equal(one.labels, other.labels)
+    return (one.name == other.name and one.targets == other.targets and one.format == other.format
+            and one.notes == other.notes
             and np.array_equal(one.split, other.split)
             and len(one.sequences) == len(other.sequences)
             and all(a.dtype == b.dtype == np.int16 and np.array_equal(a, b)
@@ -74,7 +79,7 @@ def test_parts():
     assert [len(part.sequences) for part in (train, valid, test)] == [6, 3, 3]
     assert set(valid.split) == {"valid"}
     np.testing.assert_array_equal(test.sequences[1], data.sequences[6])
-    np.testing.assert_array_equal(test.labels, data.labels[[2, 6, 10]])
+    np.testing.assert_array_equal(test.targets.values, data.targets.values[[2, 6, 10]])
     assert test.name == "made" and test.format == KIND
     with pytest.raises(DatasetError, match="^part must be one of train, valid, test, not 'all'$"):
         data.part("all")
@@ -83,7 +88,7 @@ def test_parts():
 def test_selection():
     taken = make().take([5, 2])
     np.testing.assert_array_equal(taken.sequences[0], make().sequences[5])
-    assert taken.labels.tolist() == [1, 0]
+    assert taken.targets == Labels(("even", "odd"), [1, 0])
 
 
 def test_empty_part(path):
@@ -96,12 +101,13 @@ def test_empty_part(path):
 
 
 @pytest.mark.parametrize("fields, message", [
-    ({"labels": np.zeros(3, dtype=int)},
-     r"^labels must have the shape \(12,\), one per sequence, not \(3,\)$"),
+    ({"targets": Labels(("a",), np.zeros(3, dtype=int))},
+     "^labels must have 12 entries, one per sequence, not 3$"),
+    ({"targets": Labels(("a",), [np.zeros(1 + index % 4, dtype=int) for index in range(12)])},
+     "^labels of sequence 4 must have 5 entries, one per step, not 1$"),
+    ({"targets": np.arange(12)}, "^targets must be Labels or Numbers, not array"),
     ({"split": np.array(["test"])},
      r"^split must have the shape \(12,\), one per sequence, not \(1,\)$"),
-    ({"labels": np.arange(12)}, "^labels must be from 0 to 1, not 0 to 11$"),
-    ({"labels": np.zeros(12)}, "^labels must be integers, not float64$"),
     ({"split": np.array(["dev"] * 12)}, "^split must be one of train, valid, test, not 'dev'$"),
     ({"sequences": [np.zeros((2, 3 + index // 11), dtype=np.int16) for index in range(12)]},
      r"^sequence 11 must have the shape \(steps, 3\), not \(2, 4\)$"),
@@ -121,8 +127,8 @@ def test_match():
     network = random_network(1, inputs=3, classes=2, input_format=Fixed(8, 5), name="net")
     make().match(network)
     make(Fixed(8, 5, rounding=Rounding.HALF_EVEN)).match(network)
-    make(classes=("a",), labels=np.zeros(12, dtype=int)).match(network)
-    make(classes=("a", "b", "c")).match(edited(network, readout=None))
+    make(targets=labels("a")).match(network)
+    make(targets=labels("abc")).match(edited(network, readout=None))
     taken = "but network net expects Fixed(width=8, frac=5)"
     for data, message in (
             (make(inputs=4), "Data made has 4 inputs per step, but network net expects 3"),
@@ -130,7 +136,7 @@ def test_match():
             (make(Fixed(7, 5, signed=False)),
              f"Data made has codes of Fixed(width=7, frac=5, signed=False), {taken}"),
             (make(Binary()), f"Data made has codes of Binary(), {taken}"),
-            (make(classes=("a", "b", "c")), "Data made has 3 classes, but network net has 2")):
+            (make(targets=labels("abc")), "Data made has 3 classes, but network net has 2")):
         with pytest.raises(DatasetError, match=f"^{re.escape(message)}$"):
             data.match(network)
 
@@ -187,8 +193,8 @@ def test_every_truncation(path):
 
 @pytest.mark.parametrize("field, value, message", [
     ("colour", 1, "has an invalid description: unknown key 'colour'; the known ones are "
-                  "kind, version, digest, name, classes, format, notes, inputs, sequences, steps, "
-                  "scaling"),
+                  "kind, version, digest, name, classes, numbers, every_step, format, notes, "
+                  "inputs, sequences, steps, scaling, output_scaling"),
     ("inputs", 4, "has codes as I8 of shape (33, 3); it must be I8 of shape (33, 4)"),
     ("inputs", 0, "has an invalid description: inputs must be a whole number from 1 to "
                   "1048576, not 0"),

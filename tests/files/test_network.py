@@ -234,8 +234,8 @@ def test_other_tool(path, metadata):
 
 
 def test_data_file(path):
-    data = dataset.Dataset("d", [np.zeros((1, 1), dtype=np.int16)], np.array([0]),
-                           np.array(["test"]), ("a",), Ternary())
+    data = dataset.Dataset("d", [np.zeros((1, 1), dtype=np.int16)], dataset.Labels(("a",), [0]),
+                           np.array(["test"]), Ternary())
     dataset.save(data, path)
     assert refusal(path) == "holds a data set, not a network"
 

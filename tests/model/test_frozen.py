@@ -16,7 +16,9 @@ from ternloom.cli.calibration import Calibrating
 from ternloom.cli.sequences import Stimulus
 from ternloom.data.recordings import Recordings
 from ternloom.evaluate.accuracy import Decisions
-from ternloom.files.dataset import Dataset
+from ternloom.evaluate.answers import Answers
+from ternloom.evaluate.errors import compare
+from ternloom.files.dataset import Dataset, Labels, Numbers
 from ternloom.hw.verilog import Design
 from ternloom.mapping.folding import Folding
 from ternloom.mapping.image import BlockImage, Image
@@ -56,18 +58,22 @@ FOLDING = Folding.uniform(NETWORK)
 PROGRAM = Mapping(NETWORK, FOLDING).images[0]
 RESULT = run(NETWORK, SEQUENCES, trace=True)
 VALUES = np.arange(4.0).reshape(2, 2)
+LABELS, ANSWERS = Labels(["a"], [0]), Answers([np.ones((1, 2), int)], 1, 0.5)
 
 #: An instance of each public class that holds arrays.
 INSTANCES = {type(each): each for each in (
     NETWORK, NETWORK.layers[0], NETWORK.layers[0].input, NETWORK.readout, FLOATS,
     FloatNetwork("floats", [FLOATS], np.ones((2, 2)), np.ones(2), np.ones((4, 3)), ["a", "b"]),
-    Dataset("data", [np.ones((2, 3), np.int16)], [0], ["test"], ["a"], Fixed(8, 5), {"by": "me"}),
+    Dataset("data", [np.ones((2, 3), np.int16)], LABELS, ["test"], Fixed(8, 5), {"by": "me"}),
+    LABELS, Numbers(["a", "b"], VALUES, Scaling(np.zeros(2), np.ones(2))), ANSWERS,
+    compare(dataclasses.replace(NETWORK, output_scaling=Scaling(np.zeros(2), np.ones(2))), ANSWERS,
+            Numbers(["a", "b"], VALUES[:1], Scaling(np.zeros(2), np.ones(2)))),
     Codes(np.ones((1, 2, 2), np.int8), np.ones((1, 2)), BINARY),
     MatrixQuantizer((parse("twn"),), np.ones((1, 2))), Forward([VALUES], [VALUES]),
     Timing(np.arange(3), np.arange(2), VALUES), RESULT, RESULT.answers["readout"],
     PROGRAM, PROGRAM.blocks[0], Case(Mapping(NETWORK, FOLDING), SEQUENCES),
-    Stimulus("s", SEQUENCES, [1, 0]), Scaling(np.zeros(3), np.ones(3)), Recordings([VALUES], ["a"]),
-    Calibrating("c", [VALUES], Fixed(8, 5)), Decisions(np.eye(2, dtype=int), 3, 0.5, np.arange(2)))}
+    Stimulus("s", SEQUENCES), Scaling(np.zeros(3), np.ones(3)), Recordings([VALUES], ["a"]),
+    Calibrating("c", [VALUES], Fixed(8, 5)), Decisions(np.eye(2, dtype=int), 2, 3, 0.5, np.arange(2)))}
 
 
 def classes():
@@ -94,7 +100,7 @@ CLASSES = list(classes())
 @pytest.mark.parametrize("module, name, bases, decorators", CLASSES, ids=lambda value: str(value))
 def test_base(module, name, bases, decorators):
     """Every dataclass with an array among its fields is a ``Frozen`` one."""
-    assert bases in (["Frozen"], ["Body", "Frozen"]) and not decorators
+    assert bases in (["Frozen"], ["Body", "Frozen"], ["Targets"]) and not decorators
 
 
 def test_instances():

@@ -9,7 +9,7 @@ import pytest
 from storing import forge, parts
 from ternloom.files import dataset, floats
 from ternloom.files import network as file
-from ternloom.files.dataset import Dataset, DatasetError
+from ternloom.files.dataset import Dataset, DatasetError, Labels
 from ternloom.model.cell import LSTM
 from ternloom.model.draw import random_network
 from ternloom.model.error import NetworkError
@@ -30,7 +30,7 @@ def float_network(name="made", labels=(), notes=()):
 
 
 def data(name="made", labels=("a", "b"), notes=()):
-    return Dataset(name, [np.zeros((1, 1), np.int16)], [0], ["test"], labels, Ternary(),
+    return Dataset(name, [np.zeros((1, 1), np.int16)], Labels(labels, [0]), ["test"], Ternary(),
                    dict(notes))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ternloom.files.dataset import Dataset
+from ternloom.files.dataset import Dataset, Labels
 from ternloom.model.format import Fixed
 from ternloom.train.batches import SequenceSet, augmented
 from ternloom.train.recipe import Augment
@@ -18,9 +18,9 @@ FORMAT = Fixed(8, 5)
 def dataset(lengths, seed=1):
     random = np.random.default_rng(seed)
     sequences = [random.integers(-128, 128, (length, 3)).astype(np.int16) for length in lengths]
-    return Dataset(name="test", sequences=sequences, labels=np.arange(len(lengths)) % 4,
-                   split=np.array(["train"] * len(lengths)), classes=tuple("abcd"), format=FORMAT,
-                   notes={})
+    return Dataset(name="test", sequences=sequences,
+                   targets=Labels(tuple("abcd"), np.arange(len(lengths)) % 4),
+                   split=np.array(["train"] * len(lengths)), format=FORMAT, notes={})
 
 
 def generator(seed=2):
@@ -60,7 +60,7 @@ def test_shuffle():
 def test_no_augmentation():
     part = SequenceSet.from_dataset(dataset([3, 1, 5, 12]))
     same = augmented(part, Augment(), FORMAT, generator())
-    assert torch.equal(same.lengths, part.lengths) and torch.equal(same.labels, part.labels)
+    assert torch.equal(same.lengths, part.lengths) and torch.equal(same.targets, part.targets)
     for index, length in enumerate(part.lengths.tolist()):
         assert torch.equal(same.values[:length, index], part.values[:length, index])
 

@@ -37,8 +37,8 @@ def archive(tmp_path, monkeypatch):
 
 def test_japanese_vowels(archive):
     dataset = prepare.japanese_vowels()
-    assert dataset.classes == ("1", "2")
-    assert dataset.labels.tolist() == [index % 2 for index in (*range(14), *range(6))]
+    assert dataset.targets.names == ("1", "2")
+    assert dataset.targets.values.tolist() == [index % 2 for index in (*range(14), *range(6))]
     assert (dataset.split[:14] == "valid").sum() == 2
     assert (dataset.split[14:] == "test").all()
     assert {sequence.shape for sequence in dataset.sequences} == {(2, 2)}
@@ -70,7 +70,7 @@ def test_digits(recordings):
     assert [len(sequence) for sequence in dataset.sequences] == lengths.tolist()
     assert [(dataset.split == name).sum() for name in ("train", "valid", "test")] == [80, 10, 10]
     for name in ("valid", "test"):
-        assert sorted(dataset.part(name).labels) == list(range(10))
+        assert sorted(dataset.part(name).targets.values) == list(range(10))
     codes = np.concatenate(dataset.sequences)
     for column, values in zip(codes.T, frames.T):
         order = np.argsort(values)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ternloom.evaluate.perplexity import check
-from ternloom.evaluate.score import Accuracy, Perplexity, integer_accuracy
+from ternloom.evaluate.score import Accuracy, Perplexity, integer_score
 from ternloom.files.dataset import load as load_dataset
 from ternloom.files.network import load as load_network
 from ternloom.model.alphabet import PLANES
@@ -74,7 +74,7 @@ def test_shipped_network(path):
     chosen = recipe.quantization.methods([layer.cell])
     for name, matrix in network.matrices.items():
         assert {matrix.weight} == {method.weight for method in chosen[name]}
-    integer = integer_accuracy(network, load_dataset(loaded.data_path))
+    integer = integer_score(network, load_dataset(loaded.data_path))
     notes = network.notes
     assert integer.note() == notes["integer accuracy"] == notes["quantized accuracy"]
     for matrix in network.matrices.values():

@@ -9,7 +9,7 @@ import pytest
 import torch
 from waves import folder, recipe, waves
 
-from ternloom.evaluate.score import Accuracy, integer_accuracy
+from ternloom.evaluate.score import Accuracy, integer_score
 from ternloom.files import shipped
 from ternloom.files.dataset import DatasetError, save
 from ternloom.files.floats import load as load_floats
@@ -41,7 +41,7 @@ def test_accuracy(folder, choices):
     assert result.scores["quantized"].test >= 0.9
     assert result.scores["integer"] == result.scores["quantized"]
     network = load(out)
-    assert integer_accuracy(network, waves()) == result.scores["integer"]
+    assert integer_score(network, waves()) == result.scores["integer"]
     assert network.labels == ("slow", "medium", "fast")
     assert network.notes["recipe"] == f"{name}.toml"
     assert (network.notes["data"], network.notes["data source"]) == ("waves", "drawn at random")
@@ -56,7 +56,7 @@ def right(network, dataset):
     """Share of right answers of a float network."""
     forward = run(network, [codes * 2.0**-dataset.format.frac for codes in dataset.sequences])[-1]
     winners = [logits(network, outputs[-1]).argmax() for outputs in forward.outputs]
-    return float(np.mean(winners == dataset.labels))
+    return float(np.mean(winners == dataset.targets.values))
 
 
 def content(path):

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 from waves import folder, recipe, waves
 
-from ternloom.evaluate.score import integer_accuracy
+from ternloom.evaluate.score import integer_score
 from ternloom.files.floats import load as load_floats
 from ternloom.files.floats import save as save_floats
 from ternloom.files.network import load
@@ -43,13 +43,13 @@ def trained(kind, layers=1, **options):
     optimizer = torch.optim.Adam(model.parameters(), 0.02)
     for _ in range(60):
         loss = functional.cross_entropy(model(parts["train"].values, parts["train"].lengths),
-                                        parts["train"].labels)
+                                        parts["train"].targets)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     with torch.no_grad():
         winners = model(parts["test"].values, parts["test"].lengths).argmax(1)
-    return model, float((winners == parts["test"].labels).double().mean())
+    return model, float((winners == parts["test"].targets).double().mean())
 
 
 UNTOLD = ("float_epochs = 12\n", "distillation = 0.5\n")
@@ -83,7 +83,7 @@ def test_own_network(folder, kind, cell, layers, activations, options):
     assert [line.stage for line in result.curve] == ["quantized"] * 20
     assert result.updates == {"float": 0, "quantized": 20 * 15}
     assert result.scores["integer"].test >= share - 0.05
-    assert integer_accuracy(load(out), waves()) == result.scores["integer"]
+    assert integer_score(load(out), waves()) == result.scores["integer"]
 
 
 def test_the_rest_of_a_recipe_counts(folder):
