@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from ternloom.model.cell.reals import Reals
+from ternloom.train import fused
 from ternloom.train.graph import Graphs
 from ternloom.train.quantize import SMOOTH, gate, grid, straight_through, to_code
 from ternloom.train.weights import effective, effective_bias
@@ -171,11 +172,21 @@ class RecurrentLayer(nn.Module):
         names = tuple(tensors)
 
         def run(*values):
-            return self._run(dict(zip(names, values, strict=True)), states)
+            given = dict(zip(names, values, strict=True))
+            plan = None
+            if captured:
+                plan = fused.plan(self.cell, self.units, self.quantization, sequences.dtype,
+                                  sequences.device)
+            if plan is None:
+                return self._run(given, states)
+            return fused.Sequence.apply(plan, given["inputs"], given["recurrent_weight"],
+                                        given.get("recurrent_bias"), given["h"],
+                                        given[self._names[-1]])
 
         # Chunks of a text are all of one length; what is drawn changes from step to step.
-        if sequences.is_cuda and carry is not None and states is None \
-                and not self.draw_activations:
+        captured = (sequences.is_cuda and carry is not None and states is None
+                    and not self.draw_activations)
+        if captured:
             outputs, *state = self._graphs(run, (self.training, self.quantization is None),
                                            *tensors.values())
         else:
@@ -221,6 +232,11 @@ class RecurrentLayer(nn.Module):
             return Reals(row, old, diagonals, _FUNCTIONS)
         drawn = self.warmth if self.training and self.draw_activations else None
         return _Grids(row, old, diagonals, self.quantization, drawn)
+
+    def cleared(self, sequences):
+        """A ``Carry`` of what the first step of sequences (steps, batch, inputs) finds."""
+        first = self._first_state(sequences, None)
+        return Carry(first[self._names[-1]].clone(), first["h"].clone())
 
     def _first_state(self, sequences, carry):
         """What the first step finds."""

@@ -1,15 +1,17 @@
-"""CUDA graphs: hundreds of small kernels of a recurrent layer are launched at once."""
+"""CUDA graphs: hundreds of small kernels are launched at once."""
 
 import warnings
 
 import torch
 
 
-__all__ = ["Graphs"]
+__all__ = ["Graphs", "Step"]
 
 
 #: Graphs of one layer: of its chunks in training and in evaluation, and of a text's last one.
 _MOST = 8
+#: Steps before one is captured, in which all that is made once is made.
+_EAGER = 3
 
 
 class Graphs:
@@ -37,6 +39,8 @@ class Graphs:
             What its work depends on beside the shapes of its arguments.
         *tensors : tensor
         """
+        if Step.running:
+            return function(*tensors)
         gradients = torch.is_grad_enabled()
         key = (variant, gradients, tuple((tensor.shape, tensor.dtype) for tensor in tensors))
         if key not in self._captured:
@@ -52,6 +56,48 @@ class Graphs:
                 self._captured[key] = None
         replay = self._captured[key] or function
         return replay(*tensors)
+
+
+class Step:
+    """Captures all of a training step after some that run as they are, and replays it.
+
+    Parameters
+    ----------
+    function : callable
+        Of a batch, a tensor; gives a tensor. All else that it reads and changes must stay where it
+        is from step to step.
+    """
+
+    #: Whether one runs: what it calls is not captured on its own.
+    running = False
+
+    def __init__(self, function):
+        self._function, self._made, self._graph = function, 0, None
+        self._stream = torch.cuda.Stream()
+
+    def __call__(self, batch):
+        if self._made < _EAGER:
+            self._made += 1
+            self._stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self._stream):
+                result = self._run(batch)
+            torch.cuda.current_stream().wait_stream(self._stream)
+            return result
+        if self._graph is None:
+            self._batch, graph = batch.clone(), torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
+                self._result = self._run(self._batch)
+            self._graph = graph
+        self._batch.copy_(batch)
+        self._graph.replay()
+        return self._result
+
+    def _run(self, batch):
+        Step.running = True
+        try:
+            return self._function(batch)
+        finally:
+            Step.running = False
 
 
 def _samples(tensors):

@@ -1,5 +1,6 @@
 """Training of language models: words in, the next word out, the state carried through the text."""
 
+import copy
 import math
 
 import numpy as np
@@ -43,7 +44,7 @@ class LanguageTask(Task):
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self._steps, self._distillation = recipe.steps, recipe.teacher_weight
         #: Where the states of the network, and of its teacher, stand in the streams.
-        self._carries = {}
+        self._carries, self._held = {}, {}
         self.parts = {name: torch.tensor(part, device=device)
                       for name, part in corpus.parts.items()}
         tokens = self.parts["train"]
@@ -55,9 +56,36 @@ class LanguageTask(Task):
         # An epoch starts at a random word of the first batch's; so all have as many batches.
         self.batches = (length - recipe.steps) // recipe.steps
 
+    @property
+    def captured(self):
+        return self._streams.is_cuda
+
+    def hold(self, network, teacher):
+        streams = torch.zeros(1, self._streams.shape[1], 1, device=self._streams.device)
+        teacher = teacher if self._distillation > 0 else None
+        self._held = {role: [layer.cleared(streams) for layer in one.layers] for role, one in (
+            ("network", network), ("teacher", teacher)) if one is not None}
+        self._cleared = copy.deepcopy(self._held)
+
+    def rest(self):
+        for role, carries in self._held.items():
+            for place, carry in zip(carries, self._carries[role], strict=True):
+                place.state.copy_(carry.state)
+                place.code.copy_(carry.code)
+            self._carries[role] = [copy.copy(place) for place in carries]
+
+    def _clear(self):
+        """Clear what is carried, in its place where it has one."""
+        self._carries = {}
+        for role, carries in self._held.items():
+            for place, cleared in zip(carries, self._cleared[role], strict=True):
+                place.state.copy_(cleared.state)
+                place.code.copy_(cleared.code)
+            self._carries[role] = [copy.copy(place) for place in carries]
+
     def epoch(self):
         first = int(torch.randint(self._steps, (1,), generator=self.generator))
-        self._carries = {}
+        self._clear()
         return self._chunks(first)
 
     def _chunks(self, first):
@@ -90,12 +118,15 @@ class LanguageTask(Task):
                 for name, value in (("state", carry.state), ("code", carry.code))}
 
     def restore(self, state):
-        self._carries = {}
+        found = {}
         for name in sorted(name for name in state if name.endswith(".state")):
             stem = name.removesuffix(".state")
-            self._carries.setdefault(stem.partition(".")[0], []).append(
+            found.setdefault(stem.partition(".")[0], []).append(
                 Carry(*(state[f"{stem}.{part}"].to(self._streams.device)
                         for part in ("state", "code"))))
+        self._carries = found
+        if self._held:
+            self.rest()
 
     def calibration(self, network):
         """Word vectors of the start of some streams, a list of float array (steps, inputs)."""
@@ -168,6 +199,9 @@ def train(recipe, corpus, start=None, checkpoint=None, progress=None, device="cp
         quantize(quantized, recipe, task)
         loop.stage("quantized", quantized, recipe.epochs, recipe.learning_rate, network.eval())
         quantized.eval()
+        if torch.device(device).type == "cuda":
+            # The network is lowered on the processor, whose sums differ in the last bits.
+            quantized.settle()
     loop.finish()
     return network.eval(), quantized, task, loop
 

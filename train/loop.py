@@ -9,6 +9,7 @@ import msgspec
 import torch
 
 from ternloom.train import checkpoint, schedule
+from ternloom.train.graph import Step
 from ternloom.train.recipe import Optimizer, RecipeError
 
 
@@ -73,6 +74,15 @@ class Task(abc.ABC):
     def rank(self, loss, score):
         """Key by which the best epoch has the largest."""
 
+    #: Whether all batches have one shape and are on a GPU, so that a step can be captured.
+    captured = False
+
+    def hold(self, network, teacher):
+        """Give what is carried from batch to batch a place, before steps are captured."""
+
+    def rest(self):
+        """Put what a batch has carried there."""
+
     def state(self):
         """Tensors by name that the next batch depends on."""
         return {}
@@ -95,13 +105,25 @@ class _Run:
     worse: int = 0
 
 
-def _optimizer(recipe, network, learning_rate):
-    """What steps along the gradients of a network."""
+def _optimizer(recipe, network, learning_rate, captured=False):
+    """What steps along the gradients of a network; one that is captured finds its rate in a tensor.
+    """
+    if captured:
+        device = next(network.parameters()).device
+        learning_rate = torch.tensor(float(learning_rate), device=device)
     if recipe.optimizer is Optimizer.SGD:
         return torch.optim.SGD(network.parameters(), learning_rate, momentum=recipe.momentum,
                                weight_decay=recipe.weight_decay, fused=True)
     return torch.optim.AdamW(network.parameters(), learning_rate,
-                             weight_decay=recipe.weight_decay, fused=True)
+                             weight_decay=recipe.weight_decay, fused=True, capturable=captured)
+
+
+def _set_rate(optimizer, rate):
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
 
 class Loop:
@@ -185,7 +207,14 @@ class Loop:
         if name in self._finished:
             network.load_state_dict(self._finished[name])
             return
-        optimizer = _optimizer(self._recipe, network, learning_rate)
+        captured = self._task.captured and not (self._recipe.draw_weights
+                                                or self._recipe.draw_activations)
+        optimizer = _optimizer(self._recipe, network, learning_rate, captured)
+        step = self._update(network, optimizer, teacher)
+        if captured:
+            network.train()
+            self._task.hold(network, teacher)
+            step = Step(step)
         run, best, begun = _Run(name), {}, None
         if self._pending is not None:
             tensors, run = self._pending
@@ -197,7 +226,7 @@ class Loop:
         while run.epoch <= epochs:
             begun = self._task.generator.get_state()
             for batch in self._batches(run, tensors if run.position else None):
-                self._step(network, optimizer, batch, teacher, run, epochs, learning_rate)
+                self._step(network, optimizer, batch, step, run, epochs, learning_rate)
                 if self._checkpoints is not None and self._checkpoints.due:
                     self._save(run, network, optimizer, best, begun)
             best = self._close(run, network, best)
@@ -218,27 +247,39 @@ class Loop:
                 torch.cuda.set_rng_state(tensors["random"]["cuda"])
         return batches
 
-    def _step(self, network, optimizer, batch, teacher, run, epochs, learning_rate):
+    def _update(self, network, optimizer, teacher):
+        """What makes a step of a batch, but for its rate, and gives its loss."""
+        recipe = self._recipe
+
+        def update(batch):
+            loss = self._task.loss(network, batch, teacher)
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_norm)
+            optimizer.step()
+            if recipe.dampening:
+                network.dampen(optimizer.param_groups[0]["lr"] * recipe.dampening)
+            network.clip()
+            self._task.rest()
+            return loss.detach()
+
+        return update
+
+    def _step(self, network, optimizer, batch, update, run, epochs, learning_rate):
         network.train()
         step = (run.epoch - 1) * self._task.batches + run.position
         steps = epochs * self._task.batches
         recipe = self._recipe
         factor = self._decay.factor(step, steps, recipe.warm_up, recipe.level, run.worse)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate * factor
+        _set_rate(optimizer, learning_rate * factor)
         drawn = recipe.draw_share * steps
         draws = step < drawn
         network.draw(recipe.draw_weights and draws, recipe.draw_activations and draws,
                      recipe.warmth ** (1 - step / drawn) if draws else 1.0)
-        loss = self._task.loss(network, batch, teacher)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.gradient_norm)
-        optimizer.step()
-        network.clip()
+        loss = update(batch)
         run.position += 1
         # The sum stays where it is, so that no step waits for a GPU.
-        run.loss = run.loss + loss.detach().double()
+        run.loss = run.loss + loss.double()
         if self._progress is not None:
             self._progress(run.stage, step + 1, steps, self.curve)
 

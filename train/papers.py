@@ -56,9 +56,10 @@ def _tests(record, name):
 def _cost(record):
     """Epochs, processor seconds a seed and the start of the network's digest."""
     epochs = [str(count) for count in record["epochs"].values() if count]
-    seconds = statistics.fmean(record["seconds"].values())
+    seconds = record["seconds"].values()
     network = record["written"].get("network")
-    return [" + ".join(epochs), f"{seconds:,.0f}", f"`{network[:12]}`" if network else "not kept"]
+    return [" + ".join(epochs), f"{statistics.fmean(seconds):,.0f}" if seconds else "not kept",
+            f"`{network[:12]}`" if network else "not kept"]
 
 
 def _table(head, rows):

@@ -11,7 +11,8 @@ import torch
 
 from ternloom.model.limits import LARGEST_COEFFICIENT
 from ternloom.model.online import Vectors, coefficients
-from ternloom.quantize.weights import Alternating
+from ternloom.quantize.weights import Alternating, HitnetTernary
+from ternloom.train import fused
 
 
 __all__ = ["alternating", "covers", "online", "values"]
@@ -24,8 +25,11 @@ _SINGULAR = 1e-9
 def covers(quantizer):
     """Whether :func:`values` knows what a ``MatrixQuantizer`` does."""
     method = quantizer.methods[0]
-    return (set(quantizer.methods) == {method} and isinstance(method, Alternating)
-            and (method.greedy_start or method.planes <= 2))
+    if set(quantizer.methods) != {method} or quantizer.frozen is not None:
+        return False
+    if isinstance(method, HitnetTernary):
+        return method.scaled
+    return isinstance(method, Alternating) and (method.greedy_start or method.planes <= 2)
 
 
 def values(quantizer, latent):
@@ -41,9 +45,22 @@ def values(quantizer, latent):
     float tensor (rows, columns)
     """
     method = quantizer.methods[0]
-    codes, scales = alternating(latent, method.planes, method.rounds)
+    if isinstance(method, HitnetTernary):
+        codes, scales = _ternary(latent, method.threshold)
+    elif latent.is_cuda and fused.available() and method.planes in (2, 3) \
+            and latent.dtype == torch.float32:
+        return fused.values(method, quantizer.exponent, latent)
+    else:
+        codes, scales = alternating(latent, method.planes, method.rounds)
     scales = (scales * 2.0**quantizer.exponent + 0.5).floor_().clamp_(max=LARGEST_COEFFICIENT)
     return (codes * scales[:, :, None]).sum(0).mul_(2.0**-quantizer.exponent)
+
+
+def _ternary(latent, threshold):
+    size = latent.abs()
+    above = size > threshold * size.mean()
+    scale = (size * above).sum() / above.sum().clamp(min=1)
+    return (latent.sign() * above)[None], scale.expand(1, len(latent))
 
 
 def alternating(rows, planes, rounds):

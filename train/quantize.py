@@ -18,7 +18,8 @@ from ternloom.model.table import FUNCTIONS
 from ternloom.train import planes
 
 
-__all__ = ["SMOOTH", "code_values", "draw", "gate", "grid", "straight_through", "to_code"]
+__all__ = ["SMOOTH", "code_values", "draw", "gate", "gate_table", "grid", "straight_through",
+           "to_code"]
 
 
 class _Smooth(typing.NamedTuple):
@@ -121,8 +122,8 @@ def _slope(function, precision):
 
 
 @functools.cache
-def _gate_table(function, precision, dtype, device):
-    """Entries and slopes of a gate over the codes in ascending order.
+def gate_table(function, precision, dtype, device):
+    """Entries and slopes of a gate over the codes in ascending order, tensors.
 
     The slopes are the exact function's, at the ends zero: there a pre-activation saturates.
     """
@@ -174,7 +175,7 @@ def gate(function, value, precision, drawn=None):
     if drawn is not None and precision.comparators:
         argument = grid(value, precision.preact) / (_slope(function, precision) * drawn)
         return draw(SMOOTH[function].value(argument))
-    entries, slopes = _gate_table(function, precision, value.dtype, value.device)
+    entries, slopes = gate_table(function, precision, value.dtype, value.device)
     return _Gate.apply(value, precision.preact, entries, slopes)
 
 

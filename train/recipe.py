@@ -131,6 +131,11 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         Share of the readout's inputs that training sets to zero, and of a language model's word
         vectors.
     weight_decay : float
+    dampening : float
+        How much each step of the quantized stage pulls latent weights towards what their codes
+        mean, in units of the learning rate, as weight decay pulls them to zero: weights whose best
+        value lies between two levels then cross the cut less often (after Nagel et al. 2022, whose
+        rule is a term of the loss; this form is Ternloom's choice).
     distillation : float or None
         Weight of the cross entropy with the float network's answers in the quantized stage. None:
         1 from a ``start``, which makes the float network its teacher, and else 0.
@@ -163,6 +168,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     batch: int = 64
     dropout: float = 0.0
     weight_decay: float = 0.0
+    dampening: float = 0.0
     distillation: float | None = None
     seed: int = 1
     seeds: int = 1
@@ -212,7 +218,7 @@ _CLOSED_RANGES = (("gradient_norm", 1e-6, 1e6), ("draw_share", 0, 1))
 _REAL_RANGES = (
     ("learning_rate", 0, 1000), ("float_learning_rate", 0, 1000), ("warm_up", 0, 1),
     ("level", 0, 1), ("dropout", 0, 1), ("weight_decay", 0, 1), ("warmth", 1 / 16, 16),
-    ("momentum", 0, 1), ("distillation", 0, 100),
+    ("momentum", 0, 1), ("distillation", 0, 100), ("dampening", 0, 100),
 )
 
 

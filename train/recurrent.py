@@ -57,6 +57,30 @@ class RecurrentNetwork(nn.Module):
             if quantizer is not None:
                 clip(quantizer, weight.data)
 
+    def dampen(self, share):
+        """Pull latent weights a share of the way to what the integers mean.
+
+        Parameters
+        ----------
+        share : float or tensor ()
+        """
+        with torch.no_grad():
+            for weight, quantizer in self.matrices():
+                if quantizer is not None:
+                    weight.add_((effective(quantizer, weight) - weight) * share)
+
+    def settle(self):
+        """Set latent weights to what the integers mean, where a fit to that means the same.
+
+        Weights that stop beside a cut would else get other codes from sums in another order.
+        """
+        with torch.no_grad():
+            for weight, quantizer in self.matrices():
+                if quantizer is not None:
+                    meant = effective(quantizer, weight)
+                    steady = (effective(quantizer, meant) == meant).all(1, keepdim=True)
+                    weight.copy_(torch.where(steady, meant, weight))
+
     def draw(self, weights, activations, warmth=1.0):
         """Say whether training draws weights, and ternary activations, where there is such a rule,
         and what the slope of drawn gates is multiplied by.

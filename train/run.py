@@ -241,9 +241,12 @@ def train(recipe_path, out_path, *, data=None, start=None, checkpoint=None, inte
     places = {seed: path and Checkpoints(path, interval)
               for seed, path in checkpoints(loaded.recipe, checkpoint).items()}
     run = _language if isinstance(loaded.recipe, LanguageRecipe) else _sequence
-    threads = torch.get_num_threads()
+    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
     # More threads than one only slow matrices of this size down, and change sums.
     torch.set_num_threads(1)
+    if device.type == "cuda":
+        # TF32 holds every code, and coefficients of 11 bits.
+        torch.set_float32_matmul_precision("high")
     try:
         runs = {}
         for seed, place in places.items():
@@ -253,6 +256,7 @@ def train(recipe_path, out_path, *, data=None, start=None, checkpoint=None, inte
                                  _of_seed(progress, seed, len(places)), device)
     finally:
         torch.set_num_threads(threads)
+        torch.set_float32_matmul_precision(precision)
     result = _kept(runs)
     made = {"network": out_path, "curve": out_path.with_suffix(_CURVE)}
     if result.network is None:

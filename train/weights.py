@@ -1,5 +1,7 @@
 """Weight quantizers in training: the integers of ``ternloom.quantize``, and a gradient."""
 
+import functools
+
 import numpy as np
 import torch
 
@@ -46,11 +48,17 @@ def _generator():
     return np.random.default_rng(int(torch.randint(1 << 62, ())))
 
 
+@functools.lru_cache(maxsize=64)
+def _bound(quantizer, shape, dtype, device):
+    """Where latent weights are clipped, or None."""
+    bound = torch.from_numpy(quantizer.clip(shape)).to(dtype)
+    return bound.to(device) if bool(bound.isfinite().any()) else None
+
+
 def clip(quantizer, latent):
     """Pull latent weights back, in place, to where they still matter."""
-    bound = torch.from_numpy(quantizer.clip(latent.shape)).to(latent.dtype)
-    if not bool(bound.isfinite().any()):
+    bound = _bound(quantizer, latent.shape, latent.dtype, latent.device)
+    if bound is None:
         return
-    bound = bound.to(latent.device, non_blocking=True)
     with torch.no_grad():
         torch.clamp(latent, -bound, bound, out=latent)

@@ -9,6 +9,7 @@ from torch.nn import functional
 from ternloom.model.format import Format
 from ternloom.quantize.quantizer import MatrixQuantizer
 from ternloom.quantize.weights import parse
+from ternloom.train import fused
 from ternloom.train.cell import Carry
 from ternloom.train.quantize import to_code
 from ternloom.train.recurrent import RecurrentNetwork
@@ -119,17 +120,23 @@ class LanguageNetwork(RecurrentNetwork):
 class _SoftmaxLoss(torch.autograd.Function):
     """Mean cross entropy of a softmax layer, all of whose products are in bfloat16.
 
-    Probabilities are the one matrix (words, classes) that is kept, and those of a teacher, whose
-    cross entropy counts ``weighed`` times beside the targets'.
+    Probabilities are the one matrix (words, classes) that is kept, and the logits of a teacher,
+    whose cross entropy counts ``weighed`` times beside the targets'.
     """
 
     @staticmethod
     def forward(ctx, codes, weight, bias, targets, answers, weighed):
         narrow, weight = codes.bfloat16(), weight.bfloat16()
-        share = torch.addmm(bias.bfloat16(), narrow, weight.t()).softmax(1)
+        share = torch.addmm(bias.bfloat16(), narrow, weight.t())
+        if share.is_cuda and fused.available():
+            loss = fused.entropy(share, targets, answers, weighed)
+            ctx.save_for_backward(share, codes, narrow, weight, targets)
+            return loss
+        share = share.softmax(1)
         right = share.gather(1, targets[:, None]).float()
         loss = -right.clamp_(min=1e-20).log_().mean()
         if answers is not None:
+            answers = answers.softmax(1)
             logs = share.clamp(min=1e-20).log_().mul_(answers)
             loss = loss - weighed * logs.sum(1, dtype=torch.float32).mean()
             share = share.mul(1 + weighed).sub_(answers, alpha=weighed)
@@ -150,7 +157,7 @@ class _SoftmaxLoss(torch.autograd.Function):
 
 
 def softmax_answers(network, codes):
-    """Shares that a network gives each word, a bfloat16 tensor (words, classes).
+    """Logits that a network gives each word, a bfloat16 tensor (words, classes).
 
     Parameters
     ----------
@@ -159,7 +166,7 @@ def softmax_answers(network, codes):
     """
     weight, bias = network.readout()
     return torch.addmm(bias.bfloat16(), codes.reshape(-1, codes.shape[-1]).bfloat16(),
-                       weight.bfloat16().t()).softmax(1)
+                       weight.bfloat16().t())
 
 
 def softmax_loss(network, codes, targets, answers=None, weighed=0.0):
@@ -172,7 +179,7 @@ def softmax_loss(network, codes, targets, answers=None, weighed=0.0):
     codes : tensor (steps, batch, units)
     targets : int64 tensor (steps, batch)
     answers : bfloat16 tensor (words, classes) or None
-        A teacher's shares of these words (``softmax_answers``).
+        A teacher's logits of these words (``softmax_answers``).
     weighed : float
         What the cross entropy with them counts beside the targets'.
     """

@@ -29,6 +29,13 @@ def double(tensor):
     return (tensor + 1,)
 
 
+def test_within_a_step(captures, monkeypatch):
+    """What is captured as a whole is not captured in parts."""
+    monkeypatch.setattr(graph.Step, "running", True)
+    assert graph.Graphs()(double, "one", torch.zeros(1))[0].tolist() == [1.0]
+    assert not captures
+
+
 def test_variants(captures):
     """A capture a shape, a mode and a variant; others replay it."""
     graphs, few, many = graph.Graphs(), torch.zeros(2), torch.zeros(3)

@@ -15,10 +15,12 @@ from ternloom.model import golden
 from ternloom.model.cell import LSTM
 from ternloom.model.format import Fixed, Online
 from ternloom.train import language
+from ternloom.train import loop as loops
 from ternloom.train.corpus import Corpus
 from ternloom.train.lower import lower
 from ternloom.train.recipe import RecipeError, load_recipe
 from ternloom.train.run import train
+from ternloom.train.weights import effective
 from ternloom.train.word import LanguageNetwork, perplexity, softmax_answers, softmax_loss
 
 
@@ -129,17 +131,54 @@ def test_distilled_loss():
     codes = torch.randn(6, 3, 8, requires_grad=True)
     targets = torch.randint(40, (6, 3))
     answers = softmax_answers(teacher, 3 * codes.detach())
+    given = answers.float().softmax(1)
     shares = teacher.logits(3 * codes.detach()).view(-1, 40).softmax(1)
-    assert torch.allclose(answers.float(), shares, rtol=0.05)
+    assert torch.allclose(given, shares, rtol=0.05)
     logits = network.logits(codes).view(-1, 40)
     wanted = torch.nn.functional.cross_entropy(logits, targets.view(-1)) \
-        + 0.7 * torch.nn.functional.cross_entropy(logits, answers.float())
+        + 0.7 * torch.nn.functional.cross_entropy(logits, given)
     tensors = [codes, network.readout_weight, network.readout_bias]
     expected = torch.autograd.grad(wanted, tensors)
     loss = softmax_loss(network, codes, targets, answers, 0.7)
     for made, exact in zip(torch.autograd.grad(loss, tensors), expected):
         assert float((made - exact).norm() / exact.norm()) < 0.02
     assert float(loss.detach()) == pytest.approx(float(wanted.detach()), rel=2e-3)
+
+
+@pytest.mark.parametrize("more", ["", "dampening = 2.0", 'optimizer = "sgd"'])
+def test_places(folder, monkeypatch, more):
+    """What is carried gets a place where a step is captured, and is the same as without one."""
+    path, corpus = recipe(folder, "places", more=more), Corpus.load(folder)
+
+    def made():
+        torch.manual_seed(1)
+        _, network, _, loop = language.train(load_recipe(path).recipe, corpus)
+        return loop.curve, network
+
+    curve, network = made()
+    optimizer = loops._optimizer
+    monkeypatch.setattr(language.LanguageTask, "captured", True)
+    monkeypatch.setattr(loops, "Step", lambda function: function)
+    monkeypatch.setattr(loops, "_optimizer", lambda *given: optimizer(*given[:3]))
+    again, other = made()
+    assert again == curve
+    for one, two in zip(network.state_dict().values(), other.state_dict().values(), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_dampening(folder):
+    """Weights are pulled towards what their codes mean, and then mean what they meant."""
+    torch.manual_seed(1)
+    loaded, corpus = load_recipe(recipe(folder, "dampened")), Corpus.load(folder)
+    _, network, *_ = language.train(loaded.recipe, corpus)
+    weight, quantizer = next(network.matrices())
+    before, meant = weight.detach().clone(), effective(quantizer, weight).detach()
+    network.dampen(0.25)
+    torch.testing.assert_close(weight.detach(), before + (meant - before) / 4)
+    wanted = effective(quantizer, weight).detach()
+    network.settle()
+    assert torch.equal(weight.detach(), wanted)
+    assert torch.equal(effective(quantizer, weight).detach(), wanted)
 
 
 METHODS = [

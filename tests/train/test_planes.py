@@ -44,7 +44,7 @@ def test_online(count, rounds, units):
 
 
 @pytest.mark.parametrize("text", ["alternating:2", "alternating:2:1",
-                                  "alternating:3:2:greedy-start"])
+                                  "alternating:3:2:greedy-start", "hitnet-ternary:0.7:scaled"])
 def test_planes_on_tensors(text):
     """What a GPU computes without NumPy: coefficients are integers there too."""
     latent = np.random.default_rng(3).normal(0, 0.3, (8, 16))
@@ -53,7 +53,7 @@ def test_planes_on_tensors(text):
     np.testing.assert_array_equal(planes.values(one, torch.from_numpy(latent)), one.values(latent))
 
 
-@pytest.mark.parametrize("text", ["alternating:3", "twn", "integer:8"])
+@pytest.mark.parametrize("text", ["alternating:3", "twn", "integer:8", "hitnet-ternary"])
 def test_numpy_on_a_gpu(text):
     """What has no function of tensors, that of three planes from the better start included."""
     assert not planes.covers(MatrixQuantizer((parse(text),)))
