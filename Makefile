@@ -60,5 +60,5 @@ $(STAMPS)/test: $(BIN)/python pyproject.toml
 	@touch $@
 
 $(STAMPS)/train: $(STAMPS)/test
-	@.ci/packages $(BIN)/python --editable ".[test,train]"
+	@.ci/packages $(BIN)/python --editable ".[test,train,kernels]"
 	@touch $@

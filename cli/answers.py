@@ -71,7 +71,7 @@ def _confusion(figure, names, confusion):
 
 
 def _over_time(figure, network, dataset, given):
-    """Some sequences: the inputs, and below them what is right and what is said at each step."""
+    """Some sequences: what is right and what is said at each step, for tags above the inputs."""
     shown = min(len(given.logits), _SEQUENCES)
     grid = np.atleast_1d(figure.subplots(shown, 1, squeeze=False)[:, 0])
     # Evenly over the data, since a file may be sorted.
@@ -104,13 +104,19 @@ def _numbers(axes, names, truth, said):
 
 def _tags(axes, names, truth, said):
     """Two bands above the curves: the true classes, and those that the network gives."""
-    bands = axes.inset_axes((0, 1.14, 1, 0.16))
-    bands.imshow(np.stack([truth, said]), aspect="auto", cmap="tab10", interpolation="nearest",
-                 vmin=-0.5, vmax=max(10, len(names)) - 0.5)
+    from matplotlib.patches import Patch
+
+    bands = axes.inset_axes((0, 1.06, 1, 0.16))
+    shown = bands.imshow(np.stack([truth, said]), aspect="auto", interpolation="nearest",
+                         cmap="tab10" if len(names) <= 10 else "viridis", vmin=-0.5,
+                         vmax=max(10, len(names)) - 0.5)
     bands.set_yticks((0, 1), ("true", "network"))
     bands.set_xticks(())
-    axes.set_title(f"{axes.get_title('left')}; {', '.join(names[:10])} from "
-                   "blue on in the bands", loc="left", y=1.32)
+    axes.set_title(axes.get_title("left"), loc="left", y=1.24)
+    patches = [Patch(color=shown.cmap(shown.norm(index)), label=name)
+               for index, name in enumerate(names[:10])]
+    bands.legend(handles=patches, loc="lower right", bbox_to_anchor=(1.005, 0.95), frameon=False,
+                 ncols=len(patches), fontsize=8, handlelength=1)
 
 
 def _cloud(figure, targets, found):

@@ -1,6 +1,7 @@
 """Options of the whole suite."""
 
 import gc
+import os
 import signal
 
 import pytest
@@ -26,6 +27,8 @@ def pytest_configure(config):
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Kernels for a GPU run without one; it must be known before Triton is imported.
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 
 def pytest_ignore_collect(collection_path, config):

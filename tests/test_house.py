@@ -38,6 +38,7 @@ GUESTS = {
     "cocotb_tools":    {"sim"},
     "numba":           {"model"},
     "torch":           {"train"},
+    "triton":          {"train"},
     "rich":            {"cli"},
     "matplotlib":      {"cli"},
 }

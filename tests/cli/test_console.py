@@ -78,11 +78,12 @@ def hostile(thing, **names):
     return thing
 
 
-@pytest.mark.parametrize("verb, count", [(["info", "x"], 3), (["eval", "x", "y"], 10)])
+@pytest.mark.parametrize("verb, count", [(["info", "x"], 3), (["eval", "x", "y"], 14)])
 def test_control_characters(place, capsys, monkeypatch, verb, count):
     """What moves a cursor or turns the writing round is shown as an escape."""
     network = hostile(source.network("net.safetensors"), name=CONTROL, notes={CONTROL: CONTROL})
-    data = hostile(source.data("data.safetensors", "all"), name=CONTROL, classes=(CONTROL,) * 4)
+    data = source.data("data.safetensors", "all")
+    data = hostile(data, name=CONTROL, targets=hostile(data.targets, names=(CONTROL,) * 4))
     monkeypatch.setattr(source, "network", lambda name: network)
     monkeypatch.setattr(source, "data", lambda name, part, network: data)
     assert main(verb) == 0

@@ -1,6 +1,6 @@
 """Kernels in Triton beside the operations that they replace, by Triton's interpreter or on a GPU.
 
-    TRITON_INTERPRET=1 python -m pytest tests/train/test_fused.py
+    TRITON_INTERPRET=0 python -m pytest tests/train/test_fused.py
 """
 
 import os
@@ -19,12 +19,10 @@ from ternloom.train import fused
 from ternloom.train.cell import RecurrentLayer
 
 
-INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
-DEVICE = "cpu" if INTERPRETED else "cuda"
+#: Where the kernels run; ``tests/conftest.py`` says whether it is Triton's interpreter.
+DEVICE = "cpu" if os.environ["TRITON_INTERPRET"] == "1" else "cuda"
 
-pytestmark = [pytest.mark.train, pytest.mark.skipif(
-    not fused.available() or not (INTERPRETED or torch.cuda.is_available()),
-    reason="needs Triton, and a GPU or its interpreter")]
+pytestmark = pytest.mark.train
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru-reset-after"])
