@@ -1,8 +1,8 @@
 """Compare networks: bits, bytes, errors, accuracy, and the cost of the hardware.
 
 Accuracy, the error of numbers, or with --text the perplexity per word is computed on the golden
-model, so it is that of the hardware. LUTs are an estimate, and cycles come from the timing model, for the sizes given
-by --pe and --simd.
+model, so it is that of the hardware. LUTs are an estimate, and cycles come from the timing model,
+for the sizes given by --pe and --simd.
 """
 
 import json

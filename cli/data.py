@@ -74,8 +74,8 @@ def arguments(parser):
                             "first, then validation, then the test, as a forecast needs")
     for name in ("valid", "test"):
         parts.add_argument(f"--{name}", type=_share, default=0.15, metavar="SHARE",
-                           help=f"share of the sequences, groups or steps that is drawn for the part "
-                                f"{name} where SOURCE does not say (default: %(default)s)")
+                           help=f"share of the sequences, groups or steps that is drawn for the "
+                                f"part {name} where SOURCE does not say (default: %(default)s)")
     parts.add_argument("--seed", type=int, default=1, metavar="N",
                        help="seed of what is drawn (default: %(default)s)")
 

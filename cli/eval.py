@@ -1,8 +1,8 @@
 """Measure a network on the golden model: accuracy, errors of numbers, or perplexity on a text.
 
 The golden model computes what the hardware computes, bit for bit, so this is how right
-the FPGA will be. --picture draws what the network answers. With --text a language network predicts every word from all
-words before it, and the result is its perplexity per word.
+the FPGA will be. --picture draws what the network answers. With --text a language network
+predicts every word from all words before it, and the result is its perplexity per word.
 """
 
 import contextlib

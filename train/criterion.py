@@ -3,7 +3,6 @@
 import abc
 import typing
 
-import torch
 from torch.nn import functional
 
 from ternloom.evaluate.score import Accuracy, Rmse

@@ -37,7 +37,8 @@ def place(tmp_path, monkeypatch):
     save_dataset(Dataset(
         name="motions", format=Fixed(8, 5), notes={},
         sequences=[random.integers(-99, 99, (5, 3)).astype(np.int16) for _ in range(12)],
-        targets=Labels(("left", "right"), np.arange(12) % 2), split=np.array(["train", "valid", "test"] * 4)),
+        targets=Labels(("left", "right"), np.arange(12) % 2),
+        split=np.array(["train", "valid", "test"] * 4)),
         "motions.safetensors")
     (tmp_path / "motions.toml").write_text(RECIPE.format(name="motions"))
     (tmp_path / "motions.csv").write_text("time,x,y,z\n0.1,1,2,3\n")

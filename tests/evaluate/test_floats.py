@@ -24,7 +24,8 @@ def test_share():
     rng = np.random.default_rng(1)
     sequences = [rng.choice([-1, 1], (3, 4)).astype(np.int16) for _ in range(6)]
     labels = np.array([0, 1, 0, 1, 0, 1])
-    shares = [share(make(), Dataset("bits", sequences, Labels(("a", "b"), each), ["test"] * 6, Binary()))
+    shares = [share(make(), Dataset("bits", sequences, Labels(("a", "b"), each), ["test"] * 6,
+                                    Binary()))
               for each in (labels, 1 - labels)]
     assert sum(shares) == 1.0
 

@@ -9,7 +9,7 @@ import safetensors.numpy
 from storing import forge, parts
 from edit import edited
 from ternloom.files import network as file
-from ternloom.files.dataset import Dataset, DatasetError, Labels, Numbers, load, save
+from ternloom.files.dataset import Dataset, DatasetError, Labels, load, save
 from ternloom.model.draw import random_network
 from ternloom.model.format import Binary, Fixed, Planes, Ternary
 from ternloom.model.rounding import Rounding

@@ -73,7 +73,8 @@ INSTANCES = {type(each): each for each in (
     Timing(np.arange(3), np.arange(2), VALUES), RESULT, RESULT.answers["readout"],
     PROGRAM, PROGRAM.blocks[0], Case(Mapping(NETWORK, FOLDING), SEQUENCES),
     Stimulus("s", SEQUENCES), Scaling(np.zeros(3), np.ones(3)), Recordings([VALUES], ["a"]),
-    Calibrating("c", [VALUES], Fixed(8, 5)), Decisions(np.eye(2, dtype=int), 2, 3, 0.5, np.arange(2)))}
+    Calibrating("c", [VALUES], Fixed(8, 5)),
+    Decisions(np.eye(2, dtype=int), 2, 3, 0.5, np.arange(2)))}
 
 
 def classes():
