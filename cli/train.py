@@ -170,7 +170,8 @@ def _far(result):
     yield "caution", (
         f"on the validation part the integer network has an {_KINDS[integer.kind]} of "
         f"{integer.text('valid')}, the float network of {float_score.text('valid')}, after "
-        f"{result.updates['quantized']:,} quantized updates: try more epochs or smaller batches, distillation, or more bits")
+        f"{result.updates['quantized']:,} quantized updates: try more epochs or smaller batches, "
+        "distillation, or more bits")
 
 
 def _seeds(result):
