@@ -279,7 +279,7 @@ def changed(document, place, value):
 
 @pytest.mark.parametrize("place, value, message", [
     ("colour", 1, "unknown key 'colour'; the known ones are kind, version, digest, name, nodes, "
-                  "words, labels, notes, scaling"),
+                  "words, labels, notes, scaling, output_scaling"),
     ("nodes.0.operands.0.matrix.stride", 1,
      "unknown key 'stride' in nodes[0].operands[0].matrix; the known ones are weight, planes, "
      "rows, columns, bits"),

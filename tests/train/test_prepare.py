@@ -97,7 +97,7 @@ def test_missing_package(monkeypatch, tmp_path, capsys):
 def test_shipped_data(name, counts, classes, lengths):
     dataset = load(EXAMPLES / f"{name}.safetensors")
     assert tuple((dataset.split == part).sum() for part in ("train", "valid", "test")) == counts
-    assert len(dataset.classes) == classes
+    assert len(dataset.targets.names) == classes
     steps = [len(sequence) for sequence in dataset.sequences]
     assert (min(steps), max(steps)) == lengths
     assert dataset.format == Fixed(8, 5)
