@@ -129,7 +129,8 @@ def edit(rng, document):
 def sign(document, header, body):
     """The digest that a description must have, as ``ternloom.files.container`` defines it."""
     digest = hashlib.sha256(msgspec.json.encode(document | {"digest": ""}))
-    kinds = {"U8": np.uint8, "I8": np.int8, "I16": np.int16, "I32": np.int32, "F32": np.float32}
+    kinds = {"U8": np.uint8, "I8": np.int8, "I16": np.int16, "I32": np.int32, "F32": np.float32,
+             "F64": np.float64}
     for name in sorted(set(header) - {"__metadata__"}):
         about = header[name]
         start, end = about["data_offsets"]
