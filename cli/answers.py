@@ -3,6 +3,8 @@
 import numpy as np
 
 from ternloom.cli.recordings import drew_with
+from ternloom.evaluate.errors import Errors
+from ternloom.files.dataset import Numbers
 from ternloom.model.node import When
 
 
@@ -30,7 +32,7 @@ def draw(path, network, dataset, given, found):
     import matplotlib
     from matplotlib.figure import Figure
 
-    every, numbers = dataset.targets.when is When.EVERY, dataset.targets.scaling is not None
+    every, numbers = dataset.targets.when is When.EVERY, isinstance(found, Errors)
     height = 2.3 * min(len(given.logits), _SEQUENCES) + 1 if every else 6.5
     with matplotlib.rc_context({"font.size": 9, "axes.titlelocation": "left"}):
         figure = Figure(figsize=(9 if every else 7, height), layout="constrained")
@@ -82,7 +84,7 @@ def _over_time(figure, network, dataset, given):
         axes.set_title(f"sequence {index}" + (f", its first {_STEPS} steps"
                                               if len(given.logits[index]) > _STEPS else ""))
         axes.margins(x=0.01)
-        if dataset.targets.scaling is not None:
+        if isinstance(dataset.targets, Numbers):
             _numbers(axes, dataset.targets.names, truth, network.numbers(logits))
             continue
         values = dataset.format.real(dataset.sequences[index][part])
@@ -90,7 +92,7 @@ def _over_time(figure, network, dataset, given):
         axes.set_ylabel("input, in deviations")
         _tags(axes, dataset.targets.names, truth, logits.argmax(axis=1))
     grid[-1].set_xlabel("time step")
-    if dataset.targets.scaling is not None:
+    if isinstance(dataset.targets, Numbers):
         grid[0].legend(loc="upper right", fontsize=8)
 
 

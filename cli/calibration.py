@@ -4,9 +4,9 @@ import dataclasses
 
 from ternloom.cli import source
 from ternloom.cli.error import UserError
-from ternloom.evaluate import errors, floats
-from ternloom.evaluate.accuracy import measure
+from ternloom.evaluate import floats
 from ternloom.evaluate.fidelity import measure as measure_fidelity
+from ternloom.evaluate.measure import measure
 from ternloom.files import text
 from ternloom.files.dataset import PARTS, Dataset, Numbers
 from ternloom.files.dataset import load as load_dataset
@@ -178,16 +178,12 @@ def scores(reference, network, data, report):
     """
     if data.dataset is None or network.readout is None:
         return "accuracy", {}
-    numbers, found = isinstance(data.dataset.targets, Numbers), {}
+    found = {}
     for name in PARTS:
         part = data.dataset.part(name)
         if name == data.part or data.part == "all" or not part.sequences:
             continue
         report(text=f"part {name}")
-        if numbers:
-            found[name] = {"float": floats.rmse(reference, part),
-                           "integer": errors.measure(network, part, report).rmse}
-        else:
-            found[name] = {"float": floats.share(reference, part),
-                           "integer": measure(network, part, report).fraction}
-    return "rmse" if numbers else "accuracy", found
+        found[name] = {"float": floats.score(reference, part),
+                       "integer": measure(network, part, report).score}
+    return data.dataset.targets.metric, found

@@ -96,7 +96,7 @@ def _task(chosen, network):
         raise UserError(f"Network {network.name} has no readout, so it cannot be measured on "
                         f"{chosen.data}")
     data = source.data(chosen.data, chosen.part, network)
-    return ("accuracy" if data.targets.scaling is None else "rmse"), data
+    return data.targets.metric, data
 
 
 def _reference(reference, kind, data):
@@ -104,8 +104,7 @@ def _reference(reference, kind, data):
     from ternloom.evaluate import floats
     from ternloom.evaluate.size import float_bits
 
-    measured = {"accuracy": floats.share, "rmse": floats.rmse,
-                "perplexity": floats.perplexity}[kind]
+    measured = floats.perplexity if kind == "perplexity" else floats.score
     return {"name": reference.name, "bytes": float_bits(reference) // 8,
             kind: None if data is None else measured(reference, data)}
 
@@ -129,14 +128,13 @@ def _fidelity(network, reference, kind, data):
 
 def _score(network, kind, data, report):
     """Accuracy, error or perplexity on the golden model, None without data."""
-    from ternloom.evaluate import accuracy, errors, perplexity
+    from ternloom.evaluate import perplexity
+    from ternloom.evaluate.measure import measure
 
     if data is None:
         return {kind: None}
-    if kind == "accuracy":
-        return {kind: accuracy.measure(network, data, report).fraction}
-    if kind == "rmse":
-        return {kind: errors.measure(network, data, report).rmse}
+    if kind != "perplexity":
+        return {kind: measure(network, data, report).score}
     return {kind: perplexity.predict(network, data, report).perplexity}
 
 

@@ -89,7 +89,7 @@ def _foreground(console, mapping, inputs, place):
     """What runs while the bitstream is made."""
     from ternloom.boards import exchange
     from ternloom.cli.picture import draw
-    from ternloom.evaluate.accuracy import measure
+    from ternloom.evaluate.measure import measure
 
     network = mapping.network
     test = source.data(DATA, "test", network)

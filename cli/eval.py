@@ -77,17 +77,17 @@ def _predict(chosen, console, network):
 
 def _answer(chosen, console, network):
     """Accuracy on labelled data, or errors on data with numbers."""
-    from ternloom.evaluate import accuracy, answers, errors
+    from ternloom.evaluate import answers
+    from ternloom.evaluate.errors import Errors
+    from ternloom.evaluate.measure import judge
 
     if network.readout is None:
         raise UserError(f"Network {network.name} has no readout, so it cannot be measured on "
                         f"{chosen.data}")
     dataset = source.data(chosen.data, chosen.part, network)
-    numbers = dataset.targets.scaling is not None
     with _picture(chosen) as picture, console.progress("Golden model, sequences") as report:
         given = answers.collect(network, dataset, report)
-        found = (errors.compare(network, given, dataset.targets) if numbers
-                 else accuracy.decide(given, dataset.targets))
+        found = judge(network, given, dataset.targets)
         if picture is not None:
             from ternloom.cli.answers import draw
 
@@ -95,7 +95,8 @@ def _answer(chosen, console, network):
             draw(picture, network, dataset, given, found)
     data = {"network": network.name, "data": dataset.name, "part": chosen.part,
             "when": dataset.targets.when.value, **found.data()}
-    said, *shown = (_errors if numbers else _decisions)(data, dataset.targets, found)
+    told = _errors if isinstance(found, Errors) else _decisions
+    said, *shown = told(data, dataset.targets, found)
     pairs = [("network", network.name), ("data", f"{dataset.name}, part {chosen.part}"), said,
              *([("picture", chosen.picture)] if picture else []),
              ("speed", f"{found.steps / found.seconds:,.0f} steps/s on this computer, not "

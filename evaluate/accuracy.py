@@ -1,17 +1,15 @@
 """How often a network is right, on the golden model."""
 
-import collections.abc
 import typing
 
 import numpy as np
 
-from ternloom.evaluate.answers import Answers, collect
-from ternloom.files.dataset import Dataset, Labels
+from ternloom.evaluate.answers import Answers
+from ternloom.files.dataset import Labels
 from ternloom.model.frozen import Frozen
-from ternloom.model.network import Network
 
 
-__all__ = ["Decisions", "decide", "measure"]
+__all__ = ["Decisions", "decide"]
 
 
 class Decisions(Frozen):
@@ -51,6 +49,11 @@ class Decisions(Frozen):
         return self.correct / self.count
 
     @property
+    def score(self) -> float:
+        """The share, as of ``Errors`` their root."""
+        return self.fraction
+
+    @property
     def recall(self) -> np.ndarray:
         """Of each class the share that was found, float array (classes,); NaN where it has none."""
         return _ratio(np.diag(self.confusion), self.confusion.sum(axis=1))
@@ -77,29 +80,6 @@ class Decisions(Frozen):
 
 def _ratio(part, whole):
     return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
-
-
-def measure(network: Network, dataset: Dataset,
-            report: collections.abc.Callable[[int, int], object] | None = None) -> Decisions:
-    """Run a network over labelled data.
-
-    Parameters
-    ----------
-    network : Network
-    dataset : Dataset
-    report : callable, optional
-        Progress, ``report(done, total)`` in sequences.
-
-    Returns
-    -------
-    Decisions
-
-    Raises
-    ------
-    NetworkError
-        As ``ternloom.evaluate.answers.collect``.
-    """
-    return decide(collect(network, dataset, report), dataset.labels)
 
 
 def decide(answers: Answers, targets: Labels) -> Decisions:

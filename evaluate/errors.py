@@ -1,17 +1,16 @@
 """How far the numbers that a network gives are from the true ones, on the golden model."""
 
-import collections.abc
 import typing
 
 import numpy as np
 
-from ternloom.evaluate.answers import Answers, collect
-from ternloom.files.dataset import Dataset, Numbers
+from ternloom.evaluate.answers import Answers
+from ternloom.files.dataset import Numbers
 from ternloom.model.frozen import Frozen
 from ternloom.model.network import Network
 
 
-__all__ = ["Errors", "compare", "measure"]
+__all__ = ["Errors", "compare"]
 
 
 class Errors(Frozen):
@@ -39,34 +38,16 @@ class Errors(Frozen):
     steps: int
     seconds: float
 
+    @property
+    def score(self) -> float:
+        """The root of all numbers together, as of ``Decisions`` the share."""
+        return self.rmse
+
     def data(self) -> dict[str, typing.Any]:
         """The measurement as JSON values."""
         return {"sequences": self.sequences, "vectors": len(self.numbers), "rmse": self.rmse,
                 "rmse_by_number": self.by_number.tolist(), "steps": self.steps,
                 "seconds": self.seconds}
-
-
-def measure(network: Network, dataset: Dataset,
-            report: collections.abc.Callable[[int, int], object] | None = None) -> Errors:
-    """Run a network over data with numbers.
-
-    Parameters
-    ----------
-    network : Network
-    dataset : Dataset
-    report : callable, optional
-        Progress, ``report(done, total)`` in sequences.
-
-    Returns
-    -------
-    Errors
-
-    Raises
-    ------
-    NetworkError
-        As ``ternloom.evaluate.answers.collect``.
-    """
-    return compare(network, collect(network, dataset, report), dataset.numbers)
 
 
 def compare(network: Network, answers: Answers, targets: Numbers) -> Errors:

@@ -5,42 +5,32 @@ import math
 import numpy as np
 
 from ternloom.evaluate.perplexity import surprise
-from ternloom.files.dataset import Dataset
+from ternloom.files.dataset import Dataset, Numbers
 from ternloom.model.error import NetworkError
 from ternloom.model.node import When
 from ternloom.quantize import forward
 from ternloom.quantize.floats import FloatNetwork
 
 
-__all__ = ["perplexity", "rmse", "share"]
+__all__ = ["perplexity", "score"]
 
 
 #: Words whose logits are held at a time.
 _PIECE = 512
 
 
-def share(reference: FloatNetwork, dataset: Dataset) -> float:
-    """Share of a data set's sequences, or of their steps, that a float network gives their class.
+def score(reference: FloatNetwork, dataset: Dataset) -> float:
+    """How right a float network is on a data set: the score of ``Decisions`` or of ``Errors``.
 
     Raises
     ------
     NetworkError
         A network without a readout.
     """
-    return float(np.mean(_answers(reference, dataset).argmax(axis=1) == dataset.labels.flat))
-
-
-def rmse(reference: FloatNetwork, dataset: Dataset) -> float:
-    """Root of the mean square error of a float network's numbers, in deviations of the training
-    part.
-
-    Raises
-    ------
-    NetworkError
-        A network without a readout.
-    """
-    expected = dataset.numbers.scaling.scaled(dataset.numbers.flat)
-    return float(np.sqrt(np.square(_answers(reference, dataset) - expected).mean()))
+    answers, targets = _answers(reference, dataset), dataset.targets
+    if isinstance(targets, Numbers):
+        return float(np.sqrt(np.square(answers - targets.scaling.scaled(targets.flat)).mean()))
+    return float(np.mean(answers.argmax(axis=1) == targets.flat))
 
 
 def _answers(reference, dataset):

@@ -4,9 +4,8 @@ import dataclasses
 import re
 import typing
 
-from ternloom.evaluate import errors
-from ternloom.evaluate.accuracy import measure
-from ternloom.files.dataset import Dataset, Numbers
+from ternloom.evaluate.measure import measure
+from ternloom.files.dataset import Dataset
 from ternloom.model.network import Network
 
 
@@ -100,7 +99,5 @@ def integer_score(network: Network, dataset: Dataset) -> Accuracy | Rmse:
     network : Network
     dataset : Dataset
     """
-    valid, test = (dataset.part(name) for name in ("valid", "test"))
-    if isinstance(dataset.targets, Numbers):
-        return Rmse(errors.measure(network, valid).rmse, errors.measure(network, test).rmse)
-    return Accuracy(measure(network, valid).fraction, measure(network, test).fraction)
+    kind = {each.kind: each for each in (Accuracy, Rmse)}[dataset.targets.metric]
+    return kind(*(measure(network, dataset.part(name)).score for name in ("valid", "test")))

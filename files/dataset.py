@@ -135,20 +135,6 @@ class Dataset(Frozen):
         """Elements of an input vector; 0 of an empty data set."""
         return self.sequences[0].shape[-1] if self.sequences else 0
 
-    @property
-    def labels(self) -> Labels:
-        """The targets of data with classes; ``DatasetError`` on those of numbers."""
-        if not isinstance(self.targets, Labels):
-            raise DatasetError(f"Data {self.name} has numbers, not classes")
-        return self.targets
-
-    @property
-    def numbers(self) -> Numbers:
-        """The targets of data with numbers; ``DatasetError`` on those of classes."""
-        if not isinstance(self.targets, Numbers):
-            raise DatasetError(f"Data {self.name} has classes, not numbers")
-        return self.targets
-
     def part(self, name: str) -> typing.Self:
         """The sequences of one part, as a data set of the same name.
 

@@ -32,8 +32,9 @@ class Targets(Frozen, abc.ABC):
         names: tuple[str, ...]
         values: np.ndarray | tuple[np.ndarray, ...]
 
-    #: What messages call them.
+    #: What messages call them, and what the score of answers is.
     what: typing.ClassVar[str]
+    metric: typing.ClassVar[str]
     #: Type of an entry.
     _type: typing.ClassVar[type]
 
@@ -136,7 +137,7 @@ class Labels(Targets):
     names: tuple[str, ...]
     values: np.ndarray | tuple[np.ndarray, ...]
 
-    what, _type = "labels", np.int64
+    what, metric, _type = "labels", "accuracy", np.int64
     #: They are no numbers, which have one.
     scaling = None
 
@@ -180,7 +181,7 @@ class Numbers(Targets):
     values: np.ndarray | tuple[np.ndarray, ...]
     scaling: Scaling
 
-    what, _type = "numbers", np.float64
+    what, metric, _type = "numbers", "rmse", np.float64
 
     def __post_init__(self):
         super().__post_init__()

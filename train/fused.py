@@ -187,9 +187,8 @@ def values(method, exponent, latent):
     latent = latent.contiguous()
     meant, (rows, columns) = torch.empty_like(latent), latent.shape
     kernels.alternating[rows,](latent, meant, columns, float(LARGEST_COEFFICIENT),
-                        _power(-exponent),
-                        PLANES=method.planes, ROUNDS=method.rounds, RIDGE=_RIDGE,
-                        BLOCK=_block(columns))
+                               _power(-exponent), PLANES=method.planes, ROUNDS=method.rounds,
+                               RIDGE=_RIDGE, BLOCK=_block(columns))
     return meant
 
 
@@ -214,6 +213,6 @@ def entropy(logits, targets, answers, weighed):
     count, words = logits.shape
     losses = torch.empty(count, device=logits.device)
     kernels.entropy[count,](logits, logits if answers is None else answers, targets, losses, words,
-                     float(weighed), TAUGHT=answers is not None,
-                     BLOCK=_block(words), num_warps=16)
+                            float(weighed), TAUGHT=answers is not None, BLOCK=_block(words),
+                            num_warps=16)
     return losses.mean()

@@ -44,7 +44,9 @@ class LanguageTask(Task):
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self._steps, self._distillation = recipe.steps, recipe.teacher_weight
         #: Where the states of the network, and of its teacher, stand in the streams.
-        self._carries, self._held = {}, {}
+        self._carries = {}
+        #: The same in memory that stays where it is, where steps are captured, and once cleared.
+        self._held, self._cleared = {}, {}
         self.parts = {name: torch.tensor(part, device=device)
                       for name, part in corpus.parts.items()}
         tokens = self.parts["train"]
@@ -68,24 +70,22 @@ class LanguageTask(Task):
         self._cleared = copy.deepcopy(self._held)
 
     def rest(self):
-        for role, carries in self._held.items():
-            for place, carry in zip(carries, self._carries[role], strict=True):
+        self._carry_on(self._carries)
+
+    def _carry_on(self, given):
+        """Go on from carries by role, put in their places where they have one."""
+        self._carries = given
+        for role, places in self._held.items():
+            for place, carry in zip(places, given[role], strict=True):
                 place.state.copy_(carry.state)
                 place.code.copy_(carry.code)
-            self._carries[role] = [copy.copy(place) for place in carries]
-
-    def _clear(self):
-        """Clear what is carried, in its place where it has one."""
-        self._carries = {}
-        for role, carries in self._held.items():
-            for place, cleared in zip(carries, self._cleared[role], strict=True):
-                place.state.copy_(cleared.state)
-                place.code.copy_(cleared.code)
-            self._carries[role] = [copy.copy(place) for place in carries]
+        if self._held:
+            self._carries = {role: [copy.copy(place) for place in places]
+                             for role, places in self._held.items()}
 
     def epoch(self):
         first = int(torch.randint(self._steps, (1,), generator=self.generator))
-        self._clear()
+        self._carry_on(self._cleared)
         return self._chunks(first)
 
     def _chunks(self, first):
@@ -124,9 +124,7 @@ class LanguageTask(Task):
             found.setdefault(stem.partition(".")[0], []).append(
                 Carry(*(state[f"{stem}.{part}"].to(self._streams.device)
                         for part in ("state", "code"))))
-        self._carries = found
-        if self._held:
-            self.rest()
+        self._carry_on(found)
 
     def calibration(self, network):
         """Word vectors of the start of some streams, a list of float array (steps, inputs)."""

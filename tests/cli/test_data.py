@@ -116,7 +116,7 @@ def test_tags_and_forecast(place, capsys):
     assert [each["name"] for each in found["inputs"]] == ["x", "y"]
     dataset = load("ahead.safetensors")
     raw = np.loadtxt("gestures.csv", delimiter=",", skiprows=1, usecols=3)
-    assert np.allclose(dataset.targets.values[0][:, 0], raw[2:10])
+    assert np.array_equal(dataset.targets.values[0][:, 0], raw[2:10])
     assert dataset.notes["numbers"] == "x, 2 steps ahead"
     assert found["numbers"][0]["mean"] == pytest.approx(dataset.targets.scaling.mean[0])
     assert drew(place / "ahead.png") and drew(place / "tags.png")

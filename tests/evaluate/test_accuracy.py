@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ternloom.evaluate.accuracy import measure
+from ternloom.evaluate.measure import measure
 from ternloom.files.dataset import Dataset, Labels
 from ternloom.model.draw import random_network, random_sequences
 from ternloom.model.error import NetworkError

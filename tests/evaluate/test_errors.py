@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ternloom.evaluate import accuracy, errors, floats
+from ternloom.evaluate import floats
+from ternloom.evaluate.measure import measure
 from ternloom.evaluate.score import Accuracy, Rmse, integer_score
 from ternloom.files.dataset import Dataset, Labels, Numbers
 from ternloom.model.cell import LSTM
@@ -34,7 +35,7 @@ def test_tags():
     network, sequences, data = drawn(When.EVERY)
     rng = np.random.default_rng(1)
     labels = [rng.integers(0, 2, len(each)) for each in sequences]
-    found = accuracy.measure(network, data(Labels(("a", "b"), labels)))
+    found = measure(network, data(Labels(("a", "b"), labels)))
     winners, truth = np.concatenate(run(network, sequences).winners), np.concatenate(labels)
     assert np.array_equal(found.winners, winners)
     assert (found.count, found.sequences) == (len(truth), 9)
@@ -44,13 +45,13 @@ def test_tags():
         assert found.recall[each] * np.sum(truth == each) == pytest.approx(hits)
         assert found.f1[each] == pytest.approx(
             2 * hits / (np.sum(truth == each) + np.sum(winners == each)))
-    last = accuracy.measure(network, data(Labels(("a", "b"), [each[-1] for each in labels])))
+    last = measure(network, data(Labels(("a", "b"), [each[-1] for each in labels])))
     assert last.winners.tolist() == [int(each[-1]) for each in run(network, sequences).winners]
 
 
 def test_class_that_never_occurs():
     network, sequences, data = drawn(When.LAST)
-    found = accuracy.measure(network, data(Labels(("a", "b"), np.zeros(9, int))))
+    found = measure(network, data(Labels(("a", "b"), np.zeros(9, int))))
     assert np.isnan(found.recall[1]) and found.data()["recall"][1] is None
 
 
@@ -63,16 +64,16 @@ def test_numbers(when):
     if when is When.LAST:
         values = np.stack([each[-1] for each in values])
     dataset = data(Numbers(("x", "y"), values, SCALING))
-    found = errors.measure(network, dataset)
+    found = measure(network, dataset)
     logits = np.concatenate(run(network, sequences).logits) * 2.0**-network.readout.logits.frac
     numbers = logits * (2.0, 0.5) + (10.0, 0.0)
     truth = np.concatenate(values) if when is When.EVERY else values
-    assert np.allclose(found.numbers, numbers)
-    assert np.allclose(found.by_number, np.sqrt(((numbers - truth)**2).mean(axis=0)))
+    assert np.array_equal(found.numbers, numbers)
+    assert np.array_equal(found.by_number, np.sqrt(((numbers - truth)**2).mean(axis=0)))
     assert found.rmse == pytest.approx(np.sqrt((((numbers - truth) / (2.0, 0.5))**2).mean()))
     score = integer_score(network, dataset)
-    assert score == Rmse(errors.measure(network, dataset.part("valid")).rmse,
-                         errors.measure(network, dataset.part("test")).rmse)
+    assert score == Rmse(measure(network, dataset.part("valid")).rmse,
+                         measure(network, dataset.part("test")).rmse)
     assert Rmse.from_note(score.note()).test == pytest.approx(score.test, abs=1e-4)
     assert Rmse(0.1, 0.2).rank > Rmse(0.2, 0.1).rank and Accuracy(0.1, 0.2).rank == 0.1
 
@@ -81,7 +82,7 @@ def test_last_step_alone():
     network, sequences, data = drawn(When.LAST)
     with pytest.raises(NetworkError, match="^network 'net' answers at the last step alone, but the "
                                            "data have labels of every step$"):
-        accuracy.measure(network, data(Labels(("a", "b"), [np.zeros(len(each), int)
+        measure(network, data(Labels(("a", "b"), [np.zeros(len(each), int)
                                                            for each in sequences])))
 
 
@@ -93,6 +94,6 @@ def test_float_network():
     sequences = [np.ones((steps, 4), np.int16) for steps in (1, 2)]
     numbers = Numbers(("x", "y"), [SCALING.raw([[1.0, -1.0]] * steps) for steps in (1, 2)], SCALING)
     data = Dataset("d", sequences, numbers, ["test"] * 2, Fixed(6, 4))
-    assert floats.rmse(reference, data) == 0
+    assert floats.score(reference, data) == 0
     tags = Dataset("d", sequences, Labels(("a", "b"), [[0], [0, 1]]), ["test"] * 2, Fixed(6, 4))
-    assert floats.share(reference, tags) == pytest.approx(2 / 3)
+    assert floats.score(reference, tags) == pytest.approx(2 / 3)

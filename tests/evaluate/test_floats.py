@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ternloom.evaluate.floats import perplexity, share
+from ternloom.evaluate.floats import perplexity, score
 from ternloom.files.dataset import Dataset, Labels
 from ternloom.model.cell import LSTM
 from ternloom.model.error import NetworkError
@@ -24,7 +24,7 @@ def test_share():
     rng = np.random.default_rng(1)
     sequences = [rng.choice([-1, 1], (3, 4)).astype(np.int16) for _ in range(6)]
     labels = np.array([0, 1, 0, 1, 0, 1])
-    shares = [share(make(), Dataset("bits", sequences, Labels(("a", "b"), each), ["test"] * 6,
+    shares = [score(make(), Dataset("bits", sequences, Labels(("a", "b"), each), ["test"] * 6,
                                     Binary()))
               for each in (labels, 1 - labels)]
     assert sum(shares) == 1.0
@@ -34,7 +34,7 @@ def test_refused():
     data = Dataset("bits", [np.ones((1, 4), np.int16)], Labels(("a", "b"), [0]), ["test"], Binary())
     with pytest.raises(NetworkError, match="^float network 'mine' has no readout, so it cannot be "
                                            "measured on labels$"):
-        share(make(readout=False), data)
+        score(make(readout=False), data)
     with pytest.raises(NetworkError, match="^float network 'mine' cannot predict a text: it needs "
                                            "an embedding and a readout$"):
         perplexity(make(), np.array([0, 1]))

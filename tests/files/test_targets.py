@@ -86,8 +86,11 @@ def test_mismatch(targets, other, told):
 
 
 def test_match():
-    dataset(Numbers(("x", "y"), STEPS, SCALING)).match(network(scaling=SCALING))
-    dataset(Labels(("a",), [0, 0, 0])).match(network())
+    """What fits is not refused; without a readout there is nothing to contradict."""
+    numbers, labels = Numbers(("x", "y"), STEPS, SCALING), Labels(("a",), [0, 0, 0])
+    assert dataset(numbers).match(network(scaling=SCALING)) is None
+    assert dataset(labels).match(network()) is None
+    assert dataset(numbers).match(network().edited(readout=None)) is None
 
 
 def test_numbers_of_a_network(tmp_path):

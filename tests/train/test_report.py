@@ -100,6 +100,10 @@ def test_floor(path):
 RECORDS = sorted(path for path in EXAMPLES.glob("*.json") if path.with_suffix(".toml").is_file())
 
 
+#: Trained on a lent machine from which the curve did not come back.
+WITHOUT_CURVE = {"ptb-lstm-float-tuned"}
+
+
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
 def test_record(path):
     """A record names the files beside it by their content, and its seeds lose little."""
@@ -107,8 +111,8 @@ def test_record(path):
     recipe = loaded.recipe
     assert record["name"] == recipe.name
     assert record["recipe"] == {loaded.path.name: digest(loaded.path)}
-    curve = path.with_suffix(".csv")
-    assert record["written"].get("curve") == (digest(curve) if curve.is_file() else None)
+    if recipe.name not in WITHOUT_CURVE:
+        assert record["written"]["curve"] == digest(path.with_suffix(".csv"))
     network = path.with_suffix(".safetensors")
     if network.is_file():
         assert record["written"]["network"] == digest(network)
