@@ -94,7 +94,7 @@ def _task(chosen, network):
         return "accuracy", None
     if network.readout is None:
         raise UserError(f"Network {network.name} has no readout, so it cannot be measured on "
-                        f"{chosen.data}")
+                        "labelled data")
     data = source.data(chosen.data, chosen.part, network)
     return data.targets.metric, data
 

@@ -83,7 +83,7 @@ def _answer(chosen, console, network):
 
     if network.readout is None:
         raise UserError(f"Network {network.name} has no readout, so it cannot be measured on "
-                        f"{chosen.data}")
+                        "labelled data")
     dataset = source.data(chosen.data, chosen.part, network)
     with _picture(chosen) as picture, console.progress("Golden model, sequences") as report:
         given = answers.collect(network, dataset, report)

@@ -66,7 +66,7 @@ def collect(network: Network, dataset: Dataset,
     readout, start = network.readout, time.perf_counter()
     if readout is None:
         raise NetworkError(f"network {network.name!r} has no readout, so it cannot be measured on "
-                           f"{dataset.targets.what}")
+                           "labelled data")
     every = dataset.targets.when is When.EVERY
     if every and readout.when is When.LAST:
         raise NetworkError(f"network {network.name!r} answers at the last step alone, but the data "

@@ -37,7 +37,7 @@ def _answers(reference, dataset):
     """Logits of the steps that have a target, (vectors, classes)."""
     if not reference.classes:
         raise NetworkError(f"float network {reference.name!r} has no readout, so it cannot be "
-                           f"measured on {dataset.targets.what}")
+                           "measured on labelled data")
     values = [dataset.format.real(each) for each in dataset.sequences]
     outputs = forward.run(reference, values)[-1].outputs
     if dataset.targets.when is When.LAST:

@@ -36,7 +36,7 @@ def test_decisions(form):
 def test_who_has_no_winner():
     network, data = make()
     with pytest.raises(NetworkError, match="^network 'net' has no readout, so it cannot be "
-                                           "measured on labels$"):
+                                           "measured on labelled data$"):
         measure(network.edited(readout=None), data)
     body, readout = network.nodes
     twice = Network("net", (body, readout, Node("other", ("layer0",), readout.body)))

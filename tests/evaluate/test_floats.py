@@ -33,7 +33,7 @@ def test_share():
 def test_refused():
     data = Dataset("bits", [np.ones((1, 4), np.int16)], Labels(("a", "b"), [0]), ["test"], Binary())
     with pytest.raises(NetworkError, match="^float network 'mine' has no readout, so it cannot be "
-                                           "measured on labels$"):
+                                           "measured on labelled data$"):
         score(make(readout=False), data)
     with pytest.raises(NetworkError, match="^float network 'mine' cannot predict a text: it needs "
                                            "an embedding and a readout$"):
